@@ -1,0 +1,170 @@
+//! The plain numbers and names that rules need, with their defaults. `config` fills them.
+
+use super::time::Span;
+
+/// Everything a rule may ask for. Times are spans, sizes are bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Defaults of the media info (api.md 1.2).
+    pub player_name: String,
+    pub channel: String,
+    pub content_type: String,
+    pub stream_type: String,
+    /// `media.live_day`: whether a live playhead counts from midnight UTC or local midnight, as
+    /// seconds east of UTC that the adapter read from the zone.
+    pub live_day_offset_seconds: i32,
+    pub identity: Identity,
+    /// Ping cadence (spec 3.2).
+    pub main_ping: Span,
+    pub ad_ping: Span,
+    pub downloaded_ping: Span,
+    /// Idle close (spec 5.2) and the age at which a session is restarted (spec 5.4).
+    pub idle_timeout: Span,
+    pub max_session: Span,
+    /// How long an interrupted or orphaned session waits before it ends; zero means for ever
+    /// (api.md 2.3, spec 4).
+    pub grace: Span,
+    /// Resume points (api.md 2.1).
+    pub resume_window: Span,
+    pub resume_live_window: Span,
+    pub max_resume_points: usize,
+    pub delivery: DeliverySettings,
+    /// How late pings and positions may reach the disk (api.md 2.9).
+    pub flush_interval: Span,
+    pub limits: Limits,
+    /// What the viewer has said before anybody asked (api.md 2.10).
+    pub initial_consent: Consent,
+}
+
+/// Who reports to whom: the parameters that a sessionStart carries for the operator (spec 2.2).
+/// They are filled in when a hit is sent, not when it is stored (spec 7).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Identity {
+    pub tracking_server: String,
+    pub report_suite: String,
+    pub org_id: String,
+    pub visitor_id: Option<String>,
+    pub marketing_cloud_user_id: Option<String>,
+    pub app_installation_id: Option<String>,
+}
+
+/// How hits travel (api.md 2.7).
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliverySettings {
+    /// First step of the back-off, and its ceiling.
+    pub backoff_first: Span,
+    pub backoff_max: Span,
+    /// The longest `Retry-After` that is obeyed.
+    pub retry_after_max: Span,
+    /// After an outage a random delay up to this, so that a fleet does not arrive at once.
+    pub reconnect_spread: Span,
+    /// Requests per second while a backlog is worked off after an outage; 0 is no limit.
+    pub max_rate: u32,
+    /// Sessions with a request in flight at the same time.
+    pub parallel: usize,
+    /// A sid whose last accepted hit is this old is dead (spec 3.3).
+    pub sid_lifetime: Span,
+    /// Restarts of one session allowed within `restart_window` (spec 1.1).
+    pub max_restarts: usize,
+    pub restart_window: Span,
+    /// Send downloaded sessions the old way, as an array to `/sessions` (spec 7).
+    pub legacy_sessions_batch: bool,
+    /// Still carry `media.downloaded` in a batch to `/downloaded` (spec 7).
+    pub send_flag: bool,
+}
+
+/// Limits of api.md 2.8.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    pub sessions_per_sender: usize,
+    pub sessions: usize,
+    pub string_bytes: usize,
+    pub info_bytes: usize,
+    pub events_per_second: u32,
+    pub event_burst: u32,
+    pub state_names: usize,
+    pub rejected_kept: usize,
+}
+
+/// What the viewer allows (api.md 2.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consent {
+    In,
+    Out,
+    Unknown,
+}
+
+impl Consent {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Consent::In => "in",
+            Consent::Out => "out",
+            Consent::Unknown => "unknown",
+        }
+    }
+
+    /// `None` for any word but `in`, `out` and `unknown`.
+    pub fn parse(word: &str) -> Option<Consent> {
+        [Consent::In, Consent::Out, Consent::Unknown].into_iter().find(|c| c.name() == word)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            player_name: "playheadd".into(),
+            channel: "set-top-box".into(),
+            content_type: "vod".into(),
+            stream_type: "video".into(),
+            live_day_offset_seconds: 0,
+            identity: Identity::default(),
+            main_ping: Span::seconds(10),
+            ad_ping: Span::seconds(1),
+            downloaded_ping: Span::seconds(10),
+            idle_timeout: Span::seconds(1800),
+            max_session: Span::seconds(86_400),
+            grace: Span::seconds(60),
+            resume_window: Span::seconds(30 * 86_400),
+            resume_live_window: Span::seconds(1800),
+            max_resume_points: 2000,
+            delivery: DeliverySettings::default(),
+            flush_interval: Span::seconds(5),
+            limits: Limits::default(),
+            initial_consent: Consent::Unknown,
+        }
+    }
+}
+
+impl Default for DeliverySettings {
+    fn default() -> DeliverySettings {
+        DeliverySettings {
+            backoff_first: Span::seconds(1),
+            backoff_max: Span::seconds(300),
+            retry_after_max: Span::seconds(3600),
+            reconnect_spread: Span::seconds(30),
+            max_rate: 20,
+            parallel: 4,
+            sid_lifetime: Span::seconds(600),
+            max_restarts: 3,
+            restart_window: Span::seconds(600),
+            legacy_sessions_batch: false,
+            send_flag: true,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            sessions_per_sender: 16,
+            sessions: 64,
+            string_bytes: 4096,
+            info_bytes: 65_536,
+            events_per_second: 50,
+            event_burst: 200,
+            state_names: 10,
+            rejected_kept: 64,
+        }
+    }
+}

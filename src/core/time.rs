@@ -1,0 +1,102 @@
+//! Points in time and the spans between them, as the core sees them: plain milliseconds that
+//! adapters read off the machine's clocks. No standard clock type appears here, so virtual time
+//! is only another way to make the numbers.
+
+use std::ops::{Add, Sub};
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds on CLOCK_BOOTTIME of one boot (it counts sleep). Negative values lie before the
+/// boot and come from dating what an earlier boot left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BootInstant(pub i64);
+
+/// Milliseconds since 1970-01-01 UTC on the wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WallTime(pub i64);
+
+/// A length of time in milliseconds; negative when the later instant came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Span(pub i64);
+
+impl Span {
+    pub const ZERO: Span = Span(0);
+
+    pub const fn seconds(s: u64) -> Span {
+        Span((s * 1000) as i64)
+    }
+
+    pub const fn millis(ms: i64) -> Span {
+        Span(ms)
+    }
+
+    pub fn as_seconds(self) -> f64 {
+        self.0 as f64 / 1000.0
+    }
+}
+
+impl Add<Span> for BootInstant {
+    type Output = BootInstant;
+    fn add(self, span: Span) -> BootInstant {
+        BootInstant(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub<Span> for BootInstant {
+    type Output = BootInstant;
+    fn sub(self, span: Span) -> BootInstant {
+        BootInstant(self.0.saturating_sub(span.0))
+    }
+}
+
+impl Sub for BootInstant {
+    type Output = Span;
+    fn sub(self, earlier: BootInstant) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Span> for WallTime {
+    type Output = WallTime;
+    fn add(self, span: Span) -> WallTime {
+        WallTime(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub for WallTime {
+    type Output = Span;
+    fn sub(self, earlier: WallTime) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// What both clocks show at the moment an input is handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    pub boot: BootInstant,
+    pub wall: WallTime,
+}
+
+/// Seconds of a day; live content's playhead lives in `0..DAY_SECONDS` (spec 2).
+pub const DAY_SECONDS: f64 = 86_400.0;
+
+/// The present second of the day, `offset_seconds` east of UTC.
+pub fn second_of_day(wall: WallTime, offset_seconds: i32) -> f64 {
+    let ms = wall.0 + i64::from(offset_seconds) * 1000;
+    (ms.rem_euclid(86_400_000)) as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_of_the_day_wraps_and_follows_the_zone() {
+        assert_eq!(second_of_day(WallTime(86_400_000 + 1500), 0), 1.5);
+        assert_eq!(second_of_day(WallTime(-1000), 0), 86_399.0);
+        assert_eq!(second_of_day(WallTime(82_800_000), 7200), 3600.0);
+    }
+}

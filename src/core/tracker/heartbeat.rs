@@ -1,0 +1,77 @@
+//! The timers of a session: the ping cadence (spec 3.2), the idle close (spec 5.2), the 24-hour
+//! rule (spec 5.4) and the end of the opening (spec 3.9).
+
+use super::hit::HitKind;
+use super::{Desk, Phase, Tracker};
+use crate::core::settings::Settings;
+use crate::core::time::{BootInstant, Span};
+
+impl Tracker {
+    fn ping_interval(&self, settings: &Settings) -> Span {
+        if self.media.downloaded {
+            settings.downloaded_ping
+        } else if self.context.ad.is_some() {
+            self.media.ad_ping_seconds.map_or(settings.ad_ping, Span::seconds)
+        } else {
+            settings.main_ping
+        }
+    }
+
+    fn ping_due(&self, settings: &Settings) -> BootInstant {
+        self.context.ping_from + self.ping_interval(settings)
+    }
+
+    fn idle_due(&self, settings: &Settings) -> Option<BootInstant> {
+        Some(self.context.idle_since? + settings.idle_timeout)
+    }
+
+    /// When this session next wants to be looked at.
+    pub(crate) fn deadline(&self, settings: &Settings) -> Option<BootInstant> {
+        if self.context.phase != Phase::Open {
+            return None;
+        }
+        let mut next = self.ping_due(settings).min(self.context.opened_at + settings.max_session);
+        if let Some(idle) = self.idle_due(settings) {
+            next = next.min(idle);
+        }
+        if let Some(opening) = &self.opening {
+            next = next.min(opening.until);
+        }
+        Some(next)
+    }
+
+    pub(super) fn ping_if_due(&mut self, now: BootInstant, desk: &mut Desk<'_>) {
+        let due = self.ping_due(desk.settings);
+        if self.context.phase == Phase::Open && due <= now {
+            // A late tick makes one ping, never several (spec 3.2); one that is hardly late
+            // keeps the grid.
+            let late = now - due >= self.ping_interval(desk.settings);
+            self.bare(HitKind::Ping, if late { now } else { due }, desk);
+        }
+    }
+
+    /// Runs every timer that is due at `now`. Idle and age come before the ping, which they make
+    /// pointless (api.md 2.11).
+    pub(crate) fn tick(&mut self, now: BootInstant, desk: &mut Desk<'_>) {
+        if self.opening.as_ref().is_some_and(|o| o.until <= now) {
+            self.release_opening(desk);
+        }
+        if self.context.phase != Phase::Open {
+            return;
+        }
+        if let Some(due) = self.idle_due(desk.settings).filter(|due| *due <= now) {
+            // `sessionEnd` alone: what is open stays in the context (spec 5.2).
+            self.release_opening(desk);
+            self.bare(HitKind::SessionEnd, due, desk);
+            self.context.phase = Phase::Dormant;
+            return;
+        }
+        let old = self.context.opened_at + desk.settings.max_session;
+        if old <= now {
+            self.release_opening(desk);
+            self.bare(HitKind::SessionEnd, old, desk);
+            self.restart(old, desk);
+        }
+        self.ping_if_due(now, desk);
+    }
+}

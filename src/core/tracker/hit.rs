@@ -1,0 +1,189 @@
+//! A hit: one JSON event for the collector (spec 2), dated in boot time until it is sent.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::media::{Custom, Params, number};
+use crate::core::settings::{DeliverySettings, Identity};
+use crate::core::time::{BootInstant, WallTime};
+
+macro_rules! hit_kinds {
+    ($($name:ident = $wire:literal),* $(,)?) => {
+        /// The event types of the wire (spec 2.1).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum HitKind { $(#[serde(rename = $wire)] $name),* }
+
+        impl HitKind {
+            /// `eventType` as it stands in the body.
+            pub const fn wire(self) -> &'static str {
+                match self { $(HitKind::$name => $wire),* }
+            }
+        }
+    };
+}
+
+hit_kinds!(
+    SessionStart = "sessionStart",
+    Play = "play",
+    Ping = "ping",
+    PauseStart = "pauseStart",
+    BufferStart = "bufferStart",
+    BitrateChange = "bitrateChange",
+    Error = "error",
+    AdBreakStart = "adBreakStart",
+    AdBreakComplete = "adBreakComplete",
+    AdStart = "adStart",
+    AdComplete = "adComplete",
+    AdSkip = "adSkip",
+    ChapterStart = "chapterStart",
+    ChapterComplete = "chapterComplete",
+    ChapterSkip = "chapterSkip",
+    StateStart = "stateStart",
+    StateEnd = "stateEnd",
+    SessionComplete = "sessionComplete",
+    SessionEnd = "sessionEnd",
+);
+
+impl HitKind {
+    /// `play`, `pauseStart` and `bufferStart` report the playback state (spec 3.5).
+    pub const fn is_playback(self) -> bool {
+        matches!(self, HitKind::Play | HitKind::PauseStart | HitKind::BufferStart)
+    }
+
+    /// Hits that only close something: not worth a new session on their own (api.md 2.11).
+    pub const fn is_closing(self) -> bool {
+        matches!(
+            self,
+            HitKind::SessionEnd
+                | HitKind::SessionComplete
+                | HitKind::AdSkip
+                | HitKind::AdComplete
+                | HitKind::AdBreakComplete
+                | HitKind::ChapterSkip
+                | HitKind::ChapterComplete
+        )
+    }
+
+    /// The last hit of a session.
+    pub const fn is_end(self) -> bool {
+        matches!(self, HitKind::SessionEnd | HitKind::SessionComplete)
+    }
+}
+
+/// One event on its way to the collector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hit {
+    #[serde(rename = "k")]
+    pub kind: HitKind,
+    /// When the thing happened.
+    #[serde(rename = "t")]
+    pub at: BootInstant,
+    /// Seconds in the main content.
+    #[serde(rename = "p")]
+    pub playhead: f64,
+    /// What most hits do not have.
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Box<Detail>>,
+}
+
+/// The members of a hit beside its time and type.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Detail {
+    #[serde(rename = "p", default, skip_serializing_if = "Map::is_empty")]
+    pub params: Params,
+    #[serde(rename = "c", default, skip_serializing_if = "Custom::is_empty")]
+    pub custom: Custom,
+    #[serde(rename = "q", default, skip_serializing_if = "Map::is_empty")]
+    pub qoe: Params,
+}
+
+impl Hit {
+    /// Makes a hit; empty members take no room.
+    pub fn new(kind: HitKind, at: BootInstant, playhead: f64, detail: Detail) -> Hit {
+        let empty = detail.params.is_empty() && detail.custom.is_empty() && detail.qoe.is_empty();
+        Hit { kind, at, playhead, detail: (!empty).then(|| Box::new(detail)) }
+    }
+
+    /// The name in a `stateStart` or `stateEnd`.
+    pub fn state_name(&self) -> Option<&str> {
+        self.detail.as_ref()?.params.get("media.state.name")?.as_str()
+    }
+
+    /// The JSON body (spec 2), with the operator's parameters filled into a `sessionStart`.
+    pub fn body(&self, ts: WallTime, fill: &Fill<'_>) -> Value {
+        let mut body = Map::new();
+        body.insert(
+            "playerTime".into(),
+            json!({"playhead": number(self.playhead), "ts": ts.0}),
+        );
+        body.insert("eventType".into(), json!(self.kind.wire()));
+        let empty = Detail::default();
+        let detail = self.detail.as_deref().unwrap_or(&empty);
+        let mut params = detail.params.clone();
+        if self.kind == HitKind::SessionStart {
+            fill.complete(&mut params);
+        }
+        if !params.is_empty() {
+            body.insert("params".into(), Value::Object(params));
+        }
+        if !detail.custom.is_empty() {
+            body.insert("customMetadata".into(), json!(detail.custom));
+        }
+        if !detail.qoe.is_empty() {
+            body.insert("qoeData".into(), Value::Object(detail.qoe.clone()));
+        }
+        Value::Object(body)
+    }
+}
+
+/// What is filled into a `sessionStart` at send time (spec 2.2, 7).
+pub struct Fill<'a> {
+    pub identity: &'a Identity,
+    pub delivery: &'a DeliverySettings,
+    pub downloaded: bool,
+}
+
+impl Fill<'_> {
+    fn complete(&self, params: &mut Params) {
+        let id = self.identity;
+        params.insert("analytics.trackingServer".into(), json!(id.tracking_server));
+        params.insert("analytics.reportSuite".into(), json!(id.report_suite));
+        params.insert("analytics.enableSSL".into(), json!(true));
+        params.insert("visitor.marketingCloudOrgId".into(), json!(id.org_id));
+        let optional = [
+            ("analytics.visitorId", &id.visitor_id),
+            ("visitor.marketingCloudUserId", &id.marketing_cloud_user_id),
+            ("appInstallationId", &id.app_installation_id),
+        ];
+        for (key, value) in optional {
+            if let Some(value) = value {
+                params.insert(key.into(), json!(value));
+            }
+        }
+        params.insert(
+            "media.libraryVersion".into(),
+            json!(concat!("playheadd-", env!("CARGO_PKG_VERSION"))),
+        );
+        let flag = self.downloaded && (self.delivery.send_flag || self.delivery.legacy_sessions_batch);
+        if flag {
+            params.insert("media.downloaded".into(), json!(true));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ping_has_nothing_but_its_time() {
+        let hit = Hit::new(HitKind::Ping, BootInstant(1), 12.5, Detail::default());
+        let identity = Identity::default();
+        let delivery = DeliverySettings::default();
+        let fill = Fill { identity: &identity, delivery: &delivery, downloaded: false };
+        assert_eq!(
+            hit.body(WallTime(1700), &fill).to_string(),
+            r#"{"eventType":"ping","playerTime":{"playhead":12.5,"ts":1700}}"#
+        );
+    }
+}
