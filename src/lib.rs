@@ -1,1 +1,17 @@
+//! `playheadd`: a playback-session agent for set-top boxes.
+//!
+//! The rooms, and who may import whom (`tests/layers.rs` holds it):
+//! `bin -> {app, sim, ctl} -> {dbus, mpris, store, collector, system} -> port -> config -> core`.
+
+#[cfg(feature = "bench")]
+pub mod bench;
+pub mod cli;
+pub mod collector;
+pub mod config;
 pub mod core;
+pub mod ctl;
+pub mod dbus;
+pub mod port;
+pub mod sim;
+pub mod store;
+pub mod system;

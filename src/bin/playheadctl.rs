@@ -1,1 +1,16 @@
-fn main(){}
+//! Looks at the agent and tries things out. Parses, runs one command, exits with its status.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use playheadd::{cli, ctl};
+
+fn main() -> ExitCode {
+    match ctl::run(cli::Ctl::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("playheadctl: {}", failure.message);
+            ExitCode::from(failure.status)
+        }
+    }
+}

@@ -10,9 +10,10 @@ pub struct Settings {
     pub channel: String,
     pub content_type: String,
     pub stream_type: String,
-    /// `media.live_day`: whether a live playhead counts from midnight UTC or local midnight, as
-    /// seconds east of UTC that the adapter read from the zone.
-    pub live_day_offset_seconds: i32,
+    /// `media.live_day`: whether a live playhead counts from midnight UTC or local midnight.
+    pub live_day_local: bool,
+    /// Seconds east of UTC, as the adapter read it from the zone; used with `live_day_local`.
+    pub utc_offset_seconds: i32,
     pub identity: Identity,
     /// Ping cadence (spec 3.2).
     pub main_ping: Span,
@@ -110,6 +111,13 @@ impl Consent {
     }
 }
 
+impl Settings {
+    /// Seconds east of UTC of the midnight that live content counts from.
+    pub fn live_day_offset(&self) -> i32 {
+        if self.live_day_local { self.utc_offset_seconds } else { 0 }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -117,7 +125,8 @@ impl Default for Settings {
             channel: "set-top-box".into(),
             content_type: "vod".into(),
             stream_type: "video".into(),
-            live_day_offset_seconds: 0,
+            live_day_local: false,
+            utc_offset_seconds: 0,
             identity: Identity::default(),
             main_ping: Span::seconds(10),
             ad_ping: Span::seconds(1),

@@ -211,7 +211,9 @@ impl EventName {
 /// A playback event inside a session, its info read and checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Event {
-    Play { rate: f64 },
+    Play {
+        rate: f64,
+    },
     Pause,
     /// Also a stall (spec 2.1).
     BufferStart,
@@ -230,7 +232,10 @@ pub enum Event {
     StateEnd(String),
     Qoe(Qoe),
     BitrateChange(Qoe),
-    Error { id: String, source: ErrorSource },
+    Error {
+        id: String,
+        source: ErrorSource,
+    },
     Playhead,
     Complete,
     End,
@@ -260,7 +265,9 @@ impl Event {
         let r = Reader { event: name.name(), info };
         Ok(match name {
             EventName::SessionStart => {
-                return Err(Rejected::invalid("SessionStart opens a session, it is no event in one"));
+                return Err(Rejected::invalid(
+                    "SessionStart opens a session, it is no event in one",
+                ));
             }
             EventName::Play => Event::Play { rate: r.float("rate")?.unwrap_or(1.0) },
             EventName::Pause => Event::Pause,

@@ -112,10 +112,7 @@ impl Hit {
     /// The JSON body (spec 2), with the operator's parameters filled into a `sessionStart`.
     pub fn body(&self, ts: WallTime, fill: &Fill<'_>) -> Value {
         let mut body = Map::new();
-        body.insert(
-            "playerTime".into(),
-            json!({"playhead": number(self.playhead), "ts": ts.0}),
-        );
+        body.insert("playerTime".into(), json!({"playhead": number(self.playhead), "ts": ts.0}));
         body.insert("eventType".into(), json!(self.kind.wire()));
         let empty = Detail::default();
         let detail = self.detail.as_deref().unwrap_or(&empty);
@@ -164,7 +161,8 @@ impl Fill<'_> {
             "media.libraryVersion".into(),
             json!(concat!("playheadd-", env!("CARGO_PKG_VERSION"))),
         );
-        let flag = self.downloaded && (self.delivery.send_flag || self.delivery.legacy_sessions_batch);
+        let flag =
+            self.downloaded && (self.delivery.send_flag || self.delivery.legacy_sessions_batch);
         if flag {
             params.insert("media.downloaded".into(), json!(true));
         }

@@ -18,9 +18,29 @@ pub type Custom = BTreeMap<String, String>;
 
 /// Standard content metadata, without the prefix `media.` (spec 2.3).
 const STANDARD_MEDIA: &[&str] = &[
-    "show", "season", "episode", "assetId", "genre", "firstAirDate", "firstDigitalDate", "rating",
-    "originator", "network", "showType", "adLoad", "pass.mvpd", "pass.auth", "dayPart", "feed",
-    "streamFormat", "artist", "album", "label", "author", "station", "publisher",
+    "show",
+    "season",
+    "episode",
+    "assetId",
+    "genre",
+    "firstAirDate",
+    "firstDigitalDate",
+    "rating",
+    "originator",
+    "network",
+    "showType",
+    "adLoad",
+    "pass.mvpd",
+    "pass.auth",
+    "dayPart",
+    "feed",
+    "streamFormat",
+    "artist",
+    "album",
+    "label",
+    "author",
+    "station",
+    "publisher",
 ];
 
 /// Standard ad metadata, without the prefix `media.ad.` (spec 2.4).
@@ -34,10 +54,14 @@ pub(crate) fn is_metadata_key(key: &str) -> bool {
 
 /// Splits metadata into standard parameters and custom metadata. A key outside the pattern is
 /// dropped by itself, the rest counts (spec 2.7).
-fn split_metadata(all: BTreeMap<String, String>, prefix: &str, standard: &[&str]) -> (Custom, Custom) {
-    all.into_iter().filter(|(key, _)| is_metadata_key(key)).partition(|(key, _)| {
-        key.strip_prefix(prefix).is_some_and(|name| standard.contains(&name))
-    })
+fn split_metadata(
+    all: BTreeMap<String, String>,
+    prefix: &str,
+    standard: &[&str],
+) -> (Custom, Custom) {
+    all.into_iter()
+        .filter(|(key, _)| is_metadata_key(key))
+        .partition(|(key, _)| key.strip_prefix(prefix).is_some_and(|name| standard.contains(&name)))
 }
 
 fn extend_with_text(params: &mut Params, texts: &Custom) {
@@ -45,7 +69,7 @@ fn extend_with_text(params: &mut Params, texts: &Custom) {
 }
 
 /// The media info of a session (api.md 1.2), with the defaults filled in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MediaInfo {
     pub id: String,
     pub name: String,
@@ -75,7 +99,9 @@ impl MediaInfo {
         let r = Reader { event: "SessionStart", info };
         let id = r.name("id")?;
         let or_default = |key: &str, default: &str| {
-            Ok::<_, Rejected>(r.text(key)?.filter(|s| !s.is_empty()).unwrap_or_else(|| default.into()))
+            Ok::<_, Rejected>(
+                r.text(key)?.filter(|s| !s.is_empty()).unwrap_or_else(|| default.into()),
+            )
         };
         let stream_type = or_default("stream_type", &settings.stream_type)?;
         if stream_type != "video" && stream_type != "audio" {
@@ -329,7 +355,9 @@ mod tests {
     #[test]
     fn metadata_goes_where_it_belongs_and_bad_keys_go_alone() {
         let mut metadata = BTreeMap::new();
-        for (key, value) in [("media.show", "A"), ("house", "B"), ("bad key", "C"), ("media.mine", "D")] {
+        for (key, value) in
+            [("media.show", "A"), ("house", "B"), ("bad key", "C"), ("media.mine", "D")]
+        {
             metadata.insert(key.to_owned(), value.to_owned());
         }
         let info = Info::from([

@@ -76,6 +76,8 @@ pub enum Phase {
 /// All that one playback knows about itself. Everything in it survives a restart of the agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tracker {
+    /// Stored in a record of its own, because it never changes.
+    #[serde(skip)]
     pub(crate) media: MediaInfo,
     context: Context,
     /// The first 250 ms, in which a preroll may take back an early `play`.
@@ -93,7 +95,8 @@ struct Context {
     ad_break: Option<AdBreak>,
     ad: Option<Ad>,
     chapter: Option<Chapter>,
-    states: BTreeSet<String>,
+    /// The states that are on, in the order in which they began.
+    states: Vec<String>,
     /// Every state name that this session has reported, ended ones too (spec 3.8).
     state_names: BTreeSet<String>,
     qoe: Qoe,
@@ -133,7 +136,7 @@ impl Tracker {
             ad_break: None,
             ad: None,
             chapter: None,
-            states: BTreeSet::new(),
+            states: Vec::new(),
             state_names: BTreeSet::new(),
             qoe: Qoe::default(),
             qoe_sent: Qoe::default(),
@@ -218,11 +221,8 @@ impl Tracker {
     }
 
     fn chapter_start(&mut self, chapter: &Chapter, at: BootInstant, desk: &mut Desk<'_>) {
-        let detail = Detail {
-            params: chapter.params(),
-            custom: chapter.custom.clone(),
-            qoe: Params::new(),
-        };
+        let detail =
+            Detail { params: chapter.params(), custom: chapter.custom.clone(), qoe: Params::new() };
         self.hit(HitKind::ChapterStart, at, detail, desk);
     }
 
@@ -253,7 +253,7 @@ impl Tracker {
         c.qoe_sent = Qoe::default();
         c.reported = None;
         c.idle_since = c.idle_since.map(|_| at);
-        c.state_names = c.states.clone();
+        c.state_names = c.states.iter().cloned().collect();
         self.session_start(true, at, desk);
         if let Some(chapter) = self.context.chapter.clone() {
             self.chapter_start(&chapter, at, desk);

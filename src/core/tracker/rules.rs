@@ -166,12 +166,12 @@ impl Tracker {
             Event::ChapterSkip => self.end_chapter(HitKind::ChapterSkip, at, desk),
             Event::StateStart(name) => {
                 self.state_hit(HitKind::StateStart, name, at, desk);
-                self.context.states.insert(name.clone());
+                self.context.states.push(name.clone());
                 self.context.state_names.insert(name.clone());
             }
             Event::StateEnd(name) => {
                 self.state_hit(HitKind::StateEnd, name, at, desk);
-                self.context.states.remove(name);
+                self.context.states.retain(|on| on != name);
             }
             Event::Qoe(new) => self.context.qoe = self.context.qoe.updated(*new),
             Event::BitrateChange(new) => {
@@ -193,7 +193,7 @@ impl Tracker {
                 self.close_all(at, desk);
                 self.bare(kind, at, desk);
                 self.context.phase = Phase::Over;
-                self.context.playhead.go_on(false, rate, at, &self.media);
+                self.stand_still(at);
                 return Ok(());
             }
         }
@@ -305,8 +305,13 @@ impl Tracker {
     /// Ends the session for good, as `End` would.
     pub(crate) fn end(&mut self, at: BootInstant, desk: &mut Desk<'_>) {
         self.end_interrupted(at, desk);
+        self.stand_still(at);
+        self.context.phase = Phase::Over;
+    }
+
+    /// Nothing is known after `at`: the position stays what it was then.
+    pub(crate) fn stand_still(&mut self, at: BootInstant) {
         let rate = self.context.playhead.rate();
         self.context.playhead.go_on(false, rate, at, &self.media);
-        self.context.phase = Phase::Over;
     }
 }

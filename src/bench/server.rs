@@ -1,0 +1,421 @@
+//! The HTTP/1.1 side of the bench collector, over the rules of `sim::backend`.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::log::{Lines, Log, Record};
+use crate::sim::backend::{Backend, Endpoint, Judgement, Outcome, Plan, Rule, route};
+use crate::sim::validate;
+
+/// Longest body of a request, bytes.
+pub const MAX_BODY_BYTES: usize = 8 << 20;
+/// Pause after a failed accept, so that running out of descriptors does not become a busy loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a collector is started with.
+pub struct Options {
+    /// Takes one line a request. What cannot be written is lost; the collector goes on.
+    pub output: Box<dyn Write + Send>,
+    /// The form of these lines.
+    pub lines: Lines,
+    /// The fault rules of the beginning (api.md 4).
+    pub rules: Vec<Rule>,
+}
+
+impl Default for Options {
+    /// No output, no faults.
+    fn default() -> Options {
+        Options { output: Box::new(io::sink()), lines: Lines::Plain, rules: Vec::new() }
+    }
+}
+
+/// Reads fault rules, such as the body of `POST /bench/faults`.
+///
+/// Errors: one sentence for what is not JSON, for what [`Rule::list`] refuses, and for headers that
+/// HTTP does not allow.
+pub fn rules_from_json(text: &[u8]) -> Result<Vec<Rule>, String> {
+    let value = serde_json::from_slice(text).map_err(|e| format!("expected JSON: {e}"))?;
+    let rules = Rule::list(&value)?;
+    for (name, value) in rules.iter().flat_map(|rule| &rule.headers) {
+        if header(name, value).is_none() {
+            return Err(format!("headers: expected an HTTP header, got {name:?}: {value:?}"));
+        }
+    }
+    Ok(rules)
+}
+
+/// Answers on `listener` until `shutdown` is ready, then drops what is still open.
+///
+/// Needs a tokio runtime with I/O and time. Control for other processes: `POST /bench/faults`
+/// (a JSON array of rules, replaces), `GET /bench/hits` (JSON lines), `GET /bench/summary`,
+/// `POST /bench/clear` (forgets hits and sums; sids and rules stay).
+pub async fn serve(listener: TcpListener, options: Options, shutdown: impl Future<Output = ()>) {
+    serve_shared(listener, Arc::new(Shared::new(options)), shutdown).await;
+}
+
+async fn serve_shared(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => return,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(converse(stream, Arc::clone(&shared)));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, shared: Arc<Shared>) {
+    // Answers are small and complete: waiting for more to send with them only costs time.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { shared.handle(request).await }
+    });
+    // An error here is a client that went away, or a connection dropped on purpose.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// The collector, seen from its connections and from [`Collector`].
+struct Shared {
+    state: Mutex<State>,
+    /// Signalled after every request.
+    changed: Condvar,
+}
+
+struct State {
+    backend: Backend,
+    log: Log,
+    output: Box<dyn Write + Send>,
+    lines: Lines,
+}
+
+/// Tells hyper to close the connection without an answer.
+#[derive(Debug)]
+struct Dropped;
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection is dropped without an answer")
+    }
+}
+
+impl std::error::Error for Dropped {}
+
+type Answer = Response<Full<Bytes>>;
+
+impl Shared {
+    fn new(options: Options) -> Shared {
+        let Options { output, lines, rules } = options;
+        let mut backend = Backend::new();
+        backend.set_rules(rules);
+        let state = State { backend, log: Log::default(), output, lines };
+        Shared { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of the collector's state has panicked")
+    }
+
+    async fn handle(&self, request: Request<Incoming>) -> Result<Answer, Dropped> {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let body = read(body).await?;
+        if let Some(command) = path.strip_prefix("/bench/") {
+            return Ok(self.control(&head.method, command, &body));
+        }
+        let plan = self.note(&head.method, &path, &body);
+        match plan.outcome {
+            Outcome::Answer { status, headers, body, delay_ms } => {
+                if let Some(ms) = delay_ms {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                }
+                Ok(answer(status, headers, body))
+            }
+            Outcome::Hang => match std::future::pending::<Infallible>().await {},
+            Outcome::DropAfterSend => Err(Dropped),
+        }
+    }
+
+    /// Decides about a request, notes it and writes its line.
+    fn note(&self, method: &Method, path: &str, body: &Payload) -> Plan {
+        let mut state = self.state();
+        // Read under the lock, so that records are in the order of their times.
+        let at_ms = unix_ms();
+        let json = match body {
+            Payload::Whole(bytes) => serde_json::from_slice(bytes).map_err(|e| e.to_string()),
+            Payload::TooLarge => Err(format!("more than {MAX_BODY_BYTES} bytes")),
+        };
+        let Judgement { plan, counted, fault } = match (route(path), &json) {
+            (None, _) => own_answer(None, 404, format!("the API has no {path}")),
+            (Some(_), _) if method != Method::POST => {
+                own_answer(None, 405, "expected a POST".into())
+            }
+            (Some(_), Err(why)) => {
+                let status = if matches!(body, Payload::TooLarge) { 413 } else { 400 };
+                own_answer(None, status, format!("body: expected JSON: {why}"))
+            }
+            (Some((endpoint, sid)), Ok(json)) => match checked(endpoint, json) {
+                Ok(()) => state.backend.judge(path, json, at_ms),
+                Err(why) => own_answer(sid, 400, why),
+            },
+        };
+        let (status, delay_ms, text) = match &plan.outcome {
+            Outcome::Answer { status, body, delay_ms, .. } => (Some(*status), *delay_ms, &**body),
+            Outcome::Hang | Outcome::DropAfterSend => (None, None, ""),
+        };
+        let is_refusal = method == Method::POST
+            && !fault
+            && status.is_some_and(|status| (400..500).contains(&status));
+        let record = Record {
+            at_ms,
+            method: method.to_string(),
+            path: path.to_owned(),
+            refusal: is_refusal.then(|| text.to_owned()),
+            status,
+            sid: plan.sid.clone(),
+            counted,
+            fault,
+            delay_ms,
+            body: json.unwrap_or_default(),
+        };
+        let line = state.lines.line(&record);
+        let _ = writeln!(state.output, "{line}").and_then(|()| state.output.flush());
+        state.log.push(record);
+        drop(state);
+        self.changed.notify_all();
+        plan
+    }
+
+    fn control(&self, method: &Method, command: &str, body: &Payload) -> Answer {
+        let typed = |kind: &str, text: String| {
+            answer(200, vec![(CONTENT_TYPE.to_string(), kind.to_owned())], text)
+        };
+        match (command, method.as_str()) {
+            ("faults", "POST") => {
+                let rules = match body {
+                    Payload::Whole(bytes) => rules_from_json(bytes),
+                    Payload::TooLarge => Err(format!("more than {MAX_BODY_BYTES} bytes")),
+                };
+                match rules {
+                    Ok(rules) => {
+                        self.state().backend.set_rules(rules);
+                        answer(204, Vec::new(), String::new())
+                    }
+                    Err(why) => answer(400, Vec::new(), why),
+                }
+            }
+            ("hits", "GET") => {
+                let records = self.state().log.records().to_vec();
+                let lines = records.iter().map(|record| Lines::Json.line(record) + "\n");
+                typed("application/x-ndjson", lines.collect())
+            }
+            ("summary", "GET") => {
+                let summary = self.state().log.summary();
+                typed("application/json", format!("{summary}\n"))
+            }
+            ("clear", "POST") => {
+                self.state().log = Log::default();
+                self.changed.notify_all();
+                answer(204, Vec::new(), String::new())
+            }
+            ("faults" | "clear", _) => not_allowed("POST"),
+            ("hits" | "summary", _) => not_allowed("GET"),
+            _ => answer(404, Vec::new(), "expected faults, hits, summary or clear".into()),
+        }
+    }
+}
+
+/// A request's body.
+enum Payload {
+    Whole(Bytes),
+    TooLarge,
+}
+
+/// Reads a body up to the limit; an error is a client that went away.
+async fn read(body: Incoming) -> Result<Payload, Dropped> {
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Ok(Payload::TooLarge);
+    }
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(whole) => Ok(Payload::Whole(whole.to_bytes())),
+        Err(error) if error.is::<LengthLimitError>() => Ok(Payload::TooLarge),
+        Err(_) => Err(Dropped),
+    }
+}
+
+fn checked(endpoint: Endpoint, body: &Value) -> Result<(), String> {
+    match endpoint {
+        Endpoint::Sessions if body.is_array() => validate::batch(body),
+        Endpoint::Downloaded => validate::batch(body),
+        Endpoint::Sessions | Endpoint::Events => validate::event(body),
+    }
+}
+
+/// An answer that the server gives before the backend is asked.
+fn own_answer(sid: Option<&str>, status: u16, body: String) -> Judgement {
+    let outcome = Outcome::Answer { status, headers: Vec::new(), body, delay_ms: None };
+    let plan = Plan { sid: sid.map(str::to_owned), outcome };
+    Judgement { plan, counted: false, fault: false }
+}
+
+fn not_allowed(expected: &str) -> Answer {
+    answer(405, vec![(ALLOW.to_string(), expected.into())], format!("expected a {expected}"))
+}
+
+/// Headers that HTTP does not allow are left out; [`rules_from_json`] refuses them at the door.
+fn answer(status: u16, headers: Vec<(String, String)>, body: String) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in headers {
+        if let Some((name, value)) = header(&name, &value) {
+            answer.headers_mut().append(name, value);
+        }
+    }
+    let is_empty = answer.body().is_end_stream();
+    if !is_empty && !answer.headers().contains_key(CONTENT_TYPE) {
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        answer.headers_mut().insert(CONTENT_TYPE, text);
+    }
+    answer
+}
+
+fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    Some((name.parse().ok()?, value.parse().ok()?))
+}
+
+/// Unix time in ms; 0 on a clock before 1970.
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A bench collector on its own thread, for tests in this process. It stops when dropped.
+pub struct Collector {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Collector {
+    /// A silent collector without faults on a free port of 127.0.0.1.
+    ///
+    /// Panics when the machine gives no port or no thread: a test cannot go on without them.
+    pub fn start() -> Collector {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")
+            .expect("a free port on the loopback for the collector");
+        Collector::on(listener, Options::default()).expect("a thread for the collector")
+    }
+
+    /// A collector on a listener of the caller's, such as the port of one that was stopped.
+    ///
+    /// Errors: the system gives no runtime or no thread.
+    pub fn on(listener: std::net::TcpListener, options: Options) -> io::Result<Collector> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
+        let shared = Arc::new(Shared::new(options));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("collector".into()).spawn(move || {
+            let shutdown = async {
+                let _ = stopped.await;
+            };
+            runtime.block_on(serve_shared(listener, serving, shutdown));
+        })?;
+        Ok(Collector { address, shared, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The `{uri}` of spec 1, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every request so far in the order of arrival (the newest 100,000), without `/bench/`.
+    pub fn hits(&self) -> Vec<Record> {
+        self.shared.state().log.records().to_vec()
+    }
+
+    /// Requests that the schemas or the sid rules refused; fault rules do not count.
+    pub fn refused(&self) -> usize {
+        self.shared.state().log.refused()
+    }
+
+    /// Replaces the fault rules.
+    pub fn set_rules(&self, rules: Vec<Rule>) {
+        self.shared.state().backend.set_rules(rules);
+    }
+
+    /// Replaces the fault rules by a JSON array (api.md 4).
+    ///
+    /// Errors: see [`rules_from_json`]; the old rules stay.
+    pub fn set_rules_json(&self, text: &str) -> Result<(), String> {
+        self.set_rules(rules_from_json(text.as_bytes())?);
+        Ok(())
+    }
+
+    /// Forgets hits and sums; sids and rules stay.
+    pub fn clear(&self) {
+        self.shared.state().log = Log::default();
+    }
+
+    /// Waits until the records satisfy `enough`, looked at after each request; false when
+    /// `deadline` passes first.
+    pub fn wait_for(&self, deadline: Duration, enough: impl Fn(&[Record]) -> bool) -> bool {
+        let unmet = |state: &mut State| !enough(state.log.records());
+        let waited = self.shared.changed.wait_timeout_while(self.shared.state(), deadline, unmet);
+        let (state, result) = waited.expect("no holder of the collector's state has panicked");
+        drop(state);
+        !result.timed_out()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed, and a test that is ending has its own verdict.
+            let _ = thread.join();
+        }
+    }
+}

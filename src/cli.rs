@@ -1,0 +1,116 @@
+//! The command line of both programs, in one place: parsing, help, man pages and completions come
+//! from it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The playback-session agent.
+#[derive(Debug, Parser)]
+#[command(name = "playheadd", version, about)]
+pub struct Daemon {
+    /// Configuration file [default: /etc/playheadd/playheadd.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub bus: BusArgs,
+    /// Where state lies; comes before `store.path` of the configuration
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Check the configuration and leave
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Which bus to use.
+#[derive(Debug, Clone, Args)]
+pub struct BusArgs {
+    /// Which of the machine's buses
+    #[arg(long, value_enum, default_value = "system")]
+    pub bus: BusName,
+    /// A bus by its address, for development; comes before --bus
+    #[arg(long, value_name = "ADDRESS")]
+    pub bus_address: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BusName {
+    System,
+    Session,
+}
+
+impl BusArgs {
+    pub fn address(&self) -> crate::dbus::BusAddress {
+        match (&self.bus_address, self.bus) {
+            (Some(address), _) => crate::dbus::BusAddress::Address(address.clone()),
+            (None, BusName::System) => crate::dbus::BusAddress::System,
+            (None, BusName::Session) => crate::dbus::BusAddress::Session,
+        }
+    }
+}
+
+/// Looks at the agent and tries things out.
+#[derive(Debug, Parser)]
+#[command(name = "playheadctl", version, about)]
+pub struct Ctl {
+    #[command(flatten)]
+    pub bus: BusArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Whether it works, in one look
+    Status(OutputArgs),
+    /// The sessions that are open
+    Sessions(OutputArgs),
+    /// Runs the whole agent over a timeline in virtual time and prints its requests
+    Simulate(SimulateArgs),
+    /// A collector for the workbench: takes what the agent sends and shows it
+    #[cfg(feature = "bench")]
+    Collector(CollectorArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Timeline file (JSON Lines); `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// A setting on top of the configuration
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Time on the timeline at which the run ends [default: an hour after the last line]
+    #[arg(long, value_name = "SECONDS")]
+    pub until: Option<f64>,
+    /// Where random numbers come from
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+#[cfg(feature = "bench")]
+#[derive(Debug, Args)]
+pub struct CollectorArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8970")]
+    pub listen: std::net::SocketAddr,
+    /// A file with fault rules: a JSON array as in a timeline's `Collector` event
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// A file that the URL is written to once it listens
+    #[arg(long, value_name = "FILE")]
+    pub url_file: Option<PathBuf>,
+    /// One JSON object a request instead of a line of text
+    #[arg(long)]
+    pub json: bool,
+}

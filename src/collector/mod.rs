@@ -1,0 +1,146 @@
+//! The Media Collection API over HTTP (spec 1): a request out, what became of it back.
+
+mod tls;
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+
+use crate::config::CollectorConfig;
+use crate::core::effect::Request;
+use crate::core::input::{Outcome, RetryAfter};
+use crate::core::time::WallTime;
+
+/// How much of an answer's body is read for the log.
+const MESSAGE_BYTES: usize = 512;
+const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+
+/// A client that cannot be made: a wrong file or URL.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectorError {
+    #[error("{what} {} cannot be read: {source}", path.display())]
+    File { what: &'static str, path: std::path::PathBuf, source: std::io::Error },
+    #[error("{what} {} holds no usable certificate or key: {why}", path.display())]
+    Certificate { what: &'static str, path: std::path::PathBuf, why: String },
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(String),
+}
+
+/// Sends requests to one collector.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Client {
+    /// Makes a client for `base`, the collector's URL without a trailing slash.
+    pub fn new(base: &str, config: &CollectorConfig) -> Result<Client, CollectorError> {
+        let chain = |e: reqwest::Error| CollectorError::Client(causes(&e));
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::config(config)?)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(config.connect_timeout)
+            .timeout(config.timeout)
+            .pool_idle_timeout(IDLE_CONNECTION)
+            .tcp_keepalive(IDLE_CONNECTION)
+            .user_agent(concat!("playheadd/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = &config.proxy {
+            builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(chain)?);
+        }
+        Ok(Client { http: builder.build().map_err(chain)?, base: base.to_owned() })
+    }
+
+    /// Carries out one request. Never fails: what went wrong is the outcome.
+    pub async fn send(&self, request: &Request) -> Outcome {
+        let url = format!("{}{}", self.base, request.resource.path());
+        let sent = self
+            .http
+            .post(url)
+            .header(CONTENT_TYPE, "application/json")
+            .body(request.body.to_string())
+            .send()
+            .await;
+        match sent {
+            Ok(answer) => {
+                let status = answer.status().as_u16();
+                let location = text(answer.headers(), &LOCATION);
+                let retry_after =
+                    text(answer.headers(), &RETRY_AFTER).as_deref().and_then(retry_after);
+                let message = match status {
+                    200..=299 => String::new(),
+                    _ => beginning(answer).await,
+                };
+                Outcome::Answered { status, location, retry_after, message }
+            }
+            // Nothing has left the box, so it is safe to try again.
+            Err(error) if error.is_connect() || error.is_builder() => {
+                Outcome::Unreachable(causes(&error))
+            }
+            Err(error) => Outcome::Unanswered(causes(&error)),
+        }
+    }
+}
+
+fn text(headers: &HeaderMap, name: &reqwest::header::HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// The first bytes of a body, for the log; an endless one is cut off.
+async fn beginning(mut answer: reqwest::Response) -> String {
+    let mut bytes = Vec::new();
+    while bytes.len() < MESSAGE_BYTES {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            _ => break,
+        }
+    }
+    bytes.truncate(MESSAGE_BYTES);
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    String::from_utf8_lossy(&bytes).chars().map(printable).collect()
+}
+
+/// `Retry-After` as seconds or as an HTTP date; `None` for anything else.
+pub fn retry_after(value: &str) -> Option<RetryAfter> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(RetryAfter::Seconds(value.parse().unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    let since = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(RetryAfter::Date(WallTime(i64::try_from(since.as_millis()).ok()?)))
+}
+
+/// An error with its causes, without the URL, which may carry what is nobody's business.
+fn causes(error: &reqwest::Error) -> String {
+    let mut text = match error {
+        e if e.is_timeout() => "timed out".to_owned(),
+        e if e.is_connect() => "cannot connect".to_owned(),
+        _ => "request failed".to_owned(),
+    };
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_comes_in_two_forms() {
+        assert_eq!(retry_after("120"), Some(RetryAfter::Seconds(120)));
+        assert_eq!(
+            retry_after("Tue, 14 Nov 2023 22:13:20 GMT"),
+            Some(RetryAfter::Date(WallTime(1_700_000_000_000)))
+        );
+        assert_eq!(retry_after("99999999999999999999999"), Some(RetryAfter::Seconds(u64::MAX)));
+        for bad in ["", "-1", "soon", "1.5"] {
+            assert_eq!(retry_after(bad), None, "{bad}");
+        }
+    }
+}

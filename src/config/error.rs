@@ -1,0 +1,20 @@
+//! Mistakes in a configuration, said so that they can be mended.
+
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{} cannot be read: {source}", file.display())]
+    Unreadable { file: PathBuf, source: std::io::Error },
+    /// Syntax, unknown key or wrong type, at a place in a file.
+    #[error("{}:{line}: {key}{message}", file.display())]
+    At { file: PathBuf, line: usize, key: String, message: String },
+    /// A value that is of the right type and makes no sense.
+    #[error("{}: {key}: {message}", file.display())]
+    Value { file: PathBuf, key: &'static str, message: String },
+    #[error("--set {setting}: {message}")]
+    Override { setting: String, message: String },
+    /// The daemon cannot do its work without it.
+    #[error("{key} is not set; {advice}")]
+    Missing { key: &'static str, advice: String },
+}

@@ -1,0 +1,95 @@
+//! Configuration: what a file may say (`schema`), and what the rest of the program gets
+//! (`Config`), checked and complete. Every mistake names file, line and key (api.md 3).
+
+mod checks;
+mod error;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use self::error::ConfigError;
+use crate::core::settings::Settings;
+
+/// Where the local configuration lies unless `--config` says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/playheadd/playheadd.toml";
+
+/// The whole configuration, complete and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub settings: Settings,
+    pub collector: CollectorConfig,
+    pub store: StoreConfig,
+    pub mpris: MprisConfig,
+    pub log_level: tracing::Level,
+}
+
+/// How to reach the collector.
+#[derive(Debug, Clone)]
+pub struct CollectorConfig {
+    /// Base URL without a trailing slash; a path prefix is kept (spec 1). `None` when not set.
+    pub url: Option<String>,
+    pub proxy: Option<String>,
+    pub ca_file: Option<PathBuf>,
+    pub client_cert_file: Option<PathBuf>,
+    pub client_key_file: Option<PathBuf>,
+    pub connect_timeout: Duration,
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    pub path: PathBuf,
+    pub max_bytes: u64,
+}
+
+/// Zero-code tracking of MPRIS players (api.md 1.7).
+#[derive(Debug, Clone)]
+pub struct MprisConfig {
+    pub enabled: bool,
+    /// Globs over the name without `org.mpris.MediaPlayer2.`.
+    pub allow: Vec<String>,
+    pub bus: MprisBus,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MprisBus {
+    System,
+    Session,
+}
+
+impl Config {
+    /// Reads one file; a missing file is an error unless it is the default one.
+    pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
+        Config::load_with(path, &[])
+    }
+
+    /// Reads one file and puts `section.key=value` settings on top.
+    pub fn load_with(path: Option<&Path>, overrides: &[String]) -> Result<Config, ConfigError> {
+        let file = path.unwrap_or(Path::new(DEFAULT_PATH));
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(e) if path.is_none() && e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(ConfigError::Unreadable { file: file.to_owned(), source }),
+        };
+        let schema = schema::Schema::parse(file, &text)?;
+        let mut table: toml::Table = toml::from_str(&text).unwrap_or_default();
+        for setting in overrides {
+            schema::set(&mut table, setting)?;
+        }
+        let schema = match overrides.is_empty() {
+            true => schema,
+            false => schema::Schema::from_table(table, overrides)?,
+        };
+        checks::check(schema, file)
+    }
+
+    /// Only settings of the form `section.key=value`, on the defaults.
+    pub fn from_overrides(overrides: &[String]) -> Result<Config, ConfigError> {
+        let mut table = toml::Table::new();
+        for setting in overrides {
+            schema::set(&mut table, setting)?;
+        }
+        checks::check(schema::Schema::from_table(table, overrides)?, Path::new("--set"))
+    }
+}

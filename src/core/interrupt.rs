@@ -1,0 +1,122 @@
+//! Background, sleep and players that are gone: paused at once, ended when the grace has run out
+//! (spec 4, api.md 2.3, 2.4).
+
+use serde::{Deserialize, Serialize};
+
+use super::Agent;
+use super::effect::{CloseReason, Durability, Notice};
+use super::input::{Lifecycle, PlayerId};
+use super::time::{BootInstant, Now};
+use super::tracker::{Desk, Phase};
+
+/// What interrupted a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    Background,
+    Sleep,
+    Vanished,
+}
+
+/// An interrupt and when it ends the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupt {
+    pub cause: Cause,
+    /// `None`: never, or the session has ended already.
+    pub until: Option<BootInstant>,
+}
+
+impl Agent {
+    /// What an application manager says, matched to sessions by application.
+    pub(super) fn lifecycle(&mut self, app: &str, state: Lifecycle, now: Now) {
+        let of_app: Vec<u32> =
+            self.sessions.iter().filter(|(_, s)| s.app == app).map(|(n, _)| *n).collect();
+        for number in of_app {
+            let Some(session) = self.sessions.get_mut(&number) else { continue };
+            match state {
+                Lifecycle::Background if session.tracker.media.background_playback => {}
+                Lifecycle::Background => self.interrupt(number, Cause::Background, now.boot, now),
+                Lifecycle::Foreground => self.back(number, Cause::Background, now),
+                Lifecycle::Stopped => {
+                    if let Some(owner) = session.owner.clone() {
+                        self.detach(&owner, now.boot, now);
+                    }
+                }
+            }
+        }
+        self.ledger.want(Durability::Flushed);
+    }
+
+    /// One player of a living connection is gone.
+    pub(super) fn instance_gone(&mut self, player: &PlayerId, now: Now) {
+        self.detach(player, now.boot, now);
+    }
+
+    /// Suspend is an interrupt for every session (api.md 2.4); all is written out.
+    pub(super) fn sleep(&mut self, now: Now) {
+        for number in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.interrupt(number, Cause::Sleep, now.boot, now);
+        }
+        self.write_all();
+        self.ledger.want(Durability::Synced);
+    }
+
+    pub(super) fn wake(&mut self, now: Now) {
+        for number in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.back(number, Cause::Sleep, now);
+        }
+    }
+
+    pub(super) fn interrupt(&mut self, number: u32, cause: Cause, at: BootInstant, now: Now) {
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        if session.tracker.phase() != Phase::Open {
+            return;
+        }
+        let grace = self.settings.grace;
+        let until = (grace.0 > 0).then(|| at + grace);
+        session.interrupt = Some(match session.interrupt {
+            // The first interrupt's grace goes on; a vanished player stays vanished.
+            Some(Interrupt { cause: old, until: Some(running) }) => Interrupt {
+                cause: if old == Cause::Vanished { old } else { cause },
+                until: Some(running),
+            },
+            _ => Interrupt { cause, until },
+        });
+        let mut hits = Vec::new();
+        session.tracker.interrupt(at, &mut Desk { settings: &self.settings, hits: &mut hits });
+        session.dirty = true;
+        self.submit(number, hits, now);
+        self.ledger.want(Durability::Flushed);
+    }
+
+    /// Back within the grace: it stops, the session stays paused until the player says `Play`.
+    fn back(&mut self, number: u32, from: Cause, now: Now) {
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        if session.tracker.phase() == Phase::Open
+            && session.interrupt.is_some_and(|i| i.cause == from)
+        {
+            session.interrupt = None;
+            session.dirty = true;
+            self.ledger.wait(now.boot, self.settings.flush_interval);
+        }
+    }
+
+    /// The grace has run out: the session ends, dated to that moment. One whose player is still
+    /// there can be revived by `Play`.
+    pub(super) fn grace_over(&mut self, number: u32, due: BootInstant, now: Now) {
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        let Some(interrupt) = &mut session.interrupt else { return };
+        interrupt.until = None;
+        if interrupt.cause == Cause::Vanished {
+            self.end_at(number, CloseReason::Vanished, due, now);
+            return;
+        }
+        let mut hits = Vec::new();
+        session
+            .tracker
+            .end_interrupted(due, &mut Desk { settings: &self.settings, hits: &mut hits });
+        session.dirty = true;
+        self.submit(number, hits, now);
+        self.keep_point(number, false, due, now);
+        self.announce(Notice::Closed(number, CloseReason::Background));
+    }
+}

@@ -1,0 +1,173 @@
+//! Resume points and the resume decision (api.md 2.1, spec 6).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::BootId;
+use super::effect::{Durability, Key, Record};
+use super::ledger::Ledger;
+use super::settings::Settings;
+use super::time::{BootInstant, Now, Span, WallTime};
+
+/// Where a viewer was in something, and how it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResumePoint {
+    /// Seconds in the main content.
+    pub position: f64,
+    /// Seconds; 0 when unknown.
+    pub length: f64,
+    pub live: bool,
+    /// It ended in `Complete`.
+    pub completed: bool,
+    /// When it ended: on the wall clock if that was known, and in its boot.
+    pub ended_at: Option<WallTime>,
+    pub ended: BootInstant,
+    pub boot: BootId,
+}
+
+impl ResumePoint {
+    /// How long ago it ended; `None` when no clock can tell.
+    fn age(&self, now: Now, wall: Option<WallTime>, boot: &BootId) -> Option<Span> {
+        if self.boot == *boot { Some(now.boot - self.ended) } else { Some(wall? - self.ended_at?) }
+    }
+}
+
+/// Which resume points there are, by (app, media id).
+#[derive(Debug, Default)]
+pub struct ResumePoints {
+    points: BTreeMap<(String, String), ResumePoint>,
+}
+
+/// What is known about time when a resume is decided.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment<'a> {
+    pub now: Now,
+    pub wall: Option<WallTime>,
+    pub boot: &'a BootId,
+}
+
+/// How a new session begins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Beginning {
+    /// Seconds; `None` for "where I was" when there is nothing to go on from.
+    pub position: Option<f64>,
+    /// `media.resume`
+    pub resume: bool,
+}
+
+/// The decision of api.md 2.1. `playhead` is the player's; negative asks for the stored position.
+pub(crate) fn decide(
+    point: Option<&ResumePoint>,
+    playhead: f64,
+    declared: bool,
+    live: bool,
+    moment: Moment<'_>,
+    settings: &Settings,
+) -> Beginning {
+    let window = if live { settings.resume_live_window } else { settings.resume_window };
+    let fresh = |p: &&ResumePoint| {
+        // When no clock can tell the age, a film is worth a resume and a broadcast is not.
+        let young = p.age(moment.now, moment.wall, moment.boot).map_or(!live, |age| age < window);
+        !p.completed && young
+    };
+    let point = point.filter(fresh);
+    let position = match playhead < 0.0 {
+        true if live => None,
+        true => point.map(|p| p.position),
+        false => Some(playhead),
+    };
+    let goes_on = point.is_some() && (live || position.is_some_and(|p| p > 0.0));
+    Beginning { position, resume: declared || goes_on }
+}
+
+impl ResumePoints {
+    pub fn get(&self, app: &str, media_id: &str) -> Option<&ResumePoint> {
+        self.points.get(&(app.to_owned(), media_id.to_owned()))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&(String, String), &ResumePoint)> {
+        self.points.iter()
+    }
+
+    pub(crate) fn restore(&mut self, app: String, media_id: String, point: ResumePoint) {
+        self.points.insert((app, media_id), point);
+    }
+
+    /// Keeps a point that survives power loss, and the newest `max_resume_points`.
+    pub(crate) fn keep(
+        &mut self,
+        app: &str,
+        media_id: &str,
+        point: ResumePoint,
+        settings: &Settings,
+        ledger: &mut Ledger,
+    ) {
+        let key = (app.to_owned(), media_id.to_owned());
+        ledger.put(Key::Resume(key.0.clone(), key.1.clone()), Record::Resume(point.clone()));
+        ledger.want(Durability::Synced);
+        self.points.insert(key, point);
+        while self.points.len() > settings.max_resume_points {
+            let age = |p: &ResumePoint| (p.ended_at, p.ended);
+            let oldest = self.points.iter().min_by_key(|(_, p)| age(p)).map(|(k, _)| k.clone());
+            let Some(key) = oldest else { break };
+            self.points.remove(&key);
+            ledger.delete(Key::Resume(key.0, key.1));
+        }
+    }
+
+    /// Forgets a point; false when there was none.
+    pub(crate) fn forget(&mut self, app: &str, media_id: &str, ledger: &mut Ledger) -> bool {
+        let key = (app.to_owned(), media_id.to_owned());
+        let known = self.points.remove(&key).is_some();
+        if known {
+            ledger.delete(Key::Resume(key.0, key.1));
+            ledger.want(Durability::Synced);
+        }
+        known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(completed: bool, live: bool, ended_s: i64) -> ResumePoint {
+        ResumePoint {
+            position: 40.0,
+            length: 600.0,
+            live,
+            completed,
+            ended_at: None,
+            ended: BootInstant(ended_s * 1000),
+            boot: BootId("a".into()),
+        }
+    }
+
+    #[test]
+    fn each_case_of_the_resume_rule() {
+        let boot = BootId("a".into());
+        let now = Now { boot: BootInstant(10_000_000), wall: WallTime(0) };
+        let moment = Moment { now, wall: None, boot: &boot };
+        let settings = Settings::default();
+        let vod = point(false, false, 9_000);
+        let done = point(true, false, 9_000);
+        let live_young = point(false, true, 9_000);
+        let live_old = point(false, true, 1_000);
+        for (name, point, playhead, declared, live, position, resume) in [
+            ("from the stored position", Some(&vod), 40.0, false, false, Some(40.0), true),
+            ("where I was", Some(&vod), -1.0, false, false, Some(40.0), true),
+            ("from the start", Some(&vod), 0.0, false, false, Some(0.0), false),
+            ("completed before", Some(&done), 40.0, false, false, Some(40.0), false),
+            ("completed, where I was", Some(&done), -1.0, false, false, None, false),
+            ("never seen", None, 40.0, false, false, Some(40.0), false),
+            ("declared", None, 0.0, true, false, Some(0.0), true),
+            ("live within the window", Some(&live_young), 5.0, false, true, Some(5.0), true),
+            ("live after the window", Some(&live_old), 5.0, false, true, Some(5.0), false),
+            ("live, where I was", Some(&live_young), -1.0, false, true, None, true),
+        ] {
+            let seen = decide(point, playhead, declared, live, moment, &settings);
+            assert_eq!(seen, Beginning { position, resume }, "{name}");
+        }
+    }
+}

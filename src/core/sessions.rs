@@ -1,0 +1,397 @@
+//! Who owns which session: opening, events, replacement, a player that vanishes (api.md 2.2, 2.3).
+
+use serde::{Deserialize, Serialize};
+
+use super::Agent;
+use super::delivery::outbox::Line;
+use super::effect::{CloseReason, Durability, Effect, Key, Notice, Record, Reply};
+use super::input::{Door, PlayerId, Target};
+use super::interrupt::{Cause, Interrupt};
+use super::rejected::{Refusal, Rejected};
+use super::resume::{self, ResumePoint};
+use super::time::{BootInstant, Now, second_of_day};
+use super::tracker::event::{Event, EventName, Info, Reader};
+use super::tracker::hit::Hit;
+use super::tracker::media::MediaInfo;
+use super::tracker::{Desk, Phase, Tracker};
+
+/// A session object and the playback behind it.
+#[derive(Debug)]
+pub struct Session {
+    pub app: String,
+    pub door: Door,
+    /// The player that drives it; `None` once it is gone or was stopped.
+    pub owner: Option<PlayerId>,
+    pub tracker: Tracker,
+    /// The queue that its hits go to.
+    pub outbox: u64,
+    pub interrupt: Option<Interrupt>,
+    /// `media.resume` of its last `sessionStart`.
+    pub resumed: bool,
+    /// The moving part changed since it was last written.
+    pub(crate) dirty: bool,
+}
+
+/// The moving part of a session, as it is stored. What is played stands in its own record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    pub app: String,
+    pub door: Door,
+    pub owner: Option<PlayerId>,
+    pub tracker: Tracker,
+    pub outbox: u64,
+    pub interrupt: Option<Interrupt>,
+    pub resumed: bool,
+    pub recorded_at: BootInstant,
+}
+
+impl Session {
+    pub(crate) fn record(&self, now: Now) -> SessionRecord {
+        SessionRecord {
+            app: self.app.clone(),
+            door: self.door,
+            owner: self.owner.clone(),
+            tracker: self.tracker.clone(),
+            outbox: self.outbox,
+            interrupt: self.interrupt,
+            resumed: self.resumed,
+            recorded_at: now.boot,
+        }
+    }
+
+    /// The word for the `State` property (api.md 1.4).
+    pub fn state_name(&self) -> &'static str {
+        match (&self.interrupt, self.tracker.phase()) {
+            (Some(i), _) if i.cause == Cause::Background => "background",
+            (_, Phase::Dormant) => "idle",
+            _ => self.tracker.state().name(),
+        }
+    }
+}
+
+impl Agent {
+    /// `OpenSession` and `SessionStart`.
+    pub(super) fn open(
+        &mut self,
+        player: PlayerId,
+        door: Door,
+        app: String,
+        playhead: f64,
+        info: &Info,
+        now: Now,
+    ) -> Result<Reply, Rejected> {
+        let playhead = finite(playhead)?;
+        let media = MediaInfo::read(info, &self.settings)?;
+        let app = Reader { event: "SessionStart", info }
+            .text("app")?
+            .filter(|a| !a.is_empty())
+            .unwrap_or(app);
+        if let Some(&open) = self.players.get(&player)
+            && let Some(session) = self.sessions.get(&open)
+        {
+            if session.tracker.media.id == media.id {
+                return Err(Rejected::not_allowed(
+                    "this player has a session of this media open; Play goes on with it, End or \
+                     Complete closes it",
+                ));
+            }
+            self.end(open, CloseReason::Replaced, now);
+        }
+        self.end_orphans_of(&app, now);
+        self.check_session_limits(&player)?;
+        let beginning = resume::decide(
+            self.resume_point(&app, &media.id, now).as_ref(),
+            playhead,
+            media.resume,
+            media.live(),
+            self.moment(now),
+            &self.settings,
+        );
+        let position = beginning.position.unwrap_or_else(|| match media.live() {
+            true => second_of_day(now.wall, self.settings.live_day_offset()),
+            false => 0.0,
+        });
+        let number = self.meta.next_session;
+        self.meta.next_session += 1;
+        let mut hits = Vec::new();
+        let mut desk = Desk { settings: &self.settings, hits: &mut hits };
+        let tracker = Tracker::open(media, position, beginning.resume, now.boot, &mut desk);
+        tracing::info!(
+            session = number,
+            app,
+            media = tracker.media.id,
+            resume = beginning.resume,
+            position,
+            "session opened"
+        );
+        self.ledger.put(Key::Media(number), Record::Media(tracker.media.clone()));
+        self.players.insert(player.clone(), number);
+        let session = Session {
+            app,
+            door,
+            owner: Some(player),
+            tracker,
+            outbox: 0,
+            interrupt: None,
+            resumed: beginning.resume,
+            dirty: true,
+        };
+        self.sessions.insert(number, session);
+        self.submit(number, hits, now);
+        self.write_meta();
+        self.ledger.want(Durability::Synced);
+        self.announce(Notice::Opened(number));
+        Ok(Reply::Session(number))
+    }
+
+    fn check_session_limits(&self, player: &PlayerId) -> Result<(), Rejected> {
+        let limits = &self.settings.limits;
+        let own = self.players.keys().filter(|p| p.sender == player.sender).count();
+        let over = |what: &str, limit: usize| {
+            Err(Rejected::new(
+                Refusal::LimitsExceeded,
+                format!("{what} {limit} sessions open already; end one first"),
+            ))
+        };
+        if own >= limits.sessions_per_sender {
+            over("this connection has", limits.sessions_per_sender)
+        } else if self.sessions.len() >= limits.sessions {
+            over("there are", limits.sessions)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A playback event in a session.
+    pub(super) fn event(
+        &mut self,
+        target: &Target,
+        name: EventName,
+        playhead: f64,
+        info: &Info,
+        now: Now,
+    ) -> Result<Reply, Rejected> {
+        let number = self.find(target)?;
+        let playhead = finite(playhead)?;
+        let event = Event::read(name, info)?;
+        let Some(session) = self.sessions.get_mut(&number) else { return Err(no_session()) };
+        let mut hits = Vec::new();
+        let mut desk = Desk { settings: &self.settings, hits: &mut hits };
+        let plays = matches!(event, Event::Play { .. });
+        let dormant = session.tracker.phase() == Phase::Dormant;
+        let lifted = plays
+            && session.interrupt.is_some()
+            && session.tracker.lift_between_ads(now.boot, &mut desk);
+        if !lifted {
+            session.tracker.call(&event, playhead, now.boot, &mut desk)?;
+        }
+        if plays {
+            session.interrupt = None;
+        }
+        session.dirty = true;
+        if dormant && session.tracker.phase() == Phase::Open {
+            session.resumed = true;
+            tracing::info!(session = number, media = session.tracker.media.id, "session revived");
+        }
+        let promise = match event {
+            Event::Playhead | Event::Qoe(_) => None,
+            Event::End | Event::Complete => Some(Durability::Synced),
+            _ => Some(Durability::Flushed),
+        };
+        self.submit(number, hits, now);
+        match promise {
+            Some(durability) => self.ledger.want(durability),
+            None => self.ledger.wait(now.boot, self.settings.flush_interval),
+        }
+        match event {
+            Event::Complete => self.close(number, CloseReason::Complete, now),
+            Event::End => self.close(number, CloseReason::End, now),
+            _ => {}
+        }
+        Ok(Reply::Done)
+    }
+
+    /// The session that a caller means, if it may drive it.
+    fn find(&self, target: &Target) -> Result<u32, Rejected> {
+        match target {
+            Target::Player(player) => self.players.get(player).copied().ok_or_else(no_session),
+            Target::Session { number, sender } => {
+                let session = self.sessions.get(number).ok_or_else(no_session)?;
+                match &session.owner {
+                    Some(owner) if owner.sender == *sender => Ok(*number),
+                    Some(_) => Err(Rejected::new(
+                        Refusal::AccessDenied,
+                        "only the connection that opened a session may drive it",
+                    )),
+                    None => Err(Rejected::not_allowed(
+                        "the player of this session was stopped; open a new session",
+                    )),
+                }
+            }
+        }
+    }
+
+    /// Queues what a tracker made.
+    pub(super) fn submit(&mut self, number: u32, hits: Vec<Hit>, now: Now) {
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        if hits.is_empty() {
+            return;
+        }
+        let line = Line {
+            session: number,
+            app: session.app.clone(),
+            media_id: session.tracker.media.id.clone(),
+            downloaded: session.tracker.media.downloaded,
+            boot: self.meta.boot.clone(),
+            sid: None,
+            accepted: None,
+            last_ts: None,
+            anchor: None,
+            ended: false,
+            lost: false,
+            wire: Default::default(),
+            restarts: Vec::new(),
+        };
+        session.dirty = true;
+        let mut current = session.outbox;
+        let (delivery, mut clerk) = self.delivery_desk();
+        delivery.submit(&line, &mut current, hits, now, &mut clerk);
+        if let Some(session) = self.sessions.get_mut(&number)
+            && session.outbox != current
+        {
+            session.outbox = current;
+            self.write_meta();
+        }
+        self.ledger.wait(now.boot, self.settings.flush_interval);
+    }
+
+    /// Ends a session for good, as `End` would, and closes its object.
+    pub(super) fn end(&mut self, number: u32, reason: CloseReason, now: Now) {
+        self.end_at(number, reason, now.boot, now);
+    }
+
+    /// The same, dated `at`.
+    pub(super) fn end_at(&mut self, number: u32, reason: CloseReason, at: BootInstant, now: Now) {
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        let mut hits = Vec::new();
+        session.tracker.end(at, &mut Desk { settings: &self.settings, hits: &mut hits });
+        self.submit(number, hits, now);
+        self.close_at(number, reason, at, now);
+    }
+
+    pub(super) fn close(&mut self, number: u32, reason: CloseReason, now: Now) {
+        self.close_at(number, reason, now.boot, now);
+    }
+
+    /// The playback is over: the resume point is kept, the object goes.
+    fn close_at(&mut self, number: u32, reason: CloseReason, at: BootInstant, now: Now) {
+        self.keep_point(number, reason == CloseReason::Complete, at, now);
+        self.drop_session(number, reason, now);
+    }
+
+    /// The session object goes, with its records.
+    pub(super) fn drop_session(&mut self, number: u32, reason: CloseReason, now: Now) {
+        let Some(session) = self.sessions.remove(&number) else { return };
+        if let Some(owner) = session.owner {
+            self.players.remove(&owner);
+        }
+        self.ledger.delete(Key::Media(number));
+        self.ledger.delete(Key::Session(number));
+        self.ledger.wait(now.boot, self.settings.flush_interval);
+        tracing::info!(
+            session = number,
+            app = session.app,
+            media = session.tracker.media.id,
+            reason = reason.name(),
+            "session closed"
+        );
+        self.announce(Notice::Closed(number, reason));
+    }
+
+    /// Remembers where a session stands.
+    pub(super) fn keep_point(&mut self, number: u32, completed: bool, at: BootInstant, now: Now) {
+        let Some(session) = self.sessions.get(&number) else { return };
+        let mut point = self.point_of(session, at, now);
+        point.completed = completed;
+        let media_id = session.tracker.media.id.clone();
+        let app = session.app.clone();
+        self.resume.keep(&app, &media_id, point, &self.settings, &mut self.ledger);
+    }
+
+    fn point_of(&self, session: &Session, at: BootInstant, now: Now) -> ResumePoint {
+        let media = &session.tracker.media;
+        ResumePoint {
+            position: session.tracker.position(at),
+            length: media.length.unwrap_or(0.0),
+            live: media.live(),
+            completed: false,
+            ended_at: self.delivery.wall(now).map(|wall| wall + (at - now.boot)),
+            ended: at,
+            boot: self.meta.boot.clone(),
+        }
+    }
+
+    /// Where a viewer of this application is in this media: in an open session, else as stored.
+    pub(super) fn resume_point(&self, app: &str, media_id: &str, now: Now) -> Option<ResumePoint> {
+        self.sessions
+            .values()
+            .find(|s| s.app == app && s.tracker.media.id == media_id)
+            .map(|s| self.point_of(s, now.boot, now))
+            .or_else(|| self.resume.get(app, media_id).cloned())
+    }
+
+    /// A connection is gone, with all its players.
+    pub(super) fn player_gone(&mut self, sender: &str, now: Now) {
+        let gone: Vec<PlayerId> =
+            self.players.keys().filter(|p| p.sender == sender).cloned().collect();
+        for player in gone {
+            self.detach(&player, now.boot, now);
+        }
+    }
+
+    /// A player is gone or was stopped: paused at once, ended when the grace has run out
+    /// (api.md 2.3). `at` is when that happened.
+    pub(super) fn detach(&mut self, player: &PlayerId, at: BootInstant, now: Now) {
+        let Some(number) = self.players.remove(player) else { return };
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        session.owner = None;
+        if session.tracker.phase() == Phase::Dormant {
+            // Nobody can revive it any more.
+            self.close_at(number, CloseReason::Vanished, at, now);
+            return;
+        }
+        tracing::info!(session = number, app = session.app, "the player has vanished");
+        self.interrupt(number, Cause::Vanished, at, now);
+    }
+
+    /// The application is back from a new connection: what it left behind ends here and now.
+    fn end_orphans_of(&mut self, app: &str, now: Now) {
+        let orphans: Vec<u32> = self
+            .sessions
+            .iter()
+            .filter(|(_, s)| s.app == app && s.owner.is_none())
+            .map(|(number, _)| *number)
+            .collect();
+        for number in orphans {
+            self.end(number, CloseReason::Vanished, now);
+        }
+    }
+
+    pub(super) fn announce(&mut self, notice: Notice) {
+        self.effects.push(Effect::Announce(notice));
+    }
+}
+
+fn finite(playhead: f64) -> Result<f64, Rejected> {
+    if playhead.is_finite() {
+        Ok(playhead)
+    } else {
+        Err(Rejected::invalid(format!(
+            "the playhead must be a finite number of seconds, got {playhead}"
+        )))
+    }
+}
+
+fn no_session() -> Rejected {
+    Rejected::new(Refusal::NoSession, "there is no such session; open one first")
+}

@@ -1,0 +1,48 @@
+//! One file a `playheadctl` command.
+
+#[cfg(feature = "bench")]
+mod collector;
+mod output;
+mod sessions;
+mod simulate;
+mod status;
+
+use crate::cli::{Command, Ctl};
+
+/// Why a command could not do its work, and the exit status that says so.
+#[derive(Debug)]
+pub struct Failure {
+    pub status: u8,
+    pub message: String,
+}
+
+impl Failure {
+    /// The command was asked for something that cannot be (exit status 2).
+    pub fn usage(message: impl ToString) -> Failure {
+        Failure { status: 2, message: message.to_string() }
+    }
+
+    /// What was asked for did not work (exit status 1).
+    pub fn failed(message: impl ToString) -> Failure {
+        Failure { status: 1, message: message.to_string() }
+    }
+}
+
+/// Runs one command.
+pub fn run(ctl: Ctl) -> Result<(), Failure> {
+    match ctl.command {
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Status(args) => on_bus(status::run(ctl.bus.address(), args)),
+        Command::Sessions(args) => on_bus(sessions::run(ctl.bus.address(), args)),
+        #[cfg(feature = "bench")]
+        Command::Collector(args) => collector::run(args),
+    }
+}
+
+fn on_bus(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::failed(format!("no runtime: {e}")))?;
+    runtime.block_on(work)
+}

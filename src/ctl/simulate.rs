@@ -1,0 +1,45 @@
+//! `playheadctl simulate`: the agent over a timeline, in virtual time (api.md 4).
+
+use std::io::Read;
+
+use super::{Failure, output};
+use crate::cli::SimulateArgs;
+use crate::config::Config;
+use crate::sim::{self, timeline};
+
+pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
+    let (name, text) = read(args)?;
+    let lines = timeline::parse(&name, &text).map_err(Failure::usage)?;
+    let config = match &args.config {
+        Some(path) => Config::load_with(Some(path), &args.settings),
+        None => Config::from_overrides(&args.settings),
+    }
+    .map_err(Failure::usage)?;
+    let until_ms = match args.until {
+        Some(seconds) if !(0.0..=1e11).contains(&seconds) => {
+            return Err(Failure::usage(format!("--until is 0 or more seconds, got {seconds}")));
+        }
+        until => until.map(|s| (s * 1000.0).round() as i64),
+    };
+    let exchanges = sim::simulate(&lines, sim::Options { config, until_ms, seed: args.seed });
+    let mut text = String::new();
+    for exchange in exchanges {
+        text.push_str(&serde_json::to_string(&exchange).map_err(Failure::failed)?);
+        text.push('\n');
+    }
+    output::print(&text)
+}
+
+fn read(args: &SimulateArgs) -> Result<(String, String), Failure> {
+    let mut text = String::new();
+    let name = args.file.display().to_string();
+    if name == "-" {
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(|e| Failure::usage(format!("standard input cannot be read: {e}")))?;
+        return Ok(("standard input".into(), text));
+    }
+    text = std::fs::read_to_string(&args.file)
+        .map_err(|e| Failure::usage(format!("{name} cannot be read: {e}")))?;
+    Ok((name, text))
+}

@@ -1,0 +1,257 @@
+//! `tv.playhead.Agent1` (api.md 1.3).
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use zbus::message::{self, Message};
+use zbus::names::{InterfaceName, MemberName};
+use zbus::object_server::{DispatchResult, Interface, SignalEmitter};
+use zbus::{BoxDBusError, Connection, ObjectServer, OwnedVariant, Variant, fdo};
+
+use super::error::Refused;
+use super::owners::Owners;
+use super::{Sessions, args, describe, session};
+use crate::core::effect::Reply;
+use crate::core::input::{Door, Input, Lifecycle, PlayerId};
+use crate::core::rejected::Rejected;
+use crate::core::resume::ResumePoint;
+use crate::core::settings::{Consent, Limits};
+use crate::core::tracker::event::Value;
+use crate::port::Port;
+
+pub const AGENT_PATH: &str = "/tv/playhead/Agent1";
+pub const AGENT_INTERFACE: &str = "tv.playhead.Agent1";
+
+/// The interface as it is documented and introspected.
+const XML: &str = include_str!("../../dbus/tv.playhead.Agent1.xml");
+
+const PROPERTIES: &[&str] = &[
+    "Version",
+    "ActiveSessions",
+    "QueuedHits",
+    "QueuedBytes",
+    "StoreHealthy",
+    "DeliveredHits",
+    "DroppedHits",
+    "RejectedEvents",
+    "Online",
+    "ClockTrusted",
+    "Consent",
+    "Collector",
+];
+
+pub(super) struct AgentObject {
+    pub port: Port,
+    pub owners: Owners,
+    pub limits: Limits,
+}
+
+/// A property's present value; `None` for a name that is none.
+pub(super) fn property(port: &Port, name: &str) -> Option<Variant<'static>> {
+    port.view.read(|picture| {
+        let status = picture.status.as_ref();
+        let gates = status.map(|s| s.gates);
+        let counters = status.map(|s| s.counters).unwrap_or_default();
+        Some(match name {
+            "Version" => env!("CARGO_PKG_VERSION").into(),
+            "ActiveSessions" => status.map_or(0, |s| s.active_sessions).into(),
+            "QueuedHits" => status.map_or(0, |s| s.queued_hits).into(),
+            "QueuedBytes" => picture.queued_bytes.into(),
+            "StoreHealthy" => picture.store_healthy.into(),
+            "DeliveredHits" => counters.delivered.into(),
+            "DroppedHits" => counters.dropped.into(),
+            "RejectedEvents" => status.map_or(0, |s| s.rejected_events).into(),
+            "Online" => gates.is_some_and(|g| g.online).into(),
+            "ClockTrusted" => gates.is_some_and(|g| g.clock_trusted).into(),
+            "Consent" => status.map_or(Consent::Unknown, |s| s.consent).name().into(),
+            "Collector" => picture.collector.clone().into(),
+            _ => return None,
+        })
+    })
+}
+
+impl AgentObject {
+    /// The input of a call, or why it is none.
+    fn read(
+        &self,
+        message: &Message,
+        member: &str,
+        sender: &str,
+    ) -> Option<Result<Box<dyn FnOnce(crate::core::input::CallId) -> Input + Send>, Rejected>> {
+        let limits = &self.limits;
+        Some(match member {
+            "OpenSession" => args::event(message, limits).and_then(|(playhead, info)| {
+                let instance = match info.get("instance") {
+                    None => String::new(),
+                    Some(Value::Text(name)) => name.clone(),
+                    Some(other) => {
+                        return Err(Rejected::invalid(format!(
+                            "OpenSession: info key 'instance' must be a string (s), got {}",
+                            other.type_name()
+                        )));
+                    }
+                };
+                let player = PlayerId { sender: sender.to_owned(), instance };
+                Ok(Box::new(move |call| Input::Open {
+                    call: Some(call),
+                    player,
+                    door: Door::Method,
+                    app: String::new(),
+                    playhead,
+                    info,
+                }) as _)
+            }),
+            "GetResumePoint" => args::strings(message, limits).map(|[app, media_id]| {
+                Box::new(move |call| Input::GetResumePoint { call, app, media_id }) as _
+            }),
+            "ForgetResumePoint" => args::strings(message, limits).map(|[app, media_id]| {
+                Box::new(move |call| Input::ForgetResumePoint { call, app, media_id }) as _
+            }),
+            "NotifyLifecycle" => args::strings(message, limits).and_then(|[app, word]| {
+                let state = Lifecycle::parse(&word).ok_or_else(|| {
+                    Rejected::invalid(format!(
+                        "the state is 'foreground', 'background' or 'stopped', got '{word}'"
+                    ))
+                })?;
+                Ok(Box::new(move |call| Input::Lifecycle { call: Some(call), app, state }) as _)
+            }),
+            "Flush" => Ok(Box::new(|call| Input::Flush { call: Some(call) }) as _),
+            "SetConsent" => args::strings(message, limits).and_then(|[word]| {
+                let consent = Consent::parse(&word).ok_or_else(|| {
+                    Rejected::invalid(format!("consent is 'in', 'out' or 'unknown', got '{word}'"))
+                })?;
+                Ok(Box::new(move |call| Input::SetConsent { call: Some(call), consent }) as _)
+            }),
+            _ => return None,
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl Interface for AgentObject {
+    fn name() -> InterfaceName<'static> {
+        InterfaceName::from_static_str_unchecked(AGENT_INTERFACE)
+    }
+
+    async fn get(
+        &self,
+        name: &str,
+        _: &ObjectServer,
+        _: &Connection,
+        _: Option<&message::Header<'_>>,
+        _: &SignalEmitter<'_>,
+    ) -> Option<Result<OwnedVariant, BoxDBusError>> {
+        property(&self.port, name).map(session::owned)
+    }
+
+    async fn get_all(
+        &self,
+        _: &ObjectServer,
+        _: &Connection,
+        _: Option<&message::Header<'_>>,
+        _: &SignalEmitter<'_>,
+    ) -> fdo::Result<HashMap<String, OwnedVariant>> {
+        session::all(PROPERTIES, |name| property(&self.port, name))
+    }
+
+    async fn set_mut(
+        &mut self,
+        name: &str,
+        _: &Variant<'_>,
+        _: &ObjectServer,
+        _: &Connection,
+        _: Option<&message::Header<'_>>,
+        _: &SignalEmitter<'_>,
+    ) -> Option<Result<(), BoxDBusError>> {
+        session::read_only(PROPERTIES, name)
+    }
+
+    fn call<'call>(
+        &'call self,
+        _: &'call ObjectServer,
+        connection: &'call Connection,
+        message: &'call Message,
+        member: MemberName<'call>,
+    ) -> DispatchResult<'call> {
+        let header = message.header();
+        let sender = header.sender().map_or("", |s| s.as_str());
+        let Some(read) = self.read(message, &member, sender) else {
+            return DispatchResult::NotFound;
+        };
+        // Handed in before anything is waited for: order is that of the wire (api.md 1.5).
+        let answer = read.map(|make| {
+            let (said, answer) = self.port.call(make);
+            self.owners.hand_in(sender, said);
+            answer
+        });
+        let sessions = Sessions {
+            connection: connection.clone(),
+            port: self.port.clone(),
+            owners: self.owners.clone(),
+            limits: self.limits.clone(),
+        };
+        DispatchResult::new_async(connection, message, async move {
+            let reply = session::answered(answer).await?;
+            if let Reply::Session(number) = reply
+                && let Err(error) = sessions.appear(number).await
+            {
+                tracing::warn!(%error, session = number, "a session object could not be served");
+            }
+            Ok::<_, Refused>(Answered(reply))
+        })
+    }
+
+    fn call_mut<'call>(
+        &'call mut self,
+        _: &'call ObjectServer,
+        _: &'call Connection,
+        _: &'call Message,
+        _: MemberName<'call>,
+    ) -> DispatchResult<'call> {
+        DispatchResult::NotFound
+    }
+
+    fn introspect_to_writer(&self, writer: &mut dyn Write, level: usize) {
+        describe::write(writer, level, XML);
+    }
+}
+
+/// A reply in the type that its method has.
+struct Answered(Reply);
+
+impl zbus::DynamicType for Answered {
+    fn signature(&self) -> zbus::Signature {
+        let text = match self.0 {
+            Reply::Done => "",
+            Reply::Session(_) => "o",
+            Reply::ResumePoint(_) => "a{sv}",
+            Reply::Pending(_) => "t",
+        };
+        zbus::Signature::try_from(text).unwrap_or_default()
+    }
+}
+
+impl serde::Serialize for Answered {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Reply::Done => ().serialize(serializer),
+            Reply::Session(number) => {
+                zbus::ObjectPath::from_string_unchecked(session::path(*number))
+                    .serialize(serializer)
+            }
+            Reply::ResumePoint(point) => resume_point(point.as_ref()).serialize(serializer),
+            Reply::Pending(hits) => hits.serialize(serializer),
+        }
+    }
+}
+
+/// `a{sv}` of api.md 1.3, empty when nothing is known.
+fn resume_point(point: Option<&ResumePoint>) -> HashMap<&'static str, Variant<'static>> {
+    let Some(point) = point else { return HashMap::new() };
+    HashMap::from([
+        ("position", point.position.into()),
+        ("length", point.length.into()),
+        ("ended_at", point.ended_at.map_or(0, |at| at.0).into()),
+        ("completed", point.completed.into()),
+    ])
+}

@@ -1,0 +1,118 @@
+//! Bodies of messages as the core knows them. Sizes are measured before anything is decoded.
+
+use std::collections::{BTreeMap, HashMap};
+
+use zbus::{Message, OwnedVariant, Variant};
+
+use crate::core::rejected::{Refusal, Rejected};
+use crate::core::settings::Limits;
+use crate::core::tracker::event::{Info, Value};
+
+/// The shape of every playback event.
+const EVENT_SIGNATURE: &str = "da{sv}";
+
+fn check_size(message: &Message, limits: &Limits) -> Result<(), Rejected> {
+    let size = message.body().len();
+    if size > limits.info_bytes {
+        return Err(Rejected::new(
+            Refusal::LimitsExceeded,
+            format!("a message may hold {} bytes, this one has {size}", limits.info_bytes),
+        ));
+    }
+    Ok(())
+}
+
+fn wrong_signature(message: &Message, expected: &str) -> Rejected {
+    let header = message.header();
+    let member = header.member().map_or("the call", |m| m.as_str());
+    Rejected::invalid(format!(
+        "{member} takes ({expected}), got ({})",
+        message.body().signature().to_string_no_parens()
+    ))
+}
+
+/// `(d playhead, a{sv} info)`.
+pub(super) fn event(message: &Message, limits: &Limits) -> Result<(f64, Info), Rejected> {
+    check_size(message, limits)?;
+    let body = message.body();
+    if body.signature().to_string_no_parens() != EVENT_SIGNATURE {
+        return Err(wrong_signature(message, EVENT_SIGNATURE));
+    }
+    let (playhead, info): (f64, HashMap<String, OwnedVariant>) = body
+        .deserialize()
+        .map_err(|e| Rejected::invalid(format!("the message cannot be read: {e}")))?;
+    let mut read = Info::new();
+    for (key, value) in info {
+        read.insert(key.clone(), value_of(&key, &value, limits)?);
+    }
+    Ok((playhead, read))
+}
+
+/// `(s)` or `(ss)`.
+pub(super) fn strings<const N: usize>(
+    message: &Message,
+    limits: &Limits,
+) -> Result<[String; N], Rejected> {
+    check_size(message, limits)?;
+    let body = message.body();
+    let expected = "s".repeat(N);
+    if body.signature().to_string_no_parens() != expected {
+        return Err(wrong_signature(message, &expected));
+    }
+    let unreadable = |e| Rejected::invalid(format!("the message cannot be read: {e}"));
+    let texts: Vec<String> = match N {
+        1 => vec![body.deserialize::<String>().map_err(unreadable)?],
+        _ => {
+            let (a, b) = body.deserialize::<(String, String)>().map_err(unreadable)?;
+            vec![a, b]
+        }
+    };
+    for text in &texts {
+        check_text("an argument", text, limits)?;
+    }
+    texts.try_into().map_err(|_| wrong_signature(message, &expected))
+}
+
+fn check_text(key: &str, text: &str, limits: &Limits) -> Result<(), Rejected> {
+    if text.len() > limits.string_bytes {
+        return Err(Rejected::new(
+            Refusal::LimitsExceeded,
+            format!("'{key}' may hold {} bytes, this one has {}", limits.string_bytes, text.len()),
+        ));
+    }
+    Ok(())
+}
+
+fn value_of(key: &str, value: &Variant<'_>, limits: &Limits) -> Result<Value, Rejected> {
+    Ok(match value {
+        Variant::Str(s) => {
+            check_text(key, s, limits)?;
+            Value::Text(s.to_string())
+        }
+        Variant::Bool(b) => Value::Bool(*b),
+        Variant::F64(f) => Value::Float(*f),
+        Variant::U8(n) => Value::Int((*n).into()),
+        Variant::I16(n) => Value::Int((*n).into()),
+        Variant::U16(n) => Value::Int((*n).into()),
+        Variant::I32(n) => Value::Int((*n).into()),
+        Variant::U32(n) => Value::Int((*n).into()),
+        Variant::I64(n) => Value::Int(*n),
+        Variant::U64(n) => match i64::try_from(*n) {
+            Ok(n) => Value::Int(n),
+            Err(_) => return Err(Rejected::invalid(format!("'{key}': {n} is too large"))),
+        },
+        Variant::Variant(inner) => value_of(key, inner, limits)?,
+        Variant::Dict(dict) if value.value_signature().to_string() == "a{ss}" => {
+            let mut texts = BTreeMap::new();
+            for (name, text) in dict.iter() {
+                if let (Variant::Str(name), Variant::Str(text)) = (name, text) {
+                    check_text(key, name, limits)?;
+                    check_text(name, text, limits)?;
+                    texts.insert(name.to_string(), text.to_string());
+                }
+            }
+            Value::Dict(texts)
+        }
+        other => Value::Other(format!("a value of type {}", other.value_signature())),
+    })
+}

@@ -1,0 +1,133 @@
+//! What players and application managers say by signal, and who has left: one message stream, so
+//! that order is that of the wire (api.md 1.5).
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use zbus::message::Type;
+use zbus::{Connection, MatchRule, Message, MessageStream};
+
+use super::args;
+use super::owners::Owners;
+use crate::core::input::{Door, Input, Lifecycle, PlayerId, Target};
+use crate::core::settings::Limits;
+use crate::core::tracker::event::EventName;
+use crate::port::{Port, Said};
+
+const PLAYER: &str = "tv.playhead.Player1";
+const LIFECYCLE: &str = "tv.playhead.Lifecycle1";
+const BUS: &str = "org.freedesktop.DBus";
+
+/// What the bus has to route to us beside our own calls.
+pub(super) fn match_rules() -> Vec<MatchRule<'static>> {
+    let signal = || MatchRule::builder().msg_type(Type::Signal);
+    [
+        signal().interface(PLAYER).build(),
+        signal().interface(LIFECYCLE).build(),
+        signal().sender(BUS).interface(BUS).member("NameOwnerChanged").build(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Reads the stream until the bus is gone.
+pub(super) async fn listen(
+    mut stream: MessageStream,
+    connection: Connection,
+    owners: Owners,
+    port: Port,
+    limits: Limits,
+) {
+    let mut leaving = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            message = stream.next() => match message {
+                Some(Ok(message)) => {
+                    if let Some(gone) = hear(&message, &owners, &limits) {
+                        leaving.push(last_words(connection.clone(), gone));
+                    }
+                }
+                Some(Err(error)) => tracing::debug!(%error, "a message could not be read"),
+                None => break,
+            },
+            Some(gone) = leaving.next() => {
+                owners.forget(&gone);
+                port.tell(Input::PlayerGone { sender: gone });
+            }
+        }
+    }
+}
+
+/// One message. Gives the connection that it says is gone.
+fn hear(message: &Message, owners: &Owners, limits: &Limits) -> Option<String> {
+    if message.message_type() != Type::Signal {
+        return None;
+    }
+    let header = message.header();
+    let sender = header.sender()?.as_str();
+    match header.interface()?.as_str() {
+        PLAYER => player(message, sender, owners, limits),
+        LIFECYCLE => lifecycle(message, owners, sender, limits),
+        BUS if sender == BUS && header.member()?.as_str() == "NameOwnerChanged" => {
+            let body = message.body();
+            let (name, _old, new): (&str, &str, &str) = body.deserialize().ok()?;
+            return owners.name_changed(name, new).then(|| name.to_owned());
+        }
+        _ => {}
+    }
+    None
+}
+
+/// A ping to ourselves: when it comes back, everything that the bus routed to us before it has
+/// been handed in, so what a player sent before it died counts (measured, api.md 1.5).
+async fn last_words(connection: Connection, gone: String) -> String {
+    if let Some(own) = connection.unique_name() {
+        let peer = Some("org.freedesktop.DBus.Peer");
+        let answered = connection.call_method(Some(own), "/", peer, "Ping", &()).await;
+        if let Err(error) = answered {
+            tracing::debug!(%error, "the ping to ourselves failed");
+        }
+    }
+    gone
+}
+
+fn player(message: &Message, sender: &str, owners: &Owners, limits: &Limits) {
+    let header = message.header();
+    let (Some(member), Some(path)) = (header.member(), header.path()) else { return };
+    let Some(name) = EventName::parse(member) else {
+        tracing::debug!(signal = member.as_str(), "an unknown Player1 signal");
+        return;
+    };
+    let (playhead, info) = match args::event(message, limits) {
+        Ok(args) => args,
+        Err(rejected) => {
+            tracing::warn!(event = name.name(), why = rejected.why, "signal refused");
+            return;
+        }
+    };
+    let player = PlayerId { sender: sender.to_owned(), instance: path.to_string() };
+    let input = match name {
+        EventName::SessionStart => Input::Open {
+            call: None,
+            player,
+            door: Door::Signal,
+            app: String::new(),
+            playhead,
+            info,
+        },
+        name => Input::Event { call: None, target: Target::Player(player), name, playhead, info },
+    };
+    owners.hand_in(sender, Said { input, answer: None });
+}
+
+/// `Foreground(s app)`, `Background(s app)`, `Stopped(s app)`.
+fn lifecycle(message: &Message, owners: &Owners, sender: &str, limits: &Limits) {
+    let header = message.header();
+    let word = header.member().map(|m| m.as_str().to_ascii_lowercase()).unwrap_or_default();
+    let (Some(state), Ok([app])) = (Lifecycle::parse(&word), args::strings(message, limits)) else {
+        tracing::warn!(signal = word, "a Lifecycle1 signal that cannot be read; it takes (s app)");
+        return;
+    };
+    owners
+        .hand_in(sender, Said { input: Input::Lifecycle { call: None, app, state }, answer: None });
+}

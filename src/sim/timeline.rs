@@ -1,0 +1,270 @@
+//! Timeline files: what happened on a box, one JSON object a line (api.md 4).
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::backend::Rule;
+use crate::core::input::Lifecycle;
+use crate::core::settings::Consent;
+use crate::core::tracker::event::{EventName, Info, Value};
+
+/// One line of a timeline.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Milliseconds from the start.
+    pub at_ms: i64,
+    pub what: What,
+}
+
+/// What a line says.
+#[derive(Debug, Clone)]
+pub enum What {
+    Playback { from: String, name: EventName, playhead: f64, info: Info },
+    Lifecycle { app: String, state: Lifecycle },
+    PlayerVanished { from: String },
+    AgentCrash { down_ms: i64 },
+    PowerLoss { down_ms: i64, unix_ms: Option<i64>, trusted: bool },
+    Network { online: bool, silent: bool },
+    Sleep,
+    Wake,
+    ClockSet { unix_ms: i64, trusted: bool },
+    Consent(Consent),
+    Collector(Vec<Rule>),
+    Stop,
+    Boot { unix_ms: i64, trusted: bool },
+}
+
+/// A line that cannot be read, with its number and the reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}:{line}: {message}")]
+pub struct TimelineError {
+    pub file: String,
+    pub line: usize,
+    pub message: String,
+}
+
+/// The longest time a timeline may name: a hundred years.
+const LONGEST_SECONDS: f64 = 3.2e9;
+
+/// Reads a whole timeline. Empty lines are skipped.
+///
+/// Errors: the first line that is no JSON object, names an unknown event, lacks a member, has one
+/// too many or goes back in time.
+pub fn parse(file: &str, text: &str) -> Result<Vec<Line>, TimelineError> {
+    let mut lines = Vec::new();
+    let mut last = f64::NEG_INFINITY;
+    for (index, text) in text.lines().enumerate().filter(|(_, t)| !t.trim().is_empty()) {
+        let error =
+            |message: String| TimelineError { file: file.to_owned(), line: index + 1, message };
+        let at = read_line(text, &mut lines).map_err(error)?;
+        if at < last {
+            return Err(error(format!("time goes back: 'at' is {at} after {last}")));
+        }
+        last = at;
+    }
+    Ok(lines)
+}
+
+fn read_line(text: &str, lines: &mut Vec<Line>) -> Result<f64, String> {
+    let json: Json = serde_json::from_str(text).map_err(|e| format!("no JSON: {e}"))?;
+    let Json::Object(object) = &json else {
+        return Err("expected a JSON object with 'at' and 'event'".into());
+    };
+    let at = object.get("at").and_then(Json::as_f64).ok_or("'at' (seconds) is missing")?;
+    if !(0.0..=LONGEST_SECONDS).contains(&at) {
+        return Err(format!("'at' must be 0 or more seconds, got {at}"));
+    }
+    let event = object.get("event").and_then(Json::as_str).ok_or("'event' (a name) is missing")?;
+    let what = match EventName::parse(event) {
+        Some(name) => read::<PlaybackLine>(&json)?.into_what(name)?,
+        None => world_event(event, &json)?,
+    };
+    lines.push(Line { at_ms: (at * 1000.0).round() as i64, what });
+    Ok(at)
+}
+
+fn world_event(event: &str, json: &Json) -> Result<What, String> {
+    let seconds = |s: f64, key: &str| match (0.0..=LONGEST_SECONDS).contains(&s) {
+        true => Ok((s * 1000.0).round() as i64),
+        false => Err(format!("'{key}' must be 0 or more seconds, got {s}")),
+    };
+    let lifecycle =
+        |state| read::<AppLine>(json).map(|line| What::Lifecycle { app: line.app, state });
+    Ok(match event {
+        "Foreground" => lifecycle(Lifecycle::Foreground)?,
+        "Background" => lifecycle(Lifecycle::Background)?,
+        "Stopped" => lifecycle(Lifecycle::Stopped)?,
+        "PlayerVanished" => What::PlayerVanished { from: read::<FromLine>(json)?.from },
+        "AgentCrash" => {
+            What::AgentCrash { down_ms: seconds(read::<DownLine>(json)?.down_s, "down_s")? }
+        }
+        "PowerLoss" => {
+            let line: DownLine = read(json)?;
+            What::PowerLoss {
+                down_ms: seconds(line.down_s, "down_s")?,
+                unix_ms: line.unix_ms,
+                trusted: line.trusted.unwrap_or(true),
+            }
+        }
+        "NetworkDown" | "NetworkUp" => {
+            What::Network { online: event == "NetworkUp", silent: read::<SilentLine>(json)?.silent }
+        }
+        "Sleep" => read::<BareLine>(json).map(|_| What::Sleep)?,
+        "Wake" => read::<BareLine>(json).map(|_| What::Wake)?,
+        "Stop" => read::<BareLine>(json).map(|_| What::Stop)?,
+        "ClockSet" | "Boot" => {
+            let line: ClockLine = read(json)?;
+            match event {
+                "Boot" => What::Boot { unix_ms: line.unix_ms, trusted: line.trusted },
+                _ => What::ClockSet { unix_ms: line.unix_ms, trusted: line.trusted },
+            }
+        }
+        "Consent" => {
+            let value = read::<ConsentLine>(json)?.value;
+            What::Consent(
+                Consent::parse(&value)
+                    .ok_or_else(|| format!("'value' is 'in', 'out' or 'unknown', got '{value}'"))?,
+            )
+        }
+        "Collector" => What::Collector(read::<CollectorLine>(json)?.rules),
+        other => return Err(format!("unknown event '{other}'")),
+    })
+}
+
+/// Reads the members of a line; `at` and `event` have been read already.
+fn read<T: for<'de> Deserialize<'de>>(json: &Json) -> Result<T, String> {
+    let mut rest = json.clone();
+    let event = json.get("event").and_then(Json::as_str).unwrap_or_default();
+    if let Json::Object(object) = &mut rest {
+        object.remove("at");
+        object.remove("event");
+    }
+    T::deserialize(rest).map_err(|e| format!("{event}: {e}"))
+}
+
+fn first_player() -> String {
+    "p1".into()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlaybackLine {
+    playhead: Option<f64>,
+    #[serde(default)]
+    info: serde_json::Map<String, Json>,
+    #[serde(default = "first_player")]
+    from: String,
+}
+
+impl PlaybackLine {
+    fn into_what(self, name: EventName) -> Result<What, String> {
+        let info = self.info.into_iter().map(|(key, value)| (key, value_of(value))).collect();
+        let playhead = self.playhead.unwrap_or(-1.0);
+        Ok(What::Playback { from: self.from, name, playhead, info })
+    }
+}
+
+/// A JSON value as the bus would have carried it.
+fn value_of(json: Json) -> Value {
+    match json {
+        Json::String(s) => Value::Text(s),
+        Json::Bool(b) => Value::Bool(b),
+        Json::Number(n) => match (n.as_i64(), n.as_f64()) {
+            (Some(i), _) => Value::Int(i),
+            (None, Some(f)) if f.fract() == 0.0 && f.abs() < 9.0e15 => Value::Int(f as i64),
+            (None, f) => Value::Float(f.unwrap_or(f64::MAX)),
+        },
+        Json::Object(map) if map.values().all(Json::is_string) => Value::Dict(
+            map.into_iter().map(|(k, v)| (k, v.as_str().unwrap_or_default().to_owned())).collect(),
+        ),
+        Json::Object(_) => Value::Other("an object with values that are no strings".into()),
+        Json::Array(_) => Value::Other("an array".into()),
+        Json::Null => Value::Other("null".into()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AppLine {
+    app: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FromLine {
+    #[serde(default = "first_player")]
+    from: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DownLine {
+    #[serde(default)]
+    down_s: f64,
+    unix_ms: Option<i64>,
+    trusted: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SilentLine {
+    #[serde(default)]
+    silent: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BareLine {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockLine {
+    unix_ms: i64,
+    #[serde(default = "yes")]
+    trusted: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConsentLine {
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CollectorLine {
+    rules: Vec<Rule>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_line_is_named_with_its_number_and_reason() {
+        for (text, part) in [
+            ("{", "f:1: no JSON"),
+            ("[]", "f:1: expected a JSON object"),
+            ("{\"event\":\"Play\"}", "'at' (seconds) is missing"),
+            ("{\"at\":0}", "'event' (a name) is missing"),
+            ("{\"at\":0,\"event\":\"Jump\"}", "unknown event 'Jump'"),
+            ("{\"at\":0,\"event\":\"Play\",\"position\":3}", "unknown field `position`"),
+            ("{\"at\":0,\"event\":\"Play\",\"playhead\":\"3\"}", "Play: invalid type"),
+            ("{\"at\":-1,\"event\":\"Play\"}", "'at' must be 0 or more"),
+            (
+                "{\"at\":5,\"event\":\"Play\"}\n\n{\"at\":4,\"event\":\"Pause\"}",
+                "f:3: time goes back",
+            ),
+            ("{\"at\":0,\"event\":\"Background\"}", "missing field `app`"),
+            ("{\"at\":0,\"event\":\"Consent\",\"value\":\"yes\"}", "'value' is 'in'"),
+            ("{\"at\":0,\"event\":\"PowerLoss\",\"down_s\":-1}", "'down_s' must be 0 or more"),
+        ] {
+            let error = parse("f", text).expect_err(text).to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The simulated box: clocks, players, network, power, and one agent at a time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::backend::{Backend, Outcome as Planned, Plan};
+use super::timeline::{Line, What};
+use super::{Exchange, Options};
+use crate::core::clock::BootId;
+use crate::core::effect::{Effect, Request, Resource};
+use crate::core::input::{Door, Input, Outcome, PlayerId, RequestId, Target};
+use crate::core::time::{BootInstant, Now, WallTime};
+use crate::core::tracker::event::EventName;
+use crate::core::{Agent, Birth};
+use crate::store::memory::MemoryStore;
+
+/// What an implied `Boot` shows on the wall.
+const DEFAULT_UNIX_MS: i64 = 1_700_000_000_000;
+/// How long the run goes on after the last line (api.md 4).
+const AFTERWARDS_MS: i64 = 3_600_000;
+/// What the collector takes for a session or a batch, and for an event.
+const SESSION_DELAY_MS: i64 = 100;
+const EVENT_DELAY_MS: i64 = 20;
+/// What `Sleep` and `Stop` leave for delivery.
+const LAST_WORDS_MS: i64 = 2_000;
+/// More turns than this at one instant is a loop in the agent.
+const MOST_TURNS: u32 = 100_000;
+
+struct Flying {
+    request: RequestId,
+    /// Its line in the output.
+    index: usize,
+    status: Option<u16>,
+    sid: Option<String>,
+    outcome: Outcome,
+}
+
+pub(super) struct World<'a> {
+    lines: std::iter::Peekable<std::slice::Iter<'a, Line>>,
+    options: Options,
+    until: i64,
+    /// Milliseconds on the timeline.
+    now: i64,
+    /// When the present boot began.
+    booted: i64,
+    boots: u32,
+    /// Wall time minus timeline, as the box shows it and as it truly is.
+    wall_offset: i64,
+    true_offset: i64,
+    trusted: bool,
+    network: bool,
+    /// What the network manager says.
+    online: bool,
+    agent: Option<Agent>,
+    store: MemoryStore,
+    backend: Backend,
+    /// When an agent that is down comes back.
+    returns: Option<i64>,
+    /// Asleep: nothing runs from here on until `Wake`.
+    asleep_from: Option<i64>,
+    stops_at: Option<i64>,
+    flying: BTreeMap<(i64, u64), Flying>,
+    /// How often a player has come back from a new connection.
+    connections: HashMap<String, u32>,
+    output: Vec<Exchange>,
+    turns: u32,
+}
+
+impl<'a> World<'a> {
+    pub fn new(lines: &'a [Line], options: Options) -> World<'a> {
+        let last = lines.last().map_or(0, |line| line.at_ms);
+        let until = options.until_ms.unwrap_or(last + AFTERWARDS_MS);
+        World {
+            lines: lines.iter().peekable(),
+            options,
+            until,
+            now: 0,
+            booted: 0,
+            boots: 1,
+            wall_offset: DEFAULT_UNIX_MS,
+            true_offset: DEFAULT_UNIX_MS,
+            trusted: true,
+            network: true,
+            online: true,
+            agent: None,
+            store: MemoryStore::default(),
+            backend: Backend::new(),
+            returns: None,
+            asleep_from: None,
+            stops_at: None,
+            flying: BTreeMap::new(),
+            connections: HashMap::new(),
+            output: Vec::new(),
+            turns: 0,
+        }
+    }
+
+    pub fn run(mut self) -> Vec<Exchange> {
+        if let Some(Line { what: What::Boot { unix_ms, trusted }, at_ms: 0 }) =
+            self.lines.peek().copied()
+        {
+            (self.wall_offset, self.true_offset) = (*unix_ms, *unix_ms);
+            self.trusted = *trusted;
+            self.lines.next();
+        }
+        self.start();
+        while let Some(next) = self.next_instant() {
+            if next > self.until || self.stops_at.is_some_and(|stop| next > stop) {
+                break;
+            }
+            self.turns = if next > self.now { 0 } else { self.turns + 1 };
+            assert!(self.turns < MOST_TURNS, "the agent does not come to rest at {next} ms");
+            self.now = next.max(self.now);
+            self.turn();
+        }
+        self.output
+    }
+
+    fn frozen(&self) -> bool {
+        self.asleep_from.is_some_and(|from| self.now > from)
+    }
+
+    /// When the agent wants a tick, if it can have one.
+    fn tick_at(&self) -> Option<i64> {
+        let deadline = self.agent.as_ref()?.deadline()?;
+        let at = deadline.0.saturating_add(self.booted).max(self.now);
+        match self.asleep_from {
+            Some(from) if at > from => None,
+            _ => Some(at),
+        }
+    }
+
+    fn answer_at(&self) -> Option<i64> {
+        let at = self.flying.keys().next()?.0;
+        match self.asleep_from {
+            Some(from) if at > from => None,
+            _ => Some(at.max(self.now)),
+        }
+    }
+
+    fn next_instant(&mut self) -> Option<i64> {
+        let line = self.lines.peek().map(|line| line.at_ms);
+        [self.answer_at(), line, self.returns, self.tick_at()].into_iter().flatten().min()
+    }
+
+    /// One thing of the present instant: answers, then lines, then timers (api.md 2.11).
+    fn turn(&mut self) {
+        if self.answer_at() == Some(self.now) {
+            self.answer();
+        } else if self.returns == Some(self.now) {
+            self.returns = None;
+            self.start();
+        } else if let Some(line) = self.lines.next_if(|line| line.at_ms <= self.now) {
+            self.line(&line.what);
+        } else if self.tick_at() == Some(self.now) {
+            self.give(Input::Tick);
+        }
+    }
+
+    fn clock(&self) -> Now {
+        Now {
+            boot: BootInstant(self.now - self.booted),
+            wall: WallTime(self.now + self.wall_offset),
+        }
+    }
+
+    /// The agent comes to life on what the store holds.
+    fn start(&mut self) {
+        let birth = Birth {
+            boot: BootId(format!("boot-{}", self.boots)),
+            clock_trusted: self.trusted,
+            online: self.online,
+            seed: self.options.seed.wrapping_add(self.now as u64),
+        };
+        let settings = self.options.config.settings.clone();
+        let agent = Agent::new(settings, self.store.load(), birth, self.clock());
+        self.agent = Some(agent);
+        let present = self.connections.iter().map(|(name, n)| unique(name, *n)).collect();
+        self.give(Input::Recovered { present });
+    }
+
+    fn give(&mut self, input: Input) {
+        let now = self.clock();
+        let Some(agent) = &mut self.agent else { return };
+        for effect in agent.handle(input, now) {
+            match effect {
+                Effect::Persist(batch) => self.store.apply(&batch, self.now),
+                Effect::Send(request) => self.send(request),
+                Effect::Reply(..) | Effect::Announce(_) => {}
+            }
+        }
+    }
+
+    fn send(&mut self, request: Request) {
+        let path = request.resource.path();
+        let collector = &self.options.config.collector;
+        let timeout = collector.timeout.as_millis() as i64;
+        let refused = || (Outcome::Unreachable("connection refused".into()), None, None);
+        let (delay, (outcome, status, sid)) = if self.network {
+            let Plan { sid, outcome } =
+                self.backend.arrive(&path, &request.body, self.now + self.true_offset);
+            let usual = match request.resource {
+                Resource::Events { .. } => EVENT_DELAY_MS,
+                _ => SESSION_DELAY_MS,
+            };
+            let lost = |why: &str| (Outcome::Unanswered(why.into()), None, None);
+            match outcome {
+                Planned::Answer { status, headers, body, delay_ms } => {
+                    let delay = delay_ms.map_or(usual, |d| d as i64);
+                    match delay >= timeout {
+                        true => (timeout, lost("timed out")),
+                        false => (delay, (answered(status, &headers, body), Some(status), sid)),
+                    }
+                }
+                Planned::Hang => (timeout, lost("timed out")),
+                Planned::DropAfterSend => (usual, lost("connection lost")),
+            }
+        } else {
+            (collector.connect_timeout.as_millis() as i64, refused())
+        };
+        let to_sid = match &request.resource {
+            Resource::Events { sid } => Some(sid.clone()),
+            _ => None,
+        };
+        let index = self.output.len();
+        self.output.push(Exchange {
+            at: seconds(self.now),
+            method: "POST",
+            path,
+            body: request.body,
+            status: None,
+            sid: to_sid.clone(),
+            answered: seconds(self.now + delay),
+        });
+        let flying = Flying { request: request.id, index, status, sid: to_sid.or(sid), outcome };
+        self.flying.insert((self.now + delay, index as u64), flying);
+    }
+
+    fn answer(&mut self) {
+        let Some((_, flying)) = self.flying.pop_first() else { return };
+        let line = &mut self.output[flying.index];
+        line.status = flying.status;
+        line.sid = flying.sid;
+        line.answered = seconds(self.now);
+        self.give(Input::Answer { request: flying.request, outcome: flying.outcome });
+    }
+
+    fn line(&mut self, what: &What) {
+        match what {
+            What::Playback { from, name, playhead, info } => {
+                if self.agent.is_none() || self.frozen() {
+                    return;
+                }
+                let n = *self.connections.entry(from.clone()).or_default();
+                let player = PlayerId { sender: unique(from, n), instance: "/player".into() };
+                let (playhead, info) = (*playhead, info.clone());
+                self.give(match name {
+                    EventName::SessionStart => Input::Open {
+                        call: None,
+                        player,
+                        door: Door::Signal,
+                        app: from.clone(),
+                        playhead,
+                        info,
+                    },
+                    name => Input::Event {
+                        call: None,
+                        target: Target::Player(player),
+                        name: *name,
+                        playhead,
+                        info,
+                    },
+                });
+            }
+            What::Lifecycle { app, state } if !self.frozen() => {
+                self.give(Input::Lifecycle { call: None, app: app.clone(), state: *state });
+            }
+            What::Lifecycle { .. } => {}
+            What::PlayerVanished { from } => {
+                if let Some(n) = self.connections.get_mut(from) {
+                    let sender = unique(from, *n);
+                    *n += 1;
+                    self.give(Input::PlayerGone { sender });
+                }
+            }
+            What::AgentCrash { down_ms } => self.die(*down_ms),
+            What::PowerLoss { down_ms, unix_ms, trusted } => {
+                let unsynced = self.options.config.settings.flush_interval.0;
+                self.store.power_cut(self.now, unsynced);
+                self.die(*down_ms);
+                for n in self.connections.values_mut() {
+                    *n += 1;
+                }
+                self.boots += 1;
+                self.booted = self.now + down_ms;
+                self.wall_offset = unix_ms.map_or(self.true_offset, |unix| unix - self.booted);
+                self.trusted = *trusted;
+                self.asleep_from = None;
+            }
+            What::Network { online, silent } => {
+                self.network = *online;
+                if !silent {
+                    self.online = *online;
+                    self.give(Input::Network { online: *online });
+                }
+            }
+            What::Sleep => {
+                self.give(Input::Sleep);
+                self.asleep_from = Some(self.now + LAST_WORDS_MS);
+            }
+            What::Wake => {
+                self.asleep_from = None;
+                self.give(Input::Wake);
+            }
+            What::ClockSet { unix_ms, trusted } => {
+                self.wall_offset = unix_ms - self.now;
+                self.trusted = *trusted;
+                self.give(Input::Clock { trusted: *trusted });
+            }
+            What::Consent(consent) => {
+                self.give(Input::SetConsent { call: None, consent: *consent });
+            }
+            What::Collector(rules) => self.backend.set_rules(rules.clone()),
+            What::Stop => {
+                self.give(Input::Stop);
+                self.stops_at = Some(self.now + LAST_WORDS_MS);
+            }
+            What::Boot { .. } => {}
+        }
+    }
+
+    /// The agent is gone with its connections; what was under way is never answered.
+    fn die(&mut self, down_ms: i64) {
+        self.agent = None;
+        self.returns = Some(self.now + down_ms);
+        for flying in std::mem::take(&mut self.flying).into_values() {
+            self.output[flying.index].answered = seconds(self.now);
+        }
+    }
+}
+
+/// A player's connection, as the bus would name it.
+fn unique(from: &str, connection: u32) -> String {
+    format!(":{from}.{connection}")
+}
+
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+fn answered(status: u16, headers: &[(String, String)], body: String) -> Outcome {
+    let header = |name: &str| {
+        headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    };
+    Outcome::Answered {
+        status,
+        location: header("location").map(str::to_owned),
+        retry_after: header("retry-after").and_then(crate::collector::retry_after),
+        message: body,
+    }
+}

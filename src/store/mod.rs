@@ -1,0 +1,55 @@
+//! Where the agent's state outlives it: sled on a box, an in-memory twin with the same promises in
+//! simulations. The store knows records, not what they mean.
+
+mod codec;
+pub mod memory;
+pub mod sled;
+
+use std::path::PathBuf;
+
+use crate::core::Stored;
+use crate::core::effect::{Key, Record};
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the store {path} could not be {tried}: {source}")]
+    Io { path: PathBuf, tried: &'static str, source: std::io::Error },
+    #[error("the store {path} could not be {tried}: {source}")]
+    Sled { path: PathBuf, tried: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+/// Gathers what a scan of a store yields. Records that cannot be read are counted, not fatal.
+#[derive(Default)]
+struct Gathering {
+    stored: Stored,
+    unreadable: usize,
+}
+
+impl Gathering {
+    fn take(&mut self, key: &[u8], value: &[u8]) {
+        match codec::decode(key, value) {
+            Some((Key::Meta, Record::Meta(meta))) => self.stored.meta = Some(meta),
+            Some((Key::Media(n), Record::Media(media))) => self.stored.media.push((n, media)),
+            Some((Key::Session(n), Record::Session(s))) => self.stored.sessions.push((n, *s)),
+            Some((Key::Start(n), Record::Start(hit))) => self.stored.starts.push((n, hit)),
+            Some((Key::Outbox(n), Record::Outbox(line))) => self.stored.outboxes.push((n, *line)),
+            Some((Key::Hit(o, n), Record::Hit(hit))) => self.stored.hits.push((o, n, hit)),
+            Some((Key::Resume(app, media), Record::Resume(point))) => {
+                self.stored.points.push((app, media, point));
+            }
+            Some((Key::Rejected(_), Record::Rejected(_))) => self.stored.rejected += 1,
+            _ => self.unreadable += 1,
+        }
+    }
+
+    fn done(self) -> Stored {
+        if self.unreadable > 0 {
+            tracing::warn!(
+                records = self.unreadable,
+                "the store holds records that this version cannot read; they are left alone"
+            );
+        }
+        self.stored
+    }
+}

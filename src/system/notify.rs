@@ -1,0 +1,71 @@
+//! Word to the service manager (sd_notify): ready, status, watchdog, stopping. Without one, every
+//! call does nothing.
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+/// The socket of the service manager, if there is one.
+#[derive(Debug, Default)]
+pub struct Notify {
+    socket: Option<(UnixDatagram, SocketAddr)>,
+    status: std::cell::RefCell<String>,
+}
+
+#[allow(clippy::disallowed_methods)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
+impl Notify {
+    /// Reads `NOTIFY_SOCKET`: a path, or `@` and an abstract name.
+    pub fn from_environment() -> Notify {
+        let address = variable("NOTIFY_SOCKET").and_then(|name| match name.strip_prefix('@') {
+            Some(name) => SocketAddr::from_abstract_name(name).ok(),
+            None => SocketAddr::from_pathname(name).ok(),
+        });
+        let socket = address.and_then(|address| Some((UnixDatagram::unbound().ok()?, address)));
+        Notify { socket, status: Default::default() }
+    }
+
+    fn say(&self, state: &str) {
+        if let Some((socket, address)) = &self.socket
+            && let Err(error) = socket.send_to_addr(state.as_bytes(), address)
+        {
+            tracing::debug!(%error, "the service manager did not take a message");
+        }
+    }
+
+    /// Everything is up: the name is owned and the store is open.
+    pub fn ready(&self, status: &str) {
+        self.say(&format!("READY=1\nSTATUS={status}"));
+    }
+
+    /// One line for `systemctl status`; said only when it changes.
+    pub fn status(&self, status: &str) {
+        if *self.status.borrow() != status {
+            self.status.replace(status.to_owned());
+            self.say(&format!("STATUS={status}"));
+        }
+    }
+
+    pub fn reloading(&self, monotonic_us: u64) {
+        self.say(&format!("RELOADING=1\nMONOTONIC_USEC={monotonic_us}"));
+    }
+
+    /// A full turn of the engine has been made.
+    pub fn watchdog(&self) {
+        self.say("WATCHDOG=1");
+    }
+
+    pub fn stopping(&self) {
+        self.say("STOPPING=1\nSTATUS=Writing everything out and leaving");
+    }
+
+    /// The watchdog's period, when it watches this process (`WATCHDOG_USEC`, `WATCHDOG_PID`).
+    pub fn watchdog_period() -> Option<Duration> {
+        let micros: u64 = variable("WATCHDOG_USEC")?.parse().ok()?;
+        let ours = variable("WATCHDOG_PID").is_none_or(|pid| pid == std::process::id().to_string());
+        (ours && micros > 0).then(|| Duration::from_micros(micros))
+    }
+}
