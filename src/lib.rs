@@ -3,6 +3,7 @@
 //! The rooms, and who may import whom (`tests/layers.rs` holds it):
 //! `bin -> {app, sim, ctl} -> {dbus, mpris, store, collector, system} -> port -> config -> core`.
 
+pub mod app;
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod config;
 pub mod core;
 pub mod ctl;
 pub mod dbus;
+pub mod mpris;
 pub mod port;
 pub mod sim;
 pub mod store;

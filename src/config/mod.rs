@@ -84,6 +84,36 @@ impl Config {
         checks::check(schema, file)
     }
 
+    /// What a daemon cannot do without: where to report, and for whom.
+    ///
+    /// Errors: the first key that is not set, with what to write.
+    pub fn require_collector(&self) -> Result<(), ConfigError> {
+        let identity = &self.settings.identity;
+        let needed = [
+            (
+                "collector.url",
+                self.collector.url.as_deref().unwrap_or_default(),
+                "https://<your namespace>.hb-api.omtrdc.net",
+            ),
+            ("analytics.tracking_server", &identity.tracking_server, "<your host>.sc.omtrdc.net"),
+            ("analytics.report_suite", &identity.report_suite, "<your report suite>"),
+            ("analytics.org_id", &identity.org_id, "<your organisation>@AdobeOrg"),
+        ];
+        for (key, value, example) in needed {
+            if value.is_empty() {
+                let (section, name) = key.split_once('.').unwrap_or_default();
+                return Err(ConfigError::Missing {
+                    key,
+                    advice: format!(
+                        "put this into {DEFAULT_PATH} (or the file given with --config):\n\n\
+                         [{section}]\n{name} = \"{example}\"\n"
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Only settings of the form `section.key=value`, on the defaults.
     pub fn from_overrides(overrides: &[String]) -> Result<Config, ConfigError> {
         let mut table = toml::Table::new();

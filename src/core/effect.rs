@@ -68,6 +68,8 @@ pub enum Record {
 pub struct Meta {
     /// The boot in which this was written.
     pub boot: BootId,
+    /// The life of the bus in which it was written.
+    pub bus: String,
     pub next_session: u32,
     pub next_outbox: u64,
     pub next_rejected: u64,

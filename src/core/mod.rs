@@ -61,6 +61,8 @@ pub struct Agent {
 #[derive(Debug, Clone)]
 pub struct Birth {
     pub boot: BootId,
+    /// The life of the bus in which unique names mean anything.
+    pub bus: String,
     pub clock_trusted: bool,
     pub online: bool,
     /// Where its chance comes from.
@@ -85,6 +87,7 @@ impl Agent {
         let old = stored.meta.clone();
         let meta = Meta {
             boot: birth.boot.clone(),
+            bus: birth.bus.clone(),
             next_session: old.as_ref().map_or(1, |m| m.next_session),
             next_outbox: old.as_ref().map_or(1, |m| m.next_outbox),
             next_rejected: old.as_ref().map_or(1, |m| m.next_rejected),

@@ -3,6 +3,7 @@
 use super::clock::BootId;
 use super::delivery::outbox::{Accepted, Line, Outbox};
 use super::effect::{CloseReason, Durability, Key, Meta};
+use super::input::Door;
 use super::resume::ResumePoint;
 use super::sessions::{Session, SessionRecord};
 use super::time::{Now, Span};
@@ -30,6 +31,7 @@ impl Agent {
     /// are still there; those of an earlier boot end here.
     pub(super) fn restore(&mut self, stored: Stored, birth: &Birth, now: Now) {
         let earlier = stored.meta.as_ref().map(|m| (m.boot.clone(), m.clean_stop));
+        let same_bus = stored.meta.as_ref().is_some_and(|m| m.bus == birth.bus);
         let same_boot = earlier.as_ref().is_some_and(|(boot, _)| *boot == birth.boot);
         for (app, media_id, point) in stored.points {
             self.resume.restore(app, media_id, point);
@@ -58,7 +60,12 @@ impl Agent {
                 dirty: false,
             };
             session.tracker.media = media;
-            if same_boot && let Some(owner) = &session.owner {
+            if same_boot && let Some(owner) = &mut session.owner {
+                if !same_bus && session.door != Door::Mpris {
+                    // The name belongs to nobody now, or to somebody else; MPRIS names carry
+                    // their bus in them.
+                    owner.sender = format!("gone{}", owner.sender);
+                }
                 self.players.insert(owner.clone(), number);
             }
             self.sessions.insert(number, session);

@@ -89,6 +89,11 @@ impl Bus {
         Ok(Bus { connection, owners, port, limits, stream })
     }
 
+    /// Names this life of the bus: unique names of another life mean nothing here.
+    pub fn id(&self) -> String {
+        self.connection.server_guid().to_string()
+    }
+
     /// The unique names that are on the bus now.
     pub fn present(&self) -> Vec<String> {
         self.owners.present()

@@ -167,6 +167,7 @@ impl<'a> World<'a> {
     fn start(&mut self) {
         let birth = Birth {
             boot: BootId(format!("boot-{}", self.boots)),
+            bus: format!("bus-{}", self.boots),
             clock_trusted: self.trusted,
             online: self.online,
             seed: self.options.seed.wrapping_add(self.now as u64),

@@ -151,6 +151,11 @@ impl Tracker {
         tracker
     }
 
+    /// What is played.
+    pub fn media(&self) -> &MediaInfo {
+        &self.media
+    }
+
     pub fn phase(&self) -> Phase {
         self.context.phase
     }

@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""Shows the main job on real parts: a playback that survives the death of its player.
+
+A private D-Bus daemon, the bench collector and the agent are started with a fresh state
+directory; a player plays, is killed with SIGKILL, is started again, goes on and finishes.
+usage: demo.py [--mpv] --bin DIR      Exit status 0 only when everything was seen.
+"""
+import argparse
+import json
+import os
+import queue
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import wave
+
+import dbus
+import dbus.bus
+
+BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
+<allow own="*"/></policy></busconfig>
+"""
+
+AGENT_CONFIG = """[collector]
+url = "{url}"
+allow_plain_http = true
+[analytics]
+tracking_server = "metrics.example.com"
+report_suite = "demo"
+org_id = "DEMO@AdobeOrg"
+[heartbeat]
+main_seconds = 1
+[consent]
+initial = "in"
+[mpris]
+enabled = {mpris}
+bus = "session"
+[log]
+level = "warn"
+"""
+
+COLOUR = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+STARTED = time.monotonic()
+
+
+def show(who, text, strong=False):
+    line = f"{time.monotonic() - STARTED:5.1f}s  {who:<9}  {text}"
+    print(f"\033[1;32m{line}\033[0m" if strong and COLOUR else line, flush=True)
+
+
+class Stage:
+    """The processes of the demo; nothing of them is left behind."""
+
+    def __init__(self, binaries, mpris):
+        self.dir = tempfile.mkdtemp(prefix="playheadd-demo-")
+        self.binaries = binaries
+        self.processes = []
+        self.hits = queue.Queue()
+        self.seen = []
+        self.start_bus()
+        self.start_collector()
+        self.start_agent(mpris)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def spawn(self, command, **options):
+        process = subprocess.Popen(command, **options)
+        self.processes.append(process)
+        return process
+
+    def start_bus(self):
+        with open(self.path("bus.conf"), "w") as handle:
+            handle.write(BUS_CONFIG.format(path=self.path("bus")))
+        daemon = self.spawn(
+            ["dbus-daemon", "--nofork", "--print-address", f"--config-file={self.path('bus.conf')}"],
+            stdout=subprocess.PIPE, text=True)
+        self.address = daemon.stdout.readline().strip()
+        if not self.address:
+            sys.exit("demo: dbus-daemon did not start")
+        self.environment = dict(os.environ, DBUS_SESSION_BUS_ADDRESS=self.address)
+        show("bus", "a private D-Bus daemon is up")
+
+    def start_collector(self):
+        collector = self.spawn(
+            [os.path.join(self.binaries, "playheadctl"), "collector", "--listen", "127.0.0.1:0",
+             "--json", "--url-file", self.path("url")],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.url = wait_for("the collector", lambda: read(self.path("url")))
+        threading.Thread(target=self.read_hits, args=(collector.stdout,), daemon=True).start()
+        show("collector", f"the bench collector listens on {self.url}")
+
+    def read_hits(self, pipe):
+        for line in pipe:
+            record = json.loads(line)
+            body = record["body"]
+            if not isinstance(body, dict):
+                continue
+            playhead = body["playerTime"]["playhead"]
+            resumed = body.get("params", {}).get("media.resume") is True
+            kind = body["eventType"]
+            text = f"{record['sid'] or '-':<4} {record['status']}  {kind:<16} at {playhead:5.1f} s"
+            if kind == "sessionStart":
+                text += f"   media.resume: {'TRUE' if resumed else 'false'}"
+            show("collector", text, strong=resumed)
+            self.hits.put(record)
+
+    def start_agent(self, mpris):
+        with open(self.path("playheadd.toml"), "w") as handle:
+            handle.write(AGENT_CONFIG.format(url=self.url, mpris="true" if mpris else "false"))
+        self.spawn(
+            [os.path.join(self.binaries, "playheadd"), "--config", self.path("playheadd.toml"),
+             "--bus-address", self.address, "--state-dir", self.path("state")],
+            env=self.environment)
+        bus = dbus.bus.BusConnection(self.address)
+        wait_for("the agent", lambda: bus.name_has_owner("tv.playhead.Agent1"))
+        self.agent = dbus.Interface(
+            bus.get_object("tv.playhead.Agent1", "/tv/playhead/Agent1"), "tv.playhead.Agent1")
+        show("agent", "playheadd is up, with a fresh state directory")
+
+    def until(self, what, wanted, seconds=30):
+        """Waits until a hit is one that was waited for."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                record = self.hits.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                raise RuntimeError(f"{what} did not arrive within {seconds} s") from None
+            self.seen.append(record)
+            if wanted(record):
+                return record
+
+    def close(self):
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.terminate()
+        for process in reversed(self.processes):
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def read(path):
+    try:
+        with open(path) as handle:
+            return handle.read().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def wait_for(what, probe, seconds=20):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = probe()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise RuntimeError(f"{what} did not come up within {seconds} s")
+
+
+def of_type(kind, playhead=0.0):
+    return lambda r: r["body"]["eventType"] == kind and r["body"]["playerTime"]["playhead"] >= playhead
+
+
+class BusPlayer:
+    """The player process of demo/player.py."""
+
+    app, media_id, length = "tv.example.demo", "harbour-lights", 14.0
+
+    def __init__(self, stage):
+        self.stage = stage
+
+    def start(self, _position):
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "player.py")
+        process = self.stage.spawn(
+            [sys.executable, script, self.stage.address, self.media_id, str(self.length)],
+            stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self.relay, args=(process.stdout,), daemon=True).start()
+        show("player", f"started, process {process.pid}")
+        return process
+
+    @staticmethod
+    def relay(pipe):
+        for line in pipe:
+            show("player", line.rstrip())
+
+
+class MpvPlayer:
+    """mpv, which nobody here wrote, seen through MPRIS alone."""
+
+    app, length = "mpv", 14.0
+
+    def __init__(self, stage):
+        self.stage = stage
+        clip = stage.path("clip.wav")
+        with wave.open(clip, "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(8000)
+            out.writeframes(struct.pack("<h", 0) * int(8000 * self.length))
+        self.clip = clip
+        self.media_id = f"file://{clip}"
+
+    def start(self, position):
+        command = ["mpv", "--no-config", "--ao=null", "--vo=null", "--idle=yes",
+                   "--script=/etc/mpv/scripts/mpris.so", f"--start={position:.3f}", self.clip]
+        process = self.stage.spawn(command, env=self.stage.environment,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        show("player", f"mpv started at {position:.1f} s, process {process.pid}")
+        return process
+
+
+def story(stage, player):
+    first = player.start(0.0)
+    opened = stage.until("the first session", of_type("sessionStart"))
+    player.media_id = opened["body"]["params"]["media.id"]
+    stage.until("a ping beyond 5 s", of_type("ping", 5.0))
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    show("demo", "the player was killed with SIGKILL", strong=True)
+    paused = stage.until("the pause of the vanished player", of_type("pauseStart"))
+    point = stage.agent.GetResumePoint(player.app, player.media_id)
+    position = float(point["position"])
+    show("demo", f"GetResumePoint({player.app!r}) -> position {position:.1f} s")
+    player.start(position)
+    resumed = stage.until("the resumed session", of_type("sessionStart"))
+    ended = stage.until("the completion", of_type("sessionComplete"))
+    return opened, paused, resumed, ended
+
+
+def judge(stage, opened, paused, resumed, ended):
+    accepted = [r for r in stage.seen if r["status"] and 200 <= r["status"] < 300]
+    refused = len(stage.seen) - len(accepted)
+    at = lambda r: r["body"]["playerTime"]["playhead"]
+    flag = resumed["body"]["params"]["media.resume"]
+    faults = []
+    if opened["sid"] == resumed["sid"]:
+        faults.append("the second session has the sid of the first")
+    if flag is not True:
+        faults.append("the second session is not marked as resumed")
+    if opened["body"]["params"]["media.resume"] is not False:
+        faults.append("the first session is marked as resumed")
+    if abs(at(resumed) - at(paused)) > 1.0:
+        faults.append(f"it goes on at {at(resumed)} s instead of {at(paused)} s")
+    if ended["sid"] != resumed["sid"]:
+        faults.append("the completion belongs to another session")
+    if refused:
+        faults.append(f"{refused} hits were refused")
+    if faults:
+        print("NOT PROVED: " + "; ".join(faults))
+        return 1
+    print(f"PROVED: session {opened['sid']} stopped with its player at {at(paused):.1f} s, session "
+          f"{resumed['sid']} went on with media.resume true at {at(resumed):.1f} s and completed at "
+          f"{at(ended):.1f} s; {len(accepted)} hits accepted, {refused} refused.")
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mpv", action="store_true")
+    parser.add_argument("--bin", default="target/release")
+    arguments = parser.parse_args()
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda *_: sys.exit(1))
+    stage = Stage(arguments.bin, arguments.mpv)
+    try:
+        player = MpvPlayer(stage) if arguments.mpv else BusPlayer(stage)
+        return judge(stage, *story(stage, player))
+    except RuntimeError as error:
+        print(f"NOT PROVED: {error}")
+        return 1
+    finally:
+        stage.close()
+
+
+sys.exit(main())

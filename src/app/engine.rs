@@ -1,0 +1,363 @@
+//! The one loop, and the only owner of the agent: takes an input, carries the effects out in
+//! order, sleeps until the deadline. What depends on a batch is released when it is written.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::AppError;
+use super::writer::{BatchNumber, Writer, Written};
+use crate::collector::Client;
+use crate::config::Config;
+use crate::core::Agent;
+use crate::core::effect::{Batch, Durability, Effect, Reply, Request};
+use crate::core::input::{CallId, Input};
+use crate::core::rejected::{Refusal, Rejected};
+use crate::core::tracker::media::MediaInfo;
+use crate::port::{Answer, News, Picture, Port, Said, SessionView};
+use crate::system::clock;
+use crate::system::notify::Notify;
+
+/// Inputs taken before timers get a turn.
+const INPUTS_A_TURN: usize = 64;
+/// What a stop leaves for delivery (api.md 1.6).
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// An idle loop turns at least this often, so that a suspended clock is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// What comes from the process itself.
+pub enum Control {
+    Stop,
+    Reload(Box<Config>),
+    BusGone,
+}
+
+/// Effects that wait for a batch, and whether its promise was a synced one.
+struct Held {
+    batch: BatchNumber,
+    synced: bool,
+    effects: Vec<Effect>,
+}
+
+pub struct Engine {
+    agent: Agent,
+    client: Client,
+    writer: Writer,
+    port: Port,
+    news: mpsc::UnboundedSender<News>,
+    notify: Notify,
+    answers: HashMap<CallId, Answer>,
+    held: VecDeque<Held>,
+    flying: usize,
+    store_healthy: bool,
+    collector: String,
+    media: HashMap<u32, Arc<MediaInfo>>,
+    longest_sleep: Duration,
+}
+
+impl Engine {
+    pub fn new(
+        agent: Agent,
+        client: Client,
+        writer: Writer,
+        port: Port,
+        news: mpsc::UnboundedSender<News>,
+        notify: Notify,
+    ) -> Engine {
+        // Half of the watchdog's period, so that an idle box lives.
+        let longest_sleep =
+            Notify::watchdog_period().map_or(LONGEST_SLEEP, |p| (p / 2).min(LONGEST_SLEEP));
+        Engine {
+            agent,
+            client,
+            writer,
+            port,
+            news,
+            notify,
+            answers: HashMap::new(),
+            held: VecDeque::new(),
+            flying: 0,
+            store_healthy: true,
+            collector: String::new(),
+            media: HashMap::new(),
+            longest_sleep,
+        }
+    }
+
+    /// Tells the service manager that calls are answered.
+    pub fn ready(&mut self, url: &str) {
+        self.collector = host(url);
+        self.publish();
+        self.notify.ready(&self.status());
+        tracing::info!(collector = self.collector, "ready");
+    }
+
+    /// One input, and everything that follows from it.
+    pub fn input(&mut self, input: Input) {
+        let effects = self.agent.handle(input, clock::now());
+        self.carry_out(effects);
+    }
+
+    /// Runs until a stop or until the bus is gone.
+    pub async fn run(
+        mut self,
+        mut inputs: mpsc::UnboundedReceiver<Said>,
+        mut controls: mpsc::UnboundedReceiver<Control>,
+    ) -> Result<(), AppError> {
+        let left = loop {
+            let wake = self.wake_at();
+            tokio::select! {
+                biased;
+                Some(control) = controls.recv() => match control {
+                    Control::Stop => break Ok(()),
+                    Control::BusGone => break Err(AppError::BusGone),
+                    Control::Reload(config) => self.reload(*config),
+                },
+                Some(written) = self.writer.written.recv() => self.written(written),
+                Some(said) = inputs.recv() => self.take(said, &mut inputs),
+                () = sleep_until(wake) => {}
+            }
+            self.tick_if_due();
+            self.publish();
+            self.notify.status(&self.status());
+            self.notify.watchdog();
+        };
+        self.leave(&mut inputs).await;
+        left
+    }
+
+    fn take(&mut self, first: Said, inputs: &mut mpsc::UnboundedReceiver<Said>) {
+        self.said(first);
+        for _ in 1..INPUTS_A_TURN {
+            match inputs.try_recv() {
+                Ok(said) => self.said(said),
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn said(&mut self, said: Said) {
+        if let Some((call, answer)) = said.answer {
+            self.answers.insert(call, answer);
+        }
+        if matches!(said.input, Input::Answer { .. }) {
+            self.flying -= 1;
+        }
+        self.input(said.input);
+    }
+
+    fn tick_if_due(&mut self) {
+        if self.agent.deadline().is_some_and(|due| due <= clock::now().boot) {
+            self.input(Input::Tick);
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = clock::now();
+        let until = self.agent.deadline().map_or(self.longest_sleep, |due| {
+            // A millisecond more than the difference, because both clocks were cut off.
+            Duration::from_millis((due - now.boot).0.max(0) as u64 + 1)
+        });
+        Instant::now() + until.min(self.longest_sleep)
+    }
+
+    /// Persist before send before reply (api.md 2.9): what promises something waits for its batch,
+    /// what is sent waits for every batch before it.
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        let mut batch = None;
+        let mut waiting = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Persist(b) => {
+                    let synced = b.durability == Durability::Synced;
+                    batch = Some((self.hand_over(b), synced));
+                }
+                Effect::Reply(call, result) if batch.is_none() || result.is_err() => {
+                    self.reply(call, result);
+                }
+                effect => waiting.push(effect),
+            }
+        }
+        if waiting.is_empty() && batch.is_none() {
+            return;
+        }
+        let last = self.held.back().map(|held| held.batch);
+        match (batch, last) {
+            (Some((batch, synced)), _) => {
+                self.held.push_back(Held { batch, synced, effects: waiting });
+            }
+            (None, Some(batch)) => {
+                self.held.push_back(Held { batch, synced: false, effects: waiting });
+            }
+            (None, None) => self.release(waiting),
+        }
+    }
+
+    fn hand_over(&mut self, batch: Batch) -> BatchNumber {
+        self.writer.hand_over(batch)
+    }
+
+    fn written(&mut self, written: Written) {
+        let (number, healthy) = match written {
+            Written::Done(number) => (number, true),
+            Written::Failed(number, error) => {
+                if self.store_healthy {
+                    tracing::error!(%error, "the store cannot be written; going on from memory");
+                }
+                (number, false)
+            }
+        };
+        if healthy && !self.store_healthy {
+            tracing::info!("the store can be written again");
+        }
+        self.store_healthy = healthy;
+        while self.held.front().is_some_and(|held| held.batch <= number) {
+            let Some(mut held) = self.held.pop_front() else { break };
+            if !healthy && held.synced {
+                refuse_promises(&mut held.effects);
+            }
+            self.release(held.effects);
+        }
+    }
+
+    fn release(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(request) => self.send(request),
+                Effect::Reply(call, result) => self.reply(call, result),
+                Effect::Announce(notice) => {
+                    let _ = self.news.send(News::Notice(notice));
+                }
+                Effect::Persist(batch) => {
+                    self.hand_over(batch);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, request: Request) {
+        self.flying += 1;
+        let (client, port) = (self.client.clone(), self.port.clone());
+        tracing::debug!(path = request.resource.path(), "sending");
+        tokio::spawn(async move {
+            let outcome = client.send(&request).await;
+            port.tell(Input::Answer { request: request.id, outcome });
+        });
+    }
+
+    fn reply(&mut self, call: CallId, result: Result<Reply, Rejected>) {
+        if let Some(answer) = self.answers.remove(&call) {
+            // A caller that went away needs no answer.
+            let _ = answer.send(result);
+        }
+    }
+
+    fn reload(&mut self, config: Config) {
+        let url = config.collector.url.clone().unwrap_or_default();
+        match Client::new(&url, &config.collector) {
+            Ok(client) => {
+                self.client = client;
+                self.collector = host(&url);
+                self.input(Input::Reload { settings: Box::new(config.settings) });
+                tracing::info!("the configuration was read anew; bus, store and mpris keep theirs");
+            }
+            Err(error) => {
+                tracing::error!(%error, "the configuration is broken; the old one stays in force");
+            }
+        }
+    }
+
+    /// Everything is written, what can be delivered in two seconds is delivered.
+    async fn leave(&mut self, inputs: &mut mpsc::UnboundedReceiver<Said>) {
+        self.notify.stopping();
+        self.input(Input::Stop);
+        let last_words = async {
+            loop {
+                self.tick_if_due();
+                if self.flying == 0 && self.held.is_empty() {
+                    return;
+                }
+                tokio::select! {
+                    Some(written) = self.writer.written.recv() => self.written(written),
+                    Some(said) = inputs.recv() => self.take(said, inputs),
+                }
+            }
+        };
+        if timeout(LAST_WORDS, last_words).await.is_err() {
+            tracing::info!("not everything could be delivered; it is kept");
+        }
+        self.input(Input::Stop);
+        self.writer.finish();
+        tracing::info!("stopped");
+    }
+
+    /// Puts up what readers see, and tells the bus what has changed.
+    fn publish(&mut self) {
+        let delivery = self.agent.delivery();
+        let mut sessions = std::collections::BTreeMap::new();
+        for (number, session) in self.agent.sessions() {
+            let media = self
+                .media
+                .entry(number)
+                .or_insert_with(|| Arc::new(session.tracker.media().clone()));
+            let (queued, opened) = delivery.queued_of(number);
+            let view = SessionView {
+                app: session.app.clone(),
+                media: media.clone(),
+                state: session.state_name(),
+                playhead: session.tracker.playhead(),
+                resumed: session.resumed,
+                queued,
+                opened,
+                sid: delivery.sid(session.outbox).map(str::to_owned),
+            };
+            sessions.insert(number, view);
+        }
+        self.media.retain(|number, _| sessions.contains_key(number));
+        let picture = Picture {
+            status: Some(self.agent.status()),
+            store_healthy: self.store_healthy,
+            queued_bytes: 0,
+            collector: self.collector.clone(),
+            sessions,
+            now: clock::now,
+        };
+        for changed in self.port.view.publish(picture) {
+            let _ = self.news.send(News::Changed(changed));
+        }
+    }
+
+    /// One line that a person can read in `systemctl status`.
+    fn status(&self) -> String {
+        let status = self.agent.status();
+        format!(
+            "{} sessions, {} hits delivered, {} waiting{}",
+            status.active_sessions,
+            status.counters.delivered,
+            status.queued_hits,
+            if status.gates.consent { "" } else { "; waiting for consent" }
+        )
+    }
+}
+
+/// The store could not keep what these replies promise (api.md 2.9).
+fn refuse_promises(effects: &mut [Effect]) {
+    for effect in effects {
+        if let Effect::Reply(_, result @ Ok(_)) = effect {
+            *result = Err(Rejected::new(
+                Refusal::Storage,
+                "done, but the store cannot be written: it would not survive a power cut",
+            ));
+        }
+    }
+}
+
+/// The host of a URL, and nothing more of it.
+fn host(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default().to_owned()
+}

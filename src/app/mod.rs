@@ -1,0 +1,172 @@
+//! The daemon: its parts are made and joined here, and here alone.
+
+mod engine;
+mod writer;
+
+use std::path::PathBuf;
+
+use futures_util::StreamExt;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_tokio::Signals;
+use tokio::sync::mpsc;
+
+use self::engine::{Control, Engine};
+use self::writer::Writer;
+use crate::collector::Client;
+use crate::config::{Config, ConfigError};
+use crate::core::input::Input;
+use crate::core::{Agent, Birth};
+use crate::dbus::{Bus, BusAddress};
+use crate::mpris::Watcher;
+use crate::port::Port;
+use crate::store::sled::SledStore;
+use crate::system::clock;
+use crate::system::notify::Notify;
+
+/// What the command line says.
+pub struct Arguments {
+    pub config: Option<PathBuf>,
+    pub state_dir: Option<PathBuf>,
+    pub bus: BusAddress,
+}
+
+/// Why the daemon could not start or had to leave.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Collector(#[from] crate::collector::CollectorError),
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    #[error(transparent)]
+    Bus(#[from] crate::dbus::BusError),
+    #[error("the boot id cannot be read: {0}")]
+    BootId(std::io::Error),
+    #[error("{0} cannot be set up: {1}")]
+    System(&'static str, std::io::Error),
+    /// The bus is gone; the service manager starts us again and the store makes that harmless.
+    #[error("the connection to the bus is lost; everything is written, start me again")]
+    BusGone,
+}
+
+impl AppError {
+    /// 2 for a configuration that has to be mended, 1 for everything else.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            AppError::Config(_) | AppError::Collector(_) => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// Reads the configuration and says what is missing.
+pub fn load(arguments: &Arguments) -> Result<Config, AppError> {
+    let mut config = Config::load(arguments.config.as_deref())?;
+    config.require_collector()?;
+    if let Some(dir) = &arguments.state_dir {
+        config.store.path.clone_from(dir);
+    }
+    Ok(config)
+}
+
+/// Runs the daemon until it is asked to stop.
+pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+        .map_err(|e| AppError::System("signal handling", e))?;
+    let url = config.collector.url.clone().unwrap_or_default();
+    let client = Client::new(&url, &config.collector)?;
+    let store = SledStore::open(&config.store.path)?;
+    let stored = store.load()?;
+    let (port, inputs) = Port::new();
+    let (news, told) = mpsc::unbounded_channel();
+    let limits = config.settings.limits.clone();
+    let bus = Bus::connect(&arguments.bus, port.clone(), limits).await?;
+    let now = clock::now();
+    let birth = Birth {
+        bus: bus.id(),
+        boot: clock::boot_id().map_err(AppError::BootId)?,
+        clock_trusted: clock::trusted(now),
+        online: true,
+        seed: clock::seed(),
+    };
+    let agent = Agent::new(config.settings.clone(), stored, birth, now);
+    let restored: Vec<u32> = agent.sessions().map(|(number, _)| number).collect();
+
+    let notify = Notify::from_environment();
+    let writer = Writer::start(store).map_err(|e| AppError::System("the store's thread", e))?;
+    let mut engine = Engine::new(agent, client, writer, port.clone(), news, notify);
+    let watcher = watch_mpris(&config, port.clone()).await;
+    // First of all the agent learns whose players are still there; then it may be called.
+    let mut present = bus.present();
+    present.extend(watcher.iter().flat_map(Watcher::present));
+    engine.input(Input::Recovered { present });
+    let connection = bus.serve(&restored, told).await?;
+    let mpris = watcher.map(|watcher| tokio::spawn(watcher.run()));
+
+    let (control, controls) = mpsc::unbounded_channel();
+    tokio::spawn(relay_signals(signals, arguments, control.clone()));
+    tokio::spawn(async move {
+        connection.closed().await;
+        let _ = control.send(Control::BusGone);
+    });
+    engine.ready(&url);
+    let left = engine.run(inputs, controls).await;
+    if let Some(task) = mpris {
+        task.abort();
+    }
+    left
+}
+
+/// MPRIS is an extra: without its bus the daemon works for everybody else.
+async fn watch_mpris(config: &Config, port: Port) -> Option<Watcher> {
+    if !config.mpris.enabled {
+        return None;
+    }
+    Watcher::connect(&config.mpris, port)
+        .await
+        .inspect_err(|error| {
+            tracing::error!(%error, "the bus of the MPRIS players cannot be reached; they are not tracked");
+        })
+        .ok()
+}
+
+/// SIGTERM and SIGINT stop the daemon, SIGHUP reads the configuration anew; a broken one leaves
+/// the old in force (api.md 3).
+async fn relay_signals(
+    mut signals: Signals,
+    arguments: Arguments,
+    control: mpsc::UnboundedSender<Control>,
+) {
+    while let Some(signal) = signals.next().await {
+        let said = match signal {
+            SIGHUP => match load(&arguments) {
+                Ok(config) => Control::Reload(Box::new(config)),
+                Err(error) => {
+                    tracing::error!(%error, "the configuration is broken; the old one stays in force");
+                    continue;
+                }
+            },
+            _ => Control::Stop,
+        };
+        if control.send(said).is_err() {
+            return;
+        }
+    }
+}
+
+/// Log lines with fields, without a time where the journal adds its own.
+pub fn log(level: tracing::Level) {
+    #[allow(clippy::disallowed_methods)]
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let lines = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(std::io::stderr);
+    // The libraries below speak at their own levels; what they say of themselves is for debug.
+    match journal {
+        true => lines.without_time().init(),
+        false => lines.init(),
+    }
+}

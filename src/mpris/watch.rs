@@ -1,0 +1,327 @@
+//! Listens to MPRIS players on one bus and hands what they mean to the engine.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use zbus::connection::Builder;
+use zbus::message::Type;
+use zbus::{Connection, MatchRule, Message, MessageStream, OwnedVariant, Variant, fdo};
+
+use super::map::{Change, Heard, Player, Status, Track};
+use super::quirks;
+use crate::config::{MprisBus, MprisConfig};
+use crate::core::input::{Door, Input, PlayerId, Target};
+use crate::core::tracker::event::EventName;
+use crate::port::Port;
+use crate::system::clock;
+
+const PREFIX: &str = "org.mpris.MediaPlayer2.";
+const PATH: &str = "/org/mpris/MediaPlayer2";
+const PLAYER: &str = "org.mpris.MediaPlayer2.Player";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const BUS: &str = "org.freedesktop.DBus";
+/// A player that does not answer must not hold up the others.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+struct Known {
+    player: Player,
+    app: String,
+    name: String,
+}
+
+/// A connection to the players' bus, listening already.
+pub struct Watcher {
+    connection: Connection,
+    stream: MessageStream,
+    allow: Vec<String>,
+    port: Port,
+    /// By unique name.
+    players: HashMap<String, Known>,
+}
+
+impl Watcher {
+    /// Connects and begins to listen.
+    pub async fn connect(config: &MprisConfig, port: Port) -> zbus::Result<Watcher> {
+        let builder = match config.bus {
+            MprisBus::System => Builder::system(),
+            MprisBus::Session => Builder::session(),
+        };
+        let connection = builder.method_timeout(PATIENCE).build().await?;
+        let stream = MessageStream::from(&connection);
+        let bus = fdo::DBusProxy::new(&connection).await?;
+        for rule in match_rules()? {
+            bus.add_match_rule(rule).await?;
+        }
+        let allow = config.allow.clone();
+        let mut watcher = Watcher { connection, stream, allow, port, players: HashMap::new() };
+        for name in bus.list_names().await? {
+            if let Ok(owner) = bus.get_name_owner(name.inner().clone()).await {
+                watcher.learn(name.as_str(), owner.as_str());
+            }
+        }
+        Ok(watcher)
+    }
+
+    /// The players that are there now, as sessions know them.
+    pub fn present(&self) -> Vec<String> {
+        self.players.keys().map(|unique| self.sender(unique)).collect()
+    }
+
+    /// A unique name of this bus, apart from those of the agent's own bus and of other lives of
+    /// this one.
+    fn sender(&self, unique: &str) -> String {
+        format!("mpris/{}/{unique}", self.connection.server_guid())
+    }
+
+    /// Runs until the bus is gone.
+    pub async fn run(mut self) {
+        for unique in self.players.keys().cloned().collect::<Vec<_>>() {
+            self.read_all(&unique).await;
+        }
+        while let Some(message) = self.stream.next().await {
+            match message {
+                Ok(message) => self.hear(&message).await,
+                Err(error) => tracing::debug!(%error, "a message could not be read"),
+            }
+        }
+        tracing::warn!("the players' bus is gone; MPRIS players are not tracked any more");
+    }
+
+    /// Takes note of a name; true when it is an allowed player's.
+    fn learn(&mut self, name: &str, owner: &str) -> bool {
+        let Some(short) = name.strip_prefix(PREFIX) else { return false };
+        if !self.allow.iter().any(|pattern| glob(pattern, short)) {
+            return false;
+        }
+        let app = short.split(".instance").next().unwrap_or(short).to_owned();
+        let player = Player::new(app.clone());
+        self.players.insert(owner.to_owned(), Known { player, app, name: name.to_owned() });
+        true
+    }
+
+    async fn hear(&mut self, message: &Message) {
+        let header = message.header();
+        let (Some(sender), Some(interface), Some(member)) =
+            (header.sender(), header.interface(), header.member())
+        else {
+            return;
+        };
+        if message.message_type() != Type::Signal {
+            return;
+        }
+        match (interface.as_str(), member.as_str()) {
+            (BUS, "NameOwnerChanged") if sender.as_str() == BUS => self.name_changed(message).await,
+            (PROPERTIES, "PropertiesChanged") => {
+                let body = message.body();
+                type Args = (String, HashMap<String, OwnedVariant>, Vec<String>);
+                let Ok((of, values, stale)) = body.deserialize::<Args>() else { return };
+                if of != PLAYER || !self.players.contains_key(sender.as_str()) {
+                    return;
+                }
+                if stale.iter().any(|s| s == "PlaybackStatus" || s == "Metadata") {
+                    self.read_all(sender.as_str()).await;
+                } else {
+                    self.changed(sender.as_str(), &change_of(&values)).await;
+                }
+            }
+            (PLAYER, "Seeked") => {
+                if let Ok(position) = message.body().deserialize::<i64>()
+                    && let Some(known) = self.players.get_mut(sender.as_str())
+                {
+                    let heard = known.player.seeked(micros(position), clock::now().boot);
+                    self.tell(sender.as_str(), heard);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn name_changed(&mut self, message: &Message) {
+        let body = message.body();
+        let Ok((name, old, new)) = body.deserialize::<(&str, &str, &str)>() else { return };
+        let ours = self.players.get(old).is_some_and(|known| known.name == name || old == name);
+        if ours {
+            self.players.remove(old);
+            self.port.tell(Input::PlayerGone { sender: self.sender(old) });
+        }
+        if !new.is_empty() && self.learn(name, new) {
+            self.read_all(new).await;
+        }
+    }
+
+    /// Reads a player's whole state, when it appears or when it says that we should.
+    async fn read_all(&mut self, unique: &str) {
+        let reply = self
+            .connection
+            .call_method(Some(unique), PATH, Some(PROPERTIES), "GetAll", &(PLAYER,))
+            .await;
+        let Ok(reply) = reply else { return };
+        if let Ok(values) = reply.body().deserialize::<HashMap<String, OwnedVariant>>() {
+            self.changed(unique, &change_of(&values)).await;
+        }
+    }
+
+    async fn changed(&mut self, unique: &str, change: &Change) {
+        if *change == Change::default() {
+            return;
+        }
+        let quirk = self.players.get(unique).map(|k| quirks::of(&k.app)).unwrap_or_default();
+        let position = match change.track.is_some() && quirk.stale_position_on_new_track {
+            true => None,
+            false => self.position(unique).await,
+        };
+        if let Some(known) = self.players.get_mut(unique) {
+            let heard = known.player.change(change, position, clock::now().boot);
+            self.tell(unique, heard);
+        }
+    }
+
+    /// Never polled, only got at a change.
+    async fn position(&self, unique: &str) -> Option<f64> {
+        let reply = self
+            .connection
+            .call_method(Some(unique), PATH, Some(PROPERTIES), "Get", &(PLAYER, "Position"))
+            .await
+            .ok()?;
+        let value: OwnedVariant = reply.body().deserialize().ok()?;
+        Some(micros(integer(&value)?))
+    }
+
+    fn tell(&self, unique: &str, heard: Vec<Heard>) {
+        let Some(known) = self.players.get(unique) else { return };
+        for Heard { name, playhead, info } in heard {
+            let player = PlayerId { sender: self.sender(unique), instance: known.name.clone() };
+            self.port.tell(match name {
+                EventName::SessionStart => Input::Open {
+                    call: None,
+                    player,
+                    door: Door::Mpris,
+                    app: known.app.clone(),
+                    playhead,
+                    info,
+                },
+                name => Input::Event {
+                    call: None,
+                    target: Target::Player(player),
+                    name,
+                    playhead,
+                    info,
+                },
+            });
+        }
+    }
+}
+
+fn match_rules() -> zbus::Result<Vec<MatchRule<'static>>> {
+    let signal = || MatchRule::builder().msg_type(Type::Signal);
+    Ok(vec![
+        signal()
+            .path(PATH)
+            .interface(PROPERTIES)
+            .member("PropertiesChanged")
+            .arg(0, PLAYER)
+            .build()?,
+        signal().path(PATH).interface(PLAYER).member("Seeked").build()?,
+        signal()
+            .sender(BUS)
+            .interface(BUS)
+            .member("NameOwnerChanged")
+            .arg0ns("org.mpris.MediaPlayer2")
+            .build()?,
+    ])
+}
+
+/// MPRIS counts in microseconds.
+fn micros(position: i64) -> f64 {
+    position as f64 / 1_000_000.0
+}
+
+fn integer(value: &Variant<'_>) -> Option<i64> {
+    match value {
+        Variant::I64(n) => Some(*n),
+        Variant::U64(n) => i64::try_from(*n).ok(),
+        Variant::I32(n) => Some((*n).into()),
+        Variant::U32(n) => Some((*n).into()),
+        Variant::F64(n) => Some(*n as i64),
+        Variant::Variant(inner) => integer(inner),
+        _ => None,
+    }
+}
+
+fn text(value: &Variant<'_>) -> Option<String> {
+    match value {
+        Variant::Str(s) => Some(s.to_string()),
+        Variant::ObjectPath(p) => Some(p.to_string()),
+        Variant::Variant(inner) => text(inner),
+        _ => None,
+    }
+}
+
+fn change_of(values: &HashMap<String, OwnedVariant>) -> Change {
+    let status = values.get("PlaybackStatus").and_then(|v| Status::parse(&text(v)?));
+    let rate = values.get("Rate").and_then(|v| match &**v {
+        Variant::F64(rate) => Some(*rate),
+        _ => None,
+    });
+    let track = values.get("Metadata").and_then(|v| match &**v {
+        Variant::Dict(dict) => Some(track_of(dict)),
+        _ => None,
+    });
+    Change { status, track, rate }
+}
+
+fn track_of(dict: &zbus::wire::Dict<'_, '_>) -> Track {
+    let mut track = Track::default();
+    for (key, value) in dict.iter() {
+        match text(key).as_deref() {
+            Some("mpris:trackid") => track.track_id = text(value).unwrap_or_default(),
+            Some("xesam:url") => track.url = text(value).unwrap_or_default(),
+            Some("xesam:title") => track.title = text(value).unwrap_or_default(),
+            Some("mpris:length") => {
+                track.length = integer(value).map(micros).filter(|length| *length > 0.0);
+            }
+            _ => {}
+        }
+    }
+    track
+}
+
+/// `*` is any run of characters, `?` is one.
+fn glob(pattern: &str, name: &str) -> bool {
+    match pattern.chars().next() {
+        None => name.is_empty(),
+        Some('*') => {
+            let rest = &pattern[1..];
+            (0..=name.len())
+                .filter(|at| name.is_char_boundary(*at))
+                .any(|at| glob(rest, &name[at..]))
+        }
+        Some(first) => {
+            let mut rest = name.chars();
+            rest.next().is_some_and(|c| first == '?' || first == c)
+                && glob(&pattern[first.len_utf8()..], rest.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob;
+
+    #[test]
+    fn globs() {
+        for (pattern, name, matches) in [
+            ("*", "mpv", true),
+            ("mpv", "mpv", true),
+            ("mpv*", "mpv.instance7", true),
+            ("m?v", "mpv", true),
+            ("m?v", "mv", false),
+            ("", "mpv", false),
+            ("*.instance*", "vlc.instance12", true),
+            ("*x", "mpv", false),
+        ] {
+            assert_eq!(glob(pattern, name), matches, "{pattern} {name}");
+        }
+    }
+}
