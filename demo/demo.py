@@ -82,7 +82,7 @@ class Stage:
             handle.write(BUS_CONFIG.format(path=self.path("bus")))
         daemon = self.spawn(
             ["dbus-daemon", "--nofork", "--print-address", f"--config-file={self.path('bus.conf')}"],
-            stdout=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.address = daemon.stdout.readline().strip()
         if not self.address:
             sys.exit("demo: dbus-daemon did not start")
@@ -142,7 +142,6 @@ class Stage:
         for process in reversed(self.processes):
             if process.poll() is None:
                 process.terminate()
-        for process in reversed(self.processes):
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:

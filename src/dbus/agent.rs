@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use tokio::sync::oneshot;
 use zbus::message::{self, Message};
 use zbus::names::{InterfaceName, MemberName};
 use zbus::object_server::{DispatchResult, Interface, SignalEmitter};
@@ -17,7 +18,7 @@ use crate::core::rejected::Rejected;
 use crate::core::resume::ResumePoint;
 use crate::core::settings::{Consent, Limits};
 use crate::core::tracker::event::Value;
-use crate::port::Port;
+use crate::port::{Port, Said};
 
 pub const AGENT_PATH: &str = "/tv/playhead/Agent1";
 pub const AGENT_INTERFACE: &str = "tv.playhead.Agent1";
@@ -70,60 +71,71 @@ pub(super) fn property(port: &Port, name: &str) -> Option<Variant<'static>> {
     })
 }
 
+/// A call, ready to be handed in, and where its answer will arrive.
+type Call = (Said, oneshot::Receiver<Result<Reply, Rejected>>);
+
 impl AgentObject {
-    /// The input of a call, or why it is none.
+    /// A method's arguments as the core knows them; `None` for a method that is none.
     fn read(
         &self,
         message: &Message,
         member: &str,
         sender: &str,
-    ) -> Option<Result<Box<dyn FnOnce(crate::core::input::CallId) -> Input + Send>, Rejected>> {
-        let limits = &self.limits;
+    ) -> Option<Result<Call, Rejected>> {
         Some(match member {
-            "OpenSession" => args::event(message, limits).and_then(|(playhead, info)| {
-                let instance = match info.get("instance") {
-                    None => String::new(),
-                    Some(Value::Text(name)) => name.clone(),
-                    Some(other) => {
-                        return Err(Rejected::invalid(format!(
-                            "OpenSession: info key 'instance' must be a string (s), got {}",
-                            other.type_name()
-                        )));
-                    }
-                };
-                let player = PlayerId { sender: sender.to_owned(), instance };
-                Ok(Box::new(move |call| Input::Open {
-                    call: Some(call),
-                    player,
-                    door: Door::Method,
-                    app: String::new(),
-                    playhead,
-                    info,
-                }) as _)
+            "OpenSession" => self.open_session(message, sender),
+            "GetResumePoint" => args::strings(message, &self.limits).map(|[app, media_id]| {
+                self.port.call(|call| Input::GetResumePoint { call, app, media_id })
             }),
-            "GetResumePoint" => args::strings(message, limits).map(|[app, media_id]| {
-                Box::new(move |call| Input::GetResumePoint { call, app, media_id }) as _
+            "ForgetResumePoint" => args::strings(message, &self.limits).map(|[app, media_id]| {
+                self.port.call(|call| Input::ForgetResumePoint { call, app, media_id })
             }),
-            "ForgetResumePoint" => args::strings(message, limits).map(|[app, media_id]| {
-                Box::new(move |call| Input::ForgetResumePoint { call, app, media_id }) as _
-            }),
-            "NotifyLifecycle" => args::strings(message, limits).and_then(|[app, word]| {
-                let state = Lifecycle::parse(&word).ok_or_else(|| {
-                    Rejected::invalid(format!(
-                        "the state is 'foreground', 'background' or 'stopped', got '{word}'"
-                    ))
-                })?;
-                Ok(Box::new(move |call| Input::Lifecycle { call: Some(call), app, state }) as _)
-            }),
-            "Flush" => Ok(Box::new(|call| Input::Flush { call: Some(call) }) as _),
-            "SetConsent" => args::strings(message, limits).and_then(|[word]| {
-                let consent = Consent::parse(&word).ok_or_else(|| {
-                    Rejected::invalid(format!("consent is 'in', 'out' or 'unknown', got '{word}'"))
-                })?;
-                Ok(Box::new(move |call| Input::SetConsent { call: Some(call), consent }) as _)
-            }),
+            "NotifyLifecycle" => self.notify_lifecycle(message),
+            "Flush" => Ok(self.port.call(|call| Input::Flush { call: Some(call) })),
+            "SetConsent" => self.set_consent(message),
             _ => return None,
         })
+    }
+
+    fn open_session(&self, message: &Message, sender: &str) -> Result<Call, Rejected> {
+        let (playhead, info) = args::event(message, &self.limits)?;
+        let instance = match info.get("instance") {
+            None => String::new(),
+            Some(Value::Text(name)) => name.clone(),
+            Some(other) => {
+                return Err(Rejected::invalid(format!(
+                    "OpenSession: info key 'instance' must be a string (s), got {}",
+                    other.type_name()
+                )));
+            }
+        };
+        let player = PlayerId { sender: sender.to_owned(), instance };
+        Ok(self.port.call(|call| Input::Open {
+            call: Some(call),
+            player,
+            door: Door::Method,
+            app: String::new(),
+            playhead,
+            info,
+        }))
+    }
+
+    fn notify_lifecycle(&self, message: &Message) -> Result<Call, Rejected> {
+        let [app, word] = args::strings(message, &self.limits)?;
+        let state = Lifecycle::parse(&word).ok_or_else(|| {
+            Rejected::invalid(format!(
+                "the state is 'foreground', 'background' or 'stopped', got '{word}'"
+            ))
+        })?;
+        Ok(self.port.call(|call| Input::Lifecycle { call: Some(call), app, state }))
+    }
+
+    fn set_consent(&self, message: &Message) -> Result<Call, Rejected> {
+        let [word] = args::strings(message, &self.limits)?;
+        let consent = Consent::parse(&word).ok_or_else(|| {
+            Rejected::invalid(format!("consent is 'in', 'out' or 'unknown', got '{word}'"))
+        })?;
+        Ok(self.port.call(|call| Input::SetConsent { call: Some(call), consent }))
     }
 }
 
@@ -179,8 +191,7 @@ impl Interface for AgentObject {
             return DispatchResult::NotFound;
         };
         // Handed in before anything is waited for: order is that of the wire (api.md 1.5).
-        let answer = read.map(|make| {
-            let (said, answer) = self.port.call(make);
+        let answer = read.map(|(said, answer)| {
             self.owners.hand_in(sender, said);
             answer
         });

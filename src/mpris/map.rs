@@ -1,12 +1,16 @@
 //! What an MPRIS player's signals mean, without a bus: properties and `Seeked` in, playback events
 //! out (api.md 1.7). One `Player` is one name on the bus.
 
-use crate::core::time::BootInstant;
+use crate::core::time::{BootInstant, Span};
 use crate::core::tracker::event::{EventName, Info, Value};
 
 /// Closer to the end than this, or than 2 % of the length, a stop is a completion.
 const END_SECONDS: f64 = 5.0;
 const END_SHARE: f64 = 0.02;
+
+/// A stream's length can come later than the rest. Without one the content is live, and a film
+/// must not be taken for that, so a track without a length waits this long for it.
+const LENGTH_PATIENCE: Span = Span::seconds(1);
 
 /// `PlaybackStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +50,8 @@ impl Track {
     /// Nothing is loaded.
     fn nothing(&self) -> bool {
         let id = self.media_id();
-        id.is_empty() || id == "/org/mpris/MediaPlayer2/TrackList/NoTrack"
+        // mpv says /noplaylist.
+        matches!(id, "" | "/org/mpris/MediaPlayer2/TrackList/NoTrack" | "/noplaylist")
     }
 
     fn same(&self, other: &Track) -> bool {
@@ -83,6 +88,8 @@ pub struct Player {
     position: f64,
     position_at: BootInstant,
     moving: bool,
+    /// A track without a length plays; when it is taken for live.
+    live_at: Option<BootInstant>,
 }
 
 impl Player {
@@ -97,7 +104,13 @@ impl Player {
             position: 0.0,
             position_at: BootInstant(0),
             moving: false,
+            live_at: None,
         }
+    }
+
+    /// When `change` should be called again though nothing has changed.
+    pub fn deadline(&self) -> Option<BootInstant> {
+        self.live_at
     }
 
     /// A change of properties; `position` (seconds) is what a `Get` gave after it, if anything.
@@ -121,13 +134,15 @@ impl Player {
         let status = change.status.unwrap_or(self.status);
         let new_status = status != self.status;
         self.status = status;
+        if status != Status::Playing {
+            self.live_at = None;
+        }
         match status {
             Status::Stopped => self.close(now, &mut heard),
+            Status::Playing if self.session.is_none() && !self.ready(now) => {}
             Status::Playing if self.session.is_none() => {
-                if !self.track.nothing() {
-                    self.open(position.unwrap_or(0.0), now, &mut heard);
-                    self.play(position, now, &mut heard);
-                }
+                self.open(position.unwrap_or(0.0), now, &mut heard);
+                self.play(position, now, &mut heard);
             }
             Status::Playing if new_status || new_rate => self.play(position, now, &mut heard),
             Status::Paused if self.session.is_some() && new_status => {
@@ -138,6 +153,20 @@ impl Player {
             _ => {}
         }
         heard
+    }
+
+    /// Whether what plays is known well enough for a session.
+    fn ready(&mut self, now: BootInstant) -> bool {
+        if self.track.nothing() {
+            self.live_at = None;
+            return false;
+        }
+        let patient = self.track.length.is_none();
+        if patient && now < *self.live_at.get_or_insert(now + LENGTH_PATIENCE) {
+            return false;
+        }
+        self.live_at = None;
+        true
     }
 
     /// `Seeked`: its own value counts, a `Get` after it can be stale. Without a session it is
@@ -280,11 +309,26 @@ mod tests {
     }
 
     #[test]
+    fn a_length_that_comes_late_is_waited_for() {
+        let mut player = Player::new("mpv".into());
+        let loading = Track { length: None, ..film() };
+        let change = Change { status: Some(Status::Playing), track: Some(loading), rate: None };
+        assert!(player.change(&change, Some(0.0), BootInstant(0)).is_empty());
+        let loaded = Change { track: Some(film()), ..Change::default() };
+        let heard = player.change(&loaded, Some(0.1), BootInstant(400));
+        assert_eq!(names(&heard), ["SessionStart", "Play"]);
+        assert_eq!(heard[0].info["length"], Value::Float(100.0));
+        assert_eq!(player.deadline(), None);
+    }
+
+    #[test]
     fn no_length_is_live_and_keeps_the_agents_clock() {
         let mut player = Player::new("tv".into());
         let track = Track { length: None, ..film() };
         let change = Change { status: Some(Status::Playing), track: Some(track), rate: None };
-        let heard = player.change(&change, Some(12.0), BootInstant(0));
+        assert!(player.change(&change, Some(12.0), BootInstant(0)).is_empty(), "it waits");
+        let due = player.deadline().unwrap();
+        let heard = player.change(&Change::default(), Some(13.0), due);
         assert_eq!(heard[0].info["content_type"], Value::Text("live".into()));
         assert!(heard.iter().all(|h| h.playhead < 0.0));
     }

@@ -79,13 +79,41 @@ impl Watcher {
         for unique in self.players.keys().cloned().collect::<Vec<_>>() {
             self.read_all(&unique).await;
         }
-        while let Some(message) = self.stream.next().await {
-            match message {
-                Ok(message) => self.hear(&message).await,
-                Err(error) => tracing::debug!(%error, "a message could not be read"),
+        loop {
+            let due = self.players.values().filter_map(|k| k.player.deadline()).min();
+            let wait =
+                due.map(|due| Duration::from_millis((due - clock::now().boot).0.max(0) as u64));
+            tokio::select! {
+                message = self.stream.next() => match message {
+                    Some(Ok(message)) => self.hear(&message).await,
+                    Some(Err(error)) => tracing::debug!(%error, "a message could not be read"),
+                    None => break,
+                },
+                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
+                    self.patience_over().await;
+                }
             }
         }
         tracing::warn!("the players' bus is gone; MPRIS players are not tracked any more");
+    }
+
+    /// Players whose track has no length, and will have none.
+    async fn patience_over(&mut self) {
+        let now = clock::now().boot;
+        let due: Vec<String> = self
+            .players
+            .iter()
+            .filter(|(_, known)| known.player.deadline().is_some_and(|at| at <= now))
+            .map(|(unique, _)| unique.clone())
+            .collect();
+        for unique in due {
+            self.read_all(&unique).await;
+            let position = self.position(&unique).await;
+            if let Some(known) = self.players.get_mut(&unique) {
+                let heard = known.player.change(&Change::default(), position, now);
+                self.tell(&unique, heard);
+            }
+        }
     }
 
     /// Takes note of a name; true when it is an allowed player's.
