@@ -1,0 +1,364 @@
+//! The real parts that tests run against: a private D-Bus daemon, the bench collector, the daemon
+//! as a process of its own, and players on connections of their own.
+
+#![allow(dead_code)]
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use playheadd::bench::{Collector, Record};
+use serde_json::Value as Json;
+use zbus::connection::Builder;
+use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant, fdo};
+
+/// How long anything may take before a test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+pub const AGENT: &str = "tv.playhead.Agent1";
+pub const AGENT_PATH: &str = "/tv/playhead/Agent1";
+pub const SESSION: &str = "tv.playhead.Session1";
+
+pub type Info = HashMap<&'static str, Variant<'static>>;
+
+/// A private bus of the kind that a box has, killed on drop.
+pub struct Bus {
+    child: Child,
+    pub address: String,
+    pub dir: tempfile::TempDir,
+}
+
+const BUS_CONFIG: &str = r#"<busconfig>
+  <type>session</type>
+  <listen>unix:path=PATH</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+  <limit name="max_replies_per_connection">50000</limit>
+</busconfig>
+"#;
+
+impl Bus {
+    pub fn start() -> Bus {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = dir.path().join("bus.conf");
+        let socket = dir.path().join("bus").display().to_string();
+        std::fs::write(&config, BUS_CONFIG.replace("PATH", &socket)).expect("the bus config");
+        let mut child = Command::new("dbus-daemon")
+            .args(["--nofork", "--print-address"])
+            .arg(format!("--config-file={}", config.display()))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("dbus-daemon (Debian package dbus)");
+        let mut address = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe"))
+            .read_line(&mut address)
+            .expect("the bus's address");
+        Bus { child, address: address.trim().to_owned(), dir }
+    }
+
+    /// A connection of its own, as another process would have.
+    pub async fn connect(&self) -> Connection {
+        Builder::address(self.address.as_str())
+            .method_timeout(PATIENCE)
+            .build()
+            .await
+            .expect("a connection to the bus")
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The daemon to test: `PLAYHEADD_BIN`, or the one that was built with the tests.
+pub fn daemon() -> PathBuf {
+    std::env::var_os("PLAYHEADD_BIN")
+        .map_or_else(|| env!("CARGO_BIN_EXE_playheadd").into(), PathBuf::from)
+}
+
+/// The daemon as a process, and all that it needs.
+pub struct Agent {
+    child: Option<Child>,
+    config: PathBuf,
+    state: PathBuf,
+    address: String,
+    pub watcher: Connection,
+}
+
+/// A whole configuration for a collector, with the lines of `more` added.
+pub fn config_text(url: &str, more: &str) -> String {
+    format!(
+        "[collector]\nurl = \"{url}\"\nallow_plain_http = true\n\n[analytics]\n\
+         tracking_server = \"metrics.example.com\"\nreport_suite = \"tests\"\n\
+         org_id = \"TESTS@AdobeOrg\"\n\n[consent]\ninitial = \"in\"\n\n[log]\nlevel = \"debug\"\n\n{more}"
+    )
+}
+
+impl Agent {
+    /// Starts the daemon and waits until it owns its name.
+    pub async fn start(bus: &Bus, collector: &Collector, more: &str) -> Agent {
+        let config = bus.dir.path().join("playheadd.toml");
+        std::fs::write(&config, config_text(&collector.url(), more)).expect("a configuration");
+        let mut agent = Agent {
+            child: None,
+            config,
+            state: bus.dir.path().join("state"),
+            address: bus.address.clone(),
+            watcher: bus.connect().await,
+        };
+        agent.start_again().await;
+        agent
+    }
+
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    pub async fn start_again(&mut self) {
+        let bus = fdo::DBusProxy::new(&self.watcher).await.expect("the bus");
+        let mut changes = bus
+            .receive_name_owner_changed_with_args(&[(0, AGENT)])
+            .await
+            .expect("the bus's signals");
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.config.with_extension("log"))
+            .expect("a log file");
+        let child = Command::new(daemon())
+            .arg("--config")
+            .arg(&self.config)
+            .args(["--bus-address", &self.address])
+            .arg("--state-dir")
+            .arg(&self.state)
+            .env("DBUS_SESSION_BUS_ADDRESS", &self.address)
+            .stderr(log)
+            .spawn()
+            .expect("the daemon");
+        self.child = Some(child);
+        let name = AGENT.try_into().expect("a name");
+        if bus.name_has_owner(name).await.expect("an answer") {
+            return;
+        }
+        let owned = async {
+            while let Some(change) = changes.next().await {
+                if change.args().is_ok_and(|a| a.new_owner().is_some()) {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(PATIENCE, owned).await.is_err() {
+            panic!("the daemon did not take its name\n{}", self.log());
+        }
+    }
+
+    /// SIGKILL, and its name is gone from the bus.
+    pub async fn kill(&mut self) {
+        let mut child = self.child.take().expect("a running daemon");
+        child.kill().expect("SIGKILL");
+        child.wait().expect("its end");
+        let bus = fdo::DBusProxy::new(&self.watcher).await.expect("the bus");
+        let name: zbus::names::BusName<'_> = AGENT.try_into().expect("a name");
+        while bus.name_has_owner(name.clone()).await.expect("an answer") {}
+    }
+
+    /// SIGTERM and its exit status.
+    pub fn stop(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("a running daemon");
+        signal(&child, "-TERM");
+        child.wait().expect("its end")
+    }
+
+    pub fn hang_up(&self) {
+        signal(self.child.as_ref().expect("a running daemon"), "-HUP");
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.config.with_extension("log")).unwrap_or_default()
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").arg(name).arg(child.id().to_string()).status();
+    assert!(status.expect("kill").success());
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the daemon's log\n{}", self.log());
+        }
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Bus, collector and daemon together.
+pub struct World {
+    pub agent: Agent,
+    pub collector: Collector,
+    pub bus: Bus,
+}
+
+impl World {
+    pub async fn start(more: &str) -> World {
+        let bus = Bus::start();
+        let collector = Collector::start();
+        let agent = Agent::start(&bus, &collector, more).await;
+        World { agent, collector, bus }
+    }
+
+    pub async fn player(&self) -> Player {
+        Player { connection: self.bus.connect().await }
+    }
+
+    /// Waits until the collector's record is as wanted, and gives it.
+    #[track_caller]
+    pub fn wait(&self, what: &str, wanted: impl Fn(&[Record]) -> bool) -> Vec<Record> {
+        let seen = self.collector.wait_for(PATIENCE, wanted);
+        let hits = self.collector.hits();
+        assert!(seen, "{what}; the collector has {:#?}\n{}", brief(&hits), self.agent.log());
+        hits
+    }
+}
+
+/// What was accepted: sid, event type, playhead.
+pub fn brief(records: &[Record]) -> Vec<(String, String, f64)> {
+    records
+        .iter()
+        .map(|r| {
+            let sid = r.sid.clone().unwrap_or_default();
+            let kind = r.body["eventType"].as_str().unwrap_or("?").to_owned();
+            (sid, kind, playhead(r))
+        })
+        .collect()
+}
+
+pub fn playhead(record: &Record) -> f64 {
+    record.body["playerTime"]["playhead"].as_f64().unwrap_or(f64::NAN)
+}
+
+pub fn ts(record: &Record) -> i64 {
+    record.body["playerTime"]["ts"].as_i64().unwrap_or(-1)
+}
+
+pub fn of_type<'a>(records: &'a [Record], kind: &str) -> Vec<&'a Record> {
+    records.iter().filter(|r| r.body["eventType"] == kind).collect()
+}
+
+/// The event types of a session as the collector has them, without pings.
+pub fn types(records: &[Record], sid: &str) -> Vec<String> {
+    records
+        .iter()
+        .filter(|r| r.sid.as_deref() == Some(sid))
+        .map(|r| r.body["eventType"].as_str().unwrap_or("?").to_owned())
+        .filter(|kind| kind != "ping")
+        .collect()
+}
+
+/// A film as most tests play it.
+pub fn film(id: &'static str) -> Info {
+    Info::from([
+        ("id", id.into()),
+        ("app", "tv.example.tests".into()),
+        ("name", "A Film".into()),
+        ("length", 600.0.into()),
+    ])
+}
+
+pub fn nothing() -> Info {
+    Info::new()
+}
+
+/// A player on a connection of its own.
+pub struct Player {
+    pub connection: Connection,
+}
+
+impl Player {
+    pub async fn open(&self, playhead: f64, media: Info) -> zbus::Result<OwnedObjectPath> {
+        self.connection
+            .call_method(Some(AGENT), AGENT_PATH, Some(AGENT), "OpenSession", &(playhead, media))
+            .await?
+            .body()
+            .deserialize()
+    }
+
+    pub async fn call(
+        &self,
+        session: &OwnedObjectPath,
+        event: &str,
+        playhead: f64,
+        info: Info,
+    ) -> zbus::Result<()> {
+        self.connection
+            .call_method(Some(AGENT), session, Some(SESSION), event, &(playhead, info))
+            .await
+            .map(|_| ())
+    }
+
+    /// An event by signal.
+    pub async fn emit(&self, path: &str, event: &str, playhead: f64, info: Info) {
+        self.connection
+            .emit_signal(None::<&str>, path, "tv.playhead.Player1", event, &(playhead, info))
+            .await
+            .expect("a signal");
+    }
+
+    pub async fn resume_point(&self, app: &str, media: &str) -> HashMap<String, OwnedVariant> {
+        self.connection
+            .call_method(Some(AGENT), AGENT_PATH, Some(AGENT), "GetResumePoint", &(app, media))
+            .await
+            .expect("an answer")
+            .body()
+            .deserialize()
+            .expect("a{sv}")
+    }
+
+    pub async fn property(&self, path: &str, interface: &str, name: &str) -> OwnedVariant {
+        let properties = Some("org.freedesktop.DBus.Properties");
+        self.connection
+            .call_method(Some(AGENT), path, properties, "Get", &(interface, name))
+            .await
+            .expect("a property")
+            .body()
+            .deserialize()
+            .expect("a variant")
+    }
+
+    /// The connection is cut, as when the process dies.
+    pub async fn die(self) {
+        self.connection.close().await.expect("an end");
+    }
+}
+
+pub fn double(value: &OwnedVariant) -> f64 {
+    f64::try_from(value).expect("a double")
+}
+
+/// The name of the error that a call was refused with, and its sentence.
+pub fn refusal(result: zbus::Result<()>) -> (String, String) {
+    match result {
+        Err(zbus::Error::MethodError(name, why, _)) => {
+            (name.to_string(), why.unwrap_or_default().to_string())
+        }
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+pub fn json(text: &str) -> Json {
+    serde_json::from_str(text).expect("JSON")
+}
