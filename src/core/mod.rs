@@ -194,6 +194,11 @@ impl Agent {
                 self.count_rejection(name.name(), call, &result, now);
                 answer(call, result)
             }
+            Input::Unreadable { event, why } => {
+                let result = Err(Rejected::invalid(why));
+                self.count_rejection(event, None, &result, now);
+                None
+            }
             Input::PlayerGone { sender } => {
                 self.player_gone(&sender, now);
                 None

@@ -101,7 +101,8 @@ fn player(message: &Message, sender: &str, owners: &Owners, limits: &Limits) {
     let (playhead, info) = match args::event(message, limits) {
         Ok(args) => args,
         Err(rejected) => {
-            tracing::warn!(event = name.name(), why = rejected.why, "signal refused");
+            let input = Input::Unreadable { event: name.name(), why: rejected.why };
+            owners.hand_in(sender, Said { input, answer: None });
             return;
         }
     };

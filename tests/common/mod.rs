@@ -355,6 +355,9 @@ pub fn refusal(result: zbus::Result<()>) -> (String, String) {
         Err(zbus::Error::MethodError(name, why, _)) => {
             (name.to_string(), why.unwrap_or_default().to_string())
         }
+        Err(zbus::Error::FDO(error)) => {
+            (zbus::DBusError::name(&error).to_string(), error.to_string())
+        }
         other => panic!("expected a refusal, got {other:?}"),
     }
 }

@@ -1,0 +1,208 @@
+//! Players that speak MPRIS and know nothing of us (api.md 1.7).
+
+mod common;
+
+use std::collections::HashMap;
+
+use common::{World, of_type, playhead, types};
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, OwnedVariant, Variant, interface};
+
+const CONFIG: &str =
+    "[mpris]\nenabled = true\nallow = [\"tests*\"]\n[heartbeat]\nmain_seconds = 0.2\n";
+const PATH: &str = "/org/mpris/MediaPlayer2";
+
+/// A player as the specification has it, moved by the test.
+struct Fake {
+    status: &'static str,
+    url: &'static str,
+    length_us: Option<i64>,
+    position_us: i64,
+    rate: f64,
+}
+
+#[interface(name = "org.mpris.MediaPlayer2.Player")]
+impl Fake {
+    #[zbus(property)]
+    fn playback_status(&self) -> &str {
+        self.status
+    }
+
+    #[zbus(property)]
+    fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn position(&self) -> i64 {
+        self.position_us
+    }
+
+    #[zbus(property)]
+    fn metadata(&self) -> HashMap<String, OwnedVariant> {
+        let mut metadata = HashMap::new();
+        let mut put = |key: &str, value: Variant<'static>| {
+            metadata.insert(key.to_owned(), OwnedVariant::try_from(value).expect("a value"));
+        };
+        if !self.url.is_empty() {
+            put("xesam:url", self.url.into());
+            put("xesam:title", "A Title".into());
+        }
+        if let Some(length) = self.length_us {
+            put("mpris:length", length.into());
+        }
+        metadata
+    }
+
+    #[zbus(signal)]
+    async fn seeked(emitter: &SignalEmitter<'_>, position: i64) -> zbus::Result<()>;
+}
+
+struct Mpris {
+    connection: Connection,
+}
+
+impl Mpris {
+    async fn start(world: &World, name: &str) -> Mpris {
+        let connection = world.bus.connect().await;
+        let fake = Fake { status: "Stopped", url: "", length_us: None, position_us: 0, rate: 1.0 };
+        connection.object_server().at(PATH, fake).await.expect("an object");
+        connection.request_name(format!("org.mpris.MediaPlayer2.{name}")).await.expect("a name");
+        Mpris { connection }
+    }
+
+    /// Changes the player and says so as one message, as players do.
+    async fn change(&self, with: impl FnOnce(&mut Fake) -> Vec<&'static str>) {
+        let reference =
+            self.connection.object_server().interface::<_, Fake>(PATH).await.expect("the player");
+        let mut fake = reference.get_mut().await;
+        let changed = with(&mut fake);
+        let mut values: HashMap<&str, Variant<'_>> = HashMap::new();
+        for name in changed {
+            let value: Variant<'_> = match name {
+                "PlaybackStatus" => fake.status.into(),
+                "Rate" => fake.rate.into(),
+                _ => {
+                    let metadata = fake.metadata();
+                    let plain: HashMap<String, Variant<'_>> =
+                        metadata.into_iter().map(|(k, v)| (k, v.into())).collect();
+                    plain.into()
+                }
+            };
+            values.insert(name, value);
+        }
+        drop(fake);
+        let invalidated: Vec<&str> = Vec::new();
+        self.connection
+            .emit_signal(
+                None::<&str>,
+                PATH,
+                "org.freedesktop.DBus.Properties",
+                "PropertiesChanged",
+                &("org.mpris.MediaPlayer2.Player", values, invalidated),
+            )
+            .await
+            .expect("a signal");
+    }
+
+    async fn play(&self, url: &'static str, position_us: i64) {
+        self.change(|fake| {
+            fake.status = "Playing";
+            fake.url = url;
+            fake.length_us = Some(600_000_000);
+            fake.position_us = position_us;
+            vec!["PlaybackStatus", "Metadata"]
+        })
+        .await;
+    }
+
+    async fn status(&self, status: &'static str, position_us: i64) {
+        self.change(|fake| {
+            fake.status = status;
+            fake.position_us = position_us;
+            vec!["PlaybackStatus"]
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_whole_story_without_a_line_of_code_in_the_player() {
+    let world = World::start(CONFIG).await;
+    let player = Mpris::start(&world, "tests.instance42").await;
+    player.play("file:///film", 0).await;
+    world.wait("play", |hits| !of_type(hits, "play").is_empty());
+    player.status("Paused", 30_000_000).await;
+    player.status("Paused", 30_000_000).await; // repeated: one event
+    world.wait("the pause", |hits| !of_type(hits, "pauseStart").is_empty());
+    player.status("Playing", 30_000_000).await;
+    world.wait("two plays", |hits| of_type(hits, "play").len() == 2);
+    let seeked = player.connection.emit_signal(
+        None::<&str>,
+        PATH,
+        "org.mpris.MediaPlayer2.Player",
+        "Seeked",
+        &(90_000_000_i64,),
+    );
+    seeked.await.expect("a signal");
+    world.wait("the seek", |hits| of_type(hits, "play").iter().any(|r| playhead(r) >= 90.0));
+    player.connection.close().await.expect("gone");
+    let hits = world.wait("the pause", |hits| of_type(hits, "pauseStart").len() >= 3);
+    let start = of_type(&hits, "sessionStart")[0];
+    assert_eq!(start.body["params"]["media.id"], "file:///film");
+    assert_eq!(start.body["params"]["media.name"], "A Title");
+    assert_eq!(start.body["params"]["media.length"], 600);
+
+    let controller = world.player().await;
+    let point = controller.resume_point("tests", "file:///film").await;
+    let position = common::double(&point["position"]);
+    assert!((90.0..120.0).contains(&position), "{position}");
+
+    let again = Mpris::start(&world, "tests.instance43").await;
+    again.play("file:///film", (position * 1e6) as i64).await;
+    let hits = world.wait("the resumed session", |hits| of_type(hits, "sessionStart").len() == 2);
+    assert_eq!(of_type(&hits, "sessionStart")[1].body["params"]["media.resume"], true);
+    again.status("Paused", 598_000_000).await;
+    // The position is got after the signal, so it has to be still true then.
+    world.wait("the pause", |hits| hits.iter().any(|r| playhead(r) >= 598.0));
+    again.status("Stopped", 0).await;
+    let hits = world.wait("the completion", |hits| !of_type(hits, "sessionComplete").is_empty());
+    assert_eq!(types(&hits, "S2"), ["sessionStart", "play", "pauseStart", "sessionComplete"]);
+    assert_eq!(world.collector.refused(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_track_is_a_new_session_and_others_are_not_looked_at() {
+    let world = World::start(CONFIG).await;
+    let stranger = Mpris::start(&world, "browser").await;
+    stranger.play("file:///private", 0).await;
+    let player = Mpris::start(&world, "tests").await;
+    player.play("file:///one", 0).await;
+    world.wait("the first", |hits| !of_type(hits, "play").is_empty());
+    player.play("file:///two", 0).await;
+    let hits = world.wait("the second", |hits| of_type(hits, "play").len() == 2);
+    let mut ids: Vec<_> = of_type(&hits, "sessionStart")
+        .iter()
+        .map(|r| r.body["params"]["media.id"].as_str().unwrap().to_owned())
+        .collect();
+    ids.sort();
+    assert_eq!(ids, ["file:///one", "file:///two"]);
+    let hits = world.wait("the first one's end", |hits| !of_type(hits, "sessionEnd").is_empty());
+    assert_eq!(of_type(&hits, "sessionEnd").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_of_an_mpris_player_survives_the_agent() {
+    let mut world = World::start(CONFIG).await;
+    let player = Mpris::start(&world, "tests").await;
+    player.play("file:///film", 0).await;
+    world.wait("pings", |hits| of_type(hits, "ping").len() > 2);
+    world.agent.kill().await;
+    world.agent.start_again().await;
+    let before = of_type(&world.collector.hits(), "ping").len();
+    world.wait("more pings", |hits| of_type(hits, "ping").len() > before + 2);
+    player.status("Stopped", 0).await;
+    let hits = world.wait("the end", |hits| !of_type(hits, "sessionEnd").is_empty());
+    assert!(hits.iter().all(|r| r.sid.as_deref() == Some("S1")), "{:?}", common::brief(&hits));
+    assert!(of_type(&hits, "pauseStart").is_empty());
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""What only a whole system can show.  usage: run.py --bin DIR --box DIR [units] [box] [arm]
+
+--bin holds both programs with every feature, --box as a box carries them. What this machine cannot
+do is skipped by name. Exit status 0 only when nothing failed.
+"""
+import argparse
+import os
+import sys
+
+import arm
+import box
+import units
+from results import Results
+
+GROUPS = {"units": units.run, "box": box.run, "arm": arm.run}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bin", required=True)
+    parser.add_argument("--box", required=True)
+    parser.add_argument("groups", nargs="*", choices=list(GROUPS))
+    arguments = parser.parse_args()
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+    results = Results()
+    for group in arguments.groups or GROUPS:
+        print(f"== {group}", flush=True)
+        GROUPS[group](results, os.path.abspath(arguments.bin), os.path.abspath(arguments.box))
+    return results.close()
+
+
+sys.exit(main())

@@ -1,0 +1,80 @@
+"""What `make install` puts where, and what systemd says of the unit. Needs no root."""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+# The least that the unit has to be closed (systemd-analyze security), in tenths.
+EXPOSURE = 15
+INSTALLED = {
+    "usr/bin/playheadctl": 0o755,
+    "usr/bin/playheadd": 0o755,
+    "usr/lib/systemd/system/playheadd.service": 0o644,
+    "usr/lib/sysusers.d/playheadd.conf": 0o644,
+    "usr/share/dbus-1/system-services/tv.playhead.Agent1.service": 0o644,
+    "usr/share/dbus-1/system.d/tv.playhead.Agent1.conf": 0o644,
+}
+
+
+def run(results, _bin, box):
+    with tempfile.TemporaryDirectory(prefix="playheadd-install-") as root:
+        make("install", root, box)
+        found = files(root)
+        results.check("install puts every file in its place", found == INSTALLED, f"{found}")
+        ctl = os.path.join(root, "usr/bin/playheadctl")
+        carried = subprocess.run([ctl, "collector", "--help"], capture_output=True).returncode == 0
+        results.check("no workbench in what is installed", not carried, "playheadctl has `collector`")
+        analyze(results, root)
+        make("uninstall", root, box)
+        left = files(root)
+        results.check("uninstall leaves nothing", not left, f"{left}")
+    with tempfile.TemporaryDirectory(prefix="playheadd-install-") as root:
+        make("install", root, box, "PREFIX=/opt/tv")
+        with open(os.path.join(root, "opt/tv/lib/systemd/system/playheadd.service")) as unit:
+            moved = "\nExecStart=/opt/tv/bin/playheadd\n" in unit.read()
+        policy = os.path.exists(os.path.join(root, "etc/dbus-1/system.d/tv.playhead.Agent1.conf"))
+        results.check("install follows PREFIX", moved and policy, "unit or bus policy stayed behind")
+        make("uninstall", root, box, "PREFIX=/opt/tv")
+        results.check("uninstall follows PREFIX", not files(root), f"{files(root)}")
+
+
+def make(target, root, box, *more):
+    subprocess.run(["make", "-s", target, f"DESTDIR={root}", f"BOX={box}", *more], check=True)
+
+
+def files(root):
+    """Every file below a directory, with its mode."""
+    found = {}
+    for place, _, names in os.walk(root):
+        for name in names:
+            path = os.path.join(place, name)
+            found[os.path.relpath(path, root)] = os.stat(path).st_mode & 0o7777
+    return found
+
+
+def analyze(results, root):
+    names = ("systemd-analyze verify", f"exposure {EXPOSURE / 10} or better")
+    if not shutil.which("systemd-analyze"):
+        for name in names:
+            results.skipped(name, "no systemd-analyze here")
+        return
+    # `verify` wants the program where the unit says it is.
+    with open(os.path.join(root, "usr/lib/systemd/system/playheadd.service")) as unit:
+        text = unit.read().replace("ExecStart=/", f"ExecStart={root}/")
+    copy = os.path.join(root, "playheadd.service")
+    with open(copy, "w") as unit:
+        unit.write(text)
+    said = subprocess.run(["systemd-analyze", "--man=no", "verify", copy],
+                          capture_output=True, text=True)
+    words = (said.stdout + said.stderr).strip()
+    results.check(names[0], said.returncode == 0 and not words, words)
+    said = subprocess.run(
+        ["systemd-analyze", "security", "--no-pager", "--offline=true",
+         f"--threshold={EXPOSURE}", copy], capture_output=True, text=True)
+    overall = re.search(r"exposure level .*: ([0-9.]+)", said.stdout)
+    if overall and said.returncode == 0:
+        results.passed(names[1], overall.group(1))
+    else:
+        results.failed(names[1], overall.group(1) if overall else said.stderr.strip())
+    os.remove(copy)
