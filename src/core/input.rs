@@ -107,7 +107,10 @@ pub enum Input {
         info: Info,
     },
     /// An event that could not even be read; nobody waits for an answer.
-    Unreadable { event: &'static str, why: String },
+    Unreadable {
+        event: &'static str,
+        why: String,
+    },
     /// A bus connection is gone, after everything it sent was handed in (api.md 1.5).
     PlayerGone {
         sender: String,

@@ -72,7 +72,7 @@ pub(super) async fn properties(
 /// Says what to do when nobody answers.
 pub(super) fn not_there(error: zbus::Error) -> Failure {
     match error {
-        zbus::Error::MethodError(name, _, _) if name.as_str().ends_with("ServiceUnknown") => {
+        zbus::Error::FDO(ref known) if matches!(**known, zbus::fdo::Error::ServiceUnknown(_)) => {
             Failure::failed(
                 "playheadd is not on this bus; is it running, and is this the right bus (--bus, --bus-address)?",
             )

@@ -6,6 +6,7 @@ do is skipped by name. Exit status 0 only when nothing failed.
 """
 import argparse
 import os
+import subprocess
 import sys
 
 import arm
@@ -26,7 +27,10 @@ def main():
     results = Results()
     for group in arguments.groups or GROUPS:
         print(f"== {group}", flush=True)
-        GROUPS[group](results, os.path.abspath(arguments.bin), os.path.abspath(arguments.box))
+        try:
+            GROUPS[group](results, os.path.abspath(arguments.bin), os.path.abspath(arguments.box))
+        except (OSError, subprocess.SubprocessError) as error:
+            results.failed(group, f"it could not be carried through: {error}")
     return results.close()
 
 

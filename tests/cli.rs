@@ -1,0 +1,196 @@
+//! The two programs from outside: text, `--json`, exit status.
+
+mod common;
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use common::{Bus, World, film, nothing};
+use serde_json::Value;
+
+fn ctl(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_playheadctl"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("playheadctl");
+    // A program that refuses its arguments may be gone before it reads.
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    child.wait_with_output().expect("its end")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+const STORY: &str = r#"{"at":0,"event":"SessionStart","playhead":0,"info":{"id":"ep-1","length":600}}
+{"at":0,"event":"Play","playhead":0}
+{"at":35,"event":"Complete","playhead":35}
+"#;
+
+#[test]
+fn simulate_prints_each_request_and_the_same_bytes_every_time() {
+    let once = ctl(&["simulate", "-", "--seed", "3"], STORY);
+    assert!(once.status.success(), "{}", text(&once.stderr));
+    let again = ctl(&["simulate", "-", "--seed", "3"], STORY);
+    assert_eq!(once.stdout, again.stdout);
+    let lines: Vec<Value> =
+        text(&once.stdout).lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let first = &lines[0];
+    assert_eq!(first["at"], 0.0);
+    assert_eq!(first["method"], "POST");
+    assert_eq!(first["path"], "/api/v1/sessions");
+    assert_eq!(first["status"], 201);
+    assert_eq!(first["sid"], "S1");
+    assert_eq!(first["answered"], 0.1);
+    let last = lines.last().expect("a last request");
+    assert_eq!(last["path"], "/api/v1/sessions/S1/events");
+    assert_eq!(last["body"]["eventType"], "sessionComplete");
+    assert_eq!(last["status"], 204);
+}
+
+#[test]
+fn simulate_takes_settings_and_an_end() {
+    let out = ctl(
+        &["simulate", "-", "--set", "heartbeat.main_seconds=5", "--until", "20"],
+        &STORY.lines().take(2).collect::<Vec<_>>().join("\n"),
+    );
+    let pings = text(&out.stdout).matches("\"ping\"").count();
+    assert_eq!(pings, 4, "at 5, 10, 15 and 20 s");
+}
+
+#[test]
+fn an_empty_timeline_is_no_mistake() {
+    let out = ctl(&["simulate", "-"], "\n");
+    assert!(out.status.success());
+    assert!(out.stdout.is_empty());
+}
+
+#[test]
+fn a_broken_timeline_is_refused_with_file_line_and_reason() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("box.jsonl");
+    for (line, reason) in [
+        ("{\"at\":1,\"event\":\"Play\"", "no JSON"),
+        ("{\"at\":1,\"event\":\"Rewind\"}", "unknown event 'Rewind'"),
+        ("{\"at\":-1,\"event\":\"Play\"}", "'at' must be 0 or more"),
+        ("{\"at\":0.5,\"event\":\"Pause\"}", "time goes back"),
+    ] {
+        let first = "{\"at\":0.75,\"event\":\"Playhead\",\"playhead\":1}";
+        std::fs::write(&file, format!("{first}\n{line}\n")).expect("a file");
+        let out = ctl(&["simulate", file.to_str().expect("a path")], "");
+        assert_eq!(out.status.code(), Some(2), "{line}");
+        let message = text(&out.stderr);
+        assert!(message.contains("box.jsonl:2: ") && message.contains(reason), "{message}");
+        assert!(out.stdout.is_empty());
+    }
+    let out = ctl(&["simulate", "/nowhere/at-all"], "");
+    assert_eq!(out.status.code(), Some(2));
+    let out = ctl(&["simulate", "-", "--set", "heartbeat.main=5"], STORY);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("unknown field `main`"), "{}", text(&out.stderr));
+}
+
+#[tokio::test]
+async fn status_and_sessions_as_text_and_as_json() {
+    let world = World::start("").await;
+    let bus = ["--bus-address", &world.bus.address];
+    let run = |command: &[&str]| ctl(&[&bus[..], command].concat(), "");
+    assert_eq!(text(&run(&["sessions"]).stdout), "no sessions\n");
+
+    let player = world.player().await;
+    let session = player.open(65.0, film("ep-1")).await.expect("a session");
+    player.call(&session, "Pause", 65.0, nothing()).await.expect("pause");
+    world.wait("the pause", |hits| hits.len() == 2);
+
+    let out = text(&run(&["sessions"]).stdout);
+    let row: Vec<&str> = out.lines().nth(1).expect("a row").split_whitespace().collect();
+    assert_eq!(row[..5], ["1", "tv.example.tests", "ep-1", "paused", "1:05"], "{out}");
+    let list: Value = common::json(&text(&run(&["sessions", "--json"]).stdout));
+    assert_eq!(list[0]["State"], "paused");
+    assert_eq!(list[0]["Playhead"], 65.0);
+    assert_eq!(list[0]["Session"], 1);
+
+    let out = text(&run(&["status"]).stdout);
+    assert!(out.contains("state       working") && out.contains("1 open"), "{out}");
+    let status: Value = common::json(&text(&run(&["status", "--json"]).stdout));
+    assert_eq!(status["ActiveSessions"], 1);
+    assert_eq!(status["Consent"], "in");
+    assert_eq!(status["StoreHealthy"], true);
+}
+
+#[tokio::test]
+async fn nobody_on_the_bus_is_said_with_what_to_do() {
+    let bus = Bus::start();
+    let out = ctl(&["--bus-address", &bus.address, "status"], "");
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out.stderr).contains("is it running"), "{}", text(&out.stderr));
+    let out = ctl(&["--bus-address", "unix:path=/nowhere/bus", "status"], "");
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out.stderr).contains("cannot be reached"), "{}", text(&out.stderr));
+}
+
+fn daemon(config: &str) -> Output {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("playheadd.toml");
+    std::fs::write(&file, config).expect("a file");
+    Command::new(common::daemon())
+        .args(["--check", "--config"])
+        .arg(&file)
+        .output()
+        .expect("playheadd")
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_named_with_file_line_and_key() {
+    let good = common::config_text("http://127.0.0.1:1", "");
+    assert!(daemon(&good).status.success(), "{}", text(&daemon(&good).stderr));
+    for (config, parts) in [
+        (
+            "[heartbeat]\nmain_second = 10\n",
+            vec!["playheadd.toml:2", "main_second", "unknown field"],
+        ),
+        ("[hartbeat]\n", vec!["playheadd.toml:1", "unknown field `hartbeat`"]),
+        (
+            "\n[heartbeat]\nmain_seconds = \"ten\"\n",
+            vec!["playheadd.toml:3", "heartbeat.main_seconds", "invalid type: string"],
+        ),
+        ("[heartbeat]\nmain_seconds = 0\n", vec!["heartbeat.main_seconds", "got 0"]),
+        ("[heartbeat\n", vec!["playheadd.toml:1"]),
+        ("[consent]\ninitial = \"yes\"\n", vec!["consent.initial", "got 'yes'"]),
+        ("[collector]\nurl = \"ftp://x\"\n", vec!["collector.url", "https://"]),
+        ("[collector]\nurl = \"http://10.0.0.1\"\n", vec!["collector.url", "plain http"]),
+        ("", vec!["collector.url is not set", "[collector]", "url = "]),
+        (
+            "[collector]\nurl = \"https://c.example\"\n",
+            vec!["analytics.tracking_server is not set", "[analytics]"],
+        ),
+    ] {
+        let out = daemon(config);
+        let message = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{config}: {message}");
+        for part in parts {
+            assert!(message.contains(part), "{config}: expected '{part}' in: {message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reload_takes_a_good_file_and_keeps_the_old_for_a_broken_one() {
+    let world = World::start("[heartbeat]\nmain_seconds = 3000\n").await;
+    let player = world.player().await;
+    let session = player.open(0.0, film("ep-1")).await.expect("a session");
+    player.call(&session, "Play", 0.0, nothing()).await.expect("play");
+    let file = world.agent.config();
+    std::fs::write(file, "[heartbeat]\nmain = 1\n").expect("a broken file");
+    world.agent.hang_up();
+    while !world.agent.log().contains("the old one stays in force") {
+        player.call(&session, "Playhead", 1.0, nothing()).await.expect("it still runs");
+    }
+    let text = common::config_text(&world.collector.url(), "[heartbeat]\nmain_seconds = 0.2\n");
+    std::fs::write(file, text).expect("a good file");
+    world.agent.hang_up();
+    world.wait("pings at the new pace", |hits| common::of_type(hits, "ping").len() > 3);
+}

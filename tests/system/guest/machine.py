@@ -1,0 +1,148 @@
+"""The machine seen from inside: units, the collector's log, the player process, waiting."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+HITS = "/var/log/collector.jsonl"
+UNIT = "playheadd.service"
+HIT_OF = {"open": "sessionStart", "Play": "play", "Pause": "pauseStart", "End": "sessionEnd"}
+
+
+class Failed(Exception):
+    """What was expected, and what came."""
+
+
+def expect(holds, why):
+    if not holds:
+        raise Failed(why)
+
+
+def wait(what, probe, seconds=30):
+    """The first answer of `probe` that is one."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = probe()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise Failed(f"{what} within {seconds} s")
+
+
+def run(*command, **options):
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def show(name, unit=UNIT):
+    return run("systemctl", "show", "--value", "-p", name, unit).stdout.strip()
+
+
+def main_pid():
+    return int(show("MainPID"))
+
+
+def is_active():
+    return show("ActiveState") == "active"
+
+
+def owner():
+    """The process that owns the agent's name, 0 for none."""
+    said = run("busctl", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus",
+               "GetConnectionUnixProcessID", "s", "tv.playhead.Agent1")
+    return int(said.stdout.split()[1]) if said.returncode == 0 else 0
+
+
+def systemctl(*words):
+    said = run("systemctl", *words)
+    expect(said.returncode == 0, f"systemctl {' '.join(words)}: {said.stderr.strip()}")
+
+
+def drop_in(name, text):
+    """Sets a drop-in, or takes it away."""
+    path = f"/etc/systemd/system/{UNIT}.d/{name}.conf"
+    if text is None:
+        os.remove(path)
+    else:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as handle:
+            handle.write(text)
+    systemctl("daemon-reload")
+
+
+def journal(*words):
+    return run("journalctl", "-o", "cat", "--no-pager", "-u", UNIT, *words).stdout
+
+
+def hits():
+    """What the collector has accepted, without pings: (sid, type, playhead)."""
+    found = []
+    with open(HITS) as log:
+        for line in log:
+            if not line.endswith("\n"):
+                break
+            record = json.loads(line)
+            body = record["body"]
+            expect(record["status"] in (201, 204), f"the collector refused: {line.strip()}")
+            if body["eventType"] != "ping":
+                found.append((record["sid"], body["eventType"], body["playerTime"]["playhead"]))
+    return found
+
+
+class Collector:
+    """The bench collector's process can be made deaf, so that hits have to wait in the store."""
+
+    @staticmethod
+    def deaf():
+        os.kill(int(show("MainPID", "bench-collector.service")), signal.SIGSTOP)
+
+    @staticmethod
+    def listening():
+        os.kill(int(show("MainPID", "bench-collector.service")), signal.SIGCONT)
+
+
+class Player:
+    """A player process, and everything it was given an answer to."""
+
+    def __init__(self, user="viewer"):
+        self.process = subprocess.Popen(
+            ["runuser", "-u", user, "--", "/usr/bin/python3", "/opt/playheadd-tests/player.py"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.answered = []
+        self.playhead = 0
+
+    def tell(self, what, *rest):
+        """Does one thing, a second further on; gives the error's name, or None."""
+        self.playhead += 1
+        self.process.stdin.write(json.dumps([what, float(self.playhead), *rest]) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        if "ok" in answer:
+            self.answered.append((HIT_OF[what], self.playhead))
+        return answer.get("error")
+
+    def does(self, what, *rest):
+        error = self.tell(what, *rest)
+        expect(error is None, f"{what} was refused: {error}")
+
+    def presses_keys(self, times=10):
+        """Pause and Play by turns: each has to arrive."""
+        for _ in range(times):
+            self.does("Pause")
+            self.does("Play")
+
+    def all_arrived(self):
+        """Every answered event has reached the collector, in order, under one sid. A hit whose
+        acceptance was not yet noted when the agent died may come twice."""
+        def complete():
+            seen = []
+            for _, kind, playhead in hits():
+                if not seen or seen[-1] != (kind, playhead):
+                    seen.append((kind, playhead))
+            return seen == self.answered or None
+        try:
+            wait("arrival", complete)
+        except Failed:
+            raise Failed(f"answered {self.answered[-30:]}, arrived {hits()[-30:]}") from None
+        sids = {sid for sid, _, _ in hits()}
+        expect(len(sids) == 1, f"one sid, not {sids}")

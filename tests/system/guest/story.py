@@ -1,0 +1,237 @@
+#!/usr/bin/python3
+"""What the service has to stand on a box. One JSON line a check; the last line is DONE."""
+import json
+import os
+import pwd
+import signal
+import stat
+import time
+
+import dbus
+
+from machine import (Collector, Failed, Player, drop_in, expect, hits, is_active, journal, main_pid,
+                     owner, run, show, systemctl, wait)
+
+# The unit's own is 60 s. Everything that depends on it is shortened with it.
+WATCHDOG_SECONDS = 2
+# A quarter of an hour is 15 periods of 60 s.
+IDLE_PERIODS = 16
+CONFIG = "/etc/playheadd/playheadd.toml"
+CHECKS = []
+player = None
+
+
+def check(name):
+    def add(function):
+        CHECKS.append((name, function))
+        return function
+    return add
+
+
+@check("READY means: the name is owned and the store is open")
+def ready():
+    # This program is started after the service and looks at once.
+    expect(is_active(), f"the service is {show('ActiveState')}")
+    expect(owner() == main_pid(), f"the name belongs to {owner()}, the service is {main_pid()}")
+    held = run("ls", "-l", f"/proc/{main_pid()}/fd").stdout
+    expect("/var/lib/playheadd/db" in held, f"no open store: {held}")
+
+
+@check("the state is the service's own, and closed")
+def state():
+    where = os.stat("/var/lib/playheadd")
+    uid = pwd.getpwnam("playheadd").pw_uid
+    expect((where.st_uid, stat.S_IMODE(where.st_mode)) == (uid, 0o700), f"{where}")
+    with open(f"/proc/{main_pid()}/status") as status:
+        of = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
+    expect(of["Uid"].split()[0] == str(uid), f"it runs as {of['Uid']}")
+    expect(int(of["CapEff"], 16) == 0, f"it has capabilities {of['CapEff']}")
+    expect((of["NoNewPrivs"], of["Seccomp"]) == ("1", "2"), "the sandbox is not in force")
+
+
+@check("only root and the service's user may own the name, only players may call")
+def policy():
+    asked = run("runuser", "-u", "viewer", "--", "busctl", "call", "org.freedesktop.DBus", "/",
+                "org.freedesktop.DBus", "RequestName", "su", "tv.playhead.Agent1", "7")
+    expect("denied" in asked.stderr or "not allowed" in asked.stderr, f"{asked}")
+    stranger = Player("stranger")
+    error = stranger.tell("open", "film-0")
+    expect(error == "org.freedesktop.DBus.Error.AccessDenied", f"a stranger got {error}")
+    stranger.process.kill()
+
+
+@check("a player plays over the system bus")
+def plays():
+    global player
+    player = Player()
+    player.does("open", "film-1")
+    player.does("Play")
+    player.presses_keys(2)
+    player.all_arrived()
+
+
+@check("the status line is for people")
+def status_text():
+    wait("1 sessions, N hits delivered", lambda: show("StatusText").startswith("1 sessions, "))
+    told = run("systemctl", "status", "playheadd").stdout
+    expect("hits delivered" in told, told)
+
+
+@check("a reload reads the configuration; a broken one leaves the old in force")
+def reload():
+    pid = main_pid()
+    systemctl("reload", "playheadd")
+    wait("a word of it in the journal", lambda: "configuration was read anew" in journal())
+    with open(CONFIG) as handle:
+        good = handle.read()
+    with open(CONFIG, "w") as handle:
+        handle.write(good + "\n[collector\n")
+    systemctl("reload", "playheadd")
+    wait("a word of it in the journal", lambda: "the old one stays in force" in journal())
+    with open(CONFIG, "w") as handle:
+        handle.write(good)
+    expect(main_pid() == pid and is_active(), "the service did not stay")
+    player.presses_keys(1)
+    player.all_arrived()
+
+
+@check("stopped and started: the session goes on, nothing answered is lost")
+def stop_and_start():
+    Collector.deaf()
+    player.presses_keys()
+    systemctl("stop", "playheadd")
+    expect(show("Result") == "success", f"the stop ended with {show('Result')}")
+    expect(owner() == 0, "somebody still owns the name")
+    Collector.listening()
+    systemctl("start", "playheadd")
+    expect(owner() == main_pid(), "started without the name")
+    player.presses_keys(2)
+    player.all_arrived()
+
+
+@check("stopped and called: the bus starts it, the session goes on")
+def activated():
+    systemctl("stop", "playheadd")
+    player.presses_keys(2)
+    expect(is_active(), "the call was answered by nobody's service")
+    player.all_arrived()
+
+
+@check("SIGKILL, 5 times: the session goes on, nothing answered is lost")
+def killed():
+    for _ in range(5):
+        pid = main_pid()
+        Collector.deaf()
+        player.presses_keys()
+        os.kill(pid, signal.SIGKILL)
+        Collector.listening()
+        wait("a restart", lambda: is_active() and main_pid() not in (0, pid))
+        player.presses_keys(2)
+        player.all_arrived()
+
+
+@check("a blocked loop: the watchdog bites, the session goes on, nothing answered is lost")
+def blocked():
+    pid, restarts = main_pid(), int(show("NRestarts"))
+    Collector.deaf()
+    player.presses_keys()
+    os.kill(pid, signal.SIGSTOP)
+    Collector.listening()
+    wait("a restart", lambda: is_active() and main_pid() not in (0, pid))
+    expect(int(show("NRestarts")) == restarts + 1, "more than one restart")
+    expect("Watchdog timeout" in journal(), "it was not the watchdog")
+    player.presses_keys(2)
+    player.all_arrived()
+
+
+@check("one session from first to last")
+def one_session():
+    player.does("End")
+    player.all_arrived()
+    starts = [kind for _, kind, _ in hits()].count("sessionStart")
+    expect(starts == 1, f"{starts} sessionStart")
+
+
+def does_not_get_ready(why):
+    systemctl("reset-failed", "playheadd")
+    before = journal("-o", "json").count("\n")
+    tried = run("systemctl", "start", "playheadd")
+    expect(tried.returncode != 0, f"it got ready {why}")
+    run("systemctl", "stop", "playheadd")
+    said = [json.loads(line) for line in journal("-o", "json").splitlines()[before:]]
+    ready = [line for line in said if str(line["MESSAGE"]).startswith("Started playheadd")]
+    expect(not ready, f"it got ready {why}")
+    return "\n".join(str(line["MESSAGE"]) for line in said)
+
+
+@check("no READY without the name")
+def name_taken():
+    systemctl("stop", "playheadd")
+    bus = dbus.SystemBus(private=True)
+    bus.request_name("tv.playhead.Agent1")
+    said = does_not_get_ready("without the name")
+    bus.close()
+    expect("tv.playhead.Agent1 is not to be had" in said, f"no reason in the journal: {said}")
+
+
+@check("no READY without the store")
+def no_store():
+    drop_in("store", "[Service]\nExecStart=\nExecStart=/usr/bin/playheadd --state-dir /usr/none\n")
+    said = does_not_get_ready("without a store")
+    drop_in("store", None)
+    expect("/usr/none" in said, f"no reason in the journal: {said}")
+
+
+@check("a broken configuration is not tried again and again")
+def broken_configuration():
+    os.rename(CONFIG, CONFIG + ".kept")
+    run("systemctl", "start", "playheadd")
+    wait("the end of it", lambda: show("ActiveState") == "failed")
+    os.rename(CONFIG + ".kept", CONFIG)
+    expect(show("NRestarts") == "0", f"{show('NRestarts')} restarts")
+    expect("collector.url" in journal(), "the journal does not say what is missing")
+
+
+@check(f"idle for {IDLE_PERIODS} watchdog periods of {WATCHDOG_SECONDS} s (as 15 min are of the "
+       "unit's 60 s): no restart")
+def idle():
+    systemctl("reset-failed", "playheadd")
+    systemctl("start", "playheadd")
+    pid = main_pid()
+    expect(show("WatchdogUSec") == f"{WATCHDOG_SECONDS}s", show("WatchdogUSec"))
+    time.sleep(IDLE_PERIODS * WATCHDOG_SECONDS)
+    expect(is_active() and main_pid() == pid and show("NRestarts") == "0", "it was restarted")
+
+
+@check("the journal can be read")
+def readable():
+    lines = [json.loads(line) for line in journal("-o", "json").splitlines()]
+    expect(all(isinstance(line["MESSAGE"], str) for line in lines), "bytes that are no text")
+    ours = [line["MESSAGE"] for line in lines if line["_COMM"] == "playheadd"]
+    expect(any("ready" in text and "127.0.0.1:8970" in text for text in ours), "no word of ready")
+    expect(any("stopped" in text for text in ours), "no word of the stop")
+    stamped = [text for text in ours if text[:2] == "20" or "\x1b" in text]
+    expect(not stamped, f"times or colours of its own: {stamped[:3]}")
+    expect(len(ours) < 120, f"{len(ours)} lines for a short evening")
+
+
+def say(verdict, name, why=""):
+    print(json.dumps({"verdict": verdict, "name": name, "why": why}), flush=True)
+
+
+def main():
+    for name, function in CHECKS:
+        try:
+            function()
+        except Failed as error:
+            say("FAIL", name, str(error))
+        except Exception as error:  # the rest still has to be looked at
+            say("FAIL", name, repr(error))
+        else:
+            say("PASS", name)
+    with open("/var/log/playheadd.journal", "w") as log:
+        log.write(run("journalctl", "-o", "short-precise", "--no-pager", "-u", "playheadd").stdout)
+    print("DONE", flush=True)
+
+
+main()
