@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-import threading
+import time
 
 NAME = "box: the service in a whole Debian"
 PACKAGES = "dbus,python3,python3-dbus,systemd,systemd-sysv"
@@ -114,36 +114,42 @@ def furnish(root, binaries, box):
 
 
 def boot(results, root):
-    machine = subprocess.Popen(nspawn(root, "--boot", "systemd.show_status=0"),
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True)
-    other, done = [], False
+    console = os.path.join(root, "console.log")
+    with open(console, "w") as out:
+        machine = subprocess.Popen(nspawn(root, "--boot", "systemd.show_status=0"),
+                                   stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+    done = False
     try:
-        for line in bounded(machine):
-            if line.startswith('{"verdict"'):
+        for line in follow(os.path.join(root, "var/log/story.jsonl"), machine):
+            if line == "DONE":
+                done = True
+            elif line.startswith("{"):
                 told = json.loads(line)
                 results.say(told["verdict"], "box: " + told["name"], told["why"])
-            elif line == "DONE":
-                done = True
             else:
-                other.append(line)
+                print(line, flush=True)
     finally:
-        machine.kill()
+        machine.terminate()
         machine.wait()
     if not done:
-        print("\n".join(other[-40:]))
+        with open(console, errors="replace") as out:
+            print(out.read())
         results.failed(NAME, "the story did not come to its end")
 
 
-def bounded(machine):
-    """The console's lines, for so long and no longer."""
-    timer = threading.Timer(LIMIT_SECONDS, machine.terminate)
-    timer.start()
-    try:
-        for line in machine.stdout:
-            yield line.rstrip()
-    finally:
-        timer.cancel()
+def follow(path, machine):
+    """The lines that the guest writes, for as long as the machine runs and no longer than allowed."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    told = 0
+    alive = True
+    while alive and time.monotonic() < deadline:
+        alive = machine.poll() is None
+        if os.path.exists(path):
+            with open(path) as log:
+                lines = log.read().split("\n")[:-1]
+            yield from lines[told:]
+            told = len(lines)
+        time.sleep(0.1)
 
 
 def keep_journal(root, cache):

@@ -116,7 +116,9 @@ class Player:
         self.playhead += 1
         self.process.stdin.write(json.dumps([what, float(self.playhead), *rest]) + "\n")
         self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        expect(line.startswith("{"), f"the player said {line!r}, status {self.process.poll()}")
+        answer = json.loads(line)
         if "ok" in answer:
             self.answered.append((HIT_OF[what], self.playhead))
         return answer.get("error")
