@@ -28,6 +28,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// An idle loop turns at least this often, so that a suspended clock is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+const UNTRUSTED_SLEEP: Duration = Duration::from_secs(1);
+
 /// What comes from the process itself.
 pub enum Control {
     Stop,
@@ -49,6 +51,7 @@ pub struct Engine {
     port: Port,
     news: mpsc::UnboundedSender<News>,
     notify: Notify,
+    watch: clock::Watch,
     answers: HashMap<CallId, Answer>,
     held: VecDeque<Held>,
     flying: usize,
@@ -66,6 +69,7 @@ impl Engine {
         port: Port,
         news: mpsc::UnboundedSender<News>,
         notify: Notify,
+        watch: clock::Watch,
     ) -> Engine {
         // Half of the watchdog's period, so that an idle box lives.
         let longest_sleep =
@@ -77,6 +81,7 @@ impl Engine {
             port,
             news,
             notify,
+            watch,
             answers: HashMap::new(),
             held: VecDeque::new(),
             flying: 0,
@@ -120,6 +125,7 @@ impl Engine {
                 Some(said) = inputs.recv() => self.take(said, &mut inputs),
                 () = sleep_until(wake) => {}
             }
+            self.look_at_the_clock();
             self.tick_if_due();
             self.publish();
             self.notify.status(&self.status());
@@ -149,6 +155,14 @@ impl Engine {
         self.input(said.input);
     }
 
+    fn look_at_the_clock(&mut self) {
+        if self.watch.changed(clock::now()) {
+            let trusted = self.watch.trusted();
+            tracing::info!(trusted, "the wall clock was set");
+            self.input(Input::Clock { trusted });
+        }
+    }
+
     fn tick_if_due(&mut self) {
         if self.agent.deadline().is_some_and(|due| due <= clock::now().boot) {
             self.input(Input::Tick);
@@ -161,7 +175,9 @@ impl Engine {
             // A millisecond more than the difference, because both clocks were cut off.
             Duration::from_millis((due - now.boot).0.max(0) as u64 + 1)
         });
-        Instant::now() + until.min(self.longest_sleep)
+        // Until the time is known, it is looked for more often.
+        let longest = if self.watch.trusted() { self.longest_sleep } else { UNTRUSTED_SLEEP };
+        Instant::now() + until.min(longest.min(self.longest_sleep))
     }
 
     /// Persist before send before reply (api.md 2.9): what promises something waits for its batch,
@@ -171,6 +187,13 @@ impl Engine {
         let mut waiting = Vec::new();
         for effect in effects {
             match effect {
+                Effect::Wipe => {
+                    // Nothing that was held may be sent any more.
+                    for held in &mut self.held {
+                        held.effects.retain(|e| !matches!(e, Effect::Send(_)));
+                    }
+                    self.writer.wipe();
+                }
                 Effect::Persist(b) => {
                     let synced = b.durability == Durability::Synced;
                     batch = Some((self.hand_over(b), synced));
@@ -231,6 +254,7 @@ impl Engine {
                 Effect::Announce(notice) => {
                     let _ = self.news.send(News::Notice(notice));
                 }
+                Effect::Wipe => self.writer.wipe(),
                 Effect::Persist(batch) => {
                     self.hand_over(batch);
                 }

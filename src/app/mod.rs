@@ -67,6 +67,7 @@ pub fn load(arguments: &Arguments) -> Result<Config, AppError> {
     if let Some(dir) = &arguments.state_dir {
         config.store.path.clone_from(dir);
     }
+    config.settings.utc_offset_seconds = clock::utc_offset_seconds(clock::now());
     Ok(config)
 }
 
@@ -83,10 +84,11 @@ pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
     let limits = config.settings.limits.clone();
     let bus = Bus::connect(&arguments.bus, port.clone(), limits).await?;
     let now = clock::now();
+    let watch = clock::Watch::new(now, config.require_sync);
     let birth = Birth {
         bus: bus.id(),
         boot: clock::boot_id().map_err(AppError::BootId)?,
-        clock_trusted: clock::trusted(now),
+        clock_trusted: watch.trusted(),
         online: true,
         seed: clock::seed(),
     };
@@ -95,7 +97,7 @@ pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
 
     let notify = Notify::from_environment();
     let writer = Writer::start(store).map_err(|e| AppError::System("the store's thread", e))?;
-    let mut engine = Engine::new(agent, client, writer, port.clone(), news, notify);
+    let mut engine = Engine::new(agent, client, writer, port.clone(), news, notify, watch);
     let watcher = watch_mpris(&config, port.clone()).await;
     // First of all the agent learns whose players are still there; then it may be called.
     let mut present = bus.present();

@@ -26,8 +26,14 @@ pub enum Written {
     Failed(BatchNumber, StoreError),
 }
 
+/// What the store's thread is asked to do.
+enum Job {
+    Write(BatchNumber, Batch),
+    Wipe,
+}
+
 pub struct Writer {
-    batches: Option<std_mpsc::Sender<(BatchNumber, Batch)>>,
+    jobs: Option<std_mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     next: BatchNumber,
     pub written: mpsc::UnboundedReceiver<Written>,
@@ -35,27 +41,36 @@ pub struct Writer {
 
 impl Writer {
     pub fn start(store: SledStore) -> std::io::Result<Writer> {
-        let (batches, waiting) = std_mpsc::channel();
+        let (jobs, waiting) = std_mpsc::channel();
         let (word, written) = mpsc::unbounded_channel();
         let thread = std::thread::Builder::new()
             .name("store".into())
-            .spawn(move || write(&store, &waiting, &word))?;
-        Ok(Writer { batches: Some(batches), thread: Some(thread), next: 0, written })
+            .spawn(move || work(store, &waiting, &word))?;
+        Ok(Writer { jobs: Some(jobs), thread: Some(thread), next: 0, written })
     }
 
     /// Hands a batch over and gives its number.
     pub fn hand_over(&mut self, batch: Batch) -> BatchNumber {
         self.next += 1;
-        if let Some(batches) = &self.batches {
-            // The thread is gone only after `finish`.
-            let _ = batches.send((self.next, batch));
-        }
+        self.ask(Job::Write(self.next, batch));
         self.next
+    }
+
+    /// Deletes everything that is stored or waits to be.
+    pub fn wipe(&mut self) {
+        self.ask(Job::Wipe);
+    }
+
+    fn ask(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            // The thread is gone only after `finish`.
+            let _ = jobs.send(job);
+        }
     }
 
     /// Waits until everything that was handed over is written, or given up.
     pub fn finish(&mut self) {
-        self.batches = None;
+        self.jobs = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -64,9 +79,9 @@ impl Writer {
     }
 }
 
-fn write(
-    store: &SledStore,
-    waiting: &std_mpsc::Receiver<(BatchNumber, Batch)>,
+fn work(
+    mut store: SledStore,
+    waiting: &std_mpsc::Receiver<Job>,
     word: &mpsc::UnboundedSender<Written>,
 ) {
     let mut kept: Vec<Batch> = Vec::new();
@@ -75,37 +90,41 @@ fn write(
             true => waiting.recv().map_err(|_| std_mpsc::RecvTimeoutError::Disconnected),
             false => waiting.recv_timeout(RETRY),
         };
-        let mut last = None;
-        match first {
-            Ok((number, batch)) => {
-                last = Some(number);
+        let mut last = 0;
+        let mut take = |job, kept: &mut Vec<Batch>| match job {
+            Job::Write(number, batch) => {
+                last = number;
                 kept.push(batch);
             }
+            Job::Wipe => {
+                kept.clear();
+                if let Err(error) = store.wipe() {
+                    tracing::error!(%error, "the store could not be deleted; it is tried at the next start");
+                }
+            }
+        };
+        match first {
+            Ok(job) => take(job, &mut kept),
             Err(std_mpsc::RecvTimeoutError::Timeout) => {}
             Err(std_mpsc::RecvTimeoutError::Disconnected) => {
-                if !kept.is_empty() {
-                    let lost = store.apply(&kept).err();
-                    if let Some(error) = lost {
-                        tracing::error!(%error, "the last changes could not be written");
-                    }
+                if let Some(error) = store.apply(&kept).err() {
+                    tracing::error!(%error, "the last changes could not be written");
                 }
                 return;
             }
         }
-        while let Ok((number, batch)) = waiting.try_recv() {
-            last = Some(number);
-            kept.push(batch);
+        while let Ok(job) = waiting.try_recv() {
+            take(job, &mut kept);
         }
-        let number = last.unwrap_or(0);
         let said = match store.apply(&kept) {
             Ok(()) => {
                 kept.clear();
-                Written::Done(number)
+                Written::Done(last)
             }
             Err(error) => {
                 // Later changes of a key come after earlier ones, so one batch holds them all.
                 squash(&mut kept);
-                Written::Failed(number, error)
+                Written::Failed(last, error)
             }
         };
         if word.send(said).is_err() {

@@ -121,7 +121,8 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
             );
         }
     };
-    Ok(Config { settings: s, collector, store, mpris, log_level })
+    let require_sync = schema.clock.require_sync.unwrap_or(false);
+    Ok(Config { settings: s, collector, store, mpris, require_sync, log_level })
 }
 
 fn analytics(a: schema::Analytics, s: &mut Settings) {

@@ -21,6 +21,8 @@ pub struct Config {
     pub collector: CollectorConfig,
     pub store: StoreConfig,
     pub mpris: MprisConfig,
+    /// Trust the wall clock only when the kernel says that it is synchronised (api.md 2.6).
+    pub require_sync: bool,
     pub log_level: tracing::Level,
 }
 

@@ -51,6 +51,7 @@ sections! {
         events_per_second: u32, event_burst: u32, state_names: usize, rejected_kept: usize,
     }
     Mpris as mpris { enabled: bool, allow: Vec<String>, bus: String }
+    Clock as clock { require_sync: bool }
     Log as log { level: String }
 }
 

@@ -174,6 +174,9 @@ pub enum Notice {
 /// Everything the agent can want.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
+    /// Delete everything that is stored, also what is about to be written, so that no old byte
+    /// is left (api.md 2.10).
+    Wipe,
     Persist(Batch),
     Send(Request),
     Reply(CallId, Result<Reply, Rejected>),

@@ -10,10 +10,10 @@ use super::time::{BootInstant, Now};
 use super::tracker::{Desk, Phase};
 
 /// What interrupted a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Cause {
-    Background,
     Sleep,
+    Background,
     Vanished,
 }
 
@@ -68,17 +68,17 @@ impl Agent {
 
     pub(super) fn interrupt(&mut self, number: u32, cause: Cause, at: BootInstant, now: Now) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
-        if session.tracker.phase() != Phase::Open {
+        if session.silent || session.tracker.phase() != Phase::Open {
             return;
         }
         let grace = self.settings.grace;
         let until = (grace.0 > 0).then(|| at + grace);
         session.interrupt = Some(match session.interrupt {
-            // The first interrupt's grace goes on; a vanished player stays vanished.
-            Some(Interrupt { cause: old, until: Some(running) }) => Interrupt {
-                cause: if old == Cause::Vanished { old } else { cause },
-                until: Some(running),
-            },
+            // The first interrupt's grace goes on; what outlasts the other stays the cause: a
+            // vanished player, then the background, and sleep last.
+            Some(Interrupt { cause: old, until: Some(running) }) => {
+                Interrupt { cause: old.max(cause), until: Some(running) }
+            }
             _ => Interrupt { cause, until },
         });
         let mut hits = Vec::new();

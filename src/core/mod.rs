@@ -6,6 +6,7 @@
 //! `effect` are the doors.
 
 pub mod clock;
+mod consent;
 pub mod delivery;
 pub mod effect;
 pub mod input;
@@ -27,7 +28,7 @@ pub use restart::Stored;
 use self::clock::BootId;
 use self::delivery::backoff::Chance;
 use self::delivery::{Clerk, Counters, Delivery, Gates};
-use self::effect::{Durability, Effect, Key, Meta, Record, Reply};
+use self::effect::{Effect, Key, Meta, Record, Reply};
 use self::input::{CallId, Input, PlayerId};
 use self::ledger::Ledger;
 use self::rejected::Rejected;
@@ -124,6 +125,9 @@ impl Agent {
     /// else of the same instant comes before them (api.md 2.11).
     pub fn handle(&mut self, input: Input, now: Now) -> Vec<Effect> {
         let tick = matches!(input, Input::Tick);
+        if matches!(input, Input::Wake | Input::Recovered { .. }) {
+            self.catch_up(now);
+        }
         if !self.recovering {
             let until = if tick { now.boot } else { now.boot - time::Span::millis(1) };
             self.run_timers(until, now);
@@ -142,7 +146,8 @@ impl Agent {
         if self.recovering {
             return None;
         }
-        let sessions = self.sessions.values().flat_map(|s| {
+        let heard = self.sessions.values().filter(|s| !s.silent);
+        let sessions = heard.flat_map(|s| {
             let grace = s.interrupt.and_then(|i| i.until);
             [s.tracker.deadline(&self.settings), grace]
         });
@@ -224,10 +229,7 @@ impl Agent {
                 answer(call, Ok(Reply::Pending(self.delivery.queued())))
             }
             Input::SetConsent { call, consent } => {
-                self.meta.consent = Some(consent);
-                self.apply_settings();
-                self.write_meta();
-                self.ledger.want(Durability::Synced);
+                self.set_consent(consent, now);
                 answer(call, Ok(Reply::Done))
             }
             Input::Answer { request, outcome } => {
@@ -276,6 +278,9 @@ impl Agent {
         now: Now,
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
+        if matches!(self.effects.first(), Some(Effect::Wipe)) {
+            effects.push(self.effects.remove(0));
+        }
         if let Some(durability) = self.ledger.urgent(now.boot) {
             self.write_dirty(now);
             effects.extend(self.ledger.take(durability).map(Effect::Persist));
@@ -292,12 +297,21 @@ impl Agent {
         let due: Vec<u32> = self.sessions.keys().copied().collect();
         for number in due {
             let Some(session) = self.sessions.get_mut(&number) else { continue };
+            if session.silent {
+                continue;
+            }
             // Grace comes before idle, age and ping (api.md 2.11).
             if let Some(grace) = session.interrupt.and_then(|i| i.until).filter(|d| *d <= until) {
                 self.run_tracker(number, grace - time::Span::millis(1), now);
                 self.grace_over(number, grace, now);
             }
             self.run_tracker(number, until, now);
+        }
+    }
+
+    fn catch_up(&mut self, now: Now) {
+        for session in self.sessions.values_mut() {
+            session.tracker.catch_up(now.boot, &self.settings);
         }
     }
 
@@ -328,9 +342,8 @@ impl Agent {
 
     /// What follows from the settings and from what was said.
     fn apply_settings(&mut self) {
-        if self.settings.identity.app_installation_id.is_none() {
-            self.settings.identity.app_installation_id = Some(self.meta.installation.clone());
-        }
+        let identity = &mut self.settings.identity;
+        identity.installation.clone_from(&self.meta.installation);
         self.delivery.gates.consent = self.consent() == Consent::In;
     }
 
@@ -354,7 +367,7 @@ impl Agent {
 
     fn write_dirty(&mut self, now: Now) {
         for (number, session) in &mut self.sessions {
-            if std::mem::take(&mut session.dirty) {
+            if std::mem::take(&mut session.dirty) && !session.silent {
                 let record = Record::Session(Box::new(session.record(now)));
                 self.ledger.put(Key::Session(*number), record);
             }

@@ -57,6 +57,7 @@ impl Agent {
                 outbox: record.outbox,
                 interrupt: record.interrupt,
                 resumed: record.resumed,
+                silent: false,
                 dirty: false,
             };
             session.tracker.media = media;
@@ -121,11 +122,17 @@ impl Agent {
     /// after a power cut, late enough not to predate what was delivered and not yet recorded
     /// (api.md 2.11).
     fn end_earlier_boot(&mut self, boot: &BootId, clean: bool, now: Now) {
-        let slack = if clean { Span::ZERO } else { self.settings.flush_interval };
+        let flush = self.settings.flush_interval;
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
             let at = self.recorded.get(&number).copied().unwrap_or(now.boot);
             let Some(session) = self.sessions.get_mut(&number) else { continue };
             session.tracker.stand_still(at);
+            let slack = match (clean, session.tracker.in_ad()) {
+                (true, _) => Span::ZERO,
+                // Pings of an ad come faster than records: the next record is one flush later.
+                (false, true) => flush + flush + Span::millis(1),
+                (false, false) => flush + Span::millis(1),
+            };
             let media = &session.tracker.media;
             let point = ResumePoint {
                 position: session.tracker.position(at),
@@ -153,8 +160,11 @@ impl Agent {
         let gone: Vec<_> =
             self.players.keys().filter(|p| !present.contains(&p.sender)).cloned().collect();
         for player in gone {
+            // Later than what may have been delivered and not yet recorded (api.md 2.11).
+            let unrecorded = self.settings.flush_interval + Span::millis(1);
             let at = self.players.get(&player).and_then(|n| recorded.get(n)).copied();
-            self.detach(&player, at.unwrap_or(now.boot).min(now.boot), now);
+            let at = at.map_or(now.boot, |at| (at + unrecorded).min(now.boot));
+            self.detach(&player, at, now);
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Session {
     pub interrupt: Option<Interrupt>,
     /// `media.resume` of its last `sessionStart`.
     pub resumed: bool,
+    /// Opened while the viewer had opted out: calls are accepted without effect, to its end.
+    pub silent: bool,
     /// The moving part changed since it was last written.
     pub(crate) dirty: bool,
 }
@@ -99,6 +101,7 @@ impl Agent {
         }
         self.end_orphans_of(&app, now);
         self.check_session_limits(&player)?;
+        let silent = self.opted_out();
         let beginning = resume::decide(
             self.resume_point(&app, &media.id, now).as_ref(),
             playhead,
@@ -124,7 +127,9 @@ impl Agent {
             position,
             "session opened"
         );
-        self.ledger.put(Key::Media(number), Record::Media(tracker.media.clone()));
+        if !silent {
+            self.ledger.put(Key::Media(number), Record::Media(tracker.media.clone()));
+        }
         self.players.insert(player.clone(), number);
         let session = Session {
             app,
@@ -134,10 +139,13 @@ impl Agent {
             outbox: 0,
             interrupt: None,
             resumed: beginning.resume,
+            silent,
             dirty: true,
         };
         self.sessions.insert(number, session);
-        self.submit(number, hits, now);
+        if !silent {
+            self.submit(number, hits, now);
+        }
         self.write_meta();
         self.ledger.want(Durability::Synced);
         self.announce(Notice::Opened(number));
@@ -175,6 +183,14 @@ impl Agent {
         let playhead = finite(playhead)?;
         let event = Event::read(name, info)?;
         let Some(session) = self.sessions.get_mut(&number) else { return Err(no_session()) };
+        if session.silent {
+            match event {
+                Event::Complete => self.drop_session(number, CloseReason::Complete, now),
+                Event::End => self.drop_session(number, CloseReason::End, now),
+                _ => {}
+            }
+            return Ok(Reply::Done);
+        }
         let mut hits = Vec::new();
         let mut desk = Desk { settings: &self.settings, hits: &mut hits };
         let plays = matches!(event, Event::Play { .. });
@@ -273,6 +289,10 @@ impl Agent {
     /// The same, dated `at`.
     pub(super) fn end_at(&mut self, number: u32, reason: CloseReason, at: BootInstant, now: Now) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
+        if session.silent {
+            self.drop_session(number, reason, now);
+            return;
+        }
         let mut hits = Vec::new();
         session.tracker.end(at, &mut Desk { settings: &self.settings, hits: &mut hits });
         self.submit(number, hits, now);
@@ -355,6 +375,10 @@ impl Agent {
         let Some(number) = self.players.remove(player) else { return };
         let Some(session) = self.sessions.get_mut(&number) else { return };
         session.owner = None;
+        if session.silent {
+            self.drop_session(number, CloseReason::Vanished, now);
+            return;
+        }
         if session.tracker.phase() == Phase::Dormant {
             // Nobody can revive it any more.
             self.close_at(number, CloseReason::Vanished, at, now);

@@ -46,7 +46,10 @@ pub struct Identity {
     pub org_id: String,
     pub visitor_id: Option<String>,
     pub marketing_cloud_user_id: Option<String>,
+    /// The operator's own id of the box; it comes before the stored one.
     pub app_installation_id: Option<String>,
+    /// The random id that the agent made and keeps.
+    pub installation: String,
 }
 
 /// How hits travel (api.md 2.7).

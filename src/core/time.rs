@@ -59,6 +59,13 @@ impl Sub for BootInstant {
     }
 }
 
+impl Add for Span {
+    type Output = Span;
+    fn add(self, other: Span) -> Span {
+        Span(self.0.saturating_add(other.0))
+    }
+}
+
 impl Add<Span> for WallTime {
     type Output = WallTime;
     fn add(self, span: Span) -> WallTime {

@@ -75,6 +75,9 @@ fn read_line(text: &str, lines: &mut Vec<Line>) -> Result<f64, String> {
         return Err(format!("'at' must be 0 or more seconds, got {at}"));
     }
     let event = object.get("event").and_then(Json::as_str).ok_or("'event' (a name) is missing")?;
+    if let Some(slip) = object.keys().find(|key| !MEMBERS.contains(&key.as_str())) {
+        return Err(format!("unknown member '{slip}'; a line has {}", MEMBERS.join(", ")));
+    }
     let what = match EventName::parse(event) {
         Some(name) => read::<PlaybackLine>(&json)?.into_what(name)?,
         None => world_event(event, &json)?,
@@ -131,6 +134,12 @@ fn world_event(event: &str, json: &Json) -> Result<What, String> {
     })
 }
 
+/// Every member that some line has, and one for people. Anything else is a slip of the pen.
+const MEMBERS: &[&str] = &[
+    "at", "event", "playhead", "info", "from", "app", "down_s", "unix_ms", "trusted", "silent",
+    "value", "rules", "comment",
+];
+
 /// Reads the members of a line; `at` and `event` have been read already.
 fn read<T: for<'de> Deserialize<'de>>(json: &Json) -> Result<T, String> {
     let mut rest = json.clone();
@@ -147,7 +156,6 @@ fn first_player() -> String {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct PlaybackLine {
     playhead: Option<f64>,
     #[serde(default)]
@@ -184,20 +192,17 @@ fn value_of(json: Json) -> Value {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct AppLine {
     app: String,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct FromLine {
     #[serde(default = "first_player")]
     from: String,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct DownLine {
     #[serde(default)]
     down_s: f64,
@@ -206,18 +211,15 @@ struct DownLine {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct SilentLine {
     #[serde(default)]
     silent: bool,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct BareLine {}
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ClockLine {
     unix_ms: i64,
     #[serde(default = "yes")]
@@ -229,13 +231,11 @@ fn yes() -> bool {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ConsentLine {
     value: String,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct CollectorLine {
     rules: Vec<Rule>,
 }
@@ -252,7 +252,7 @@ mod tests {
             ("{\"event\":\"Play\"}", "'at' (seconds) is missing"),
             ("{\"at\":0}", "'event' (a name) is missing"),
             ("{\"at\":0,\"event\":\"Jump\"}", "unknown event 'Jump'"),
-            ("{\"at\":0,\"event\":\"Play\",\"position\":3}", "unknown field `position`"),
+            ("{\"at\":0,\"event\":\"Play\",\"position\":3}", "unknown member 'position'"),
             ("{\"at\":0,\"event\":\"Play\",\"playhead\":\"3\"}", "Play: invalid type"),
             ("{\"at\":-1,\"event\":\"Play\"}", "'at' must be 0 or more"),
             (

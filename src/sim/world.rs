@@ -184,6 +184,7 @@ impl<'a> World<'a> {
         let Some(agent) = &mut self.agent else { return };
         for effect in agent.handle(input, now) {
             match effect {
+                Effect::Wipe => self.store = MemoryStore::default(),
                 Effect::Persist(batch) => self.store.apply(&batch, self.now),
                 Effect::Send(request) => self.send(request),
                 Effect::Reply(..) | Effect::Announce(_) => {}

@@ -20,9 +20,72 @@ fn read(clock: ClockId) -> i64 {
     time.tv_sec * 1000 + time.tv_nsec / 1_000_000
 }
 
-/// Whether the wall clock can be right (api.md 2.6).
-pub fn trusted(now: Now) -> bool {
-    now.wall.0 >= RELEASED_UNIX_MS
+/// Whether the wall clock can be right (api.md 2.6): the kernel says that it is synchronised, or,
+/// unless that is required, it shows a time after the release of this program.
+pub fn trusted(now: Now, require_sync: bool) -> bool {
+    synchronised() || (!require_sync && now.wall.0 >= RELEASED_UNIX_MS)
+}
+
+/// The kernel's flag, which a time daemon sets.
+#[allow(unsafe_code)]
+fn synchronised() -> bool {
+    // SAFETY: all fields of `timex` are integers, for which zero is a value; with `modes` 0 the
+    // call reads only, into a structure that lives here.
+    let (state, status) = unsafe {
+        let mut timex: libc::timex = std::mem::zeroed();
+        (libc::adjtimex(&mut timex), timex.status)
+    };
+    state >= 0 && state != libc::TIME_ERROR && status & libc::STA_UNSYNC == 0
+}
+
+/// Seconds east of UTC of the box's zone at a moment, for `media.live_day = "local"`.
+#[allow(unsafe_code)]
+pub fn utc_offset_seconds(now: Now) -> i32 {
+    let seconds = now.wall.0.div_euclid(1000) as libc::time_t;
+    // SAFETY: `tm` is made of integers and a pointer that may be null, for which zero is a value;
+    // both pointers are to variables that live here.
+    let offset = unsafe {
+        let mut tm: libc::tm = std::mem::zeroed();
+        libc::localtime_r(&seconds, &mut tm);
+        tm.tm_gmtoff
+    };
+    offset as i32
+}
+
+/// Watches the wall clock from turn to turn of the engine.
+#[derive(Debug)]
+pub struct Watch {
+    require_sync: bool,
+    trusted: bool,
+    /// Wall time minus boot time.
+    offset: i64,
+}
+
+/// Smaller steps are the slewing of a time daemon.
+const STEP_MS: i64 = 500;
+
+impl Watch {
+    pub fn new(now: Now, require_sync: bool) -> Watch {
+        Watch { require_sync, trusted: trusted(now, require_sync), offset: offset(now) }
+    }
+
+    pub fn trusted(&self) -> bool {
+        self.trusted
+    }
+
+    /// Whether the clock was set or its trust changed since the last look.
+    pub fn changed(&mut self, now: Now) -> bool {
+        let trusted = trusted(now, self.require_sync);
+        let stepped = (offset(now) - self.offset).abs() >= STEP_MS;
+        let changed = stepped || trusted != self.trusted;
+        self.trusted = trusted;
+        self.offset = offset(now);
+        changed
+    }
+}
+
+fn offset(now: Now) -> i64 {
+    now.wall.0 - now.boot.0
 }
 
 /// The kernel's random id of this boot. `PLAYHEADD_BOOT_ID` comes first, for sandboxes that hide
@@ -43,4 +106,22 @@ pub fn seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     // The standard library seeds its hash maps from getrandom; one hash of nothing is 64 bits.
     std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(boot: i64, wall: i64) -> Now {
+        Now { boot: BootInstant(boot), wall: WallTime(wall) }
+    }
+
+    #[test]
+    fn a_step_is_seen_and_slewing_is_not() {
+        let mut watch = Watch::new(at(0, RELEASED_UNIX_MS), false);
+        assert!(watch.trusted());
+        assert!(!watch.changed(at(10_000, RELEASED_UNIX_MS + 10_004)));
+        assert!(watch.changed(at(20_000, RELEASED_UNIX_MS + 3_600_000)));
+        assert!(!watch.changed(at(30_000, RELEASED_UNIX_MS + 3_610_000)));
+    }
 }

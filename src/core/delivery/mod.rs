@@ -80,6 +80,16 @@ impl Delivery {
         self.outboxes.insert(key, outbox);
     }
 
+    /// Drops everything that waits or is under way; an answer to it is nobody's.
+    pub(crate) fn forget(&mut self) {
+        self.outboxes.clear();
+    }
+
+    /// A new random id for the box.
+    pub(crate) fn fresh_id(&mut self) -> String {
+        self.chance.hex128()
+    }
+
     pub fn queued(&self) -> u64 {
         self.outboxes.values().map(|o| o.queue.len() as u64).sum()
     }
@@ -402,8 +412,8 @@ impl Delivery {
         for _ in 0..flight.hits {
             if let Some((number, hit)) = outbox.pop() {
                 if hit.kind != HitKind::Ping {
-                    // A delivered event that is delivered again after a crash would count twice.
-                    clerk.ledger.want(Durability::Flushed);
+                    // Delivered again after a crash or a power cut it would count twice.
+                    clerk.ledger.want(Durability::Synced);
                 }
                 clerk.ledger.delete(Key::Hit(key, number));
                 self.counters.delivered += 1;

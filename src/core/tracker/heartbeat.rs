@@ -50,6 +50,19 @@ impl Tracker {
         }
     }
 
+    /// The box slept or the agent was down. A ping that was due just before may have gone out
+    /// unrecorded and is not repeated: the grid goes on. After a longer time one is due now, and
+    /// not dated to a moment at which nothing ran.
+    pub(crate) fn catch_up(&mut self, now: BootInstant, settings: &Settings) {
+        let interval = self.ping_interval(settings);
+        let late = now - self.ping_due(settings);
+        if late > Span::ZERO {
+            let maybe_sent = late < interval;
+            self.context.ping_from =
+                if maybe_sent { self.ping_due(settings) } else { now - interval };
+        }
+    }
+
     /// Runs every timer that is due at `now`. Idle and age come before the ping, which they make
     /// pointless (api.md 2.11).
     pub(crate) fn tick(&mut self, now: BootInstant, desk: &mut Desk<'_>) {

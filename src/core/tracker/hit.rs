@@ -150,13 +150,14 @@ impl Fill<'_> {
         let optional = [
             ("analytics.visitorId", &id.visitor_id),
             ("visitor.marketingCloudUserId", &id.marketing_cloud_user_id),
-            ("appInstallationId", &id.app_installation_id),
         ];
         for (key, value) in optional {
             if let Some(value) = value {
                 params.insert(key.into(), json!(value));
             }
         }
+        let installation = id.app_installation_id.as_ref().unwrap_or(&id.installation);
+        params.insert("appInstallationId".into(), json!(installation));
         params.insert(
             "media.libraryVersion".into(),
             json!(concat!("playheadd-", env!("CARGO_PKG_VERSION"))),

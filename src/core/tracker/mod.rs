@@ -164,6 +164,10 @@ impl Tracker {
         self.context.state()
     }
 
+    pub fn in_ad(&self) -> bool {
+        self.context.ad.is_some()
+    }
+
     /// Seconds in the main content at a moment.
     pub fn position(&self, now: BootInstant) -> f64 {
         self.context.playhead.at(now, &self.media)

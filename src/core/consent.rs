@@ -1,0 +1,37 @@
+//! What the viewer allows (api.md 2.10, spec 3.11).
+
+use super::Agent;
+use super::effect::{CloseReason, Durability, Effect};
+use super::settings::Consent;
+use super::time::Now;
+
+impl Agent {
+    pub(super) fn set_consent(&mut self, consent: Consent, now: Now) {
+        self.meta.consent = Some(consent);
+        if consent == Consent::Out {
+            self.forget_everything(now);
+        }
+        self.apply_settings();
+        self.write_meta();
+        self.ledger.want(Durability::Synced);
+    }
+
+    /// Opted out: nothing is tracked, sent or kept.
+    pub(super) fn opted_out(&self) -> bool {
+        self.consent() == Consent::Out
+    }
+
+    /// Everything ends without a hit, and everything that was stored goes: what waits, resume
+    /// points, identifiers. The store is made anew, because a log keeps old bytes.
+    fn forget_everything(&mut self, now: Now) {
+        for number in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.drop_session(number, CloseReason::Consent, now);
+        }
+        self.delivery.forget();
+        self.resume = Default::default();
+        self.ledger = Default::default();
+        self.meta.installation = self.delivery.fresh_id();
+        self.effects.insert(0, Effect::Wipe);
+        tracing::info!("the viewer has opted out: everything was deleted");
+    }
+}
