@@ -67,6 +67,8 @@ pub enum Command {
     Sessions(OutputArgs),
     /// Runs the whole agent over a timeline in virtual time and prints its requests
     Simulate(SimulateArgs),
+    /// Writes a timeline of what players say on the bus (needs the right to monitor it)
+    Record(RecordArgs),
     /// A collector for the workbench: takes what the agent sends and shows it
     #[cfg(feature = "bench")]
     Collector(CollectorArgs),
@@ -96,6 +98,13 @@ pub struct SimulateArgs {
     /// Where random numbers come from
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// Where to write; standard output when absent or `-`
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 #[cfg(feature = "bench")]

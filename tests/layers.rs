@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sim", &["core", "config", "store", "collector"]),
     ("bench", &["sim"]),
     ("app", &["core", "config", "port", "store", "collector", "system", "dbus", "mpris"]),
-    ("ctl", &["core", "config", "dbus", "sim", "bench", "cli"]),
+    ("ctl", &["core", "config", "system", "dbus", "sim", "bench", "cli"]),
     ("cli", &["dbus"]),
 ];
 

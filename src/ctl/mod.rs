@@ -3,6 +3,7 @@
 #[cfg(feature = "bench")]
 mod collector;
 mod output;
+mod record;
 mod sessions;
 mod simulate;
 mod status;
@@ -34,6 +35,7 @@ pub fn run(ctl: Ctl) -> Result<(), Failure> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Status(args) => on_bus(status::run(ctl.bus.address(), args)),
         Command::Sessions(args) => on_bus(sessions::run(ctl.bus.address(), args)),
+        Command::Record(args) => on_bus(record::run(ctl.bus.address(), args)),
         #[cfg(feature = "bench")]
         Command::Collector(args) => collector::run(args),
     }

@@ -4,6 +4,7 @@ mod agent;
 mod args;
 mod describe;
 mod error;
+mod overhear;
 mod owners;
 mod players;
 mod session;
@@ -15,6 +16,7 @@ use zbus::{Connection, MessageStream, fdo};
 
 use self::agent::AgentObject;
 pub use self::agent::{AGENT_INTERFACE, AGENT_PATH};
+pub use self::overhear::{Monitor, Overheard};
 use self::owners::Owners;
 use self::session::SessionObject;
 use crate::core::effect::Notice;
