@@ -110,7 +110,6 @@ async fn what_happens_before_a_slow_answer_waits_in_order_with_its_own_time() {
         let slack = n as i64 + 2;
         assert!((before - 2..=after + slack).contains(&ts(record)), "event {n}");
     }
-    assert_eq!(world.collector.refused(), 0);
 }
 
 /// The test's own clock, to hold the hits' times against.

@@ -33,7 +33,6 @@ async fn by_method() {
     assert_eq!(starts[0].body["params"]["media.resume"], false);
     assert_eq!(starts[1].body["params"]["media.resume"], true);
     assert!((playhead(starts[1]) - position).abs() < 0.01);
-    assert_eq!(world.collector.refused(), 0);
 
     // Completed: the next viewing is a fresh one.
     let point = again.resume_point("tv.example.tests", "ep-1").await;
@@ -63,7 +62,6 @@ async fn by_signal() {
     let start = of_type(&hits, "sessionStart")[1];
     assert_eq!(start.body["params"]["media.resume"], true);
     assert!((40.0..60.0).contains(&playhead(start)), "{:?}", brief(&hits));
-    assert_eq!(world.collector.refused(), 0);
 }
 
 #[tokio::test]
@@ -90,7 +88,6 @@ async fn two_players_at_once_keep_apart() {
     };
     assert_eq!(types(&hits, &sid_of("a")), ["sessionStart", "play", "sessionEnd"]);
     assert_eq!(types(&hits, &sid_of("b")), ["sessionStart", "play", "pauseStart", "sessionEnd"]);
-    assert_eq!(world.collector.refused(), 0);
 }
 
 #[tokio::test]

@@ -68,7 +68,6 @@ async fn every_answered_event_reaches_the_collector_in_order() {
     let missing: Vec<_> = answered.iter().filter(|m| !delivered.contains(m)).collect();
     assert!(missing.is_empty(), "answered and lost: {missing:?}");
     assert!(answered.len() > KILLS, "the test has played: {} answers", answered.len());
-    assert_eq!(world.collector.refused(), 0);
 }
 
 #[tokio::test]

@@ -4,11 +4,13 @@
 //! the simulated collector (`sim::backend`), the bodies are held against the schemas
 //! (`sim::validate`), and every request is written down.
 
+mod collector;
 mod log;
 mod server;
 
+pub use collector::Collector;
 pub use log::{Lines, Record};
-pub use server::{Collector, MAX_BODY_BYTES, Options, rules_from_json, serve};
+pub use server::{MAX_BODY_BYTES, Options, rules_from_json, serve};
 
 #[cfg(test)]
 mod tests {

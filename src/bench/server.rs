@@ -4,9 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -17,7 +15,6 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::log::{Lines, Log, Record};
@@ -70,7 +67,7 @@ pub async fn serve(listener: TcpListener, options: Options, shutdown: impl Futur
     serve_shared(listener, Arc::new(Shared::new(options)), shutdown).await;
 }
 
-async fn serve_shared(
+pub(super) async fn serve_shared(
     listener: TcpListener,
     shared: Arc<Shared>,
     shutdown: impl Future<Output = ()>,
@@ -105,16 +102,16 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) {
         .await;
 }
 
-/// The collector, seen from its connections and from [`Collector`].
-struct Shared {
+/// The collector, seen from its connections and from a test's [`Collector`](super::Collector).
+pub(super) struct Shared {
     state: Mutex<State>,
     /// Signalled after every request.
-    changed: Condvar,
+    pub changed: Condvar,
 }
 
-struct State {
-    backend: Backend,
-    log: Log,
+pub(super) struct State {
+    pub backend: Backend,
+    pub log: Log,
     output: Box<dyn Write + Send>,
     lines: Lines,
 }
@@ -134,7 +131,7 @@ impl std::error::Error for Dropped {}
 type Answer = Response<Full<Bytes>>;
 
 impl Shared {
-    fn new(options: Options) -> Shared {
+    pub fn new(options: Options) -> Shared {
         let Options { output, lines, rules } = options;
         let mut backend = Backend::new();
         backend.set_rules(rules);
@@ -142,7 +139,7 @@ impl Shared {
         Shared { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder of the collector's state has panicked")
     }
 
@@ -320,104 +317,4 @@ fn unix_ms() -> i64 {
     #[allow(clippy::disallowed_methods)]
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// A bench collector on its own thread, for tests in this process. It stops when dropped.
-pub struct Collector {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Collector {
-    /// A silent collector without faults on a free port of 127.0.0.1.
-    ///
-    /// Panics when the machine gives no port or no thread: a test cannot go on without them.
-    pub fn start() -> Collector {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")
-            .expect("a free port on the loopback for the collector");
-        Collector::on(listener, Options::default()).expect("a thread for the collector")
-    }
-
-    /// A collector on a listener of the caller's, such as the port of one that was stopped.
-    ///
-    /// Errors: the system gives no runtime or no thread.
-    pub fn on(listener: std::net::TcpListener, options: Options) -> io::Result<Collector> {
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let listener = {
-            let _inside = runtime.enter();
-            TcpListener::from_std(listener)?
-        };
-        let shared = Arc::new(Shared::new(options));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("collector".into()).spawn(move || {
-            let shutdown = async {
-                let _ = stopped.await;
-            };
-            runtime.block_on(serve_shared(listener, serving, shutdown));
-        })?;
-        Ok(Collector { address, shared, stop: Some(stop), thread: Some(thread) })
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The `{uri}` of spec 1, without a slash at the end.
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    /// Every request so far in the order of arrival (the newest 100,000), without `/bench/`.
-    pub fn hits(&self) -> Vec<Record> {
-        self.shared.state().log.records().to_vec()
-    }
-
-    /// Requests that the schemas or the sid rules refused; fault rules do not count.
-    pub fn refused(&self) -> usize {
-        self.shared.state().log.refused()
-    }
-
-    /// Replaces the fault rules.
-    pub fn set_rules(&self, rules: Vec<Rule>) {
-        self.shared.state().backend.set_rules(rules);
-    }
-
-    /// Replaces the fault rules by a JSON array (api.md 4).
-    ///
-    /// Errors: see [`rules_from_json`]; the old rules stay.
-    pub fn set_rules_json(&self, text: &str) -> Result<(), String> {
-        self.set_rules(rules_from_json(text.as_bytes())?);
-        Ok(())
-    }
-
-    /// Forgets hits and sums; sids and rules stay.
-    pub fn clear(&self) {
-        self.shared.state().log = Log::default();
-    }
-
-    /// Waits until the records satisfy `enough`, looked at after each request; false when
-    /// `deadline` passes first.
-    pub fn wait_for(&self, deadline: Duration, enough: impl Fn(&[Record]) -> bool) -> bool {
-        let unmet = |state: &mut State| !enough(state.log.records());
-        let waited = self.shared.changed.wait_timeout_while(self.shared.state(), deadline, unmet);
-        let (state, result) = waited.expect("no holder of the collector's state has panicked");
-        drop(state);
-        !result.timed_out()
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been printed, and a test that is ending has its own verdict.
-            let _ = thread.join();
-        }
-    }
 }

@@ -235,6 +235,15 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// Every test ends with nothing refused by the collector's schemas and session rules.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.collector.refused(), 0, "{:#?}", self.collector.hits());
+        }
+    }
+}
+
 /// What was accepted: sid, event type, playhead.
 pub fn brief(records: &[Record]) -> Vec<(String, String, f64)> {
     records

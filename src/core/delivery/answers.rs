@@ -1,0 +1,150 @@
+//! What the collector's answer changes in a queue (api.md 2.7).
+
+use super::outbox::{Accepted, Flight, Outbox};
+use super::verdict::{self, Verdict};
+use super::{Clerk, Delivery};
+use crate::core::effect::{Durability, Key, Record, RejectedHit, Resource};
+use crate::core::input::{Outcome, RequestId};
+use crate::core::time::{BootInstant, Now, Span};
+use crate::core::tracker::hit::HitKind;
+
+impl Delivery {
+    /// The collector's answer.
+    pub(crate) fn answer(
+        &mut self,
+        request: RequestId,
+        outcome: &Outcome,
+        now: Now,
+        clerk: &mut Clerk<'_>,
+    ) {
+        let flying = |o: &Outbox| o.flight.as_ref().is_some_and(|f| f.request == request);
+        let Some((&key, outbox)) = self.outboxes.iter_mut().find(|(_, o)| flying(o)) else {
+            return;
+        };
+        let Some(flight) = outbox.flight.take() else { return };
+        let resource = match (&outbox.line.sid, outbox.line.downloaded) {
+            (_, true) => Resource::Downloaded,
+            (Some(sid), _) => Resource::Events { sid: sid.clone() },
+            (None, _) => Resource::Sessions,
+        };
+        match verdict::judge(&resource, outcome, now.wall) {
+            Verdict::Accepted { sid } => self.accepted(key, sid, flight, clerk),
+            Verdict::Refused { status, message } => self.refused(key, status, message, clerk),
+            Verdict::Gone => self.gone(key, now, clerk),
+            Verdict::Ambiguous { why } => {
+                let ping = outbox.queue.front().is_some_and(|(_, h)| h.kind == HitKind::Ping);
+                if ping {
+                    self.counters.ambiguous_pings += 1;
+                    self.drop_front(key, clerk);
+                }
+                self.later(key, now, None, &why, clerk);
+            }
+            Verdict::Later { after, why } => self.later(key, now, after, &why, clerk),
+        }
+    }
+
+    fn accepted(&mut self, key: u64, sid: Option<String>, flight: Flight, clerk: &mut Clerk<'_>) {
+        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
+        let opened = sid.is_some();
+        for _ in 0..flight.hits {
+            if let Some((number, hit)) = outbox.pop() {
+                if hit.kind != HitKind::Ping {
+                    // Delivered again after a crash or a power cut it would count twice.
+                    clerk.ledger.want(Durability::Synced);
+                }
+                clerk.ledger.delete(Key::Hit(key, number));
+                self.counters.delivered += 1;
+            }
+        }
+        outbox.line.last_ts = Some(flight.last_ts);
+        outbox.line.accepted = Some(Accepted::Boot(flight.sent_at));
+        if opened {
+            // A power cut must not open the session twice (api.md 2.11).
+            outbox.line.sid = sid;
+            clerk.ledger.want(Durability::Synced);
+            outbox.retry.not_before = BootInstant(i64::MIN);
+            tracing::info!(
+                media = outbox.line.media_id,
+                sid = outbox.line.sid.as_deref().unwrap_or_default(),
+                "the collector has opened the session"
+            );
+        } else {
+            outbox.retry.succeeded();
+        }
+        self.note(key, clerk);
+    }
+
+    /// The front hit is gone without having been delivered.
+    fn drop_front(&mut self, key: u64, clerk: &mut Clerk<'_>) {
+        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
+        if let Some((number, _)) = outbox.pop() {
+            clerk.ledger.delete(Key::Hit(key, number));
+            self.counters.dropped += 1;
+        }
+        self.note(key, clerk);
+    }
+
+    fn refused(&mut self, key: u64, status: u16, message: String, clerk: &mut Clerk<'_>) {
+        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
+        let Some((_, hit)) = outbox.queue.front().cloned() else { return };
+        let whole = hit.kind == HitKind::SessionStart;
+        let lost = if whole { outbox.queue.len() - 1 } else { 0 };
+        tracing::warn!(
+            app = outbox.line.app,
+            hit = hit.kind.wire(),
+            status,
+            message,
+            lost,
+            "the collector refused a hit for good"
+        );
+        let rejected = RejectedHit {
+            app: outbox.line.app.clone(),
+            media_id: outbox.line.media_id.clone(),
+            hit,
+            lost,
+            status,
+            message,
+        };
+        let number = *clerk.next_rejected;
+        *clerk.next_rejected += 1;
+        clerk.ledger.put(Key::Rejected(number), Record::Rejected(rejected));
+        if let Some(oldest) = number.checked_sub(clerk.settings.limits.rejected_kept as u64) {
+            clerk.ledger.delete(Key::Rejected(oldest));
+        }
+        clerk.ledger.want(Durability::Flushed);
+        if whole {
+            self.counters.dropped += 1 + lost as u64;
+            self.remove(key, clerk);
+        } else {
+            self.drop_front(key, clerk);
+        }
+    }
+
+    /// 404 or 410: the sid is gone (spec 1.1).
+    fn gone(&mut self, key: u64, now: Now, clerk: &mut Clerk<'_>) {
+        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
+        if outbox.only_closings() {
+            self.give_up(key, clerk);
+        } else if !self.restart(key, now, clerk) {
+            tracing::warn!("the collector keeps losing a session; trying again later");
+        }
+    }
+
+    fn later(&mut self, key: u64, now: Now, after: Option<Span>, why: &str, clerk: &mut Clerk<'_>) {
+        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
+        outbox.retry.failed(now.boot, after, &clerk.settings.delivery, &mut self.chance);
+        let failures = outbox.retry.failures();
+        if failures == 1 {
+            tracing::warn!(media = outbox.line.media_id, why, "delivery failed; it is tried again");
+        } else {
+            tracing::debug!(media = outbox.line.media_id, why, failures, "delivery failed again");
+        }
+        // A ping that was taken out of the store on its way goes back.
+        if let Some((number, hit)) = outbox.queue.front()
+            && hit.kind == HitKind::Ping
+        {
+            clerk.ledger.put(Key::Hit(key, *number), Record::Hit(hit.clone()));
+            clerk.ledger.wait(now.boot, clerk.settings.flush_interval);
+        }
+    }
+}
