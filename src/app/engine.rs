@@ -228,7 +228,7 @@ impl Engine {
             Written::Done(number) => (number, true),
             Written::Failed(number, error) => {
                 if self.store_healthy {
-                    tracing::error!(%error, "the store cannot be written; going on from memory");
+                    tracing::error!(error, "the store cannot be written; going on from memory");
                 }
                 (number, false)
             }
@@ -344,7 +344,7 @@ impl Engine {
         let picture = Picture {
             status: Some(self.agent.status()),
             store_healthy: self.store_healthy,
-            queued_bytes: 0,
+            queued_bytes: delivery.queued_bytes(),
             collector: self.collector.clone(),
             sessions,
             now: clock::now,

@@ -11,7 +11,7 @@ use signal_hook_tokio::Signals;
 use tokio::sync::mpsc;
 
 use self::engine::{Control, Engine};
-use self::writer::Writer;
+use self::writer::{Place, Writer};
 use crate::collector::Client;
 use crate::config::{Config, ConfigError};
 use crate::core::input::Input;
@@ -19,7 +19,6 @@ use crate::core::{Agent, Birth};
 use crate::dbus::{Bus, BusAddress};
 use crate::mpris::Watcher;
 use crate::port::Port;
-use crate::store::sled::SledStore;
 use crate::system::clock;
 use crate::system::notify::Notify;
 
@@ -37,8 +36,6 @@ pub enum AppError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Collector(#[from] crate::collector::CollectorError),
-    #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
     #[error(transparent)]
     Bus(#[from] crate::dbus::BusError),
     #[error("the boot id cannot be read: {0}")]
@@ -77,8 +74,8 @@ pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
         .map_err(|e| AppError::System("signal handling", e))?;
     let url = config.collector.url.clone().unwrap_or_default();
     let client = Client::new(&url, &config.collector)?;
-    let store = SledStore::open(&config.store.path)?;
-    let stored = store.load()?;
+    let place = Place { dir: config.store.path.clone(), max_bytes: config.store.max_bytes };
+    let (store, stored) = place.open();
     let (port, inputs) = Port::new();
     let (news, told) = mpsc::unbounded_channel();
     let limits = config.settings.limits.clone();
@@ -96,7 +93,8 @@ pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
     let restored: Vec<u32> = agent.sessions().map(|(number, _)| number).collect();
 
     let notify = Notify::from_environment();
-    let writer = Writer::start(store).map_err(|e| AppError::System("the store's thread", e))?;
+    let writer =
+        Writer::start(store, place).map_err(|e| AppError::System("the store's thread", e))?;
     let mut engine = Engine::new(agent, client, writer, port.clone(), news, notify, watch);
     let watcher = watch_mpris(&config, port.clone()).await;
     // First of all the agent learns whose players are still there; then it may be called.

@@ -1,12 +1,14 @@
 //! The store's own thread: batches in order, as many as wait with one barrier, and word when each
 //! is done. The engine never waits for a disk.
 
+use std::path::PathBuf;
 use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::core::Stored;
 use crate::core::effect::Batch;
 use crate::store::StoreError;
 use crate::store::sled::SledStore;
@@ -23,13 +25,34 @@ pub enum Written {
     /// Everything up to this batch has been handed over as its durability says.
     Done(BatchNumber),
     /// It could not be written; it is kept and tried again.
-    Failed(BatchNumber, StoreError),
+    Failed(BatchNumber, String),
 }
 
 /// What the store's thread is asked to do.
 enum Job {
     Write(BatchNumber, Batch),
     Wipe,
+}
+
+/// Where the store lies.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub dir: PathBuf,
+    pub max_bytes: u64,
+}
+
+impl Place {
+    /// Opens the store, or does without: the daemon never refuses to start over its own state
+    /// (api.md 2.9).
+    pub fn open(&self) -> (Option<SledStore>, Stored) {
+        match SledStore::open(&self.dir, self.max_bytes) {
+            Ok((store, stored)) => (Some(store), stored),
+            Err(error) => {
+                tracing::error!(%error, "the store cannot be used; going on from memory");
+                (None, Stored::default())
+            }
+        }
+    }
 }
 
 pub struct Writer {
@@ -40,12 +63,13 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn start(store: SledStore) -> std::io::Result<Writer> {
+    /// `store` is `None` when it could not be opened; it is tried again.
+    pub fn start(store: Option<SledStore>, place: Place) -> std::io::Result<Writer> {
         let (jobs, waiting) = std_mpsc::channel();
         let (word, written) = mpsc::unbounded_channel();
         let thread = std::thread::Builder::new()
             .name("store".into())
-            .spawn(move || work(store, &waiting, &word))?;
+            .spawn(move || Shelf { store, place }.work(&waiting, &word))?;
         Ok(Writer { jobs: Some(jobs), thread: Some(thread), next: 0, written })
     }
 
@@ -79,56 +103,74 @@ impl Writer {
     }
 }
 
-fn work(
-    mut store: SledStore,
-    waiting: &std_mpsc::Receiver<Job>,
-    word: &mpsc::UnboundedSender<Written>,
-) {
-    let mut kept: Vec<Batch> = Vec::new();
-    loop {
-        let first = match kept.is_empty() {
-            true => waiting.recv().map_err(|_| std_mpsc::RecvTimeoutError::Disconnected),
-            false => waiting.recv_timeout(RETRY),
-        };
-        let mut last = 0;
-        let mut take = |job, kept: &mut Vec<Batch>| match job {
-            Job::Write(number, batch) => {
-                last = number;
-                kept.push(batch);
-            }
-            Job::Wipe => {
-                kept.clear();
-                if let Err(error) = store.wipe() {
-                    tracing::error!(%error, "the store could not be deleted; it is tried at the next start");
+/// The store, if there is one at the moment.
+struct Shelf {
+    store: Option<SledStore>,
+    place: Place,
+}
+
+impl Shelf {
+    fn work(mut self, waiting: &std_mpsc::Receiver<Job>, word: &mpsc::UnboundedSender<Written>) {
+        let mut kept: Vec<Batch> = Vec::new();
+        if self.store.is_none()
+            && word.send(Written::Failed(0, "it could not be opened".into())).is_err()
+        {
+            return;
+        }
+        loop {
+            let first = match kept.is_empty() {
+                true => waiting.recv().map_err(|_| std_mpsc::RecvTimeoutError::Disconnected),
+                false => waiting.recv_timeout(RETRY),
+            };
+            let ended = matches!(first, Err(std_mpsc::RecvTimeoutError::Disconnected));
+            let mut last = 0;
+            let mut next = first.ok();
+            while let Some(job) = next {
+                match job {
+                    Job::Write(number, batch) => {
+                        last = number;
+                        kept.push(batch);
+                    }
+                    Job::Wipe => {
+                        kept.clear();
+                        self.wipe();
+                    }
                 }
+                next = waiting.try_recv().ok();
             }
-        };
-        match first {
-            Ok(job) => take(job, &mut kept),
-            Err(std_mpsc::RecvTimeoutError::Timeout) => {}
-            Err(std_mpsc::RecvTimeoutError::Disconnected) => {
-                if let Some(error) = store.apply(&kept).err() {
-                    tracing::error!(%error, "the last changes could not be written");
+            let said = match self.apply(&kept) {
+                Ok(()) => {
+                    kept.clear();
+                    Written::Done(last)
                 }
+                Err(error) => {
+                    // Later changes of a key come after earlier ones, so one batch holds them all.
+                    squash(&mut kept);
+                    Written::Failed(last, error.to_string())
+                }
+            };
+            if ended || word.send(said).is_err() {
                 return;
             }
         }
-        while let Ok(job) = waiting.try_recv() {
-            take(job, &mut kept);
+    }
+
+    fn apply(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
+        if self.store.is_none() && !batches.is_empty() {
+            // What was in it could not be read when we started and must not mix with what is new.
+            let (mut store, _) = SledStore::open(&self.place.dir, self.place.max_bytes)?;
+            store.wipe()?;
+            tracing::warn!("the store can be used again; what it held before this start is gone");
+            self.store = Some(store);
         }
-        let said = match store.apply(&kept) {
-            Ok(()) => {
-                kept.clear();
-                Written::Done(last)
-            }
-            Err(error) => {
-                // Later changes of a key come after earlier ones, so one batch holds them all.
-                squash(&mut kept);
-                Written::Failed(last, error)
-            }
-        };
-        if word.send(said).is_err() {
-            return;
+        self.store.as_mut().map_or(Ok(()), |store| store.apply(batches))
+    }
+
+    fn wipe(&mut self) {
+        if let Some(store) = &mut self.store
+            && let Err(error) = store.wipe()
+        {
+            tracing::error!(%error, "the store could not be deleted");
         }
     }
 }

@@ -87,6 +87,22 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     )?;
     s.delivery.max_rate = d.max_rate.unwrap_or(s.delivery.max_rate);
     c.count("delivery.parallel", d.parallel, &mut s.delivery.parallel)?;
+    c.count("delivery.queue_max_bytes", d.queue_max_bytes, &mut s.delivery.queue_max_bytes)?;
+    c.span(
+        "delivery.queue_max_age_seconds",
+        d.queue_max_age_seconds,
+        1.0,
+        &mut s.delivery.queue_max_age,
+    )?;
+    s.delivery.daily_bytes = d.daily_bytes.unwrap_or(0);
+    s.delivery.hold_on_metered = match d.on_metered.as_deref() {
+        None | Some("send") => false,
+        Some("hold") => true,
+        Some(other) => {
+            let message = format!("expected 'send' or 'hold', got '{other}'");
+            return c.wrong("delivery.on_metered", message);
+        }
+    };
     s.delivery.legacy_sessions_batch = d.legacy_sessions_batch.unwrap_or(false);
     s.delivery.send_flag = d.send_flag.unwrap_or(true);
     if let Some(word) = schema.consent.initial {
@@ -105,7 +121,7 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     let collector = collector(&c, schema.collector, connect, timeout)?;
     let store = StoreConfig {
         path: schema.store.path.unwrap_or_else(|| "/var/lib/playheadd".into()),
-        max_bytes: schema.store.max_bytes.unwrap_or(8 << 20),
+        max_bytes: schema.store.max_bytes.unwrap_or(16 << 20),
     };
     let mpris = mpris(&c, schema.mpris)?;
     let log_level = match schema.log.level.as_deref() {

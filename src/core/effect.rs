@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::clock::BootId;
+use super::delivery::DayBudget;
 use super::delivery::outbox::Line;
 use super::input::{CallId, RequestId};
 use super::rejected::Rejected;
@@ -79,6 +80,9 @@ pub struct Meta {
     pub installation: String,
     /// The last stop was asked for, so the last recorded state is the true one.
     pub clean_stop: bool,
+    /// What was sent today, for a budget of bytes (api.md 2.8).
+    #[serde(default)]
+    pub budget: DayBudget,
 }
 
 /// A hit that the collector refused, with its reason (api.md 2.7).

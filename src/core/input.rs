@@ -150,6 +150,8 @@ pub enum Input {
     Network {
         online: bool,
     },
+    /// Whether the connection costs money.
+    Metered(bool),
     /// The wall clock was set, or the kernel's synchronised flag changed.
     Clock {
         trusted: bool,

@@ -86,6 +86,7 @@ impl Agent {
     pub fn new(settings: Settings, stored: Stored, birth: Birth, now: Now) -> Agent {
         let mut chance = Chance::new(birth.seed);
         let old = stored.meta.clone();
+        let old_budget = old.as_ref().map(|m| m.budget).unwrap_or_default();
         let meta = Meta {
             boot: birth.boot.clone(),
             bus: birth.bus.clone(),
@@ -95,9 +96,14 @@ impl Agent {
             consent: old.as_ref().and_then(|m| m.consent),
             installation: old.map_or_else(|| chance.hex128(), |m| m.installation),
             clean_stop: false,
+            budget: old_budget,
         };
-        let gates =
-            Gates { consent: false, clock_trusted: birth.clock_trusted, online: birth.online };
+        let gates = Gates {
+            consent: false,
+            clock_trusted: birth.clock_trusted,
+            online: birth.online,
+            metered: false,
+        };
         let mut agent = Agent {
             settings,
             sessions: BTreeMap::new(),
@@ -112,6 +118,7 @@ impl Agent {
             rejected_events: 0,
             warnings: Warnings::default(),
         };
+        agent.delivery.budget = agent.meta.budget;
         agent.apply_settings();
         agent.restore(stored, &birth, now);
         if birth.clock_trusted {
@@ -242,6 +249,10 @@ impl Agent {
                 self.delivery.network(online, now, &self.settings);
                 None
             }
+            Input::Metered(metered) => {
+                self.delivery.metered(metered);
+                None
+            }
             Input::Clock { trusted } => {
                 self.clock(trusted, now);
                 None
@@ -366,6 +377,10 @@ impl Agent {
     }
 
     fn write_dirty(&mut self, now: Now) {
+        if self.meta.budget != self.delivery.budget {
+            self.meta.budget = self.delivery.budget;
+            self.write_meta();
+        }
         for (number, session) in &mut self.sessions {
             if std::mem::take(&mut session.dirty) && !session.silent {
                 let record = Record::Session(Box::new(session.record(now)));

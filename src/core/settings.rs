@@ -71,6 +71,13 @@ pub struct DeliverySettings {
     /// Restarts of one session allowed within `restart_window` (spec 1.1).
     pub max_restarts: usize,
     pub restart_window: Span,
+    /// What may wait (api.md 2.8): bytes, and the age of a session's last hit.
+    pub queue_max_bytes: u64,
+    pub queue_max_age: Span,
+    /// Bytes of bodies a day of the wall clock; 0 is no budget.
+    pub daily_bytes: u64,
+    /// Keep hits while the connection is metered, if the network manager says so.
+    pub hold_on_metered: bool,
     /// Send downloaded sessions the old way, as an array to `/sessions` (spec 7).
     pub legacy_sessions_batch: bool,
     /// Still carry `media.downloaded` in a batch to `/downloaded` (spec 7).
@@ -160,6 +167,10 @@ impl Default for DeliverySettings {
             sid_lifetime: Span::seconds(600),
             max_restarts: 3,
             restart_window: Span::seconds(600),
+            queue_max_bytes: 8 << 20,
+            queue_max_age: Span::seconds(7 * 86_400),
+            daily_bytes: 0,
+            hold_on_metered: false,
             legacy_sessions_batch: false,
             send_flag: true,
         }

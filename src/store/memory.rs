@@ -20,6 +20,12 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
+    /// A store that holds these bytes, whoever wrote them: an older or newer version, or chance.
+    pub fn from_raw(records: Vec<(Vec<u8>, Vec<u8>)>) -> MemoryStore {
+        let flushed: BTreeMap<_, _> = records.into_iter().collect();
+        MemoryStore { synced: flushed.clone(), flushed, ..MemoryStore::default() }
+    }
+
     /// Takes a batch at `now_ms` on the simulated world's own clock.
     pub fn apply(&mut self, batch: &Batch, now_ms: i64) {
         let changes: Vec<Change> = batch

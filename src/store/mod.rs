@@ -2,6 +2,7 @@
 //! simulations. The store knows records, not what they mean.
 
 mod codec;
+mod guard;
 pub mod memory;
 pub mod sled;
 

@@ -1,66 +1,65 @@
 //! The store on disk: sled 0.34.7. Every sled type stays in this file, because that release is
 //! no longer maintained and another store may take its place one day.
 //!
-//! Measured (docs/performance.md): `flush` hands the log to the operating system with
-//! `sync_file_range`, which empties no drive cache; a power cut loses it. So what is promised to
-//! survive a power cut is followed by `sync_data` on a second handle of sled's file.
+//! `flush` hands the log to the operating system with `sync_file_range`, which empties no drive
+//! cache; a power cut loses it (docs/reliability.md). So what is promised to survive a power cut is
+//! followed by `sync_data` on a second handle of sled's file.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::guard::{self, Opening, io};
 use super::{Gathering, StoreError, codec};
 use crate::core::Stored;
 use crate::core::effect::{Batch, Durability};
 
-/// Smaller segments make a smaller file; 64 KiB ends near 320 KB for a box's state.
+/// Smaller segments make a smaller file.
 const SEGMENT_BYTES: usize = 64 * 1024;
 const CACHE_BYTES: u64 = 256 * 1024;
 /// A database that was just dropped may hold its lock a moment longer.
 const LOCK_RETRIES: u32 = 50;
+/// How often the size on disk is looked at, in batches.
+const SIZE_EVERY: u32 = 256;
 
 pub struct SledStore {
+    dir: PathBuf,
+    db: Open,
+    /// Above this the database is written anew.
+    max_bytes: u64,
+    batches: u32,
+}
+
+/// An open database and a second handle of its file, for `sync_data`.
+struct Open {
     path: PathBuf,
     db: sled::Db,
-    /// For `sync_data`.
     file: File,
 }
 
 impl SledStore {
-    /// Opens or creates the database in `dir`, which is created too. A database that cannot be
-    /// read is set aside as `db.broken-N` and a fresh one takes its place (api.md 2.9).
+    /// Opens or creates the database in `dir`, which is created too, and reads everything in it.
+    /// A database that cannot be read is set aside as `db.broken-N` and a fresh one takes its
+    /// place (api.md 2.9).
     ///
     /// Errors: when the directory cannot be used at all.
-    pub fn open(dir: &Path) -> Result<SledStore, StoreError> {
+    pub fn open(dir: &Path, max_bytes: u64) -> Result<(SledStore, Stored), StoreError> {
         let path = dir.join("db");
         std::fs::create_dir_all(dir).map_err(io(dir, "created"))?;
-        match open_with_retry(&path) {
-            Ok(store) => Ok(store),
+        finish_compaction(dir)?;
+        let opening = Opening::begin(dir, &path)?;
+        let (db, stored) = match open_and_read(&path) {
             Err(StoreError::Sled { source, .. }) if path.exists() => {
-                let aside = set_aside(&path)?;
-                tracing::error!(
-                    store = %path.display(),
-                    aside = %aside.display(),
-                    error = %source,
-                    "the store is broken; it was set aside and a fresh one is used"
-                );
-                open_with_retry(&path)
+                guard::set_aside(&path, &source.to_string())?;
+                open_and_read(&path)?
             }
-            Err(other) => Err(other),
-        }
-    }
-
-    /// Everything that is stored.
-    pub fn load(&self) -> Result<Stored, StoreError> {
-        let mut gathering = Gathering::default();
-        for entry in self.db.iter() {
-            let (key, value) = entry.map_err(sled(&self.path, "read"))?;
-            gathering.take(&key, &value);
-        }
-        Ok(gathering.done())
+            other => other?,
+        };
+        drop(opening);
+        Ok((SledStore { dir: dir.to_owned(), db, max_bytes, batches: 0 }, stored))
     }
 
     /// Writes batches in order with one barrier for all of them: the strongest that one asks for.
-    pub fn apply(&self, batches: &[Batch]) -> Result<(), StoreError> {
+    pub fn apply(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         if batches.is_empty() {
             return Ok(());
         }
@@ -71,22 +70,111 @@ impl SledStore {
                 None => changes.remove(codec::key(key)),
             }
         }
+        let synced = batches.iter().any(|b| b.durability == Durability::Synced);
+        self.db.write(changes, synced)?;
+        self.batches += 1;
+        if self.batches.is_multiple_of(SIZE_EVERY) && self.bytes_on_disk() > self.max_bytes {
+            self.compact()?;
+        }
+        Ok(())
+    }
+
+    pub fn bytes_on_disk(&self) -> u64 {
+        guard::bytes_on_disk(&self.db.path)
+    }
+
+    /// Deletes everything: the directory goes and is made anew, because a log-structured store
+    /// keeps old bytes (api.md 2.10).
+    pub fn wipe(&mut self) -> Result<(), StoreError> {
+        let path = self.db.path.clone();
+        // Should the rest fail, the keys at least are gone.
+        self.db.db.clear().map_err(sled(&path, "cleared"))?;
+        self.db.write(sled::Batch::default(), true)?;
+        self.replace(|_, _| Ok(()))
+    }
+
+    /// Writes what is alive into a fresh database: a log-structured store keeps old bytes.
+    fn compact(&mut self) -> Result<(), StoreError> {
+        let before = self.bytes_on_disk();
+        self.replace(|old, new| {
+            for entry in old.db.iter() {
+                let (key, value) = entry.map_err(sled(&old.path, "read"))?;
+                new.db.insert(key, value).map_err(sled(&new.path, "written"))?;
+            }
+            Ok(())
+        })?;
+        tracing::info!(before, after = self.bytes_on_disk(), "the store was written anew");
+        Ok(())
+    }
+
+    /// A fresh database takes the old one's place, filled by `fill`. Whatever the moment of a
+    /// power cut, one of the two is whole under its name (see `finish_compaction`).
+    fn replace(
+        &mut self,
+        fill: impl FnOnce(&Open, &Open) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let (path, new, old) =
+            (self.dir.join("db"), self.dir.join("db.new"), self.dir.join("db.old"));
+        remove_dir(&new)?;
+        let fresh = open_with_retry(&new)?;
+        fill(&self.db, &fresh)?;
+        fresh.write(sled::Batch::default(), true)?;
+        // The old one stays open under its new name until the fresh one has taken its place.
+        drop(fresh);
+        remove_dir(&old)?;
+        std::fs::rename(&path, &old).map_err(io(&path, "moved"))?;
+        std::fs::rename(&new, &path).map_err(io(&new, "moved"))?;
+        self.db = open_with_retry(&path)?;
+        sync_dir(&self.dir)?;
+        remove_dir(&old)
+    }
+}
+
+impl Open {
+    fn write(&self, changes: sled::Batch, synced: bool) -> Result<(), StoreError> {
         self.db.apply_batch(changes).map_err(sled(&self.path, "written"))?;
         self.db.flush().map_err(sled(&self.path, "flushed"))?;
-        if batches.iter().any(|b| b.durability == Durability::Synced) {
+        if synced {
             self.file.sync_data().map_err(io(&self.path, "synced"))?;
         }
         Ok(())
     }
 }
 
-fn open_with_retry(path: &Path) -> Result<SledStore, StoreError> {
+/// A power cut can come between the two moves of a replacement.
+fn finish_compaction(dir: &Path) -> Result<(), StoreError> {
+    let (path, new, old) = (dir.join("db"), dir.join("db.new"), dir.join("db.old"));
+    if !path.exists() && old.exists() {
+        std::fs::rename(&old, &path).map_err(io(&old, "moved"))?;
+    }
+    remove_dir(&new)?;
+    remove_dir(&old)
+}
+
+fn remove_dir(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io(path, "deleted")(e)),
+        _ => Ok(()),
+    }
+}
+
+fn open_and_read(path: &Path) -> Result<(Open, Stored), StoreError> {
+    let open = open_with_retry(path)?;
+    let mut gathering = Gathering::default();
+    for entry in open.db.iter() {
+        let (key, value) = entry.map_err(sled(path, "read"))?;
+        gathering.take(&key, &value);
+    }
+    Ok((open, gathering.done()))
+}
+
+fn open_with_retry(path: &Path) -> Result<Open, StoreError> {
     let mut left = LOCK_RETRIES;
     loop {
         match open_once(path) {
             Err(StoreError::Sled { source, .. }) if left > 0 && is_lock(source.as_ref()) => {
                 left -= 1;
-                // The only wait outside the runtime: before the daemon has begun to serve.
+                // The store's own thread, or the start before anything is served.
                 #[allow(clippy::disallowed_methods)]
                 std::thread::sleep(std::time::Duration::from_millis(100));
             }
@@ -100,7 +188,7 @@ fn is_lock(error: &(dyn std::error::Error + 'static)) -> bool {
     text.contains("lock") || text.contains("WouldBlock")
 }
 
-fn open_once(path: &Path) -> Result<SledStore, StoreError> {
+fn open_once(path: &Path) -> Result<Open, StoreError> {
     let fresh = !path.exists();
     let db = sled::Config::new()
         .path(path)
@@ -114,45 +202,87 @@ fn open_once(path: &Path) -> Result<SledStore, StoreError> {
         // A new name survives a power cut only when its directory was synced.
         file.sync_all().map_err(io(path, "synced"))?;
         for dir in [Some(path), path.parent()].into_iter().flatten() {
-            File::open(dir).and_then(|d| d.sync_all()).map_err(io(dir, "synced"))?;
+            sync_dir(dir)?;
         }
     }
-    Ok(SledStore { path: path.to_owned(), db, file })
+    Ok(Open { path: path.to_owned(), db, file })
 }
 
-impl SledStore {
-    /// Deletes everything: the directory goes and is made anew, because a log-structured store
-    /// keeps old bytes (api.md 2.10). On an error the keys at least are gone.
-    pub fn wipe(&mut self) -> Result<(), StoreError> {
-        self.db.clear().map_err(sled(&self.path, "cleared"))?;
-        self.db.flush().map_err(sled(&self.path, "flushed"))?;
-        // The old database keeps its lock until it is dropped; a stand-in takes its place.
-        let stand_in = sled::Config::new().temporary(true).open();
-        self.db = stand_in.map_err(sled(&self.path, "closed"))?;
-        std::fs::remove_dir_all(&self.path).map_err(io(&self.path, "deleted"))?;
-        *self = open_with_retry(&self.path.clone())?;
-        Ok(())
-    }
-}
-
-/// Moves a broken database out of the way and keeps only the newest of these.
-fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
-    let numbered = |n: u32| path.with_file_name(format!("db.broken-{n}"));
-    let taken: Vec<u32> = (1..1000).filter(|n| numbered(*n).exists()).collect();
-    let aside = numbered(taken.last().map_or(1, |n| n + 1));
-    std::fs::rename(path, &aside).map_err(io(path, "set aside"))?;
-    for old in taken {
-        if let Err(error) = std::fs::remove_dir_all(numbered(old)) {
-            tracing::warn!(%error, "an older broken store could not be removed");
-        }
-    }
-    Ok(aside)
-}
-
-fn io<'a>(path: &'a Path, tried: &'static str) -> impl FnOnce(std::io::Error) -> StoreError + 'a {
-    move |source| StoreError::Io { path: path.to_owned(), tried, source }
+fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    File::open(dir).and_then(|d| d.sync_all()).map_err(io(dir, "synced"))
 }
 
 fn sled<'a>(path: &'a Path, tried: &'static str) -> impl FnOnce(sled::Error) -> StoreError + 'a {
     move |source| StoreError::Sled { path: path.to_owned(), tried, source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::effect::{Key, Record};
+    use crate::core::time::BootInstant;
+    use crate::core::tracker::hit::{Detail, Hit, HitKind};
+
+    fn hit(n: u64) -> (Key, Option<Record>) {
+        let hit = Hit::new(HitKind::Ping, BootInstant(n as i64), 0.0, Detail::default());
+        (Key::Hit(1, n), Some(Record::Hit(hit)))
+    }
+
+    fn batch(changes: Vec<(Key, Option<Record>)>) -> Batch {
+        Batch { changes, durability: Durability::Synced }
+    }
+
+    #[test]
+    fn what_was_written_is_read_again_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, stored) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        assert!(stored.hits.is_empty());
+        store
+            .apply(&[batch(vec![hit(300), hit(2), hit(1)]), batch(vec![(Key::Hit(1, 2), None)])])
+            .unwrap();
+        drop(store);
+        let (_, stored) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        let numbers: Vec<u64> = stored.hits.iter().map(|(_, n, _)| *n).collect();
+        assert_eq!(numbers, [1, 300]);
+    }
+
+    #[test]
+    fn the_size_on_disk_stays_below_its_limit_and_nothing_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        const MAX: u64 = 600_000;
+        let (mut store, _) = SledStore::open(dir.path(), MAX).unwrap();
+        let mut largest = 0;
+        for n in 0..6_000 {
+            let gone = (Key::Hit(1, n), None);
+            store.apply(&[batch(vec![hit(n)]), batch(vec![gone]), batch(vec![hit(7)])]).unwrap();
+            largest = largest.max(store.bytes_on_disk());
+        }
+        assert!(largest < 2 * MAX, "{largest} bytes");
+        drop(store);
+        let (_, stored) = SledStore::open(dir.path(), MAX).unwrap();
+        assert_eq!(stored.hits.len(), 1);
+    }
+
+    #[test]
+    fn a_wiped_store_keeps_no_old_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        let media = crate::core::tracker::media::MediaInfo {
+            id: "a-film-that-nobody-should-know-of".into(),
+            ..Default::default()
+        };
+        store.apply(&[batch(vec![(Key::Media(1), Some(Record::Media(media)))])]).unwrap();
+        let trace = |dir: &Path| {
+            let mut found = false;
+            for entry in std::fs::read_dir(dir.join("db")).unwrap().flatten() {
+                let bytes = std::fs::read(entry.path()).unwrap_or_default();
+                found |= String::from_utf8_lossy(&bytes).contains("nobody-should-know");
+            }
+            found
+        };
+        assert!(trace(dir.path()));
+        store.wipe().unwrap();
+        assert!(!trace(dir.path()));
+        store.apply(&[batch(vec![hit(1)])]).unwrap();
+    }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod backoff;
+mod limits;
 pub mod outbox;
 pub mod verdict;
 pub mod wire;
@@ -9,6 +10,7 @@ pub mod wire;
 use std::collections::BTreeMap;
 
 use self::backoff::{Chance, Pace};
+pub use self::limits::DayBudget;
 use self::outbox::{Flight, Line, Outbox};
 use super::clock::{Anchor, BootId};
 use super::effect::{Durability, Key, Record, Request, Resource};
@@ -26,6 +28,8 @@ pub struct Counters {
     pub dropped: u64,
     /// Of these, what the collector had closed its session for.
     pub closed_by_server: u64,
+    /// Of these, what went because too much waited or it was too old.
+    pub over_limit: u64,
     /// Of these, pings whose fate nobody knows.
     pub ambiguous_pings: u64,
 }
@@ -36,6 +40,8 @@ pub struct Gates {
     pub consent: bool,
     pub clock_trusted: bool,
     pub online: bool,
+    /// The connection costs money, as far as the network manager says.
+    pub metered: bool,
 }
 
 #[derive(Debug)]
@@ -51,6 +57,9 @@ pub struct Delivery {
     /// A backlog after an outage is worked off at a limited rate.
     recovering: bool,
     pace: Pace,
+    pub(super) budget: DayBudget,
+    /// The budget of the day is spent: nothing before this.
+    budget_until: BootInstant,
 }
 
 /// What a turn of the delivery writes and remembers.
@@ -73,6 +82,8 @@ impl Delivery {
             spread_until: BootInstant(i64::MIN),
             recovering: false,
             pace: Pace::default(),
+            budget: DayBudget::default(),
+            budget_until: BootInstant(i64::MIN),
         }
     }
 
@@ -149,6 +160,7 @@ impl Delivery {
                 self.note(*current, clerk);
             }
         }
+        self.enforce_limits(now, clerk);
     }
 
     /// The moving part of an outbox changed: written with the next batch, or gone with it.
@@ -184,11 +196,17 @@ impl Delivery {
         self.gates.online = online;
     }
 
+    /// The network manager says whether the connection costs money.
+    pub(crate) fn metered(&mut self, metered: bool) {
+        self.gates.metered = metered;
+    }
+
     /// The wall clock was set or became trusted: queues that the collector knows nothing of are
     /// anchored anew; hits of an earlier boot that never knew the time are dated to end where
     /// this boot began (api.md 2.6).
     pub(crate) fn clock(&mut self, trusted: bool, now: Now, clerk: &mut Clerk<'_>) {
         self.gates.clock_trusted = trusted;
+        self.budget_until = BootInstant(i64::MIN);
         if !trusted {
             return;
         }
@@ -224,16 +242,18 @@ impl Delivery {
         }
     }
 
-    fn open(&self) -> bool {
-        self.gates.consent && self.gates.clock_trusted && self.gates.online
+    fn open(&self, settings: &Settings) -> bool {
+        let gates = self.gates;
+        let held = gates.metered && settings.delivery.hold_on_metered;
+        gates.consent && gates.clock_trusted && gates.online && !held
     }
 
     /// When the next request could go, if nothing else happens.
     pub fn deadline(&self, settings: &Settings) -> Option<BootInstant> {
-        if !self.open() || self.in_flight() >= settings.delivery.parallel {
+        if !self.open(settings) || self.in_flight() >= settings.delivery.parallel {
             return None;
         }
-        let gate = self.spread_until.max(self.pace.ready());
+        let gate = self.spread_until.max(self.pace.ready()).max(self.budget_until);
         self.outboxes.values().filter(|o| sendable(o)).map(|o| o.retry.not_before.max(gate)).min()
     }
 
@@ -244,7 +264,12 @@ impl Delivery {
     /// Every request that may go now: oldest session first, one in flight per session.
     pub(crate) fn pump(&mut self, now: Now, clerk: &mut Clerk<'_>) -> Vec<Request> {
         let mut requests = Vec::new();
-        if !self.open() || now.boot < self.spread_until {
+        if !self.open(clerk.settings) || now.boot < self.spread_until {
+            return requests;
+        }
+        self.enforce_limits(now, clerk);
+        if let Some(wait) = self.held_for(now, &clerk.settings.delivery) {
+            self.budget_until = now.boot + wait;
             return requests;
         }
         let mut free = clerk.settings.delivery.parallel.saturating_sub(self.in_flight());
@@ -358,6 +383,9 @@ impl Delivery {
                 None => Resource::Sessions,
             }
         };
+        if settings.delivery.daily_bytes > 0 {
+            self.budget.spend(body.to_string().len() as u64, now.wall);
+        }
         let id = RequestId(self.next_request);
         self.next_request += 1;
         outbox.flight = Some(Flight { request: id, sent_at: now.boot, hits, last_ts });

@@ -62,6 +62,8 @@ pub struct Outbox {
     pub queue: VecDeque<(u64, Hit)>,
     pub flight: Option<Flight>,
     pub retry: Retry,
+    /// What waits, as it lies in the store.
+    pub bytes: u64,
     next: u64,
 }
 
@@ -73,6 +75,7 @@ impl Outbox {
             queue: VecDeque::new(),
             flight: None,
             retry: Retry::default(),
+            bytes: 0,
             next: FIRST,
             start,
         };
@@ -84,7 +87,9 @@ impl Outbox {
     /// As it was stored; `hits` in the order of their numbers.
     pub fn restored(line: Line, start: Hit, hits: Vec<(u64, Hit)>) -> Outbox {
         let next = hits.last().map_or(FIRST, |(n, _)| n + 1).max(FIRST);
-        Outbox { line, start, queue: hits.into(), flight: None, retry: Retry::default(), next }
+        let bytes = hits.iter().map(|(_, hit)| hit.stored_bytes()).sum();
+        let retry = Retry::default();
+        Outbox { line, start, queue: hits.into(), flight: None, retry, bytes, next }
     }
 
     /// Appends a hit and gives its number.
@@ -92,6 +97,7 @@ impl Outbox {
         let number = self.next;
         self.next += 1;
         self.line.ended |= hit.kind.is_end();
+        self.bytes += hit.stored_bytes();
         self.queue.push_back((number, hit));
         number
     }
@@ -104,6 +110,7 @@ impl Outbox {
         let from = front - hits.len() as u64;
         let numbers: Vec<u64> = (from..*front).collect();
         for (number, hit) in numbers.iter().zip(hits).rev() {
+            self.bytes += hit.stored_bytes();
             self.queue.push_front((*number, hit));
         }
         self.start.detail.get_or_insert_default().params.insert("media.resume".into(), json!(true));
@@ -143,6 +150,7 @@ impl Outbox {
     /// The front hit has left the queue, delivered or dropped.
     pub fn pop(&mut self) -> Option<(u64, Hit)> {
         let (number, hit) = self.queue.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(hit.stored_bytes());
         self.line.wire.fold(&hit);
         Some((number, hit))
     }

@@ -104,6 +104,19 @@ impl Hit {
         Hit { kind, at, playhead, detail: (!empty).then(|| Box::new(detail)) }
     }
 
+    /// About what it takes in the store: its key, its numbers, its members.
+    pub fn stored_bytes(&self) -> u64 {
+        const BARE: usize = 70;
+        let texts = |m: &Params| {
+            m.iter().map(|(k, v)| k.len() + v.as_str().map_or(8, str::len) + 6).sum::<usize>()
+        };
+        let detail = self.detail.as_deref().map_or(0, |d| {
+            let custom: usize = d.custom.iter().map(|(k, v)| k.len() + v.len() + 6).sum();
+            texts(&d.params) + texts(&d.qoe) + custom + 12
+        });
+        (BARE + detail) as u64
+    }
+
     /// The name in a `stateStart` or `stateEnd`.
     pub fn state_name(&self) -> Option<&str> {
         self.detail.as_ref()?.params.get("media.state.name")?.as_str()

@@ -123,6 +123,10 @@ class Player:
             self.answered.append((HIT_OF[what], self.playhead))
         return answer.get("error")
 
+    def leaves(self):
+        self.process.stdin.close()
+        self.process.wait()
+
     def does(self, what, *rest):
         error = self.tell(what, *rest)
         expect(error is None, f"{what} was refused: {error}")

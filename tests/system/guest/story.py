@@ -57,7 +57,7 @@ def policy():
     stranger = Player("stranger")
     error = stranger.tell("open", "film-0")
     expect(error == "org.freedesktop.DBus.Error.AccessDenied", f"a stranger got {error}")
-    stranger.process.kill()
+    stranger.leaves()
 
 
 @check("a player plays over the system bus")
@@ -150,6 +150,7 @@ def one_session():
     player.all_arrived()
     starts = [kind for _, kind, _ in hits()].count("sessionStart")
     expect(starts == 1, f"{starts} sessionStart")
+    player.leaves()
 
 
 def does_not_get_ready(why):

@@ -1,0 +1,115 @@
+//! Opening a store without ever getting stuck on it (api.md 2.9): sled can panic on a file that a
+//! power cut or a bad flash has torn, and a daemon that dies of its own state at every start is
+//! worse than one that has lost it. So a note is left beside the store while it is opened; two
+//! starts that died over it set the store aside.
+
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+
+/// Starts that may die while opening before the store is taken to be broken.
+const PATIENCE: u32 = 2;
+
+/// Notes that an opening is under way, until it is dropped.
+pub(super) struct Opening {
+    note: PathBuf,
+}
+
+impl Opening {
+    /// Begins an opening; sets the store aside when earlier ones died over it.
+    pub fn begin(dir: &Path, store: &Path) -> Result<Opening, StoreError> {
+        let note = dir.join("opening");
+        let died: u32 =
+            std::fs::read_to_string(&note).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0);
+        let tries = if died >= PATIENCE && store.exists() {
+            set_aside(store, "two starts have died while opening it")?;
+            1
+        } else {
+            died + 1
+        };
+        std::fs::write(&note, tries.to_string()).map_err(io(&note, "written"))?;
+        Ok(Opening { note })
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        // Left behind, it only makes the next start more careful.
+        let _ = std::fs::remove_file(&self.note);
+    }
+}
+
+/// Moves a broken store out of the way, says so loudly, and keeps only the newest of these.
+pub(super) fn set_aside(store: &Path, why: &str) -> Result<(), StoreError> {
+    let name = store.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let numbered = |n: u32| store.with_file_name(format!("{name}.broken-{n}"));
+    let taken: Vec<u32> = (1..1000).filter(|n| numbered(*n).exists()).collect();
+    let aside = numbered(taken.last().map_or(1, |n| n + 1));
+    std::fs::rename(store, &aside).map_err(io(store, "set aside"))?;
+    tracing::error!(
+        store = %store.display(),
+        aside = %aside.display(),
+        why,
+        "the store is broken; it was set aside and a fresh one is used"
+    );
+    for old in taken {
+        if let Err(error) = std::fs::remove_dir_all(numbered(old)) {
+            tracing::warn!(%error, "an older broken store could not be removed");
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of all files below a directory.
+pub(super) fn bytes_on_disk(dir: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(meta) if meta.is_dir() => bytes_on_disk(&entry.path()),
+            Ok(meta) => meta.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+pub(super) fn io<'a>(
+    path: &'a Path,
+    tried: &'static str,
+) -> impl FnOnce(std::io::Error) -> StoreError + 'a {
+    move |source| StoreError::Io { path: path.to_owned(), tried, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_third_start_after_two_that_died_sets_the_store_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("db");
+        std::fs::create_dir(&store).unwrap();
+        for _ in 0..2 {
+            // A start that dies never drops its note.
+            std::mem::forget(Opening::begin(dir.path(), &store).unwrap());
+            assert!(store.exists());
+        }
+        drop(Opening::begin(dir.path(), &store).unwrap());
+        assert!(!store.exists());
+        assert!(dir.path().join("db.broken-1").exists());
+        assert!(!dir.path().join("opening").exists());
+    }
+
+    #[test]
+    fn one_broken_store_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("db");
+        for _ in 0..3 {
+            std::fs::create_dir(&store).unwrap();
+            set_aside(&store, "a test").unwrap();
+        }
+        let mut left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left.pop().unwrap().file_name(), "db.broken-3");
+    }
+}
