@@ -10,7 +10,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("port", &["core"]),
     ("store", &["core"]),
     ("collector", &["core", "config"]),
-    ("system", &["core"]),
+    ("system", &["core", "port"]),
     ("dbus", &["core", "port"]),
     ("mpris", &["core", "config", "port", "system"]),
     ("sim", &["core", "config", "store", "collector"]),

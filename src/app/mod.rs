@@ -104,6 +104,8 @@ pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
     let connection = bus.serve(&restored, told).await?;
     let mpris = watcher.map(|watcher| tokio::spawn(watcher.run()));
 
+    tokio::spawn(crate::system::network::watch(connection.clone(), port.clone()));
+
     let (control, controls) = mpsc::unbounded_channel();
     tokio::spawn(relay_signals(signals, arguments, control.clone()));
     tokio::spawn(async move {

@@ -1,4 +1,5 @@
-//! The machine: its clocks, its signals, the service manager.
+//! The machine: its clocks, its network, the service manager.
 
 pub mod clock;
+pub mod network;
 pub mod notify;

@@ -1,0 +1,132 @@
+//! Whether there is a network, and whether it costs money: NetworkManager or ConnMan, whichever is
+//! on the bus (api.md 1.6). Neither is fine; then delivery finds out by trying.
+
+use std::collections::HashMap;
+
+use futures_util::StreamExt;
+use futures_util::stream::select_all;
+use zbus::message::Type;
+use zbus::{Connection, MatchRule, MessageStream, OwnedVariant, Variant, fdo};
+
+use crate::core::input::Input;
+use crate::port::Port;
+
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const NM: &str = "org.freedesktop.NetworkManager";
+const NM_PATH: &str = "/org/freedesktop/NetworkManager";
+const CONNMAN: &str = "net.connman";
+const CONNMAN_MANAGER: &str = "net.connman.Manager";
+
+/// What a network manager said last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Network {
+    online: bool,
+    metered: bool,
+}
+
+/// Nobody says anything.
+const UNKNOWN: Network = Network { online: true, metered: false };
+
+/// Watches until the bus is gone.
+pub async fn watch(connection: Connection, port: Port) {
+    // Streams of their own: while we ask, the connection's other messages must not wait for us.
+    let mut changes = match listen(&connection).await {
+        Ok(streams) => select_all(streams),
+        Err(error) => {
+            tracing::warn!(%error, "no network manager can be heard; delivery finds out by trying");
+            return;
+        }
+    };
+    let mut told = UNKNOWN;
+    tell(&port, &mut told, ask(&connection).await);
+    while changes.next().await.is_some() {
+        tell(&port, &mut told, ask(&connection).await);
+    }
+}
+
+async fn listen(connection: &Connection) -> zbus::Result<Vec<MessageStream>> {
+    let signal = || MatchRule::builder().msg_type(Type::Signal);
+    let owner = |name| {
+        signal().interface("org.freedesktop.DBus").member("NameOwnerChanged").arg(0, name).build()
+    };
+    let mut streams = Vec::new();
+    for rule in [
+        signal().path(NM_PATH).interface(PROPERTIES).member("PropertiesChanged").build()?,
+        signal().path("/").interface(CONNMAN_MANAGER).member("PropertyChanged").build()?,
+        owner(NM)?,
+        owner(CONNMAN)?,
+    ] {
+        streams.push(MessageStream::for_match_rule(rule, connection, None).await?);
+    }
+    Ok(streams)
+}
+
+fn tell(port: &Port, told: &mut Network, now: Network) {
+    if now.online != told.online {
+        tracing::info!(online = now.online, "the network manager speaks");
+        port.tell(Input::Network { online: now.online });
+    }
+    if now.metered != told.metered {
+        port.tell(Input::Metered(now.metered));
+    }
+    *told = now;
+}
+
+/// Asks whoever is there. A name that nobody owns must not be started for this.
+async fn ask(connection: &Connection) -> Network {
+    let Ok(bus) = fdo::DBusProxy::new(connection).await else { return UNKNOWN };
+    for (name, ask) in [(NM, Manager::NetworkManager), (CONNMAN, Manager::ConnMan)] {
+        let Ok(name) = name.try_into() else { continue };
+        if bus.name_has_owner(name).await.unwrap_or(false)
+            && let Some(network) = ask.state(connection).await
+        {
+            return network;
+        }
+    }
+    UNKNOWN
+}
+
+#[derive(Clone, Copy)]
+enum Manager {
+    NetworkManager,
+    ConnMan,
+}
+
+impl Manager {
+    async fn state(self, connection: &Connection) -> Option<Network> {
+        let reply = match self {
+            Manager::NetworkManager => {
+                connection.call_method(Some(NM), NM_PATH, Some(PROPERTIES), "GetAll", &(NM,)).await
+            }
+            Manager::ConnMan => {
+                let manager = Some(CONNMAN_MANAGER);
+                connection.call_method(Some(CONNMAN), "/", manager, "GetProperties", &()).await
+            }
+        };
+        let values: HashMap<String, OwnedVariant> = reply.ok()?.body().deserialize().ok()?;
+        Some(match self {
+            Manager::NetworkManager => network_manager(&values),
+            Manager::ConnMan => connman(&values),
+        })
+    }
+}
+
+/// NMState: 60 and 70 reach further than this box, 0 is "unknown". NMMetered: 1 yes, 3 guessed yes.
+fn network_manager(values: &HashMap<String, OwnedVariant>) -> Network {
+    let number = |name: &str| match values.get(name).map(|v| &**v) {
+        Some(Variant::U32(n)) => Some(*n),
+        _ => None,
+    };
+    Network {
+        online: matches!(number("State"), None | Some(0 | 60 | 70)),
+        metered: matches!(number("Metered"), Some(1 | 3)),
+    }
+}
+
+fn connman(values: &HashMap<String, OwnedVariant>) -> Network {
+    let online = match values.get("State").map(|v| &**v) {
+        Some(Variant::Str(state)) => matches!(state.as_str(), "ready" | "online"),
+        _ => true,
+    };
+    Network { online, metered: false }
+}

@@ -1,0 +1,122 @@
+//! NetworkManager and ConnMan as the agent hears them (docs/api.md 1.6).
+
+mod common;
+
+use std::collections::HashMap;
+
+use common::{AGENT, AGENT_PATH, World, film, nothing, of_type};
+use zbus::{Connection, OwnedVariant, Variant, interface};
+
+const NOW: &str = "[delivery]\nreconnect_spread_seconds = 0\non_metered = \"hold\"\n";
+
+struct NetworkManager {
+    state: u32,
+    metered: u32,
+}
+
+#[interface(name = "org.freedesktop.NetworkManager")]
+impl NetworkManager {
+    #[zbus(property)]
+    fn state(&self) -> u32 {
+        self.state
+    }
+
+    #[zbus(property)]
+    fn metered(&self) -> u32 {
+        self.metered
+    }
+}
+
+const NM_PATH: &str = "/org/freedesktop/NetworkManager";
+
+async fn network_manager(world: &World, state: u32, metered: u32) -> Connection {
+    let connection = world.bus.connect().await;
+    connection
+        .object_server()
+        .at(NM_PATH, NetworkManager { state, metered })
+        .await
+        .expect("served");
+    connection.request_name("org.freedesktop.NetworkManager").await.expect("a name");
+    connection
+}
+
+async fn change(manager: &Connection, with: impl FnOnce(&mut NetworkManager)) {
+    let reference =
+        manager.object_server().interface::<_, NetworkManager>(NM_PATH).await.expect("served");
+    let mut object = reference.get_mut().await;
+    with(&mut object);
+    object.state_changed(reference.signal_emitter()).await.expect("told");
+}
+
+/// Waits until the agent thinks so.
+async fn until_online(world: &World, wanted: bool) {
+    let player = world.player().await;
+    loop {
+        let online = player.property(AGENT_PATH, AGENT, "Online").await;
+        if bool::try_from(online).expect("a boolean") == wanted {
+            return;
+        }
+    }
+}
+
+async fn play(world: &World, media: &'static str) {
+    let player = world.player().await;
+    let session = player.open(0.0, film(media)).await.expect("a session");
+    player.call(&session, "Complete", 600.0, nothing()).await.expect("complete");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offline_nothing_is_tried_and_online_everything_goes() {
+    let world = World::start(NOW).await;
+    let manager = network_manager(&world, 20, 4).await;
+    until_online(&world, false).await;
+    play(&world, "ep-1").await;
+    assert!(world.collector.hits().is_empty());
+    change(&manager, |nm| nm.state = 70).await;
+    world.wait("the session", |hits| !of_type(hits, "sessionComplete").is_empty());
+    change(&manager, |nm| nm.state = 20).await;
+    until_online(&world, false).await;
+    // Whoever spoke is gone: nobody says that there is no network.
+    manager.close().await.expect("gone");
+    until_online(&world, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hits_are_held_while_the_connection_is_metered() {
+    let world = World::start(NOW).await;
+    let manager = network_manager(&world, 20, 1).await;
+    until_online(&world, false).await;
+    play(&world, "ep-1").await;
+    change(&manager, |nm| nm.state = 70).await;
+    until_online(&world, true).await;
+    assert!(world.collector.hits().is_empty(), "held");
+    change(&manager, |nm| nm.metered = 2).await;
+    world.wait("the session", |hits| !of_type(hits, "sessionComplete").is_empty());
+}
+
+struct ConnMan(&'static str);
+
+#[interface(name = "net.connman.Manager")]
+impl ConnMan {
+    fn get_properties(&self) -> HashMap<String, OwnedVariant> {
+        let state = OwnedVariant::try_from(Variant::from(self.0)).expect("a value");
+        HashMap::from([("State".to_owned(), state)])
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connman_is_as_good() {
+    let world = World::start(NOW).await;
+    let connection = world.bus.connect().await;
+    connection.object_server().at("/", ConnMan("idle")).await.expect("served");
+    connection.request_name("net.connman").await.expect("a name");
+    until_online(&world, false).await;
+    let reference = connection.object_server().interface::<_, ConnMan>("/").await.expect("served");
+    reference.get_mut().await.0 = "online";
+    let changed = ("State", Variant::from("online"));
+    connection
+        .emit_signal(None::<&str>, "/", "net.connman.Manager", "PropertyChanged", &changed)
+        .await
+        .expect("told");
+    until_online(&world, true).await;
+}
