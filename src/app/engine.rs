@@ -319,7 +319,7 @@ impl Engine {
     }
 
     /// Puts up what readers see, and tells the bus what has changed.
-    fn publish(&mut self) {
+    pub fn publish(&mut self) {
         let delivery = self.agent.delivery();
         let mut sessions = std::collections::BTreeMap::new();
         for (number, session) in self.agent.sessions() {

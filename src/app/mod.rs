@@ -101,6 +101,7 @@ pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
     let mut present = bus.present();
     present.extend(watcher.iter().flat_map(Watcher::present));
     engine.input(Input::Recovered { present });
+    engine.publish();
     let connection = bus.serve(&restored, told).await?;
     let mpris = watcher.map(|watcher| tokio::spawn(watcher.run()));
 

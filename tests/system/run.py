@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What only a whole system can show.  usage: run.py --bin DIR --box DIR [units] [box] [arm]
+"""What only a whole system can show.  usage: run.py --bin DIR --box DIR units|box|arm ...
 
 --bin holds both programs with every feature, --box as a box carries them. What this machine cannot
 do is skipped by name. Exit status 0 only when nothing failed.
@@ -8,6 +8,8 @@ import argparse
 import os
 import subprocess
 import sys
+
+sys.dont_write_bytecode = True  # nothing is left in the tree
 
 import arm
 import box
@@ -21,11 +23,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", required=True)
     parser.add_argument("--box", required=True)
-    parser.add_argument("groups", nargs="*", choices=list(GROUPS))
+    parser.add_argument("groups", nargs="+", choices=list(GROUPS))
     arguments = parser.parse_args()
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
     results = Results()
-    for group in arguments.groups or GROUPS:
+    for group in arguments.groups:
         print(f"== {group}", flush=True)
         try:
             GROUPS[group](results, os.path.abspath(arguments.bin), os.path.abspath(arguments.box))
