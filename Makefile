@@ -36,3 +36,5 @@ lint: ## formatting and clippy
 
 deny: ## licences, duplicates and sources of the dependencies
 	$(CARGO) deny --all-features check bans licenses sources
+
+include mk/*.mk

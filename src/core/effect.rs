@@ -9,7 +9,7 @@ use super::delivery::outbox::Line;
 use super::input::{CallId, RequestId};
 use super::rejected::Rejected;
 use super::resume::ResumePoint;
-use super::sessions::SessionRecord;
+use super::sessions::{Pulse, SessionRecord};
 use super::settings::Consent;
 use super::tracker::hit::Hit;
 use super::tracker::media::MediaInfo;
@@ -39,6 +39,8 @@ pub enum Key {
     Media(u32),
     /// The moving part of a session.
     Session(u32),
+    /// What a heartbeat changes in a session and its queue.
+    Pulse(u32),
     /// The `sessionStart` of an outbox, with its parameters; written once or twice.
     Start(u64),
     /// The moving part of an outbox.
@@ -57,6 +59,7 @@ pub enum Record {
     Meta(Meta),
     Media(MediaInfo),
     Session(Box<SessionRecord>),
+    Pulse(Pulse),
     Start(Hit),
     Outbox(Box<Line>),
     Hit(Hit),

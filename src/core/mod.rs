@@ -241,7 +241,10 @@ impl Agent {
             }
             Input::Answer { request, outcome } => {
                 let (delivery, mut clerk) = self.delivery_desk();
-                delivery.answer(request, &outcome, now, &mut clerk);
+                let beat = delivery.answer(request, &outcome, now, &mut clerk);
+                if let Some(session) = beat.and_then(|number| self.sessions.get_mut(&number)) {
+                    session.beat = true;
+                }
                 self.ledger.wait(now.boot, self.settings.flush_interval);
                 None
             }
@@ -334,9 +337,10 @@ impl Agent {
         let mut hits = Vec::new();
         let open = session.tracker.phase();
         session.tracker.tick(until, &mut Desk { settings: &self.settings, hits: &mut hits });
-        session.dirty = true;
         let dormant = session.tracker.phase() == tracker::Phase::Dormant;
         let close = open == tracker::Phase::Open && dormant;
+        // What a ping changes, `submit` knows.
+        session.dirty |= close || hits.is_empty();
         self.submit(number, hits, now);
         self.ledger.wait(now.boot, self.settings.flush_interval);
         if close {
@@ -382,7 +386,14 @@ impl Agent {
             self.write_meta();
         }
         for (number, session) in &mut self.sessions {
-            if std::mem::take(&mut session.dirty) && !session.silent {
+            if session.silent {
+                continue;
+            }
+            if std::mem::take(&mut session.beat) {
+                let pulse = self.delivery.pulse(session.outbox, session.tracker.beat(), now);
+                self.ledger.put(Key::Pulse(*number), Record::Pulse(pulse));
+            }
+            if std::mem::take(&mut session.dirty) {
                 let record = Record::Session(Box::new(session.record(now)));
                 self.ledger.put(Key::Session(*number), record);
             }

@@ -5,7 +5,7 @@ use super::delivery::outbox::{Accepted, Line, Outbox};
 use super::effect::{CloseReason, Durability, Key, Meta};
 use super::input::Door;
 use super::resume::ResumePoint;
-use super::sessions::{Session, SessionRecord};
+use super::sessions::{Pulse, Session, SessionRecord};
 use super::time::{Now, Span};
 use super::tracker::Desk;
 use super::tracker::hit::Hit;
@@ -18,6 +18,7 @@ pub struct Stored {
     pub meta: Option<Meta>,
     pub media: Vec<(u32, MediaInfo)>,
     pub sessions: Vec<(u32, SessionRecord)>,
+    pub pulses: Vec<(u32, Pulse)>,
     pub starts: Vec<(u64, Hit)>,
     pub outboxes: Vec<(u64, Line)>,
     /// In the order of their numbers.
@@ -26,10 +27,34 @@ pub struct Stored {
     pub rejected: usize,
 }
 
+impl Stored {
+    /// Puts what heartbeats have changed on top of what they changed it in.
+    fn take_pulses(&mut self) {
+        for (number, pulse) in std::mem::take(&mut self.pulses) {
+            let session = self.sessions.iter_mut().find(|(n, _)| *n == number);
+            if let Some((_, session)) = session
+                && session.recorded_at <= pulse.recorded_at
+            {
+                session.recorded_at = pulse.recorded_at;
+                session.tracker.take_beat(pulse.beat);
+            }
+            let line = self.outboxes.iter_mut().find(|(key, _)| *key == pulse.outbox);
+            if let Some((_, line)) = line
+                && line.sid.is_some()
+                && line.last_ts < pulse.last_ts
+            {
+                line.last_ts = pulse.last_ts;
+                line.accepted = pulse.accepted;
+            }
+        }
+    }
+}
+
 impl Agent {
     /// Takes over what was stored. Sessions wait for `Input::Recovered`, which says whose players
     /// are still there; those of an earlier boot end here.
-    pub(super) fn restore(&mut self, stored: Stored, birth: &Birth, now: Now) {
+    pub(super) fn restore(&mut self, mut stored: Stored, birth: &Birth, now: Now) {
+        stored.take_pulses();
         let earlier = stored.meta.as_ref().map(|m| (m.boot.clone(), m.clean_stop));
         let same_bus = stored.meta.as_ref().is_some_and(|m| m.bus == birth.bus);
         let same_boot = earlier.as_ref().is_some_and(|(boot, _)| *boot == birth.boot);
@@ -59,6 +84,7 @@ impl Agent {
                 resumed: record.resumed,
                 silent: false,
                 dirty: false,
+                beat: false,
             };
             session.tracker.media = media;
             if same_boot && let Some(owner) = &mut session.owner {

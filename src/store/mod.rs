@@ -33,6 +33,7 @@ impl Gathering {
             Some((Key::Meta, Record::Meta(meta))) => self.stored.meta = Some(meta),
             Some((Key::Media(n), Record::Media(media))) => self.stored.media.push((n, media)),
             Some((Key::Session(n), Record::Session(s))) => self.stored.sessions.push((n, *s)),
+            Some((Key::Pulse(n), Record::Pulse(pulse))) => self.stored.pulses.push((n, pulse)),
             Some((Key::Start(n), Record::Start(hit))) => self.stored.starts.push((n, hit)),
             Some((Key::Outbox(n), Record::Outbox(line))) => self.stored.outboxes.push((n, *line)),
             Some((Key::Hit(o, n), Record::Hit(hit))) => self.stored.hits.push((o, n, hit)),

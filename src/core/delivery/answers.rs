@@ -9,26 +9,24 @@ use crate::core::time::{BootInstant, Now, Span};
 use crate::core::tracker::hit::HitKind;
 
 impl Delivery {
-    /// The collector's answer.
+    /// The collector's answer. Gives the session for which only a heartbeat has changed.
     pub(crate) fn answer(
         &mut self,
         request: RequestId,
         outcome: &Outcome,
         now: Now,
         clerk: &mut Clerk<'_>,
-    ) {
+    ) -> Option<u32> {
         let flying = |o: &Outbox| o.flight.as_ref().is_some_and(|f| f.request == request);
-        let Some((&key, outbox)) = self.outboxes.iter_mut().find(|(_, o)| flying(o)) else {
-            return;
-        };
-        let Some(flight) = outbox.flight.take() else { return };
+        let (&key, outbox) = self.outboxes.iter_mut().find(|(_, o)| flying(o))?;
+        let flight = outbox.flight.take()?;
         let resource = match (&outbox.line.sid, outbox.line.downloaded) {
             (_, true) => Resource::Downloaded,
             (Some(sid), _) => Resource::Events { sid: sid.clone() },
             (None, _) => Resource::Sessions,
         };
         match verdict::judge(&resource, outcome, now.wall) {
-            Verdict::Accepted { sid } => self.accepted(key, sid, flight, clerk),
+            Verdict::Accepted { sid } => return self.accepted(key, sid, flight, clerk),
             Verdict::Refused { status, message } => self.refused(key, status, message, clerk),
             Verdict::Gone => self.gone(key, now, clerk),
             Verdict::Ambiguous { why } => {
@@ -41,11 +39,21 @@ impl Delivery {
             }
             Verdict::Later { after, why } => self.later(key, now, after, &why, clerk),
         }
+        None
     }
 
-    fn accepted(&mut self, key: u64, sid: Option<String>, flight: Flight, clerk: &mut Clerk<'_>) {
-        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
+    fn accepted(
+        &mut self,
+        key: u64,
+        sid: Option<String>,
+        flight: Flight,
+        clerk: &mut Clerk<'_>,
+    ) -> Option<u32> {
+        let outbox = self.outboxes.get_mut(&key)?;
         let opened = sid.is_some();
+        let front = outbox.queue.front().map(|(_, hit)| hit);
+        let heartbeat = !outbox.line.ended
+            && front.is_some_and(|h| h.kind == HitKind::Ping && h.detail.is_none());
         for _ in 0..flight.hits {
             if let Some((number, hit)) = outbox.pop() {
                 if hit.kind != HitKind::Ping {
@@ -61,6 +69,7 @@ impl Delivery {
         if opened {
             // A power cut must not open the session twice (api.md 2.11).
             outbox.line.sid = sid;
+            clerk.ledger.delete(Key::Pulse(outbox.line.session));
             clerk.ledger.want(Durability::Synced);
             outbox.retry.not_before = BootInstant(i64::MIN);
             tracing::info!(
@@ -71,7 +80,11 @@ impl Delivery {
         } else {
             outbox.retry.succeeded();
         }
+        if heartbeat {
+            return Some(outbox.line.session);
+        }
         self.note(key, clerk);
+        None
     }
 
     /// The front hit is gone without having been delivered.

@@ -16,8 +16,10 @@ use super::clock::{Anchor, BootId};
 use super::effect::{Durability, Key, Record, Request, Resource};
 use super::input::RequestId;
 use super::ledger::Ledger;
+use super::sessions::Pulse;
 use super::settings::Settings;
 use super::time::{BootInstant, Now, WallTime};
+use super::tracker::Beat;
 use super::tracker::hit::{Fill, Hit, HitKind};
 
 /// What has become of hits since the agent started (api.md 1.3).
@@ -109,6 +111,18 @@ impl Delivery {
     pub fn queued_of(&self, session: u32) -> (u32, bool) {
         let own = self.outboxes.values().filter(|o| o.line.session == session);
         own.fold((0, false), |(n, _), o| (n + o.queue.len() as u32, o.line.sid.is_some()))
+    }
+
+    /// What a heartbeat has changed in a session and its queue.
+    pub(crate) fn pulse(&self, outbox: u64, beat: Beat, now: Now) -> Pulse {
+        let line = self.outboxes.get(&outbox).map(|o| &o.line);
+        Pulse {
+            recorded_at: now.boot,
+            beat,
+            outbox,
+            accepted: line.and_then(|l| l.accepted),
+            last_ts: line.and_then(|l| l.last_ts),
+        }
     }
 
     pub fn sid(&self, outbox: u64) -> Option<&str> {
@@ -341,6 +355,8 @@ impl Delivery {
             clerk.ledger.put(Key::Hit(key, *number), Record::Hit(hit.clone()));
         }
         clerk.ledger.put(Key::Start(key), Record::Start(outbox.start.clone()));
+        // What a heartbeat said of the old sid must not be taken for the new one's.
+        clerk.ledger.delete(Key::Pulse(outbox.line.session));
         clerk.ledger.want(Durability::Flushed);
         tracing::info!(
             media = outbox.line.media_id,

@@ -111,6 +111,15 @@ struct Context {
     opened_at: BootInstant,
 }
 
+/// What a heartbeat changes in a tracker.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Beat {
+    #[serde(rename = "p")]
+    ping_from: BootInstant,
+    #[serde(rename = "h")]
+    playhead: Playhead,
+}
+
 /// Where hits go while a call is worked on, with the numbers that rules ask for.
 pub(crate) struct Desk<'a> {
     pub settings: &'a Settings,
@@ -162,6 +171,15 @@ impl Tracker {
 
     pub fn state(&self) -> State {
         self.context.state()
+    }
+
+    pub(crate) fn beat(&self) -> Beat {
+        Beat { ping_from: self.context.ping_from, playhead: self.context.playhead }
+    }
+
+    pub(crate) fn take_beat(&mut self, beat: Beat) {
+        self.context.ping_from = beat.ping_from;
+        self.context.playhead = beat.playhead;
     }
 
     pub fn in_ad(&self) -> bool {

@@ -10,10 +10,14 @@ use crate::core::time::BootInstant;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Playhead {
     /// Seconds in the main content.
+    #[serde(rename = "b")]
     base: f64,
+    #[serde(rename = "s")]
     since: BootInstant,
     /// Content seconds per second; 1 is normal play.
+    #[serde(rename = "r")]
     rate: f64,
+    #[serde(rename = "m")]
     moving: bool,
 }
 
