@@ -59,12 +59,14 @@ def show(who, text, strong=False):
 class Stage:
     """The processes of the demo; nothing of them is left behind."""
 
-    def __init__(self, binaries, mpris):
+    def __init__(self, binaries):
         self.dir = tempfile.mkdtemp(prefix="playheadd-demo-")
         self.binaries = binaries
         self.processes = []
         self.hits = queue.Queue()
         self.seen = []
+
+    def set(self, mpris):
         self.start_bus()
         self.start_collector()
         self.start_agent(mpris)
@@ -85,7 +87,7 @@ class Stage:
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.address = daemon.stdout.readline().strip()
         if not self.address:
-            sys.exit("demo: dbus-daemon did not start")
+            raise RuntimeError("dbus-daemon did not start")
         self.environment = dict(os.environ, DBUS_SESSION_BUS_ADDRESS=self.address)
         show("bus", "a private D-Bus daemon is up")
 
@@ -272,11 +274,12 @@ def main():
     arguments = parser.parse_args()
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda *_: sys.exit(1))
-    stage = Stage(arguments.bin, arguments.mpv)
+    stage = Stage(arguments.bin)
     try:
+        stage.set(arguments.mpv)
         player = MpvPlayer(stage) if arguments.mpv else BusPlayer(stage)
         return judge(stage, *story(stage, player))
-    except RuntimeError as error:
+    except (RuntimeError, KeyError, OSError, dbus.DBusException) as error:
         print(f"NOT PROVED: {error}")
         return 1
     finally:

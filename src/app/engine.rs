@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::AppError;
@@ -16,6 +17,7 @@ use crate::core::Agent;
 use crate::core::effect::{Batch, Durability, Effect, Reply, Request};
 use crate::core::input::{CallId, Input};
 use crate::core::rejected::{Refusal, Rejected};
+use crate::core::time::{BootInstant, Span};
 use crate::core::tracker::media::MediaInfo;
 use crate::port::{Answer, News, Picture, Port, Said, SessionView};
 use crate::system::clock;
@@ -28,6 +30,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// An idle loop turns at least this often, so that a suspended clock is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+/// A status line and a sign of life are worth a message to the service manager this often.
+const MANAGER_INTERVAL: Span = Span::millis(500);
 const UNTRUSTED_SLEEP: Duration = Duration::from_secs(1);
 
 /// What comes from the process itself.
@@ -54,11 +58,12 @@ pub struct Engine {
     watch: clock::Watch,
     answers: HashMap<CallId, Answer>,
     held: VecDeque<Held>,
-    flying: usize,
+    flying: JoinSet<()>,
     store_healthy: bool,
     collector: String,
     media: HashMap<u32, Arc<MediaInfo>>,
     longest_sleep: Duration,
+    told_at: Option<BootInstant>,
 }
 
 impl Engine {
@@ -84,11 +89,12 @@ impl Engine {
             watch,
             answers: HashMap::new(),
             held: VecDeque::new(),
-            flying: 0,
+            flying: JoinSet::new(),
             store_healthy: true,
             collector: String::new(),
             media: HashMap::new(),
             longest_sleep,
+            told_at: None,
         }
     }
 
@@ -128,11 +134,21 @@ impl Engine {
             self.look_at_the_clock();
             self.tick_if_due();
             self.publish();
-            self.notify.status(&self.status());
-            self.notify.watchdog();
+            while self.flying.try_join_next().is_some() {}
+            self.tell_the_manager();
         };
         self.leave(&mut inputs).await;
         left
+    }
+
+    /// Status and watchdog, not more often than anybody looks.
+    fn tell_the_manager(&mut self) {
+        let now = clock::now().boot;
+        if self.told_at.is_none_or(|told| now - told >= MANAGER_INTERVAL) {
+            self.told_at = Some(now);
+            self.notify.status(&self.status());
+            self.notify.watchdog();
+        }
     }
 
     fn take(&mut self, first: Said, inputs: &mut mpsc::UnboundedReceiver<Said>) {
@@ -148,9 +164,6 @@ impl Engine {
     fn said(&mut self, said: Said) {
         if let Some((call, answer)) = said.answer {
             self.answers.insert(call, answer);
-        }
-        if matches!(said.input, Input::Answer { .. }) {
-            self.flying -= 1;
         }
         self.input(said.input);
     }
@@ -188,7 +201,8 @@ impl Engine {
         for effect in effects {
             match effect {
                 Effect::Wipe => {
-                    // Nothing that was held may be sent any more.
+                    // Nothing that was held or is under way may be sent any more.
+                    self.flying.abort_all();
                     for held in &mut self.held {
                         held.effects.retain(|e| !matches!(e, Effect::Send(_)));
                     }
@@ -263,10 +277,9 @@ impl Engine {
     }
 
     fn send(&mut self, request: Request) {
-        self.flying += 1;
         let (client, port) = (self.client.clone(), self.port.clone());
         tracing::debug!(path = request.resource.path(), "sending");
-        tokio::spawn(async move {
+        self.flying.spawn(async move {
             let outcome = client.send(&request).await;
             port.tell(Input::Answer { request: request.id, outcome });
         });
@@ -280,18 +293,22 @@ impl Engine {
     }
 
     fn reload(&mut self, config: Config) {
+        self.notify.reloading(clock::monotonic_us());
         let url = config.collector.url.clone().unwrap_or_default();
         match Client::new(&url, &config.collector) {
             Ok(client) => {
                 self.client = client;
                 self.collector = host(&url);
                 self.input(Input::Reload { settings: Box::new(config.settings) });
-                tracing::info!("the configuration was read anew; bus, store and mpris keep theirs");
+                tracing::info!(
+                    "the configuration was read anew; bus, store, limits of messages, mpris, clock and log keep theirs until a restart"
+                );
             }
             Err(error) => {
                 tracing::error!(%error, "the configuration is broken; the old one stays in force");
             }
         }
+        self.notify.ready(&self.status());
     }
 
     /// Everything is written, what can be delivered in two seconds is delivered.
@@ -301,12 +318,14 @@ impl Engine {
         let last_words = async {
             loop {
                 self.tick_if_due();
-                if self.flying == 0 && self.held.is_empty() {
+                while self.flying.try_join_next().is_some() {}
+                if self.flying.is_empty() && inputs.is_empty() && self.held.is_empty() {
                     return;
                 }
                 tokio::select! {
                     Some(written) = self.writer.written.recv() => self.written(written),
                     Some(said) = inputs.recv() => self.take(said, inputs),
+                    Some(_) = self.flying.join_next() => {}
                 }
             }
         };
@@ -358,8 +377,9 @@ impl Engine {
     fn status(&self) -> String {
         let status = self.agent.status();
         format!(
-            "{} sessions, {} hits delivered, {} waiting{}",
+            "{} session{}, {} hits delivered, {} waiting{}",
             status.active_sessions,
+            if status.active_sessions == 1 { "" } else { "s" },
             status.counters.delivered,
             status.queued_hits,
             if status.gates.consent { "" } else { "; waiting for consent" }

@@ -14,11 +14,11 @@ use self::engine::{Control, Engine};
 use self::writer::{Place, Writer};
 use crate::collector::Client;
 use crate::config::{Config, ConfigError};
-use crate::core::input::Input;
+use crate::core::input::{Door, Input};
 use crate::core::{Agent, Birth};
 use crate::dbus::{Bus, BusAddress};
 use crate::mpris::Watcher;
-use crate::port::Port;
+use crate::port::{Port, Said};
 use crate::system::clock;
 use crate::system::notify::Notify;
 
@@ -36,6 +36,8 @@ pub enum AppError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Collector(#[from] crate::collector::CollectorError),
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
     #[error(transparent)]
     Bus(#[from] crate::dbus::BusError),
     #[error("the boot id cannot be read: {0}")]
@@ -68,18 +70,49 @@ pub fn load(arguments: &Arguments) -> Result<Config, AppError> {
     Ok(config)
 }
 
+/// Everything of the configuration that can be tried without running.
+pub fn check(config: &Config) -> Result<(), AppError> {
+    Client::new(config.collector.url.as_deref().unwrap_or_default(), &config.collector)?;
+    Ok(())
+}
+
 /// Runs the daemon until it is asked to stop.
 pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|e| AppError::System("signal handling", e))?;
+    let (control, mut controls) = mpsc::unbounded_channel();
+    let bus = arguments.bus.clone();
+    tokio::spawn(relay_signals(signals, arguments, control.clone()));
+    // A bus that does not answer must not keep us from stopping.
+    let (engine, inputs) = tokio::select! {
+        started = start(&bus, &config, control) => started?,
+        () = stopped(&mut controls) => return Ok(()),
+    };
+    engine.run(inputs, controls).await
+}
+
+/// Waits for a stop and drops everything else that is said meanwhile.
+async fn stopped(controls: &mut mpsc::UnboundedReceiver<Control>) {
+    while let Some(control) = controls.recv().await {
+        if matches!(control, Control::Stop) {
+            return;
+        }
+    }
+}
+
+/// Makes the parts and joins them. When this is done, the daemon can be called.
+async fn start(
+    bus: &BusAddress,
+    config: &Config,
+    control: mpsc::UnboundedSender<Control>,
+) -> Result<(Engine, mpsc::UnboundedReceiver<Said>), AppError> {
     let url = config.collector.url.clone().unwrap_or_default();
     let client = Client::new(&url, &config.collector)?;
     let place = Place { dir: config.store.path.clone(), max_bytes: config.store.max_bytes };
-    let (store, stored) = place.open();
+    let (store, stored) = place.open()?;
     let (port, inputs) = Port::new();
     let (news, told) = mpsc::unbounded_channel();
-    let limits = config.settings.limits.clone();
-    let bus = Bus::connect(&arguments.bus, port.clone(), limits).await?;
+    let bus = Bus::connect(bus, port.clone(), config.settings.limits.clone()).await?;
     let now = clock::now();
     let watch = clock::Watch::new(now, config.require_sync);
     let birth = Birth {
@@ -91,47 +124,46 @@ pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
     };
     let agent = Agent::new(config.settings.clone(), stored, birth, now);
     let restored: Vec<u32> = agent.sessions().map(|(number, _)| number).collect();
-
-    let notify = Notify::from_environment();
-    let writer =
-        Writer::start(store, place).map_err(|e| AppError::System("the store's thread", e))?;
-    let mut engine = Engine::new(agent, client, writer, port.clone(), news, notify, watch);
-    let watcher = watch_mpris(&config, port.clone()).await;
+    let watcher = watch_mpris(config, &agent, port.clone()).await;
     // First of all the agent learns whose players are still there; then it may be called.
     let mut present = bus.present();
     present.extend(watcher.iter().flat_map(Watcher::present));
+    let writer =
+        Writer::start(store, place).map_err(|e| AppError::System("the store's thread", e))?;
+    let notify = Notify::from_environment();
+    let mut engine = Engine::new(agent, client, writer, port.clone(), news, notify, watch);
     engine.input(Input::Recovered { present });
     engine.publish();
     let connection = bus.serve(&restored, told).await?;
-    let mpris = watcher.map(|watcher| tokio::spawn(watcher.run()));
-
-    tokio::spawn(crate::system::network::watch(connection.clone(), port.clone()));
-
-    let (control, controls) = mpsc::unbounded_channel();
-    tokio::spawn(relay_signals(signals, arguments, control.clone()));
+    if let Some(watcher) = watcher {
+        tokio::spawn(watcher.run());
+    }
+    tokio::spawn(crate::system::network::watch(connection.clone(), port));
     tokio::spawn(async move {
         connection.closed().await;
         let _ = control.send(Control::BusGone);
     });
     engine.ready(&url);
-    let left = engine.run(inputs, controls).await;
-    if let Some(task) = mpris {
-        task.abort();
-    }
-    left
+    Ok((engine, inputs))
 }
 
 /// MPRIS is an extra: without its bus the daemon works for everybody else.
-async fn watch_mpris(config: &Config, port: Port) -> Option<Watcher> {
+async fn watch_mpris(config: &Config, agent: &Agent, port: Port) -> Option<Watcher> {
     if !config.mpris.enabled {
         return None;
     }
-    Watcher::connect(&config.mpris, port)
+    let mut watcher = Watcher::connect(&config.mpris, port)
         .await
         .inspect_err(|error| {
             tracing::error!(%error, "the bus of the MPRIS players cannot be reached; they are not tracked");
         })
-        .ok()
+        .ok()?;
+    for (_, session) in agent.sessions().filter(|(_, s)| s.door == Door::Mpris) {
+        if let Some(owner) = &session.owner {
+            watcher.adopt(owner, &session.tracker.media().id);
+        }
+    }
+    Some(watcher)
 }
 
 /// SIGTERM and SIGINT stop the daemon, SIGHUP reads the configuration anew; a broken one leaves

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::core::Stored;
 use crate::core::effect::Batch;
 use crate::store::StoreError;
-use crate::store::sled::SledStore;
+use crate::store::sled::{self as store, SledStore};
 
 /// How long a store that could not be written is left alone.
 const RETRY: Duration = Duration::from_secs(5);
@@ -44,12 +44,18 @@ pub struct Place {
 impl Place {
     /// Opens the store, or does without: the daemon never refuses to start over its own state
     /// (api.md 2.9).
-    pub fn open(&self) -> (Option<SledStore>, Stored) {
+    ///
+    /// Errors: `InUse`, because two daemons on one state would lose it.
+    pub fn open(&self) -> Result<(Option<SledStore>, Stored), StoreError> {
         match SledStore::open(&self.dir, self.max_bytes) {
-            Ok((store, stored)) => (Some(store), stored),
+            Ok((store, stored)) => Ok((Some(store), stored)),
+            Err(error @ StoreError::InUse { .. }) => Err(error),
             Err(error) => {
-                tracing::error!(%error, "the store cannot be used; going on from memory");
-                (None, Stored::default())
+                tracing::error!(
+                    error = error.report(),
+                    "the store cannot be used; going on from memory"
+                );
+                Ok((None, Stored::default()))
             }
         }
     }
@@ -67,9 +73,9 @@ impl Writer {
     pub fn start(store: Option<SledStore>, place: Place) -> std::io::Result<Writer> {
         let (jobs, waiting) = std_mpsc::channel();
         let (word, written) = mpsc::unbounded_channel();
-        let thread = std::thread::Builder::new()
-            .name("store".into())
-            .spawn(move || Shelf { store, place }.work(&waiting, &word))?;
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
+            Shelf { read: store.is_some(), store, place, to_delete: false }.work(&waiting, &word)
+        })?;
         Ok(Writer { jobs: Some(jobs), thread: Some(thread), next: 0, written })
     }
 
@@ -103,22 +109,24 @@ impl Writer {
     }
 }
 
-/// The store, if there is one at the moment.
+/// The store as its thread has it.
 struct Shelf {
     store: Option<SledStore>,
     place: Place,
+    /// What lies there has been read, so that what is kept belongs on top of it.
+    read: bool,
+    /// The viewer has opted out and the old bytes are still there.
+    to_delete: bool,
 }
 
 impl Shelf {
     fn work(mut self, waiting: &std_mpsc::Receiver<Job>, word: &mpsc::UnboundedSender<Written>) {
         let mut kept: Vec<Batch> = Vec::new();
-        if self.store.is_none()
-            && word.send(Written::Failed(0, "it could not be opened".into())).is_err()
-        {
+        if !self.read && word.send(Written::Failed(0, "it could not be opened".into())).is_err() {
             return;
         }
         loop {
-            let first = match kept.is_empty() {
+            let first = match kept.is_empty() && !self.to_delete {
                 true => waiting.recv().map_err(|_| std_mpsc::RecvTimeoutError::Disconnected),
                 false => waiting.recv_timeout(RETRY),
             };
@@ -133,7 +141,7 @@ impl Shelf {
                     }
                     Job::Wipe => {
                         kept.clear();
-                        self.wipe();
+                        self.to_delete = true;
                     }
                 }
                 next = waiting.try_recv().ok();
@@ -144,9 +152,11 @@ impl Shelf {
                     Written::Done(last)
                 }
                 Err(error) => {
+                    // sled does not recover from an error by itself: the next try opens it anew.
+                    self.store = None;
                     // Later changes of a key come after earlier ones, so one batch holds them all.
                     squash(&mut kept);
-                    Written::Failed(last, error.to_string())
+                    Written::Failed(last, error.report())
                 }
             };
             if ended || word.send(said).is_err() {
@@ -156,22 +166,29 @@ impl Shelf {
     }
 
     fn apply(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
-        if self.store.is_none() && !batches.is_empty() {
-            // What was in it could not be read when we started and must not mix with what is new.
-            let (mut store, _) = SledStore::open(&self.place.dir, self.place.max_bytes)?;
-            store.wipe()?;
-            tracing::warn!("the store can be used again; what it held before this start is gone");
-            self.store = Some(store);
+        if self.to_delete {
+            self.store = None;
+            store::delete(&self.place.dir)?;
+            self.to_delete = false;
+            self.read = true;
         }
-        self.store.as_mut().map_or(Ok(()), |store| store.apply(batches))
+        if batches.is_empty() {
+            return Ok(());
+        }
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => self.open()?,
+        };
+        self.store.insert(store).apply(batches)
     }
 
-    fn wipe(&mut self) {
-        if let Some(store) = &mut self.store
-            && let Err(error) = store.wipe()
-        {
-            tracing::error!(%error, "the store could not be deleted");
+    fn open(&mut self) -> Result<SledStore, StoreError> {
+        if !self.read {
+            // Its numbers are those of another life and must not mix with ours.
+            store::set_aside(&self.place.dir, "it could not be read when the daemon started")?;
+            self.read = true;
         }
+        SledStore::open(&self.place.dir, self.place.max_bytes).map(|(store, _)| store)
     }
 }
 

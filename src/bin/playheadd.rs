@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 fn start(arguments: Arguments, check: bool) -> Result<(), AppError> {
     let config = app::load(&arguments)?;
     if check {
-        return Ok(());
+        return app::check(&config);
     }
     app::log(config.log_level);
     // One thread: the order of the wire is the order of the engine (api.md 1.5).

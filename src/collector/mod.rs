@@ -22,6 +22,8 @@ pub enum CollectorError {
     File { what: &'static str, path: std::path::PathBuf, source: std::io::Error },
     #[error("{what} {} holds no usable certificate or key: {why}", path.display())]
     Certificate { what: &'static str, path: std::path::PathBuf, why: String },
+    #[error("collector.url '{0}' is no URL: {1}")]
+    Url(String, String),
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),
 }
@@ -36,6 +38,11 @@ pub struct Client {
 impl Client {
     /// Makes a client for `base`, the collector's URL without a trailing slash.
     pub fn new(base: &str, config: &CollectorConfig) -> Result<Client, CollectorError> {
+        let url = reqwest::Url::parse(base)
+            .map_err(|e| CollectorError::Url(base.to_owned(), e.to_string()))?;
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(CollectorError::Url(base.to_owned(), "it names no host".into()));
+        }
         let chain = |e: reqwest::Error| CollectorError::Client(causes(&e));
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls::config(config)?)

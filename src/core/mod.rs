@@ -55,6 +55,8 @@ pub struct Agent {
     /// When the restored sessions were last written.
     recorded: BTreeMap<u32, BootInstant>,
     rejected_events: u64,
+    /// As it was last written.
+    written_rejected: u64,
     warnings: Warnings,
 }
 
@@ -116,6 +118,7 @@ impl Agent {
             recovering: true,
             recorded: BTreeMap::new(),
             rejected_events: 0,
+            written_rejected: 0,
             warnings: Warnings::default(),
         };
         agent.delivery.budget = agent.meta.budget;
@@ -245,6 +248,10 @@ impl Agent {
                 if let Some(session) = beat.and_then(|number| self.sessions.get_mut(&number)) {
                     session.beat = true;
                 }
+                if self.meta.next_rejected != self.written_rejected {
+                    self.written_rejected = self.meta.next_rejected;
+                    self.write_meta();
+                }
                 self.ledger.wait(now.boot, self.settings.flush_interval);
                 None
             }
@@ -269,8 +276,12 @@ impl Agent {
                 None
             }
             Input::Reload { settings } => {
+                let tracked = !self.opted_out();
                 self.settings = *settings;
                 self.apply_settings();
+                if tracked && self.opted_out() {
+                    self.set_consent(Consent::Out, now);
+                }
                 None
             }
             Input::Recovered { present } => {
@@ -341,9 +352,13 @@ impl Agent {
         let close = open == tracker::Phase::Open && dormant;
         // What a ping changes, `submit` knows.
         session.dirty |= close || hits.is_empty();
+        let orphan = session.owner.is_none();
         self.submit(number, hits, now);
         self.ledger.wait(now.boot, self.settings.flush_interval);
-        if close {
+        if close && orphan {
+            // Nobody is left who could revive it.
+            self.close(number, effect::CloseReason::Vanished, now);
+        } else if close {
             self.keep_point(number, false, now.boot, now);
             self.announce(effect::Notice::Closed(number, effect::CloseReason::Idle));
         }

@@ -108,7 +108,8 @@ impl ResumePoints {
         ledger.want(Durability::Synced);
         self.points.insert(key, point);
         while self.points.len() > settings.max_resume_points {
-            let age = |p: &ResumePoint| (p.ended_at, p.ended);
+            // One that no clock has dated is of this boot, or nearly: newer than what is dated.
+            let age = |p: &ResumePoint| (p.ended_at.unwrap_or(WallTime(i64::MAX)), p.ended);
             let oldest = self.points.iter().min_by_key(|(_, p)| age(p)).map(|(k, _)| k.clone());
             let Some(key) = oldest else { break };
             self.points.remove(&key);

@@ -10,7 +10,7 @@ use super::interrupt::{Cause, Interrupt};
 use super::rejected::{Refusal, Rejected};
 use super::resume::{self, ResumePoint};
 use super::time::{BootInstant, Now, WallTime, second_of_day};
-use super::tracker::event::{Event, EventName, Info, Reader};
+use super::tracker::event::{Event, EventName, Info, MOST, Reader};
 use super::tracker::hit::{Hit, HitKind};
 use super::tracker::media::MediaInfo;
 use super::tracker::{Beat, Desk, Phase, Tracker};
@@ -107,6 +107,7 @@ impl Agent {
             .text("app")?
             .filter(|a| !a.is_empty())
             .unwrap_or(app);
+        self.one_door(&player, door, &media.id)?;
         if let Some(&open) = self.players.get(&player)
             && let Some(session) = self.sessions.get(&open)
         {
@@ -141,7 +142,7 @@ impl Agent {
         tracing::info!(
             session = number,
             app,
-            media = tracker.media.id,
+            media = tracker.media.log_id(),
             resume = beginning.resume,
             position,
             "session opened"
@@ -170,6 +171,23 @@ impl Agent {
         self.ledger.want(Durability::Synced);
         self.announce(Notice::Opened(number));
         Ok(Reply::Session(number))
+    }
+
+    /// A player uses one door: while its connection has a session by method, signals for the same
+    /// media are ignored (api.md 1.4).
+    fn one_door(&self, player: &PlayerId, door: Door, media_id: &str) -> Result<(), Rejected> {
+        let by_method = |s: &Session| {
+            let owner = s.owner.as_ref().map(|o| &o.sender);
+            s.door == Door::Method
+                && owner == Some(&player.sender)
+                && s.tracker.media.id == media_id
+        };
+        if door == Door::Signal && self.sessions.values().any(by_method) {
+            return Err(Rejected::not_allowed(
+                "this connection has a session of this media by method; a player uses one door",
+            ));
+        }
+        Ok(())
     }
 
     fn check_session_limits(&self, player: &PlayerId) -> Result<(), Rejected> {
@@ -231,7 +249,11 @@ impl Agent {
         }
         if dormant && session.tracker.phase() == Phase::Open {
             session.resumed = true;
-            tracing::info!(session = number, media = session.tracker.media.id, "session revived");
+            tracing::info!(
+                session = number,
+                media = session.tracker.media.log_id(),
+                "session revived"
+            );
         }
         let promise = match event {
             Event::Playhead | Event::Qoe(_) => None,
@@ -293,7 +315,7 @@ impl Agent {
             restarts: Vec::new(),
         };
         match hits.as_slice() {
-            [only] if only.kind == HitKind::Ping && only.detail.is_none() => session.beat = true,
+            [only] if only.kind == HitKind::Ping && !only.has_detail() => session.beat = true,
             _ => session.dirty = true,
         }
         let mut current = session.outbox;
@@ -349,7 +371,7 @@ impl Agent {
         tracing::info!(
             session = number,
             app = session.app,
-            media = session.tracker.media.id,
+            media = session.tracker.media.log_id(),
             reason = reason.name(),
             "session closed"
         );
@@ -435,8 +457,12 @@ impl Agent {
 }
 
 fn finite(playhead: f64) -> Result<f64, Rejected> {
-    if playhead.is_finite() {
+    if playhead.is_finite() && playhead <= MOST {
         Ok(playhead)
+    } else if playhead.is_finite() {
+        Err(Rejected::invalid(format!(
+            "the playhead must be at most {MOST} seconds, got {playhead}"
+        )))
     } else {
         Err(Rejected::invalid(format!(
             "the playhead must be a finite number of seconds, got {playhead}"

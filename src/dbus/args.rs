@@ -99,7 +99,7 @@ fn value_of(key: &str, value: &Variant<'_>, limits: &Limits) -> Result<Value, Re
         Variant::I64(n) => Value::Int(*n),
         Variant::U64(n) => match i64::try_from(*n) {
             Ok(n) => Value::Int(n),
-            Err(_) => return Err(Rejected::invalid(format!("'{key}': {n} is too large"))),
+            Err(_) => Value::Other("an integer (t) that is too large".into()),
         },
         Variant::Variant(inner) => value_of(key, inner, limits)?,
         Variant::Dict(dict) if value.value_signature().to_string() == "a{ss}" => {

@@ -9,10 +9,13 @@ mod owners;
 mod players;
 mod session;
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 use zbus::connection::Builder;
+use zbus::fdo::{RequestNameFlags, RequestNameReply};
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, MessageStream, fdo};
+use zbus::{Connection, Message, MessageStream, fdo};
 
 use self::agent::AgentObject;
 pub use self::agent::{AGENT_INTERFACE, AGENT_PATH};
@@ -27,6 +30,22 @@ use crate::port::{Changed, News, Port};
 pub const BUS_NAME: &str = "tv.playhead.Agent1";
 /// The interface of a session object.
 pub use self::session::SESSION_INTERFACE;
+
+/// A bus or a peer that does not answer must not hold us up for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A method of the bus itself.
+pub(super) async fn call_bus<B>(
+    connection: &Connection,
+    method: &str,
+    body: &B,
+) -> zbus::Result<Message>
+where
+    B: serde::Serialize + zbus::DynamicType,
+{
+    const BUS: &str = "org.freedesktop.DBus";
+    connection.call_method(Some(BUS), "/org/freedesktop/DBus", Some(BUS), method, body).await
+}
 
 /// Which bus to serve on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +76,11 @@ impl BusAddress {
             BusAddress::Session => ("session", Builder::session()),
             BusAddress::Address(address) => (address.as_str(), Builder::address(address.as_str())),
         };
-        builder.build().await.map_err(|e| BusError::Connect(what.to_owned(), e))
+        builder
+            .method_timeout(PATIENCE)
+            .build()
+            .await
+            .map_err(|e| BusError::Connect(what.to_owned(), e))
     }
 }
 
@@ -67,7 +90,7 @@ pub struct Bus {
     owners: Owners,
     port: Port,
     limits: Limits,
-    stream: MessageStream,
+    signals: mpsc::UnboundedReceiver<Message>,
 }
 
 impl Bus {
@@ -78,17 +101,17 @@ impl Bus {
         limits: Limits,
     ) -> Result<Bus, BusError> {
         let connection = address.connect().await?;
-        let stream = MessageStream::from(&connection);
+        // Read from the first moment on: a stream that nobody polls stalls its connection.
+        let (heard, signals) = mpsc::unbounded_channel();
+        tokio::spawn(players::relay(MessageStream::from(&connection), heard));
         let owners = Owners::new(connection.clone(), port.clone());
-        let bus =
-            fdo::DBusProxy::new(&connection).await.map_err(|e| BusError::Setup("a proxy", e))?;
         for rule in players::match_rules() {
-            bus.add_match_rule(rule)
+            call_bus(&connection, "AddMatch", &rule.to_string())
                 .await
-                .map_err(|e| BusError::Setup("a match rule", zbus::Error::from(e)))?;
+                .map_err(|e| BusError::Setup("a match rule", e))?;
         }
-        owners.learn_names(&bus).await.map_err(|e| BusError::Setup("the list of names", e))?;
-        Ok(Bus { connection, owners, port, limits, stream })
+        owners.learn_names().await.map_err(|e| BusError::Setup("the list of names", e))?;
+        Ok(Bus { connection, owners, port, limits, signals })
     }
 
     /// Names this life of the bus: unique names of another life mean nothing here.
@@ -127,15 +150,22 @@ impl Bus {
             sessions_of.appear(*number).await.map_err(failed)?;
         }
         tokio::spawn(players::listen(
-            self.stream,
+            self.signals,
             self.connection.clone(),
             self.owners,
             self.port,
             self.limits,
         ));
         tokio::spawn(announce(sessions_of, news));
-        self.connection.request_name(BUS_NAME).await.map_err(BusError::Name)?;
-        Ok(self.connection)
+        // Ours alone, now or not at all: a second daemon must neither take it nor wait for it.
+        let flags = RequestNameFlags::DO_NOT_QUEUE;
+        match self.connection.request_name_with_flags(BUS_NAME, flags).await {
+            Ok(RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner) => {
+                Ok(self.connection)
+            }
+            Ok(_) => Err(BusError::Name(zbus::Error::NameTaken)),
+            Err(error) => Err(BusError::Name(error)),
+        }
     }
 }
 
@@ -149,6 +179,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
+    /// Serves a session's object, unless the session is gone by now.
     async fn appear(&self, number: u32) -> zbus::Result<()> {
         let object = SessionObject {
             number,
@@ -156,7 +187,25 @@ impl Sessions {
             owners: self.owners.clone(),
             limits: self.limits.clone(),
         };
-        self.connection.object_server().at(session::path(number), object).await.map(|_| ())
+        let server = self.connection.object_server();
+        server.at(session::path(number), object).await?;
+        if !self.port.view.read(|picture| picture.sessions.contains_key(&number)) {
+            self.disappear(number).await?;
+        }
+        Ok(())
+    }
+
+    async fn disappear(&self, number: u32) -> zbus::Result<()> {
+        match self
+            .connection
+            .object_server()
+            .remove::<SessionObject, _>(session::path(number))
+            .await
+        {
+            // Somebody else was quicker.
+            Err(zbus::Error::InterfaceNotFound) => Ok(()),
+            other => other.map(|_| ()),
+        }
     }
 }
 
@@ -183,7 +232,7 @@ async fn closed(
     let emitter = SignalEmitter::new(&sessions.connection, path.as_str())?;
     emitter.emit(SESSION_INTERFACE, "Closed", &(reason.name(),)).await?;
     if !reason.stays() {
-        sessions.connection.object_server().remove::<SessionObject, _>(path.as_str()).await?;
+        sessions.disappear(number).await?;
     }
     Ok(())
 }

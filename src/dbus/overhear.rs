@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use futures_util::StreamExt;
 use zbus::message::Type;
-use zbus::{MatchRule, Message, MessageStream, fdo};
+use zbus::{MatchRule, Message, MessageStream};
 
 use super::{AGENT_INTERFACE, BUS_NAME, BusAddress, BusError, SESSION_INTERFACE, args};
 use crate::core::input::{Lifecycle, PlayerId};
@@ -47,8 +47,13 @@ impl Monitor {
         let connection = address.connect().await?;
         let stream = MessageStream::from(&connection);
         let failed = |e: zbus::Error| BusError::Setup("the right to monitor", e);
-        let monitoring = fdo::MonitoringProxy::new(&connection).await.map_err(failed)?;
-        monitoring.become_monitor(&rules(), 0).await.map_err(|e| failed(e.into()))?;
+        let rules: Vec<String> = rules().iter().map(ToString::to_string).collect();
+        let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
+        let monitoring = Some("org.freedesktop.DBus.Monitoring");
+        connection
+            .call_method(Some(bus), path, monitoring, "BecomeMonitor", &(rules, 0_u32))
+            .await
+            .map_err(failed)?;
         let limits = Limits::default();
         Ok(Monitor { stream, limits, opening: HashMap::new(), sessions: HashMap::new() })
     }

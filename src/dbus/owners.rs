@@ -5,15 +5,20 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use zbus::Connection;
-use zbus::fdo::DBusProxy;
-use zbus::names::UniqueName;
+use std::time::Duration;
 
+use tokio::time::timeout;
+use zbus::Connection;
+
+use super::call_bus;
 use crate::core::input::Input;
+use crate::core::rejected::{Refusal, Rejected};
 use crate::port::{Port, Said};
 
 /// What a sender may say before its identity is known.
-const MOST_WAITING: usize = 256;
+const MOST_WAITING: usize = 8192;
+/// How long the service manager may take to say whose process it is.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whom a connection belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +60,15 @@ impl Owners {
     }
 
     /// Reads which names there are and who owns them.
-    pub async fn learn_names(&self, bus: &DBusProxy<'_>) -> zbus::Result<()> {
-        for name in bus.list_names().await? {
+    pub async fn learn_names(&self) -> zbus::Result<()> {
+        let names: Vec<String> =
+            call_bus(&self.connection, "ListNames", &()).await?.body().deserialize()?;
+        for name in names {
             if name.starts_with(':') {
-                self.register().connected.insert(name.to_string());
-            } else if let Ok(owner) = bus.get_name_owner(name.inner().clone()).await {
-                self.register().names.insert(name.to_string(), owner.to_string());
+                self.register().connected.insert(name);
+            } else if let Ok(reply) = call_bus(&self.connection, "GetNameOwner", &name).await {
+                let owner: String = reply.body().deserialize()?;
+                self.register().names.insert(name, owner);
             }
         }
         Ok(())
@@ -70,8 +78,7 @@ impl Owners {
         self.register().connected.iter().cloned().collect()
     }
 
-    /// `NameOwnerChanged`, as it arrives. True when a connection is gone that has said something,
-    /// now or in an earlier life of this program.
+    /// `NameOwnerChanged`, as it arrives. True when a connection is gone.
     pub fn name_changed(&self, name: &str, new_owner: &str) -> bool {
         let mut register = self.register();
         if !name.starts_with(':') {
@@ -92,10 +99,10 @@ impl Owners {
     /// A connection is gone and everything it sent was handed in: its identity is forgotten.
     pub fn forget(&self, sender: &str) {
         if let Some(Sender::Asked(waiting)) = self.register().senders.remove(sender) {
-            tracing::warn!(
-                dropped = waiting.len(),
-                "a sender left before it was known; what it said is dropped"
-            );
+            for _ in waiting {
+                let why = "the sender left before it was known".to_owned();
+                self.port.tell(Input::Unreadable { event: "signal", why });
+            }
         }
     }
 
@@ -106,13 +113,22 @@ impl Owners {
         match register.senders.get_mut(sender) {
             Some(Sender::Known(identity)) => self.port.hand_in(named(said, identity)),
             Some(Sender::Asked(waiting)) if waiting.len() < MOST_WAITING => waiting.push_back(said),
-            Some(Sender::Asked(_)) => {
-                tracing::warn!(sender, "a sender says too much before it is known; dropped");
-            }
+            Some(Sender::Asked(_)) => self.too_much(said),
             None => {
                 register.senders.insert(sender.to_owned(), Sender::Asked([said].into()));
                 tokio::spawn(self.clone().identify(sender.to_owned()));
             }
+        }
+    }
+
+    /// Over the bound: a caller is told, a signal is counted.
+    fn too_much(&self, said: Said) {
+        let why = "too much was said before the sender was known; wait for an answer first";
+        match said.answer {
+            Some((_, answer)) => {
+                let _ = answer.send(Err(Rejected::new(Refusal::LimitsExceeded, why)));
+            }
+            None => self.port.tell(Input::Unreadable { event: "signal", why: why.into() }),
         }
     }
 
@@ -135,7 +151,7 @@ impl Owners {
         let Some(pid) = self.process(sender).await else {
             return Identity { app: sender.to_owned() };
         };
-        if let Some(app) = self.service(pid).await {
+        if let Ok(Some(app)) = timeout(PATIENCE, self.service(pid)).await {
             return Identity { app };
         }
         let comm = std::fs::read_to_string(PathBuf::from(format!("/proc/{pid}/comm")));
@@ -149,9 +165,8 @@ impl Owners {
     }
 
     async fn process(&self, sender: &str) -> Option<u32> {
-        let bus = DBusProxy::new(&self.connection).await.ok()?;
-        let name = UniqueName::try_from(sender).ok()?;
-        bus.get_connection_credentials(name.into()).await.ok()?.process_id()
+        let reply = call_bus(&self.connection, "GetConnectionUnixProcessID", &sender).await.ok()?;
+        reply.body().deserialize().ok()
     }
 
     /// The systemd service of a process, without `.service`. Scopes are named after logins and

@@ -3,6 +3,7 @@
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream};
 
@@ -30,9 +31,30 @@ pub(super) fn match_rules() -> Vec<MatchRule<'static>> {
     .collect()
 }
 
-/// Reads the stream until the bus is gone.
+/// Hands on what concerns us and drops the rest at once.
+pub(super) async fn relay(mut stream: MessageStream, heard: mpsc::UnboundedSender<Message>) {
+    while let Some(message) = stream.next().await {
+        match message {
+            Ok(message) if concerns_us(&message) => {
+                if heard.send(message).is_err() {
+                    return;
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "a message could not be read"),
+        }
+    }
+}
+
+fn concerns_us(message: &Message) -> bool {
+    let header = message.header();
+    message.message_type() == Type::Signal
+        && header.interface().is_some_and(|i| [PLAYER, LIFECYCLE, BUS].contains(&i.as_str()))
+}
+
+/// Works through what was heard, in order, until the bus is gone.
 pub(super) async fn listen(
-    mut stream: MessageStream,
+    mut signals: mpsc::UnboundedReceiver<Message>,
     connection: Connection,
     owners: Owners,
     port: Port,
@@ -41,13 +63,12 @@ pub(super) async fn listen(
     let mut leaving = FuturesUnordered::new();
     loop {
         tokio::select! {
-            message = stream.next() => match message {
-                Some(Ok(message)) => {
+            message = signals.recv() => match message {
+                Some(message) => {
                     if let Some(gone) = hear(&message, &owners, &limits) {
                         leaving.push(last_words(connection.clone(), gone));
                     }
                 }
-                Some(Err(error)) => tracing::debug!(%error, "a message could not be read"),
                 None => break,
             },
             Some(gone) = leaving.next() => {
@@ -60,9 +81,6 @@ pub(super) async fn listen(
 
 /// One message. Gives the connection that it says is gone.
 fn hear(message: &Message, owners: &Owners, limits: &Limits) -> Option<String> {
-    if message.message_type() != Type::Signal {
-        return None;
-    }
     let header = message.header();
     let sender = header.sender()?.as_str();
     match header.interface()?.as_str() {

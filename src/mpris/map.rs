@@ -90,6 +90,8 @@ pub struct Player {
     moving: bool,
     /// A track without a length plays; when it is taken for live.
     live_at: Option<BootInstant>,
+    /// Of the open session only the media is known.
+    adopted: bool,
 }
 
 impl Player {
@@ -105,7 +107,16 @@ impl Player {
             position_at: BootInstant(0),
             moving: false,
             live_at: None,
+            adopted: false,
         }
+    }
+
+    /// A session that was open before this program began to listen.
+    pub fn adopt(&mut self, media_id: &str) {
+        self.session = Some(Track { url: media_id.to_owned(), ..Track::default() });
+        self.status = Status::Playing;
+        self.moving = true;
+        self.adopted = true;
     }
 
     /// When `change` should be called again though nothing has changed.
@@ -126,6 +137,13 @@ impl Player {
         self.rate = rate;
         if let Some(track) = &change.track {
             self.track = track.clone();
+        }
+        if self.adopted && change.track.is_some() {
+            self.adopted = false;
+            if self.session.as_ref().is_some_and(|open| open.media_id() == self.track.media_id()) {
+                self.session = Some(self.track.clone());
+            }
+            self.moved(position, now);
         }
         let other = self.session.as_ref().is_some_and(|open| !open.same(&self.track));
         if other {
@@ -285,6 +303,24 @@ mod tests {
             let mut player = playing();
             let heard = player.change(&status(Status::Stopped), None, BootInstant(at_s * 1000));
             assert_eq!(names(&heard), [name], "after {at_s} s");
+        }
+    }
+
+    #[test]
+    fn what_a_player_did_while_nobody_listened_is_noticed() {
+        let now = BootInstant(0);
+        let other = Track { url: "file:///next".into(), ..film() };
+        for (status, track, expected) in [
+            (Status::Playing, film(), vec![]),
+            (Status::Paused, film(), vec!["Pause"]),
+            (Status::Stopped, film(), vec!["End"]),
+            (Status::Playing, other, vec!["End", "SessionStart", "Play"]),
+        ] {
+            let mut player = Player::new("mpv".into());
+            player.adopt("file:///film");
+            let change = Change { status: Some(status), track: Some(track), rate: None };
+            let heard = player.change(&change, Some(20.0), now);
+            assert_eq!(names(&heard), expected, "{status:?}");
         }
     }
 

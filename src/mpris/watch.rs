@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::sync::mpsc;
 use zbus::connection::Builder;
 use zbus::message::Type;
-use zbus::{Connection, MatchRule, Message, MessageStream, OwnedVariant, Variant, fdo};
+use zbus::{Connection, MatchRule, Message, MessageStream, OwnedVariant, Variant};
 
 use super::map::{Change, Heard, Player, Status, Track};
 use super::quirks;
@@ -33,7 +34,7 @@ struct Known {
 /// A connection to the players' bus, listening already.
 pub struct Watcher {
     connection: Connection,
-    stream: MessageStream,
+    signals: mpsc::UnboundedReceiver<Message>,
     allow: Vec<String>,
     port: Port,
     /// By unique name.
@@ -48,19 +49,33 @@ impl Watcher {
             MprisBus::Session => Builder::session(),
         };
         let connection = builder.method_timeout(PATIENCE).build().await?;
-        let stream = MessageStream::from(&connection);
-        let bus = fdo::DBusProxy::new(&connection).await?;
+        // Read from the first moment on: a stream that nobody polls stalls its connection.
+        let (heard, signals) = mpsc::unbounded_channel();
+        tokio::spawn(relay(MessageStream::from(&connection), heard));
         for rule in match_rules()? {
-            bus.add_match_rule(rule).await?;
+            call_bus(&connection, "AddMatch", &rule.to_string()).await?;
         }
         let allow = config.allow.clone();
-        let mut watcher = Watcher { connection, stream, allow, port, players: HashMap::new() };
-        for name in bus.list_names().await? {
-            if let Ok(owner) = bus.get_name_owner(name.inner().clone()).await {
-                watcher.learn(name.as_str(), owner.as_str());
+        let mut watcher = Watcher { connection, signals, allow, port, players: HashMap::new() };
+        let names: Vec<String> =
+            call_bus(&watcher.connection, "ListNames", &()).await?.body().deserialize()?;
+        for name in names.iter().filter(|name| name.starts_with(PREFIX)) {
+            if let Ok(reply) = call_bus(&watcher.connection, "GetNameOwner", name).await {
+                let owner: String = reply.body().deserialize()?;
+                watcher.learn(name, &owner);
             }
         }
         Ok(watcher)
+    }
+
+    /// A session of an earlier life of the agent, so that what its player has done meanwhile is
+    /// noticed.
+    pub fn adopt(&mut self, owner: &PlayerId, media_id: &str) {
+        let sender = owner.sender.clone();
+        let ours = self.players.keys().find(|unique| self.sender(unique) == sender).cloned();
+        if let Some(known) = ours.and_then(|unique| self.players.get_mut(&unique)) {
+            known.player.adopt(media_id);
+        }
     }
 
     /// The players that are there now, as sessions know them.
@@ -84,9 +99,8 @@ impl Watcher {
             let wait =
                 due.map(|due| Duration::from_millis((due - clock::now().boot).0.max(0) as u64));
             tokio::select! {
-                message = self.stream.next() => match message {
-                    Some(Ok(message)) => self.hear(&message).await,
-                    Some(Err(error)) => tracing::debug!(%error, "a message could not be read"),
+                message = self.signals.recv() => match message {
+                    Some(message) => self.hear(&message).await,
                     None => break,
                 },
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
@@ -94,7 +108,10 @@ impl Watcher {
                 }
             }
         }
-        tracing::warn!("the players' bus is gone; MPRIS players are not tracked any more");
+        tracing::error!("the players' bus is gone; MPRIS players are not tracked until a restart");
+        for unique in self.players.keys() {
+            self.port.tell(Input::PlayerGone { sender: self.sender(unique) });
+        }
     }
 
     /// Players whose track has no length, and will have none.
@@ -239,6 +256,26 @@ impl Watcher {
             });
         }
     }
+}
+
+/// Hands signals on and drops the rest at once.
+async fn relay(mut stream: MessageStream, heard: mpsc::UnboundedSender<Message>) {
+    while let Some(message) = stream.next().await {
+        if let Ok(message) = message
+            && message.message_type() == Type::Signal
+            && heard.send(message).is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// A method of the bus itself.
+async fn call_bus<B>(connection: &Connection, method: &str, body: &B) -> zbus::Result<Message>
+where
+    B: serde::Serialize + zbus::DynamicType,
+{
+    connection.call_method(Some(BUS), "/org/freedesktop/DBus", Some(BUS), method, body).await
 }
 
 fn match_rules() -> zbus::Result<Vec<MatchRule<'static>>> {

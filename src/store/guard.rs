@@ -7,10 +7,32 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 
+/// Keeps a second daemon away from the same directory; the kernel frees it with the process.
+pub(super) struct Lock(#[allow(dead_code)] std::fs::File);
+
+impl Lock {
+    /// Errors: `InUse` when another process holds it.
+    pub fn take(dir: &Path) -> Result<Lock, StoreError> {
+        let path = dir.join("lock");
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(io(&path, "locked"))?;
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse { dir: dir.to_owned() }),
+            Err(errno) => Err(io(&path, "locked")(errno.into())),
+        }
+    }
+}
+
 /// Starts that may die while opening before the store is taken to be broken.
 const PATIENCE: u32 = 2;
 
-/// Notes that an opening is under way, until it is dropped.
+/// Notes that an opening is under way. A start that dies or panics over it leaves the note behind.
+#[must_use]
 pub(super) struct Opening {
     note: PathBuf,
 }
@@ -32,8 +54,9 @@ impl Opening {
     }
 }
 
-impl Drop for Opening {
-    fn drop(&mut self) {
+impl Opening {
+    /// The store is open and was read to its end.
+    pub fn succeeded(self) {
         // Left behind, it only makes the next start more careful.
         let _ = std::fs::remove_file(&self.note);
     }
@@ -90,11 +113,10 @@ mod tests {
         let store = dir.path().join("db");
         std::fs::create_dir(&store).unwrap();
         for _ in 0..2 {
-            // A start that dies never drops its note.
-            std::mem::forget(Opening::begin(dir.path(), &store).unwrap());
+            let _died = Opening::begin(dir.path(), &store).unwrap();
             assert!(store.exists());
         }
-        drop(Opening::begin(dir.path(), &store).unwrap());
+        Opening::begin(dir.path(), &store).unwrap().succeeded();
         assert!(!store.exists());
         assert!(dir.path().join("db.broken-1").exists());
         assert!(!dir.path().join("opening").exists());

@@ -14,10 +14,25 @@ use crate::core::effect::{Key, Record};
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the store {path} could not be {tried}: {source}")]
+    #[error("the state directory {} is in use by another playheadd; stop it, or give --state-dir", dir.display())]
+    InUse { dir: PathBuf },
+    #[error("the store {} could not be {tried}", path.display())]
     Io { path: PathBuf, tried: &'static str, source: std::io::Error },
-    #[error("the store {path} could not be {tried}: {source}")]
+    #[error("the store {} could not be {tried}", path.display())]
     Sled { path: PathBuf, tried: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+    /// What lies there is no database that can be read.
+    #[error("the store {} is broken: {why}", path.display())]
+    Broken { path: PathBuf, why: String },
+}
+
+impl StoreError {
+    /// The error with its cause, in one line.
+    pub fn report(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
+        }
+    }
 }
 
 /// Gathers what a scan of a store yields. Records that cannot be read are counted, not fatal.

@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::guard::{self, Opening, io};
+use super::guard::{self, Lock, Opening, io};
 use super::{Gathering, StoreError, codec};
 use crate::core::Stored;
 use crate::core::effect::{Batch, Durability};
@@ -22,6 +22,7 @@ const LOCK_RETRIES: u32 = 50;
 const SIZE_EVERY: u32 = 256;
 
 pub struct SledStore {
+    _lock: Lock,
     dir: PathBuf,
     db: Open,
     /// Above this the database is written anew.
@@ -41,21 +42,22 @@ impl SledStore {
     /// A database that cannot be read is set aside as `db.broken-N` and a fresh one takes its
     /// place (api.md 2.9).
     ///
-    /// Errors: when the directory cannot be used at all.
+    /// Errors: `InUse`, and when the directory cannot be used at all.
     pub fn open(dir: &Path, max_bytes: u64) -> Result<(SledStore, Stored), StoreError> {
         let path = dir.join("db");
         std::fs::create_dir_all(dir).map_err(io(dir, "created"))?;
+        let lock = Lock::take(dir)?;
         finish_compaction(dir)?;
         let opening = Opening::begin(dir, &path)?;
         let (db, stored) = match open_and_read(&path) {
-            Err(StoreError::Sled { source, .. }) if path.exists() => {
-                guard::set_aside(&path, &source.to_string())?;
+            Err(StoreError::Broken { why, .. }) if path.exists() => {
+                guard::set_aside(&path, &why)?;
                 open_and_read(&path)?
             }
             other => other?,
         };
-        drop(opening);
-        Ok((SledStore { dir: dir.to_owned(), db, max_bytes, batches: 0 }, stored))
+        opening.succeeded();
+        Ok((SledStore { _lock: lock, dir: dir.to_owned(), db, max_bytes, batches: 0 }, stored))
     }
 
     /// Writes batches in order with one barrier for all of them: the strongest that one asks for.
@@ -81,16 +83,6 @@ impl SledStore {
 
     pub fn bytes_on_disk(&self) -> u64 {
         guard::bytes_on_disk(&self.db.path)
-    }
-
-    /// Deletes everything: the directory goes and is made anew, because a log-structured store
-    /// keeps old bytes (api.md 2.10).
-    pub fn wipe(&mut self) -> Result<(), StoreError> {
-        let path = self.db.path.clone();
-        // Should the rest fail, the keys at least are gone.
-        self.db.db.clear().map_err(sled(&path, "cleared"))?;
-        self.db.write(sled::Batch::default(), true)?;
-        self.replace(|_, _| Ok(()))
     }
 
     /// Writes what is alive into a fresh database: a log-structured store keeps old bytes.
@@ -139,6 +131,31 @@ impl Open {
         }
         Ok(())
     }
+}
+
+/// Deletes everything that a store of `dir` holds or has held: the directories go, because a
+/// log-structured store keeps old bytes (api.md 2.10). Asks no database, so that a broken or full one
+/// is deleted as well. The store of `dir` must be closed.
+///
+/// Errors: when something cannot be deleted.
+pub fn delete(dir: &Path) -> Result<(), StoreError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(io(dir, "deleted")(e)),
+    };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with("db") {
+            remove_dir(&entry.path())?;
+        }
+    }
+    sync_dir(dir)
+}
+
+/// Moves a store of which nothing is known out of the way.
+pub fn set_aside(dir: &Path, why: &str) -> Result<(), StoreError> {
+    let path = dir.join("db");
+    if path.exists() { guard::set_aside(&path, why) } else { Ok(()) }
 }
 
 /// A power cut can come between the two moves of a replacement.
@@ -213,7 +230,13 @@ fn sync_dir(dir: &Path) -> Result<(), StoreError> {
 }
 
 fn sled<'a>(path: &'a Path, tried: &'static str) -> impl FnOnce(sled::Error) -> StoreError + 'a {
-    move |source| StoreError::Sled { path: path.to_owned(), tried, source: source.into() }
+    move |source| match source {
+        sled::Error::Corruption { .. } | sled::Error::Unsupported(_) => {
+            StoreError::Broken { path: path.to_owned(), why: source.to_string() }
+        }
+        // A full disk or a lost one says nothing of what lies on it.
+        source => StoreError::Sled { path: path.to_owned(), tried, source: source.into() },
+    }
 }
 
 #[cfg(test)]
@@ -264,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wiped_store_keeps_no_old_byte() {
+    fn a_deleted_store_keeps_no_old_byte() {
         let dir = tempfile::tempdir().unwrap();
         let (mut store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
         let media = crate::core::tracker::media::MediaInfo {
@@ -281,8 +304,23 @@ mod tests {
             found
         };
         assert!(trace(dir.path()));
-        store.wipe().unwrap();
-        assert!(!trace(dir.path()));
+        drop(store);
+        delete(dir.path()).unwrap();
+        assert!(!dir.path().join("db").exists());
+        let (mut store, stored) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        assert!(stored.media.is_empty());
         store.apply(&[batch(vec![hit(1)])]).unwrap();
+    }
+
+    #[test]
+    fn a_second_daemon_is_told_and_harms_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        store.apply(&[batch(vec![hit(1)])]).unwrap();
+        let second = SledStore::open(dir.path(), u64::MAX).err().unwrap();
+        assert!(matches!(second, StoreError::InUse { .. }), "{second}");
+        drop(store);
+        let (_, stored) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        assert_eq!(stored.hits.len(), 1);
     }
 }

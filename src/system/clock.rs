@@ -15,6 +15,12 @@ pub fn now() -> Now {
     Now { boot: BootInstant(read(ClockId::Boottime)), wall: WallTime(read(ClockId::Realtime)) }
 }
 
+/// CLOCK_MONOTONIC in microseconds, as the service manager wants it with a reload.
+pub fn monotonic_us() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    (time.tv_sec * 1_000_000 + time.tv_nsec / 1000).unsigned_abs()
+}
+
 fn read(clock: ClockId) -> i64 {
     let time = clock_gettime(clock);
     time.tv_sec * 1000 + time.tv_nsec / 1_000_000

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use futures_util::StreamExt;
 use futures_util::stream::select_all;
 use zbus::message::Type;
-use zbus::{Connection, MatchRule, MessageStream, OwnedVariant, Variant, fdo};
+use zbus::{Connection, MatchRule, MessageStream, OwnedVariant, Variant};
 
 use crate::core::input::Input;
 use crate::port::Port;
@@ -74,16 +74,20 @@ fn tell(port: &Port, told: &mut Network, now: Network) {
 
 /// Asks whoever is there. A name that nobody owns must not be started for this.
 async fn ask(connection: &Connection) -> Network {
-    let Ok(bus) = fdo::DBusProxy::new(connection).await else { return UNKNOWN };
     for (name, ask) in [(NM, Manager::NetworkManager), (CONNMAN, Manager::ConnMan)] {
-        let Ok(name) = name.try_into() else { continue };
-        if bus.name_has_owner(name).await.unwrap_or(false)
+        if has_owner(connection, name).await
             && let Some(network) = ask.state(connection).await
         {
             return network;
         }
     }
     UNKNOWN
+}
+
+async fn has_owner(connection: &Connection, name: &str) -> bool {
+    let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
+    let reply = connection.call_method(Some(bus), path, Some(bus), "NameHasOwner", &name).await;
+    reply.is_ok_and(|reply| reply.body().deserialize().unwrap_or(false))
 }
 
 #[derive(Clone, Copy)]

@@ -7,6 +7,7 @@ use crate::core::effect::{Durability, Key, Record, RejectedHit, Resource};
 use crate::core::input::{Outcome, RequestId};
 use crate::core::time::{BootInstant, Now, Span};
 use crate::core::tracker::hit::HitKind;
+use crate::core::tracker::media::log_id;
 
 impl Delivery {
     /// The collector's answer. Gives the session for which only a heartbeat has changed.
@@ -52,8 +53,8 @@ impl Delivery {
         let outbox = self.outboxes.get_mut(&key)?;
         let opened = sid.is_some();
         let front = outbox.queue.front().map(|(_, hit)| hit);
-        let heartbeat = !outbox.line.ended
-            && front.is_some_and(|h| h.kind == HitKind::Ping && h.detail.is_none());
+        let heartbeat =
+            !outbox.line.ended && front.is_some_and(|h| h.kind == HitKind::Ping && !h.has_detail());
         for _ in 0..flight.hits {
             if let Some((number, hit)) = outbox.pop() {
                 if hit.kind != HitKind::Ping {
@@ -73,7 +74,7 @@ impl Delivery {
             clerk.ledger.want(Durability::Synced);
             outbox.retry.not_before = BootInstant(i64::MIN);
             tracing::info!(
-                media = outbox.line.media_id,
+                media = log_id(&outbox.line.media_id),
                 sid = outbox.line.sid.as_deref().unwrap_or_default(),
                 "the collector has opened the session"
             );
@@ -148,9 +149,18 @@ impl Delivery {
         outbox.retry.failed(now.boot, after, &clerk.settings.delivery, &mut self.chance);
         let failures = outbox.retry.failures();
         if failures == 1 {
-            tracing::warn!(media = outbox.line.media_id, why, "delivery failed; it is tried again");
+            tracing::warn!(
+                media = log_id(&outbox.line.media_id),
+                why,
+                "delivery failed; it is tried again"
+            );
         } else {
-            tracing::debug!(media = outbox.line.media_id, why, failures, "delivery failed again");
+            tracing::debug!(
+                media = log_id(&outbox.line.media_id),
+                why,
+                failures,
+                "delivery failed again"
+            );
         }
         // A ping that was taken out of the store on its way goes back.
         if let Some((number, hit)) = outbox.queue.front()

@@ -7,6 +7,7 @@ use crate::core::effect::Key;
 use crate::core::settings::DeliverySettings;
 use crate::core::time::{Now, Span, WallTime};
 use crate::core::tracker::hit::HitKind;
+use crate::core::tracker::media::log_id;
 
 /// Room is made a sixteenth at a time, so that not every hit makes room for itself.
 const ROOM: u64 = 16;
@@ -62,12 +63,31 @@ impl Delivery {
                 let mut all = self.outboxes.iter().filter(|(_, o)| free(o) && wanted(o));
                 all.next().map(|(key, _)| *key)
             };
-            let victim = oldest(&|o| o.line.downloaded)
-                .or_else(|| oldest(&|o| o.line.ended))
-                .or_else(|| oldest(&|_| true));
-            let Some(key) = victim else { return };
-            self.drop_queue(key, "the queue is full", clerk);
+            let ended = oldest(&|o| o.line.downloaded).or_else(|| oldest(&|o| o.line.ended));
+            if let Some(key) = ended {
+                self.drop_queue(key, "the queue is full", clerk);
+            } else if let Some(key) = oldest(&|_| true) {
+                self.drop_oldest(key, target, clerk);
+            } else {
+                return;
+            }
         }
+    }
+
+    /// The oldest hits of a session that is still open; what they opened is remembered for the
+    /// restart that the rest will need.
+    fn drop_oldest(&mut self, key: u64, target: u64, clerk: &mut Clerk<'_>) {
+        let mut hits = 0;
+        while self.queued_bytes() > target {
+            let popped = self.outboxes.get_mut(&key).and_then(Outbox::pop);
+            let Some((number, _)) = popped else { break };
+            clerk.ledger.delete(Key::Hit(key, number));
+            hits += 1;
+        }
+        self.counters.dropped += hits;
+        self.counters.over_limit += hits;
+        tracing::warn!(hits, "the queue is full: the oldest hits of an open session were given up");
+        self.note(key, clerk);
     }
 
     /// Oldest pings first; what is under way stays.
@@ -107,7 +127,12 @@ impl Delivery {
         outbox.line.sid = None;
         self.counters.dropped += hits;
         self.counters.over_limit += hits;
-        tracing::warn!(hits, why, media = outbox.line.media_id, "a session's hits were given up");
+        tracing::warn!(
+            hits,
+            why,
+            media = log_id(&outbox.line.media_id),
+            "a session's hits were given up"
+        );
         self.note(key, clerk);
     }
 

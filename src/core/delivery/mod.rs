@@ -21,6 +21,7 @@ use super::settings::Settings;
 use super::time::{BootInstant, Now, WallTime};
 use super::tracker::Beat;
 use super::tracker::hit::{Fill, Hit, HitKind};
+use super::tracker::media::log_id;
 
 /// What has become of hits since the agent started (api.md 1.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -240,7 +241,7 @@ impl Delivery {
                 line.anchor = Some(Anchor { boot: last.at, wall: booted });
                 tracing::warn!(
                     hits = outbox.queue.len(),
-                    media = line.media_id,
+                    media = log_id(&line.media_id),
                     "ClockEstimated: hits of a boot that never knew the time are dated to its end"
                 );
             }
@@ -321,7 +322,7 @@ impl Delivery {
         }
         if outbox.expired(now, d.sid_lifetime) {
             tracing::info!(
-                media = outbox.line.media_id,
+                media = log_id(&outbox.line.media_id),
                 "the session has expired at the collector"
             );
             outbox.line.sid = None;
@@ -359,7 +360,7 @@ impl Delivery {
         clerk.ledger.delete(Key::Pulse(outbox.line.session));
         clerk.ledger.want(Durability::Flushed);
         tracing::info!(
-            media = outbox.line.media_id,
+            media = log_id(&outbox.line.media_id),
             "the session is opened again at the collector"
         );
         self.note(key, clerk);

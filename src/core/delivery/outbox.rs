@@ -79,7 +79,7 @@ impl Outbox {
             next: FIRST,
             start,
         };
-        let marker = Hit { detail: None, ..outbox.start.clone() };
+        let marker = outbox.start.clone().bare();
         outbox.push(marker);
         outbox
     }
@@ -113,7 +113,9 @@ impl Outbox {
             self.bytes += hit.stored_bytes();
             self.queue.push_front((*number, hit));
         }
-        self.start.detail.get_or_insert_default().params.insert("media.resume".into(), json!(true));
+        let mut detail = self.start.detail();
+        detail.params.insert("media.resume".into(), json!(true));
+        self.start = self.start.clone().with_detail(&detail);
         self.line.sid = None;
         self.line.accepted = None;
         self.line.last_ts = None;
@@ -165,8 +167,7 @@ impl Outbox {
             let ts = anchor.wall(hit.at).max(last.map_or(WallTime(0), |l| l + Span::millis(1)));
             last = Some(ts);
             if hit.kind == HitKind::SessionStart {
-                let detail = self.start.detail.clone();
-                Hit { detail, ..hit.clone() }.body(ts, fill)
+                hit.clone().with_members_of(&self.start).body(ts, fill)
             } else {
                 hit.body(ts, fill)
             }

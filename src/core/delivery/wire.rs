@@ -27,11 +27,9 @@ pub struct Wire {
 impl Wire {
     /// A hit has left the queue, delivered or dropped.
     pub fn fold(&mut self, hit: &Hit) {
-        if let Some(detail) = &hit.detail {
-            let known = |key: &String| !key.starts_with("media.qoe.error");
-            self.qoe.extend(
-                detail.qoe.iter().filter(|(k, _)| known(k)).map(|(k, v)| (k.clone(), v.clone())),
-            );
+        if hit.has_detail() {
+            let known = |key: &str| !key.starts_with("media.qoe.error");
+            self.qoe.extend(hit.detail().qoe.into_iter().filter(|(key, _)| known(key)));
         }
         match hit.kind {
             HitKind::SessionStart => *self = Wire::default(),
@@ -60,7 +58,7 @@ impl Wire {
     /// The hits that open the session anew, dated at `first`, the first undelivered hit: session,
     /// chapter, break, ad, states, playback state; no state of its own if `first` is one.
     pub fn reopen(&self, first: &Hit) -> Vec<Hit> {
-        let dated = |hit: &Hit| Hit { at: first.at, playhead: first.playhead, ..hit.clone() };
+        let dated = |hit: &Hit| hit.clone().dated(first.at, first.playhead);
         let bare = |kind| Hit::new(kind, first.at, first.playhead, Detail::default());
         let mut hits = vec![bare(HitKind::SessionStart)];
         let context = [&self.chapter, &self.ad_break, &self.ad].into_iter().flatten();
@@ -72,7 +70,8 @@ impl Wire {
         if let [_, .., last] = hits.as_mut_slice()
             && !self.qoe.is_empty()
         {
-            last.detail.get_or_insert_default().qoe = self.qoe.clone();
+            let detail = Detail { qoe: self.qoe.clone(), ..last.detail() };
+            *last = last.clone().with_detail(&detail);
         }
         hits
     }

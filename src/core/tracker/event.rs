@@ -36,6 +36,10 @@ impl Value {
     }
 }
 
+/// Larger numbers of seconds or rates are nonsense, and sums of them would not stay finite: thirty
+/// years.
+pub(crate) const MOST: f64 = 1e9;
+
 /// The info dictionary of an event (`a{sv}`).
 pub type Info = BTreeMap<String, Value>;
 
@@ -91,10 +95,14 @@ impl Reader<'_> {
     pub fn float(&self, key: &str) -> Result<Option<f64>, Rejected> {
         match self.info.get(key) {
             None => Ok(None),
-            Some(Value::Float(f)) if f.is_finite() => Ok(Some(*f)),
-            Some(Value::Int(i)) => Ok(Some(*i as f64)),
-            Some(Value::Float(f)) => Err(Rejected::invalid(format!(
+            Some(Value::Float(f)) if !f.is_finite() => Err(Rejected::invalid(format!(
                 "{}: info key '{key}' must be a finite number, got {f}",
+                self.event
+            ))),
+            Some(Value::Float(f)) if f.abs() <= MOST => Ok(Some(*f)),
+            Some(Value::Int(i)) if i.unsigned_abs() <= MOST as u64 => Ok(Some(*i as f64)),
+            Some(Value::Float(_) | Value::Int(_)) => Err(Rejected::invalid(format!(
+                "{}: info key '{key}' must be at most {MOST}",
                 self.event
             ))),
             Some(other) => Err(self.wrong(key, "a double (d)", other)),
@@ -269,7 +277,7 @@ impl Event {
                     "SessionStart opens a session, it is no event in one",
                 ));
             }
-            EventName::Play => Event::Play { rate: r.float("rate")?.unwrap_or(1.0) },
+            EventName::Play => Event::Play { rate: rate(&r)? },
             EventName::Pause => Event::Pause,
             EventName::BufferStart | EventName::Stall => Event::BufferStart,
             EventName::BufferComplete => Event::BufferComplete,
@@ -292,6 +300,18 @@ impl Event {
             EventName::Complete => Event::Complete,
             EventName::End => Event::End,
         })
+    }
+}
+
+/// Content seconds per second; no player winds faster.
+const FASTEST: f64 = 1000.0;
+
+fn rate(r: &Reader<'_>) -> Result<f64, Rejected> {
+    match r.float("rate")?.unwrap_or(1.0) {
+        rate if rate.abs() <= FASTEST => Ok(rate),
+        rate => Err(Rejected::invalid(format!(
+            "Play: info key 'rate' is -{FASTEST} to {FASTEST}, got {rate}"
+        ))),
     }
 }
 

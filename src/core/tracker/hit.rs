@@ -1,6 +1,7 @@
 //! A hit: one JSON event for the collector (spec 2), dated in boot time until it is sent.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::media::{Custom, Params, number};
@@ -83,7 +84,30 @@ pub struct Hit {
     pub playhead: f64,
     /// What most hits do not have.
     #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<Box<Detail>>,
+    detail: Option<Packed>,
+}
+
+/// The members of a hit as JSON text: hits wait by the thousand, and a map of one entry takes ten
+/// times the memory of its text.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Packed(Box<RawValue>);
+
+impl PartialEq for Packed {
+    fn eq(&self, other: &Packed) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+impl Packed {
+    /// `None` for members that do not serialise, which plain maps always do.
+    fn new(detail: &Detail) -> Option<Packed> {
+        serde_json::value::to_raw_value(detail).ok().map(Packed)
+    }
+
+    fn unpack(&self) -> Detail {
+        serde_json::from_str(self.0.get()).unwrap_or_default()
+    }
 }
 
 /// The members of a hit beside its time and type.
@@ -100,26 +124,49 @@ pub struct Detail {
 impl Hit {
     /// Makes a hit; empty members take no room.
     pub fn new(kind: HitKind, at: BootInstant, playhead: f64, detail: Detail) -> Hit {
+        Hit { kind, at, playhead, detail: None }.with_detail(&detail)
+    }
+
+    /// The same hit with other members; empty ones take no room.
+    pub fn with_detail(self, detail: &Detail) -> Hit {
         let empty = detail.params.is_empty() && detail.custom.is_empty() && detail.qoe.is_empty();
-        Hit { kind, at, playhead, detail: (!empty).then(|| Box::new(detail)) }
+        let detail = if empty { None } else { Packed::new(detail) };
+        Hit { detail, ..self }
+    }
+
+    /// The same hit at another moment and place.
+    pub fn dated(self, at: BootInstant, playhead: f64) -> Hit {
+        Hit { at, playhead, ..self }
+    }
+
+    /// The same hit without members.
+    pub fn bare(self) -> Hit {
+        Hit { detail: None, ..self }
+    }
+
+    pub fn has_detail(&self) -> bool {
+        self.detail.is_some()
+    }
+
+    /// The members, unpacked.
+    pub fn detail(&self) -> Detail {
+        self.detail.as_ref().map(Packed::unpack).unwrap_or_default()
+    }
+
+    /// The members of `other`, at this hit's time and type.
+    pub fn with_members_of(self, other: &Hit) -> Hit {
+        Hit { detail: other.detail.clone(), ..self }
     }
 
     /// About what it takes in the store: its key, its numbers, its members.
     pub fn stored_bytes(&self) -> u64 {
         const BARE: usize = 70;
-        let texts = |m: &Params| {
-            m.iter().map(|(k, v)| k.len() + v.as_str().map_or(8, str::len) + 6).sum::<usize>()
-        };
-        let detail = self.detail.as_deref().map_or(0, |d| {
-            let custom: usize = d.custom.iter().map(|(k, v)| k.len() + v.len() + 6).sum();
-            texts(&d.params) + texts(&d.qoe) + custom + 12
-        });
-        (BARE + detail) as u64
+        (BARE + self.detail.as_ref().map_or(0, |d| d.0.get().len())) as u64
     }
 
     /// The name in a `stateStart` or `stateEnd`.
-    pub fn state_name(&self) -> Option<&str> {
-        self.detail.as_ref()?.params.get("media.state.name")?.as_str()
+    pub fn state_name(&self) -> Option<String> {
+        Some(self.detail().params.get("media.state.name")?.as_str()?.to_owned())
     }
 
     /// The JSON body (spec 2), with the operator's parameters filled into a `sessionStart`.
@@ -127,20 +174,18 @@ impl Hit {
         let mut body = Map::new();
         body.insert("playerTime".into(), json!({"playhead": number(self.playhead), "ts": ts.0}));
         body.insert("eventType".into(), json!(self.kind.wire()));
-        let empty = Detail::default();
-        let detail = self.detail.as_deref().unwrap_or(&empty);
-        let mut params = detail.params.clone();
+        let Detail { mut params, custom, qoe } = self.detail();
         if self.kind == HitKind::SessionStart {
             fill.complete(&mut params);
         }
         if !params.is_empty() {
             body.insert("params".into(), Value::Object(params));
         }
-        if !detail.custom.is_empty() {
-            body.insert("customMetadata".into(), json!(detail.custom));
+        if !custom.is_empty() {
+            body.insert("customMetadata".into(), json!(custom));
         }
-        if !detail.qoe.is_empty() {
-            body.insert("qoeData".into(), Value::Object(detail.qoe.clone()));
+        if !qoe.is_empty() {
+            body.insert("qoeData".into(), Value::Object(qoe));
         }
         Value::Object(body)
     }

@@ -137,6 +137,12 @@ impl MediaInfo {
         })
     }
 
+    /// The id as a log line may have it: URLs and paths say more about a viewer than an operator
+    /// needs.
+    pub fn log_id(&self) -> &str {
+        log_id(&self.id)
+    }
+
     /// Live content counts its playhead in seconds of the day (api.md 1.1).
     pub fn live(&self) -> bool {
         matches!(self.content_type.as_str(), "live" | "linear" | "radio")
@@ -169,6 +175,11 @@ impl MediaInfo {
         extend_with_text(&mut p, &self.standard);
         p
     }
+}
+
+/// See [`MediaInfo::log_id`].
+pub fn log_id(id: &str) -> &str {
+    if id.contains("://") || id.starts_with('/') { "(a URL)" } else { id }
 }
 
 /// A JSON number; whole seconds without a fraction, others to the millisecond.
