@@ -63,27 +63,17 @@ pub enum MprisBus {
 impl Config {
     /// Reads one file; a missing file is an error unless it is the default one.
     pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
-        Config::load_with(path, &[])
+        let (file, text) = read(path)?;
+        checks::check(schema::Schema::parse(file, &text)?, file)
     }
 
     /// Reads one file and puts `section.key=value` settings on top.
-    pub fn load_with(path: Option<&Path>, overrides: &[String]) -> Result<Config, ConfigError> {
-        let file = path.unwrap_or(Path::new(DEFAULT_PATH));
-        let text = match std::fs::read_to_string(file) {
-            Ok(text) => text,
-            Err(e) if path.is_none() && e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(source) => return Err(ConfigError::Unreadable { file: file.to_owned(), source }),
-        };
-        let schema = schema::Schema::parse(file, &text)?;
-        let mut table: toml::Table = toml::from_str(&text).unwrap_or_default();
-        for setting in overrides {
-            schema::set(&mut table, setting)?;
-        }
-        let schema = match overrides.is_empty() {
-            true => schema,
-            false => schema::Schema::from_table(table, overrides)?,
-        };
-        checks::check(schema, file)
+    pub fn load_with(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
+        let (file, text) = read(Some(path))?;
+        // Mistakes of the file are said with their lines.
+        schema::Schema::parse(file, &text)?;
+        let table = toml::from_str(&text).unwrap_or_default();
+        checks::check(schema::Schema::overridden(table, overrides)?, file)
     }
 
     /// What a daemon cannot do without: where to report, and for whom.
@@ -118,10 +108,18 @@ impl Config {
 
     /// Only settings of the form `section.key=value`, on the defaults.
     pub fn from_overrides(overrides: &[String]) -> Result<Config, ConfigError> {
-        let mut table = toml::Table::new();
-        for setting in overrides {
-            schema::set(&mut table, setting)?;
+        let schema = schema::Schema::overridden(toml::Table::new(), overrides)?;
+        checks::check(schema, Path::new("--set"))
+    }
+}
+
+fn read(path: Option<&Path>) -> Result<(&Path, String), ConfigError> {
+    let file = path.unwrap_or(Path::new(DEFAULT_PATH));
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok((file, text)),
+        Err(e) if path.is_none() && e.kind() == std::io::ErrorKind::NotFound => {
+            Ok((file, String::new()))
         }
-        checks::check(schema::Schema::from_table(table, overrides)?, Path::new("--set"))
+        Err(source) => Err(ConfigError::Unreadable { file: file.to_owned(), source }),
     }
 }

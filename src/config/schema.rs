@@ -73,8 +73,11 @@ impl Schema {
         })
     }
 
-    /// Reads a table that `--set` has touched; `settings` are the words for the message.
-    pub fn from_table(table: toml::Table, settings: &[String]) -> Result<Schema, ConfigError> {
+    /// A table with `section.key=value` settings on top.
+    pub fn overridden(mut table: toml::Table, settings: &[String]) -> Result<Schema, ConfigError> {
+        for setting in settings {
+            set(&mut table, setting)?;
+        }
         Schema::deserialize(table).map_err(|error| ConfigError::Override {
             setting: settings.join(" "),
             message: error.message().trim().replace('\n', ", "),
@@ -100,7 +103,7 @@ fn key_at(text: &str, line: usize) -> String {
 
 /// Puts `section.key=value` into a table. The value is read as TOML, or as a string where it is
 /// no TOML.
-pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), ConfigError> {
+fn set(table: &mut toml::Table, setting: &str) -> Result<(), ConfigError> {
     let wrong = |message: &str| ConfigError::Override {
         setting: setting.to_owned(),
         message: message.to_owned(),

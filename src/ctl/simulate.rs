@@ -11,7 +11,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     let (name, text) = read(args)?;
     let lines = timeline::parse(&name, &text).map_err(Failure::usage)?;
     let config = match &args.config {
-        Some(path) => Config::load_with(Some(path), &args.settings),
+        Some(path) => Config::load_with(path, &args.settings),
         None => Config::from_overrides(&args.settings),
     }
     .map_err(Failure::usage)?;
