@@ -33,6 +33,7 @@ test: deps ## everything that needs no service manager
 lint: ## formatting and clippy
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked -- -D warnings
 
 deny: ## licences, duplicates and sources of the dependencies
 	$(CARGO) deny --all-features check bans licenses sources

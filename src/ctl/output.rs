@@ -2,7 +2,9 @@
 //! as JSON.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+#[cfg(feature = "bench")]
+use std::io::IsTerminal;
+use std::io::Write;
 
 use serde_json::{Value, json};
 use zbus::{Connection, OwnedVariant, Variant};
@@ -21,6 +23,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Whether colour is welcome on standard output.
+#[cfg(feature = "bench")]
 pub(super) fn colour() -> bool {
     #[allow(clippy::disallowed_methods)]
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());

@@ -108,12 +108,17 @@ pub fn config_text(url: &str, more: &str) -> String {
 impl Agent {
     /// Starts the daemon and waits until it owns its name.
     pub async fn start(bus: &Bus, collector: &Collector, more: &str) -> Agent {
+        Agent::start_in(&bus.dir.path().join("state"), bus, collector, more).await
+    }
+
+    /// The same with its state elsewhere.
+    pub async fn start_in(state: &Path, bus: &Bus, collector: &Collector, more: &str) -> Agent {
         let config = bus.dir.path().join("playheadd.toml");
         std::fs::write(&config, config_text(&collector.url(), more)).expect("a configuration");
         let mut agent = Agent {
             child: None,
             config,
-            state: bus.dir.path().join("state"),
+            state: state.to_owned(),
             address: bus.address.clone(),
             watcher: bus.connect().await,
         };
@@ -123,6 +128,10 @@ impl Agent {
 
     pub fn config(&self) -> &Path {
         &self.config
+    }
+
+    pub fn state(&self) -> &Path {
+        &self.state
     }
 
     pub async fn start_again(&mut self) {
@@ -218,6 +227,14 @@ impl World {
         let bus = Bus::start();
         let collector = Collector::start();
         let agent = Agent::start(&bus, &collector, more).await;
+        World { agent, collector, bus }
+    }
+
+    /// The same with the state in a directory of the test's.
+    pub async fn start_in(state: &Path, more: &str) -> World {
+        let bus = Bus::start();
+        let collector = Collector::start();
+        let agent = Agent::start_in(state, &bus, &collector, more).await;
         World { agent, collector, bus }
     }
 
