@@ -1,6 +1,7 @@
 //! The daemon: its parts are made and joined here, and here alone.
 
 mod engine;
+pub mod log;
 mod writer;
 
 use std::path::PathBuf;
@@ -187,21 +188,5 @@ async fn relay_signals(
         if control.send(said).is_err() {
             return;
         }
-    }
-}
-
-/// Log lines with fields, without a time where the journal adds its own.
-pub fn log(level: tracing::Level) {
-    #[allow(clippy::disallowed_methods)]
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let lines = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_target(false)
-        .with_ansi(false)
-        .with_writer(std::io::stderr);
-    // The libraries below speak at their own levels; what they say of themselves is for debug.
-    match journal {
-        true => lines.without_time().init(),
-        false => lines.init(),
     }
 }

@@ -2,16 +2,27 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use playheadd::app::{self, AppError, Arguments};
-use playheadd::cli;
+use playheadd::cli::daemon::{self, Asked, Line};
 
 fn main() -> ExitCode {
-    let line = cli::Daemon::parse();
-    let check = line.check;
-    let arguments =
-        Arguments { config: line.config, state_dir: line.state_dir, bus: line.bus.address() };
-    match start(arguments, check) {
+    let ended = match daemon::parse(std::env::args_os().skip(1)) {
+        Ok(Asked::Help) => {
+            print!("{}", daemon::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Ok(Asked::Version) => {
+            println!("playheadd {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        Ok(Asked::Check(line)) => check(arguments(line)),
+        Ok(Asked::Run(line)) => run(arguments(line)),
+        Err(message) => {
+            eprintln!("playheadd: {message}");
+            return ExitCode::from(2);
+        }
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let mut text = format!("playheadd: {error}");
@@ -26,12 +37,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(arguments: Arguments, check: bool) -> Result<(), AppError> {
+fn arguments(line: Line) -> Arguments {
+    Arguments { config: line.config, state_dir: line.state_dir, bus: line.bus }
+}
+
+fn check(arguments: Arguments) -> Result<(), AppError> {
+    app::check(&app::load(&arguments)?)
+}
+
+fn run(arguments: Arguments) -> Result<(), AppError> {
     let config = app::load(&arguments)?;
-    if check {
-        return app::check(&config);
-    }
-    app::log(config.log_level);
+    app::log::start(config.log_level);
     // One thread: the order of the wire is the order of the engine (api.md 1.5).
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

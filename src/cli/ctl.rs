@@ -1,26 +1,8 @@
-//! The command line of both programs, in one place: parsing, help, man pages and completions come
-//! from it.
+//! The command line of `playheadctl`: parsing and help come from it.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
-/// The playback-session agent.
-#[derive(Debug, Parser)]
-#[command(name = "playheadd", version, about)]
-pub struct Daemon {
-    /// Configuration file [default: /etc/playheadd/playheadd.toml]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    #[command(flatten)]
-    pub bus: BusArgs,
-    /// Where state lies; comes before `store.path` of the configuration
-    #[arg(long, value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
-    /// Check the configuration and leave
-    #[arg(long)]
-    pub check: bool,
-}
 
 /// Which bus to use.
 #[derive(Debug, Clone, Args)]

@@ -1,0 +1,114 @@
+//! The daemon's command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::prelude::{Long, Short, ValueExt};
+
+use crate::dbus::BusAddress;
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+The playback-session agent for set-top boxes
+
+Usage: playheadd [OPTIONS]
+
+Options:
+      --config <FILE>          Configuration file [default: /etc/playheadd/playheadd.toml]
+      --bus <system|session>   Which of the machine's buses [default: system]
+      --bus-address <ADDRESS>  A bus by its address, for development; comes before --bus
+      --state-dir <DIR>        Where state lies; comes before store.path of the configuration
+      --check                  Check the configuration and leave
+  -h, --help                   Print help
+  -V, --version                Print version
+";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Asked {
+    Run(Line),
+    /// Check the configuration and leave.
+    Check(Line),
+    Help,
+    Version,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Line {
+    pub config: Option<PathBuf>,
+    pub state_dir: Option<PathBuf>,
+    pub bus: BusAddress,
+}
+
+/// Reads the arguments, without the program's own name.
+///
+/// Errors: one sentence for a flag that is none, a value that is missing or makes no sense.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, String> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut line = Line { config: None, state_dir: None, bus: BusAddress::System };
+    let (mut address, mut check) = (None, false);
+    while let Some(argument) = parser.next().map_err(said)? {
+        match argument {
+            Long("config") => line.config = Some(parser.value().map_err(said)?.into()),
+            Long("state-dir") => line.state_dir = Some(parser.value().map_err(said)?.into()),
+            Long("bus-address") => {
+                address = Some(parser.value().map_err(said)?.string().map_err(said)?)
+            }
+            Long("bus") => {
+                line.bus = match parser.value().map_err(said)?.string().map_err(said)?.as_str() {
+                    "system" => BusAddress::System,
+                    "session" => BusAddress::Session,
+                    other => return Err(format!("--bus is 'system' or 'session', got '{other}'")),
+                };
+            }
+            Long("check") => check = true,
+            Short('h') | Long("help") => return Ok(Asked::Help),
+            Short('V') | Long("version") => return Ok(Asked::Version),
+            other => return Err(format!("{}; see --help", other.unexpected())),
+        }
+    }
+    if let Some(address) = address {
+        line.bus = BusAddress::Address(address);
+    }
+    Ok(if check { Asked::Check(line) } else { Asked::Run(line) })
+}
+
+fn said(error: lexopt::Error) -> String {
+    format!("{error}; see --help")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Asked, String> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn each_flag_and_each_mistake() {
+        let Ok(Asked::Check(line)) =
+            read("--check --config a.toml --bus session --state-dir=s --bus-address unix:path=x")
+        else {
+            panic!("a check");
+        };
+        assert_eq!(line.config, Some("a.toml".into()));
+        assert_eq!(line.state_dir, Some("s".into()));
+        assert_eq!(line.bus, BusAddress::Address("unix:path=x".into()), "an address comes first");
+        assert!(matches!(read(""), Ok(Asked::Run(Line { bus: BusAddress::System, .. }))));
+        assert_eq!(read("-h"), Ok(Asked::Help));
+        assert_eq!(read("--version"), Ok(Asked::Version));
+        for (wrong, part) in [
+            ("--bus loud", "got 'loud'"),
+            ("--config", "missing argument"),
+            ("--colour", "--colour"),
+            ("file", "file"),
+        ] {
+            let message = read(wrong).expect_err(wrong);
+            assert!(message.contains(part), "{wrong}: {message}");
+        }
+        for flag in ["--config", "--bus", "--bus-address", "--state-dir", "--check"] {
+            assert!(HELP.contains(flag), "{flag} is in the help");
+        }
+    }
+}
