@@ -103,6 +103,8 @@ async fn the_live_objects_are_as_documented_and_every_member_is_served() {
 #[tokio::test]
 async fn changes_and_objects_are_announced() {
     let world = World::start("").await;
+    // The collector answers when we listen.
+    world.collector.set_rules_json(r#"[{"on": "sessions", "delay_s": 2}]"#).expect("a rule");
     let player = world.player().await;
     let manager = ObjectManagerProxy::builder(&player.connection)
         .destination(AGENT)
