@@ -55,7 +55,10 @@ cross-armv7: ## both programs for ARMv7 with hard float (glibc)
 cross-aarch64: ## both programs for 64-bit ARM (glibc)
 	@CARGO='$(CARGO)' cross/build aarch64
 
-bench: box ## size and memory, beside their budgets
-	@sh .ci/deps dbus
+bench: box ## size, memory, flash wear and the simulator's speed, beside their budgets
+	@sh .ci/deps dbus python3-dbus
 	@for arch in armv7 aarch64; do CARGO='$(CARGO)' cross/build $$arch || test $$? = 77; done
 	@$(PYTHON) benches/sizes.py target/box
+	@$(MAKE) --no-print-directory build
+	@$(PYTHON) benches/day.py $(BIN)/playheadctl
+	@$(PYTHON) benches/wear.py $(BIN)
