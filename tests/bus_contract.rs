@@ -75,7 +75,7 @@ async fn the_live_objects_are_as_documented_and_every_member_is_served() {
             .await
             .expect("a proxy");
         let name = zbus::names::InterfaceName::try_from(interface).expect("a name");
-        let values = properties.get_all(name.into()).await.expect("values");
+        let values = properties.get_all(name).await.expect("values");
         let served: BTreeSet<String> = values
             .iter()
             .map(|(name, value)| format!("property {name} {} read", value.value_signature()))
