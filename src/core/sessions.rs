@@ -135,7 +135,7 @@ impl Agent {
             false => 0.0,
         });
         let number = self.meta.next_session;
-        self.meta.next_session += 1;
+        self.meta.next_session = self.meta.next_session.wrapping_add(1);
         let mut hits = Vec::new();
         let mut desk = Desk { settings: &self.settings, hits: &mut hits };
         let tracker = Tracker::open(media, position, beginning.resume, now.boot, &mut desk);

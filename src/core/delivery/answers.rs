@@ -120,7 +120,7 @@ impl Delivery {
             message,
         };
         let number = *clerk.next_rejected;
-        *clerk.next_rejected += 1;
+        *clerk.next_rejected = clerk.next_rejected.wrapping_add(1);
         clerk.ledger.put(Key::Rejected(number), Record::Rejected(rejected));
         if let Some(oldest) = number.checked_sub(clerk.settings.limits.rejected_kept as u64) {
             clerk.ledger.delete(Key::Rejected(oldest));

@@ -144,7 +144,7 @@ impl Delivery {
         for hit in hits {
             if hit.kind == HitKind::SessionStart {
                 *current = *clerk.next_outbox;
-                *clerk.next_outbox += 1;
+                *clerk.next_outbox = clerk.next_outbox.wrapping_add(1);
                 let anchor = self.gates.clock_trusted.then(|| Anchor::taken(now));
                 let line = Line { anchor, ..who.clone() };
                 clerk.ledger.put(Key::Start(*current), Record::Start(hit.clone()));

@@ -86,7 +86,7 @@ impl Outbox {
 
     /// As it was stored; `hits` in the order of their numbers.
     pub fn restored(line: Line, start: Hit, hits: Vec<(u64, Hit)>) -> Outbox {
-        let next = hits.last().map_or(FIRST, |(n, _)| n + 1).max(FIRST);
+        let next = hits.last().map_or(FIRST, |(n, _)| n.saturating_add(1)).max(FIRST);
         let bytes = hits.iter().map(|(_, hit)| hit.stored_bytes()).sum();
         let retry = Retry::default();
         Outbox { line, start, queue: hits.into(), flight: None, retry, bytes, next }
@@ -95,7 +95,7 @@ impl Outbox {
     /// Appends a hit and gives its number.
     pub fn push(&mut self, hit: Hit) -> u64 {
         let number = self.next;
-        self.next += 1;
+        self.next = self.next.saturating_add(1);
         self.line.ended |= hit.kind.is_end();
         self.bytes += hit.stored_bytes();
         self.queue.push_back((number, hit));
@@ -107,7 +107,7 @@ impl Outbox {
     pub fn reopen(&mut self, now: BootInstant) -> Vec<u64> {
         let Some((front, first)) = self.queue.front() else { return Vec::new() };
         let hits = self.line.wire.reopen(first);
-        let from = front - hits.len() as u64;
+        let from = front.saturating_sub(hits.len() as u64);
         let numbers: Vec<u64> = (from..*front).collect();
         for (number, hit) in numbers.iter().zip(hits).rev() {
             self.bytes += hit.stored_bytes();

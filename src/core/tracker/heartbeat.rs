@@ -11,7 +11,9 @@ impl Tracker {
         if self.media.downloaded {
             settings.downloaded_ping
         } else if self.context.ad.is_some() {
-            self.media.ad_ping_seconds.map_or(settings.ad_ping, Span::seconds)
+            // What was stored may be nonsense (spec 12.1: 1 to 10).
+            let own = self.media.ad_ping_seconds.map(|s| Span::seconds(s.clamp(1, 10)));
+            own.unwrap_or(settings.ad_ping)
         } else {
             settings.main_ping
         }
@@ -79,8 +81,12 @@ impl Tracker {
             self.context.phase = Phase::Dormant;
             return;
         }
-        let old = self.context.opened_at + desk.settings.max_session;
+        let mut old = self.context.opened_at + desk.settings.max_session;
         if old <= now {
+            // After a long sleep one restart is enough.
+            if now - old >= desk.settings.max_session {
+                old = now;
+            }
             self.release_opening(desk);
             self.bare(HitKind::SessionEnd, old, desk);
             self.restart(old, desk);

@@ -154,7 +154,8 @@ impl MediaInfo {
         if self.live() {
             position.rem_euclid(DAY_SECONDS)
         } else {
-            position.clamp(0.0, self.length.unwrap_or(f64::MAX))
+            // A stored length may be nonsense; `clamp` would panic over it.
+            position.min(self.length.unwrap_or(f64::MAX)).max(0.0)
         }
     }
 
