@@ -7,9 +7,17 @@ use std::collections::BTreeMap;
 use super::effect::{Batch, Durability, Key, Record};
 use super::time::{BootInstant, Span};
 
+#[derive(Debug)]
+struct Change {
+    /// `None` deletes the key.
+    record: Option<Record>,
+    /// The store has never seen the key.
+    fresh: bool,
+}
+
 #[derive(Debug, Default)]
 pub struct Ledger {
-    changes: BTreeMap<Key, Option<Record>>,
+    changes: BTreeMap<Key, Change>,
     wanted: Option<Durability>,
     /// When what waits must go at the latest.
     due: Option<BootInstant>,
@@ -17,21 +25,25 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn put(&mut self, key: Key, record: Record) {
-        self.changes.insert(key, Some(record));
+        // Only hits are written once and deleted once; of any other key nobody knows.
+        let fresh = matches!(key, Key::Hit(..)) && !self.changes.contains_key(&key);
+        self.changes.insert(key, Change { record: Some(record), fresh });
+    }
+
+    /// Writes what was deleted a moment ago; the store may not have heard of that yet.
+    pub fn put_back(&mut self, key: Key, record: Record) {
+        let fresh = self.changes.get(&key).is_some_and(|change| change.fresh);
+        self.changes.insert(key, Change { record: Some(record), fresh });
     }
 
     /// True when the store may hold the key, so that somebody could depend on the deletion.
     pub fn delete(&mut self, key: Key) -> bool {
-        // A waiting hit is written once and deleted once: if it is still here, the store has
-        // never seen it.
-        let unwritten =
-            matches!(key, Key::Hit(..)) && matches!(self.changes.get(&key), Some(Some(_)));
-        if unwritten {
+        if self.changes.get(&key).is_some_and(|change| change.fresh) {
             self.changes.remove(&key);
-        } else {
-            self.changes.insert(key, None);
+            return false;
         }
-        !unwritten
+        self.changes.insert(key, Change { record: None, fresh: false });
+        true
     }
 
     /// Somebody's reply or request depends on what is written here.
@@ -56,7 +68,8 @@ impl Ledger {
     pub fn take(&mut self, durability: Durability) -> Option<Batch> {
         self.wanted = None;
         self.due = None;
-        let changes: Vec<_> = std::mem::take(&mut self.changes).into_iter().collect();
+        let changes: Vec<_> =
+            std::mem::take(&mut self.changes).into_iter().map(|(key, c)| (key, c.record)).collect();
         (!changes.is_empty()).then_some(Batch { changes, durability })
     }
 }

@@ -6,10 +6,11 @@ use super::effect::{CloseReason, Durability, Key, Meta};
 use super::input::Door;
 use super::resume::ResumePoint;
 use super::sessions::{Pulse, Session, SessionRecord};
-use super::time::{Now, Span};
-use super::tracker::Desk;
+use super::settings::Settings;
+use super::time::{BootInstant, Now, Span};
 use super::tracker::hit::Hit;
 use super::tracker::media::MediaInfo;
+use super::tracker::{Desk, Tracker};
 use super::{Agent, Birth};
 
 /// Everything that a store holds when the agent starts.
@@ -148,17 +149,11 @@ impl Agent {
     /// after a power cut, late enough not to predate what was delivered and not yet recorded
     /// (api.md 2.11).
     fn end_earlier_boot(&mut self, boot: &BootId, clean: bool, now: Now) {
-        let flush = self.settings.flush_interval;
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
             let at = self.recorded.get(&number).copied().unwrap_or(now.boot);
             let Some(session) = self.sessions.get_mut(&number) else { continue };
             session.tracker.stand_still(at);
-            let slack = match (clean, session.tracker.in_ad()) {
-                (true, _) => Span::ZERO,
-                // Pings of an ad come faster than records: the next record is one flush later.
-                (false, true) => flush + flush + Span::millis(1),
-                (false, false) => flush + Span::millis(1),
-            };
+            let ended = if clean { at } else { unrecorded(&session.tracker, at, &self.settings) };
             let media = &session.tracker.media;
             let point = ResumePoint {
                 position: session.tracker.position(at),
@@ -172,7 +167,7 @@ impl Agent {
             let (app, media_id) = (session.app.clone(), media.id.clone());
             let mut hits = Vec::new();
             let mut desk = Desk { settings: &self.settings, hits: &mut hits };
-            session.tracker.end(at + slack, &mut desk);
+            session.tracker.end(ended, &mut desk);
             self.submit(number, hits, now);
             self.resume.keep(&app, &media_id, point, &self.settings, &mut self.ledger);
             self.drop_session(number, CloseReason::Vanished, now);
@@ -186,10 +181,12 @@ impl Agent {
         let gone: Vec<_> =
             self.players.keys().filter(|p| !present.contains(&p.sender)).cloned().collect();
         for player in gone {
-            // Later than what may have been delivered and not yet recorded (api.md 2.11).
-            let unrecorded = self.settings.flush_interval + Span::millis(1);
-            let at = self.players.get(&player).and_then(|n| recorded.get(n)).copied();
-            let at = at.map_or(now.boot, |at| (at + unrecorded).min(now.boot));
+            let number = self.players.get(&player).copied();
+            let at = number.and_then(|number| {
+                let session = self.sessions.get(&number)?;
+                Some(unrecorded(&session.tracker, *recorded.get(&number)?, &self.settings))
+            });
+            let at = at.map_or(now.boot, |at| at.min(now.boot));
             self.detach(&player, at, now);
         }
     }
@@ -201,4 +198,13 @@ impl Agent {
         self.write_meta();
         self.ledger.want(Durability::Synced);
     }
+}
+
+/// Later than whatever may have been delivered after the last recorded state and was not recorded
+/// itself (api.md 2.11): the flush interval, the next ping, and in an ad, whose pings come faster than
+/// records, one interval more.
+fn unrecorded(tracker: &Tracker, recorded_at: BootInstant, settings: &Settings) -> BootInstant {
+    let flush = settings.flush_interval;
+    let late = if tracker.in_ad() { flush + flush } else { flush };
+    (recorded_at + late).max(tracker.ping_due(settings)) + Span::millis(1)
 }

@@ -295,10 +295,16 @@ impl Agent {
 
     /// Queues what a tracker made.
     pub(super) fn submit(&mut self, number: u32, hits: Vec<Hit>, now: Now) {
-        let Some(session) = self.sessions.get_mut(&number) else { return };
         if hits.is_empty() {
             return;
         }
+        if self.meta.clean_stop {
+            // More was said after the stop: the state of then is not the last one.
+            self.meta.clean_stop = false;
+            self.write_meta();
+            self.ledger.want(Durability::Synced);
+        }
+        let Some(session) = self.sessions.get_mut(&number) else { return };
         let line = Line {
             session: number,
             app: session.app.clone(),

@@ -36,9 +36,12 @@ impl Delivery {
                     self.counters.ambiguous_pings += 1;
                     self.drop_front(key, clerk);
                 }
-                self.later(key, now, None, &why, clerk);
+                self.failed(key, now, None, &why, clerk);
             }
-            Verdict::Later { after, why } => self.later(key, now, after, &why, clerk),
+            Verdict::Later { after, why } => {
+                self.put_ping_back(key, now, clerk);
+                self.failed(key, now, after, &why, clerk);
+            }
         }
         None
     }
@@ -144,7 +147,14 @@ impl Delivery {
         }
     }
 
-    fn later(&mut self, key: u64, now: Now, after: Option<Span>, why: &str, clerk: &mut Clerk<'_>) {
+    fn failed(
+        &mut self,
+        key: u64,
+        now: Now,
+        after: Option<Span>,
+        why: &str,
+        clerk: &mut Clerk<'_>,
+    ) {
         let Some(outbox) = self.outboxes.get_mut(&key) else { return };
         outbox.retry.failed(now.boot, after, &clerk.settings.delivery, &mut self.chance);
         let failures = outbox.retry.failures();
@@ -162,11 +172,14 @@ impl Delivery {
                 "delivery failed again"
             );
         }
-        // A ping that was taken out of the store on its way goes back.
-        if let Some((number, hit)) = outbox.queue.front()
+    }
+
+    /// A ping that was taken out of the store on its way goes back.
+    fn put_ping_back(&mut self, key: u64, now: Now, clerk: &mut Clerk<'_>) {
+        if let Some((number, hit)) = self.outboxes.get(&key).and_then(|o| o.queue.front())
             && hit.kind == HitKind::Ping
         {
-            clerk.ledger.put(Key::Hit(key, *number), Record::Hit(hit.clone()));
+            clerk.ledger.put_back(Key::Hit(key, *number), Record::Hit(hit.clone()));
             clerk.ledger.wait(now.boot, clerk.settings.flush_interval);
         }
     }

@@ -138,10 +138,11 @@ impl Delivery {
 
     /// Sessions whose last hit is older than the limit.
     fn drop_old(&mut self, now: Now, most: Span, clerk: &mut Clerk<'_>) {
+        let trusted = self.gates.clock_trusted;
         let old: Vec<u64> = self
             .outboxes
             .iter()
-            .filter(|(_, o)| o.flight.is_none() && o.age(&self.boot, now) > most)
+            .filter(|(_, o)| o.flight.is_none() && o.age(&self.boot, now, trusted) > most)
             .map(|(key, _)| *key)
             .collect();
         for key in old {
@@ -157,12 +158,12 @@ impl Delivery {
 
 impl Outbox {
     /// How long ago the last hit happened; zero when nothing waits or nobody can tell.
-    fn age(&self, boot: &crate::core::clock::BootId, now: Now) -> Span {
+    fn age(&self, boot: &crate::core::clock::BootId, now: Now, trusted: bool) -> Span {
         let Some((_, last)) = self.queue.back() else { return Span::ZERO };
         match (self.line.boot == *boot, self.line.anchor) {
             (true, _) => now.boot - last.at,
-            (false, Some(anchor)) => now.wall - anchor.wall(last.at),
-            (false, None) => Span::ZERO,
+            (false, Some(anchor)) if trusted => now.wall - anchor.wall(last.at),
+            (false, _) => Span::ZERO,
         }
     }
 

@@ -162,7 +162,8 @@ impl Delivery {
                 continue;
             };
             let ends = hit.kind.is_end();
-            if outbox.line.lost && !outbox.line.wire.plays([&hit]) {
+            let idle = outbox.line.lost && outbox.queue.is_empty();
+            if idle && !outbox.line.wire.plays([&hit]) {
                 outbox.line.wire.fold(&hit);
                 outbox.line.ended |= ends;
                 self.counters.dropped += 1;

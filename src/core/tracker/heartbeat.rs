@@ -19,7 +19,8 @@ impl Tracker {
         }
     }
 
-    fn ping_due(&self, settings: &Settings) -> BootInstant {
+    /// When the next ping is due.
+    pub(crate) fn ping_due(&self, settings: &Settings) -> BootInstant {
         self.context.ping_from + self.ping_interval(settings)
     }
 
