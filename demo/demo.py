@@ -187,9 +187,14 @@ class BusPlayer:
         process = self.stage.spawn(
             [sys.executable, script, self.stage.address, self.media_id, str(self.length)],
             stdout=subprocess.PIPE, text=True)
-        threading.Thread(target=self.relay, args=(process.stdout,), daemon=True).start()
+        self.words = threading.Thread(target=self.relay, args=(process.stdout,), daemon=True)
+        self.words.start()
         show("player", f"started, process {process.pid}")
         return process
+
+    def finish(self):
+        """Lets the player have its last word, so that the verdict is the last line."""
+        self.words.join(10)
 
     @staticmethod
     def relay(pipe):
@@ -221,6 +226,9 @@ class MpvPlayer:
         show("player", f"mpv started at {position:.1f} s, process {process.pid}")
         return process
 
+    def finish(self):
+        """mpv says nothing."""
+
 
 def story(stage, player):
     first = player.start(0.0)
@@ -237,6 +245,7 @@ def story(stage, player):
     player.start(position)
     resumed = stage.until("the resumed session", of_type("sessionStart"))
     ended = stage.until("the completion", of_type("sessionComplete"))
+    player.finish()
     return opened, paused, resumed, ended
 
 

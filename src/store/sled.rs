@@ -127,9 +127,26 @@ impl Open {
         self.db.apply_batch(changes).map_err(sled(&self.path, "written"))?;
         self.db.flush().map_err(sled(&self.path, "flushed"))?;
         if synced {
+            self.sync_blobs()?;
             self.file.sync_data().map_err(io(&self.path, "synced"))?;
         }
         Ok(())
+    }
+
+    /// A large value lies in a file of its own, which the log only names.
+    fn sync_blobs(&self) -> Result<(), StoreError> {
+        let dir = self.path.join("blobs");
+        let Ok(entries) = std::fs::read_dir(&dir) else { return Ok(()) };
+        let mut any = false;
+        for entry in entries.flatten() {
+            match File::open(entry.path()).and_then(|file| file.sync_data()) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(io(&self.path, "synced")(e));
+                }
+                _ => any = true,
+            }
+        }
+        if any { sync_dir(&dir) } else { Ok(()) }
     }
 }
 
