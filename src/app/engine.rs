@@ -377,12 +377,13 @@ impl Engine {
     fn status(&self) -> String {
         let status = self.agent.status();
         format!(
-            "{} session{}, {} hits delivered, {} waiting{}",
+            "{} session{}, {} hits delivered, {} waiting{}{}",
             status.active_sessions,
             if status.active_sessions == 1 { "" } else { "s" },
             status.counters.delivered,
             status.queued_hits,
-            if status.gates.consent { "" } else { "; waiting for consent" }
+            if status.gates.consent { "" } else { "; waiting for consent" },
+            if self.store_healthy { "" } else { "; the store cannot be written" }
         )
     }
 }
