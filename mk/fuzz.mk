@@ -17,7 +17,7 @@ fuzz: ## fuzzes what comes from outside, SECONDS=60 in all
 	    echo "== $$target"; \
 	    $(FUZZ) run $$target fuzz/corpus/$$target fuzz/corpus-seed/$$target -- \
 	        -max_total_time=$$(( ($(SECONDS) + 3) / 4 )) -timeout=10 -rss_limit_mb=1024 \
-	        -max_len=16384 -print_final_stats=1 \
+	        -max_len=4096 -len_control=0 -print_final_stats=1 \
 	        $$(test -f fuzz/$$target.dict && echo -dict=fuzz/$$target.dict) 2>fuzz/target/$$target.log \
 	        || { tail -n 40 fuzz/target/$$target.log; exit 1; }; \
 	    grep -E 'number_of_executed_units|new_units_added' fuzz/target/$$target.log; \
