@@ -153,7 +153,13 @@ impl Shelf {
                 }
                 Err(error) => {
                     // sled does not recover from an error by itself: the next try opens it anew.
-                    self.store = None;
+                    // Closing can hang over a full disk, so a thread of its own does it.
+                    if let Some(store) = self.store.take() {
+                        let closing = std::thread::Builder::new().name("closing".into());
+                        if let Err(error) = closing.spawn(move || drop(store)) {
+                            tracing::error!(%error, "the store could not be closed");
+                        }
+                    }
                     // Later changes of a key come after earlier ones, so one batch holds them all.
                     squash(&mut kept);
                     Written::Failed(last, error.report())

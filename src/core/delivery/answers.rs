@@ -29,7 +29,10 @@ impl Delivery {
         match verdict::judge(&resource, outcome, now.wall) {
             Verdict::Accepted { sid } => return self.accepted(key, sid, flight, clerk),
             Verdict::Refused { status, message } => self.refused(key, status, message, clerk),
-            Verdict::Gone => self.gone(key, now, clerk),
+            Verdict::Gone => {
+                self.put_ping_back(key, now, clerk);
+                self.gone(key, now, clerk);
+            }
             Verdict::Ambiguous { why } => {
                 let ping = outbox.queue.front().is_some_and(|(_, h)| h.kind == HitKind::Ping);
                 if ping {
