@@ -104,6 +104,7 @@ impl Engine {
         self.publish();
         self.notify.ready(&self.status());
         tracing::info!(collector = self.collector, "ready");
+        crate::system::memory::let_go_of_program_pages();
     }
 
     /// One input, and everything that follows from it.

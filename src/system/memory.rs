@@ -1,0 +1,71 @@
+//! Program pages that only starting needed.
+//!
+//! The kernel maps program text in runs of pages around each one that is touched, so a start maps
+//! nearly all of it, and an idle daemon would stand in every process list with memory that it does not
+//! use. Letting go of the mapping costs nothing to keep: a page that is needed again comes from the page
+//! cache, and the others are the first that the kernel can take when memory is short.
+
+use rustix::mm::{Advice, madvise};
+
+/// Unmaps all program text of this process; what runs on is mapped again as it is touched.
+pub fn let_go_of_program_pages() {
+    let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
+    for (start, length) in maps.lines().filter_map(text) {
+        let_go(start, length);
+    }
+}
+
+/// Address and length of a mapping that is a file's and can be executed but not written, and so is
+/// the same in memory as on disk.
+fn text(line: &str) -> Option<(usize, usize)> {
+    let mut words = line.split_ascii_whitespace();
+    let (start, end) = words.next()?.split_once('-')?;
+    let rights = words.next()?;
+    let file = words.nth(3)?;
+    if rights != "r-xp" || !file.starts_with('/') {
+        return None;
+    }
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    let start = address(start)?;
+    Some((start, address(end)?.checked_sub(start)?))
+}
+
+#[allow(unsafe_code)]
+fn let_go(start: usize, length: usize) {
+    // SAFETY: the kernel itself named this mapping; it is private, backed by a file and never written
+    // (no text relocations), so that dropping its pages changes no byte that anybody reads.
+    let done = unsafe { madvise(start as *mut _, length, Advice::LinuxDontNeed) };
+    if let Err(error) = done {
+        tracing::debug!(%error, "program pages stay mapped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_program_text_is_let_go_of() {
+        let lines = [
+            "55d0c0000000-55d0c0001000 r-xp 00001000 fe:00 1234   /usr/bin/playheadd",
+            "55d0c0001000-55d0c0002000 r--p 00002000 fe:00 1234   /usr/bin/playheadd",
+            "55d0c0002000-55d0c0003000 rw-p 00003000 fe:00 1234   /usr/bin/playheadd",
+            "7ffd00000000-7ffd00001000 r-xp 00000000 00:00 0      [vdso]",
+            "7f0000000000-7f0000001000 r-xp 00000000 00:00 0",
+            "nonsense",
+        ];
+        let found: Vec<_> = lines.iter().filter_map(|line| text(line)).collect();
+        assert_eq!(found, [(0x55d0c0000000, 0x1000)]);
+    }
+
+    #[test]
+    fn a_process_goes_on_without_its_program_pages() {
+        let_go_of_program_pages();
+        let sorted = {
+            let mut v = vec![3, 1, 2];
+            v.sort_unstable();
+            v
+        };
+        assert_eq!(sorted, [1, 2, 3]);
+    }
+}
