@@ -339,6 +339,11 @@ fn what_was_synced_survives_a_power_cut() {
     cut_the_power(1, 400);
 }
 
+#[test]
+fn large_records_survive_a_power_cut_too() {
+    cut_the_power(2, 6_000);
+}
+
 /// One fault of a medium: bits, a page, or a file.
 fn spoil(image: &mut Image, chance: &mut Chance) -> String {
     let names: Vec<PathBuf> = image.0.keys().cloned().collect();

@@ -4,6 +4,7 @@
 mod codec;
 mod guard;
 pub mod memory;
+mod pieces;
 pub mod sled;
 
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::guard::{self, Lock, Opening, io};
+use super::pieces::{Entry, Joined, Joining, Pieces};
 use super::{Gathering, StoreError, codec};
 use crate::core::Stored;
 use crate::core::effect::{Batch, Durability};
@@ -18,6 +19,8 @@ const SEGMENT_BYTES: usize = 64 * 1024;
 const CACHE_BYTES: u64 = 256 * 1024;
 /// A database that was just dropped may hold its lock a moment longer.
 const LOCK_RETRIES: u32 = 20;
+/// More changes than this are not gathered into one write.
+const GROUP_BYTES: usize = 8 * 1024;
 /// sled moves live pages and writes over old segments; between two syncs too far apart a power cut finds
 /// neither the old place nor the new one. 13 of 300 simulated cuts lost synced records of up to 1,000
 /// bytes without this rule, none of 200 with it (tests/power_loss.rs).
@@ -29,12 +32,30 @@ pub struct SledStore {
     _lock: Lock,
     dir: PathBuf,
     db: Open,
+    pieces: Pieces,
     /// Above this the database is written anew.
     max_bytes: u64,
     batches: u32,
     /// Written since the last sync.
     unsynced_bytes: usize,
     syncs: u64,
+}
+
+/// Changes that are applied whole or not at all.
+#[derive(Default)]
+struct Group {
+    changes: sled::Batch,
+    bytes: usize,
+}
+
+impl Group {
+    fn add(&mut self, (key, value): Entry) {
+        self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+        match value {
+            Some(value) => self.changes.insert(key, value),
+            None => self.changes.remove(key),
+        }
+    }
 }
 
 /// An open database and a second handle of its file, for `sync_data`.
@@ -56,7 +77,7 @@ impl SledStore {
         let lock = Lock::take(dir)?;
         finish_compaction(dir)?;
         let opening = Opening::begin(dir, &path)?;
-        let (db, stored) = match open_and_read(&path) {
+        let (db, pieces, stored) = match open_and_read(&path) {
             Err(StoreError::Broken { why, .. }) if path.exists() => {
                 guard::set_aside(&path, &why)?;
                 open_and_read(&path)?
@@ -69,6 +90,7 @@ impl SledStore {
                 _lock: lock,
                 dir: dir.to_owned(),
                 db,
+                pieces,
                 max_bytes,
                 batches: 0,
                 unsynced_bytes: 0,
@@ -78,34 +100,51 @@ impl SledStore {
         ))
     }
 
-    /// Writes batches in order with one barrier for all of them: the strongest that one asks for.
+    /// Writes batches in order: the last write of them is synced if one of them asks for it.
     pub fn apply(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
-        if batches.is_empty() {
-            return Ok(());
-        }
-        let mut changes = sled::Batch::default();
-        for (key, record) in batches.iter().flat_map(|b| &b.changes) {
-            let key = codec::key(key);
-            self.unsynced_bytes += key.len();
-            match record {
-                Some(record) => {
-                    let value = codec::value(record);
-                    self.unsynced_bytes += value.len();
-                    changes.insert(key, value);
-                }
-                None => changes.remove(key),
+        let Some((last, before)) = batches.split_last() else { return Ok(()) };
+        let mut group = Group::default();
+        for batch in before {
+            self.gather(batch, &mut group)?;
+            if group.bytes >= GROUP_BYTES {
+                self.write(std::mem::take(&mut group), false)?;
             }
         }
-        let synced = batches.iter().any(|b| b.durability == Durability::Synced)
-            || self.unsynced_bytes >= UNSYNCED_BYTES;
-        self.db.write(changes, synced)?;
-        if synced {
-            self.unsynced_bytes = 0;
-            self.syncs += 1;
-        }
+        self.gather(last, &mut group)?;
+        self.write(group, batches.iter().any(|b| b.durability == Durability::Synced))?;
         self.batches += 1;
         if self.batches.is_multiple_of(SIZE_EVERY) && self.bytes_on_disk() > self.max_bytes {
             self.compact()?;
+        }
+        Ok(())
+    }
+
+    /// Puts a batch into a group that is applied whole or not at all. What large records have
+    /// beside it is written at once.
+    fn gather(&mut self, batch: &Batch, group: &mut Group) -> Result<(), StoreError> {
+        for (key, record) in &batch.changes {
+            let entries = self.pieces.entries(codec::key(key), record.as_ref().map(codec::value));
+            let mut ahead = Group::default();
+            for entry in entries.ahead {
+                ahead.add(entry);
+                if ahead.bytes >= GROUP_BYTES {
+                    self.write(std::mem::take(&mut ahead), false)?;
+                }
+            }
+            if ahead.bytes > 0 {
+                self.write(ahead, false)?;
+            }
+            entries.together.into_iter().for_each(|entry| group.add(entry));
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, group: Group, synced: bool) -> Result<(), StoreError> {
+        self.unsynced_bytes += self.db.write(group.changes)?.max(group.bytes);
+        if synced || self.unsynced_bytes >= UNSYNCED_BYTES {
+            self.db.sync()?;
+            self.unsynced_bytes = 0;
+            self.syncs += 1;
         }
         Ok(())
     }
@@ -144,7 +183,8 @@ impl SledStore {
         remove_dir(&new)?;
         let fresh = open_with_retry(&new)?;
         fill(&self.db, &fresh)?;
-        fresh.write(sled::Batch::default(), true)?;
+        fresh.write(sled::Batch::default())?;
+        fresh.sync()?;
         // The old one stays open under its new name until the fresh one has taken its place.
         drop(fresh);
         remove_dir(&old)?;
@@ -157,17 +197,19 @@ impl SledStore {
 }
 
 impl Open {
-    fn write(&self, changes: sled::Batch, synced: bool) -> Result<(), StoreError> {
+    /// Gives the bytes that the log grew by.
+    fn write(&self, changes: sled::Batch) -> Result<usize, StoreError> {
         self.db.apply_batch(changes).map_err(sled(&self.path, "written"))?;
-        self.db.flush().map_err(sled(&self.path, "flushed"))?;
-        if synced {
-            self.sync_blobs()?;
-            self.file.sync_data().map_err(io(&self.path, "synced"))?;
-        }
-        Ok(())
+        self.db.flush().map_err(sled(&self.path, "flushed"))
     }
 
-    /// A large value lies in a file of its own, which the log only names.
+    fn sync(&self) -> Result<(), StoreError> {
+        self.sync_blobs()?;
+        self.file.sync_data().map_err(io(&self.path, "synced"))
+    }
+
+    /// A page that was too large for the log (of an older version's store, or under a flood of long
+    /// keys) lies in a file of its own, which the log only names.
     fn sync_blobs(&self) -> Result<(), StoreError> {
         let dir = self.path.join("blobs");
         let Ok(entries) = std::fs::read_dir(&dir) else { return Ok(()) };
@@ -226,14 +268,26 @@ fn remove_dir(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn open_and_read(path: &Path) -> Result<(Open, Stored), StoreError> {
+fn open_and_read(path: &Path) -> Result<(Open, Pieces, Stored), StoreError> {
     let open = open_with_retry(path)?;
-    let mut gathering = Gathering::default();
+    let (mut joining, mut gathering) = (Joining::default(), Gathering::default());
     for entry in open.db.iter() {
         let (key, value) = entry.map_err(sled(path, "read"))?;
-        gathering.take(&key, &value);
+        if let Some((key, value)) = joining.take(&key, &value) {
+            gathering.take(&key, &value);
+        }
     }
-    Ok((open, gathering.done()))
+    let Joined { pieces, lost, strays } = joining.done();
+    gathering.unreadable += lost;
+    if !strays.is_empty() {
+        let mut changes = sled::Batch::default();
+        strays.into_iter().for_each(|key| changes.remove(key));
+        // On a full disk they stay; they are nobody's.
+        if let Err(error) = open.write(changes) {
+            tracing::debug!(%error, "stray pieces of records stay in the store");
+        }
+    }
+    Ok((open, pieces, gathering.done()))
 }
 
 fn open_with_retry(path: &Path) -> Result<Open, StoreError> {

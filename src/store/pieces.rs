@@ -1,0 +1,252 @@
+//! Large records in small pieces. sled keeps a page above a quarter of a segment in a file of its own,
+//! beside the log, in an order that no power cut respects; so no entry is allowed to make one. A record
+//! above `PIECE_BYTES` is a head under its own key and the rest under keys that follow all others. The
+//! pieces are written ahead, under keys that no record uses yet; the head makes them count. A key above
+//! `KEY_BYTES` (resume points have the media id in theirs) is replaced by its hash and goes into the
+//! record.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// Small enough that a page of them stays in the log (tests/power_loss.rs).
+const PIECE_BYTES: usize = 800;
+const KEY_BYTES: usize = 200;
+
+/// First byte of a head: a generation, a 32-bit length of the whole and its first piece follow.
+const SPLIT: u8 = 2;
+/// First byte of a record that holds its key: a 16-bit length, the key and the record follow.
+const KEYED: u8 = 3;
+/// First letter of the key of a further piece; after every letter of `codec`.
+const PIECE: u8 = b'Z';
+/// First letter of a key's hash.
+const HASHED: u8 = b'Y';
+
+/// An entry of the database: its key, and `None` when it goes.
+pub(super) type Entry = (Vec<u8>, Option<Vec<u8>>);
+
+/// The further pieces of a record: which writing of it they belong to, and how many there are.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Further {
+    generation: u8,
+    pieces: u16,
+}
+
+/// The further pieces of each record that has any.
+#[derive(Debug, Default)]
+pub(super) struct Pieces(HashMap<Vec<u8>, Further>);
+
+/// What a change of a record is in the database.
+pub(super) struct Entries {
+    /// Changes nothing that is read, in whatever parts it is written.
+    pub ahead: Vec<Entry>,
+    /// Belongs together with the rest of its batch.
+    pub together: Vec<Entry>,
+}
+
+impl Pieces {
+    /// The entries by which a record is written, or goes when it has no value.
+    pub fn entries(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) -> Entries {
+        let (key, value) = if key.len() > KEY_BYTES { keyed(&key, value) } else { (key, value) };
+        let had = self.0.remove(&key).unwrap_or_default();
+        let gone = (1..=had.pieces).map(|n| (piece_key(&key, had.generation, n), None));
+        let mut entries = Entries { ahead: Vec::new(), together: gone.collect() };
+        match value {
+            Some(value) if value.len() > PIECE_BYTES => {
+                let mut has = Further { generation: had.generation.wrapping_add(1), pieces: 0 };
+                let length = value.len() as u32;
+                let mut pieces = value.chunks(PIECE_BYTES);
+                let first = pieces.next().unwrap_or_default();
+                let head = [&[SPLIT, has.generation], &length.to_be_bytes()[..], first].concat();
+                for (number, piece) in (1..).zip(pieces) {
+                    has.pieces = number;
+                    let key = piece_key(&key, has.generation, number);
+                    entries.ahead.push((key, Some(piece.to_vec())));
+                }
+                self.0.insert(key.clone(), has);
+                entries.together.push((key, Some(head)));
+            }
+            value => entries.together.push((key, value)),
+        }
+        entries
+    }
+}
+
+fn piece_key(key: &[u8], generation: u8, number: u16) -> Vec<u8> {
+    [&[PIECE], key, &[generation], &number.to_be_bytes()[..]].concat()
+}
+
+fn keyed(key: &[u8], value: Option<Vec<u8>>) -> (Vec<u8>, Option<Vec<u8>>) {
+    let name = [&[HASHED], &hash(key).to_be_bytes()[..]].concat();
+    // Two strings of a D-Bus message within the limits; a longer one would only be unreadable.
+    let length = u16::try_from(key.len()).unwrap_or(u16::MAX);
+    let value = value.map(|value| [&[KEYED], &length.to_be_bytes()[..], key, &value].concat());
+    (name, value)
+}
+
+/// FNV-1a with 128 bits: the same in every version of the program.
+fn hash(key: &[u8]) -> u128 {
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    key.iter().fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
+}
+
+/// Puts records together again from a scan in the order of keys.
+#[derive(Debug, Default)]
+pub(super) struct Joining {
+    /// Heads that wait for their pieces.
+    heads: BTreeMap<Vec<u8>, Head>,
+    joined: Joined,
+}
+
+#[derive(Debug)]
+struct Head {
+    generation: u8,
+    /// Of the whole.
+    length: usize,
+    there: Vec<u8>,
+}
+
+/// What a scan leaves behind it.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    pub pieces: Pieces,
+    /// Records that have lost pieces.
+    pub lost: usize,
+    /// Keys of pieces that no record has: the power went before their head was written.
+    pub strays: Vec<Vec<u8>>,
+}
+
+impl Joining {
+    /// An entry of the database. Gives the record that it completes.
+    pub fn take(&mut self, key: &[u8], value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+        if key.first() != Some(&PIECE) {
+            let Some((&SPLIT, rest)) = value.split_first() else { return unkeyed(key, value) };
+            let (generation, rest) = rest.split_first()?;
+            let (length, first) = rest.split_first_chunk::<4>()?;
+            let length = u32::from_be_bytes(*length) as usize;
+            let head = Head { generation: *generation, length, there: first.to_vec() };
+            self.heads.insert(key.to_vec(), head);
+            return None;
+        }
+        let piece = further_piece(key).and_then(|(name, generation, number)| {
+            let head = self.heads.get_mut(name).filter(|head| head.generation == generation)?;
+            Some((name, head, Further { generation, pieces: number }))
+        });
+        let Some((name, head, further)) = piece else {
+            self.joined.strays.push(key.to_vec());
+            return None;
+        };
+        head.there.extend_from_slice(value);
+        self.joined.pieces.0.insert(name.to_vec(), further);
+        if head.there.len() < head.length {
+            return None;
+        }
+        // One that came later would find no head.
+        let whole = self.heads.remove(name)?;
+        if whole.there.len() > whole.length {
+            self.joined.lost += 1;
+            return None;
+        }
+        unkeyed(name, &whole.there)
+    }
+
+    pub fn done(mut self) -> Joined {
+        self.joined.lost += self.heads.len();
+        self.joined
+    }
+}
+
+fn further_piece(key: &[u8]) -> Option<(&[u8], u8, u16)> {
+    let (key, number) = key.strip_prefix(&[PIECE])?.split_last_chunk::<2>()?;
+    let (generation, key) = key.split_last()?;
+    Some((key, *generation, u16::from_be_bytes(*number)))
+}
+
+fn unkeyed(key: &[u8], value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    if key.first() != Some(&HASHED) {
+        return Some((key.to_vec(), value.to_vec()));
+    }
+    let (length, rest) = value.strip_prefix(&[KEYED])?.split_first_chunk::<2>()?;
+    let (key, value) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    Some((key.to_vec(), value.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Database = BTreeMap<Vec<u8>, Vec<u8>>;
+
+    fn write(database: &mut Database, entries: Entries) {
+        for (key, value) in entries.ahead.into_iter().chain(entries.together) {
+            assert!(key.len() <= KEY_BYTES + 4, "{} bytes of key", key.len());
+            match value {
+                Some(value) => {
+                    assert!(value.len() <= PIECE_BYTES + 6, "{} bytes of value", value.len());
+                    database.insert(key, value);
+                }
+                None => assert!(database.remove(&key).is_some(), "what goes was there"),
+            }
+        }
+    }
+
+    fn read(database: &Database) -> (Database, Joined) {
+        let mut joining = Joining::default();
+        let records = database.iter().filter_map(|(k, v)| joining.take(k, v)).collect();
+        (records, joining.done())
+    }
+
+    fn long(letter: u8, bytes: usize) -> Vec<u8> {
+        let mut value = vec![1];
+        value.extend((0..bytes).map(|n| letter.wrapping_add(n as u8)));
+        value
+    }
+
+    #[test]
+    fn records_of_every_size_come_back() {
+        let (mut pieces, mut database) = (Pieces::default(), Database::new());
+        let mut wanted = Database::new();
+        let sizes = [0, 1, 799, 800, 801, 1599, 1600, 1601, 70_000];
+        for (n, bytes) in sizes.into_iter().enumerate() {
+            for key in [vec![b'M', n as u8], [b"R".to_vec(), vec![n as u8; 5_000]].concat()] {
+                let value = long(n as u8, bytes);
+                write(&mut database, pieces.entries(key.clone(), Some(value.clone())));
+                wanted.insert(key, value);
+            }
+        }
+        let (found, Joined { pieces: mut again, lost, strays }) = read(&database);
+        assert_eq!(found, wanted);
+        assert_eq!((lost, strays.len()), (0, 0));
+        assert_eq!(again.0, pieces.0);
+        // A record that shrinks, and one that goes, leave nothing behind.
+        for key in wanted.into_keys() {
+            write(&mut database, again.entries(key.clone(), Some(long(7, 900))));
+            write(&mut database, again.entries(key.clone(), Some(vec![1])));
+            write(&mut database, again.entries(key, None));
+        }
+        assert_eq!(database, Database::new());
+    }
+
+    #[test]
+    fn a_record_that_has_lost_a_piece_is_counted_and_the_rest_is_read() {
+        let (mut pieces, mut database) = (Pieces::default(), Database::new());
+        write(&mut database, pieces.entries(vec![b'M', 1], Some(long(1, 3_000))));
+        write(&mut database, pieces.entries(vec![b'M', 2], Some(long(2, 3_000))));
+        database.remove(&piece_key(&[b'M', 1], 1, 2));
+        let (found, joined) = read(&database);
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), [[b'M', 2]]);
+        assert_eq!(joined.lost, 1);
+    }
+
+    #[test]
+    fn pieces_whose_head_was_never_written_harm_no_record() {
+        let (mut pieces, mut database) = (Pieces::default(), Database::new());
+        let key = vec![b'M', 1];
+        write(&mut database, pieces.entries(key.clone(), Some(long(1, 3_000))));
+        let Entries { ahead, .. } = pieces.entries(key.clone(), Some(long(2, 2_000)));
+        let strays: Vec<_> = ahead.iter().map(|(key, _)| key.clone()).collect();
+        write(&mut database, Entries { ahead, together: Vec::new() });
+        let (found, joined) = read(&database);
+        assert_eq!(found, Database::from([(key, long(1, 3_000))]));
+        assert_eq!(joined.strays, strays);
+    }
+}
