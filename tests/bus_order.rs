@@ -30,7 +30,7 @@ async fn two_thousand_pipelined_calls_arrive_in_the_order_sent() {
 #[tokio::test]
 async fn complete_and_gone_is_never_a_vanished_player() {
     const TIMES: usize = 400;
-    let world = World::start("[limits]\nsessions = 1000\n").await;
+    let world = World::start("[limits]\nsessions = 1000\nevents_per_second = 10000\nevent_burst = 10000\n").await;
     for n in 0..TIMES {
         let player = world.player().await;
         // Known to the agent, as a player that has played for a while is.

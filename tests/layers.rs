@@ -11,7 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["core"]),
     ("collector", &["core", "config"]),
     ("system", &["core", "port"]),
-    ("dbus", &["core", "port"]),
+    ("dbus", &["core", "port", "system"]),
     ("mpris", &["core", "config", "port", "system"]),
     ("sim", &["core", "config", "store", "collector"]),
     ("bench", &["sim"]),

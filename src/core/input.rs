@@ -111,6 +111,10 @@ pub enum Input {
         event: &'static str,
         why: String,
     },
+    /// Senders have said more than the limits allow (api.md 2.8); it was dropped unread.
+    Flooded {
+        events: u64,
+    },
     /// A bus connection is gone, after everything it sent was handed in (api.md 1.5).
     PlayerGone {
         sender: String,

@@ -214,6 +214,12 @@ impl Agent {
                 self.count_rejection(event, None, &result, now);
                 None
             }
+            Input::Flooded { events } => {
+                self.rejected_events += events;
+                let why = "senders have said more than the limits allow";
+                tracing::warn!(events, why, "events dropped");
+                None
+            }
             Input::PlayerGone { sender } => {
                 self.player_gone(&sender, now);
                 None

@@ -41,6 +41,15 @@ const PROPERTIES: &[&str] = &[
     "Collector",
 ];
 
+const METHODS: &[&str] = &[
+    "OpenSession",
+    "GetResumePoint",
+    "ForgetResumePoint",
+    "NotifyLifecycle",
+    "Flush",
+    "SetConsent",
+];
+
 pub(super) struct AgentObject {
     pub port: Port,
     pub owners: Owners,
@@ -82,6 +91,12 @@ impl AgentObject {
         member: &str,
         sender: &str,
     ) -> Option<Result<Call, Rejected>> {
+        if !METHODS.contains(&member) {
+            return None;
+        }
+        if let Err(rejected) = self.owners.admit(sender) {
+            return Some(Err(rejected));
+        }
         Some(match member {
             "OpenSession" => self.open_session(message, sender),
             "GetResumePoint" => args::strings(message, &self.limits).map(|[app, media_id]| {
@@ -91,7 +106,8 @@ impl AgentObject {
                 self.port.call(|call| Input::ForgetResumePoint { call, app, media_id })
             }),
             "NotifyLifecycle" => self.notify_lifecycle(message),
-            "Flush" => Ok(self.port.call(|call| Input::Flush { call: Some(call) })),
+            "Flush" => args::nothing(message)
+                .map(|()| self.port.call(|call| Input::Flush { call: Some(call) })),
             "SetConsent" => self.set_consent(message),
             _ => return None,
         })

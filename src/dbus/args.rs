@@ -31,6 +31,14 @@ fn wrong_signature(message: &Message, expected: &str) -> Rejected {
     ))
 }
 
+/// A call that takes nothing.
+pub(super) fn nothing(message: &Message) -> Result<(), Rejected> {
+    match message.body().len() {
+        0 => Ok(()),
+        _ => Err(wrong_signature(message, "")),
+    }
+}
+
 /// `(d playhead, a{sv} info)`.
 pub(super) fn event(message: &Message, limits: &Limits) -> Result<(f64, Info), Rejected> {
     check_size(message, limits)?;

@@ -1,12 +1,16 @@
 //! The bus: our objects, the players' signals, and who is who. Translates and nothing else.
 
+mod access;
 mod agent;
 mod args;
 mod describe;
 mod error;
+mod identity;
+mod objects;
 mod overhear;
 mod owners;
 mod players;
+mod rate;
 mod session;
 
 use std::time::Duration;
@@ -15,10 +19,11 @@ use tokio::sync::mpsc;
 use zbus::connection::Builder;
 use zbus::fdo::{RequestNameFlags, RequestNameReply};
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, Message, MessageStream, fdo};
+use zbus::{Connection, Message, MessageStream};
 
 use self::agent::AgentObject;
 pub use self::agent::{AGENT_INTERFACE, AGENT_PATH};
+use self::objects::Objects;
 pub use self::overhear::{Monitor, Overheard};
 use self::owners::Owners;
 use self::session::SessionObject;
@@ -30,6 +35,9 @@ use crate::port::{Changed, News, Port};
 pub const BUS_NAME: &str = "tv.playhead.Agent1";
 /// The interface of a session object.
 pub use self::session::SESSION_INTERFACE;
+
+/// Knows whose process it is, where it runs.
+const SYSTEMD: &str = "org.freedesktop.systemd1";
 
 /// A bus or a peer that does not answer must not hold us up for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -104,7 +112,7 @@ impl Bus {
         // Read from the first moment on: a stream that nobody polls stalls its connection.
         let (heard, signals) = mpsc::unbounded_channel();
         tokio::spawn(players::relay(MessageStream::from(&connection), heard));
-        let owners = Owners::new(connection.clone(), port.clone());
+        let owners = Owners::new(connection.clone(), port.clone(), &limits);
         for rule in players::match_rules() {
             call_bus(&connection, "AddMatch", &rule.to_string())
                 .await
@@ -133,7 +141,8 @@ impl Bus {
     ) -> Result<Connection, BusError> {
         let server = self.connection.object_server();
         let failed = |e| BusError::Setup("an object", e);
-        server.at(AGENT_PATH, fdo::ObjectManager).await.map_err(failed)?;
+        let objects = Objects { port: self.port.clone(), owners: self.owners.clone() };
+        server.at(AGENT_PATH, objects).await.map_err(failed)?;
         let agent = AgentObject {
             port: self.port.clone(),
             owners: self.owners.clone(),

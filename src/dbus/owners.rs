@@ -1,36 +1,40 @@
 //! Who is who on the bus: which connection owns which names, and the identity of a sender. What a
-//! sender says waits, in order, until its identity is known (api.md 1.5).
+//! sender says waits, in order, until its identity is known (api.md 1.5); who says too much is told so
+//! before anything of it is read (api.md 2.8).
 
-use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use std::time::Duration;
 
-use tokio::time::timeout;
-use zbus::Connection;
+use tokio::sync::oneshot;
+use zbus::message::Header;
+use zbus::{Connection, fdo};
 
-use super::call_bus;
+use super::access::{self, Right};
+use super::identity::{self, Identity};
+use super::rate::Bucket;
+use super::{SYSTEMD, call_bus};
 use crate::core::input::Input;
 use crate::core::rejected::{Refusal, Rejected};
+use crate::core::settings::Limits;
 use crate::port::{Port, Said};
+use crate::system::clock;
 
-/// What a sender may say before its identity is known.
-const MOST_WAITING: usize = 8192;
-/// How long the service manager may take to say whose process it is.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// What a flood has lost is counted this often.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 
-/// Whom a connection belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Identity {
-    /// Stable id of the application (api.md 1.2).
-    pub app: String,
+struct Sender {
+    bucket: Bucket,
+    identity: Known,
 }
 
-enum Sender {
-    Known(Identity),
-    /// Being looked up; this waits meanwhile.
-    Asked(VecDeque<Said>),
+enum Known {
+    Yes(Identity),
+    /// Being looked up; these wait for it meanwhile.
+    Asked {
+        said: VecDeque<Said>,
+        asking: Vec<oneshot::Sender<Identity>>,
+    },
 }
 
 #[derive(Default)]
@@ -38,8 +42,10 @@ struct Register {
     /// Well-known name -> unique name of its owner.
     names: HashMap<String, String>,
     /// Unique names that are connected.
-    connected: std::collections::HashSet<String>,
+    connected: HashSet<String>,
     senders: HashMap<String, Sender>,
+    /// Messages over the limits that nobody has counted yet.
+    uncounted: u64,
 }
 
 /// The register of senders, shared by all doors.
@@ -47,12 +53,13 @@ struct Register {
 pub(super) struct Owners {
     connection: Connection,
     port: Port,
+    limits: Arc<Limits>,
     register: Arc<Mutex<Register>>,
 }
 
 impl Owners {
-    pub fn new(connection: Connection, port: Port) -> Owners {
-        Owners { connection, port, register: Arc::default() }
+    pub fn new(connection: Connection, port: Port, limits: &Limits) -> Owners {
+        Owners { connection, port, limits: Arc::new(limits.clone()), register: Arc::default() }
     }
 
     fn register(&self) -> MutexGuard<'_, Register> {
@@ -98,107 +105,137 @@ impl Owners {
 
     /// A connection is gone and everything it sent was handed in: its identity is forgotten.
     pub fn forget(&self, sender: &str) {
-        if let Some(Sender::Asked(waiting)) = self.register().senders.remove(sender) {
-            for _ in waiting {
-                let why = "the sender left before it was known".to_owned();
-                self.port.tell(Input::Unreadable { event: "signal", why });
-            }
+        let gone = self.register().senders.remove(sender);
+        if let Some(Sender { identity: Known::Asked { said, .. }, .. }) = gone {
+            said.into_iter().for_each(|said| self.refuse(said, left()));
         }
+    }
+
+    /// Whether a sender may say one more thing; asked before anything of it is read.
+    ///
+    /// Errors: `LimitsExceeded`; it is counted.
+    pub fn admit(&self, sender: &str) -> Result<(), Rejected> {
+        let mut register = self.register();
+        if self.sender(&mut register, sender).bucket.take(&self.limits, clock::now().boot) {
+            return Ok(());
+        }
+        register.uncounted += 1;
+        if register.uncounted == 1 {
+            tokio::spawn(self.clone().count());
+        }
+        let Limits { events_per_second, event_burst, .. } = *self.limits;
+        let why = format!(
+            "a sender may send {events_per_second} messages a second, {event_burst} at once; this one \
+             was dropped"
+        );
+        Err(Rejected::new(Refusal::LimitsExceeded, why))
+    }
+
+    /// One word to the engine for all that a flood has lost meanwhile.
+    async fn count(self) {
+        tokio::time::sleep(COUNT_EVERY).await;
+        let events = std::mem::take(&mut self.register().uncounted);
+        self.port.tell(Input::Flooded { events });
+    }
+
+    /// A sender's entry. The first time, its identity is asked for.
+    fn sender<'r>(&self, register: &'r mut Register, sender: &str) -> &'r mut Sender {
+        register.senders.entry(sender.to_owned()).or_insert_with(|| {
+            tokio::spawn(self.clone().identify(sender.to_owned()));
+            Sender {
+                bucket: Bucket::full(&self.limits, clock::now().boot),
+                identity: Known::Asked { said: VecDeque::new(), asking: Vec::new() },
+            }
+        })
     }
 
     /// Hands in what `sender` said, now or as soon as the sender is known. Never waits itself, so
     /// the order is that of the wire.
-    pub fn hand_in(&self, sender: &str, said: Said) {
+    pub fn hand_in(&self, sender: &str, what: Said) {
         let mut register = self.register();
-        match register.senders.get_mut(sender) {
-            Some(Sender::Known(identity)) => self.port.hand_in(named(said, identity)),
-            Some(Sender::Asked(waiting)) if waiting.len() < MOST_WAITING => waiting.push_back(said),
-            Some(Sender::Asked(_)) => self.too_much(said),
-            None => {
-                register.senders.insert(sender.to_owned(), Sender::Asked([said].into()));
-                tokio::spawn(self.clone().identify(sender.to_owned()));
-            }
+        match &mut self.sender(&mut register, sender).identity {
+            Known::Yes(identity) => self.pass(what, identity),
+            Known::Asked { said, .. } => said.push_back(what),
         }
     }
 
-    /// Over the bound: a caller is told, a signal is counted.
-    fn too_much(&self, said: Said) {
-        let why = "too much was said before the sender was known; wait for an answer first";
-        match said.answer {
-            Some((_, answer)) => {
-                let _ = answer.send(Err(Rejected::new(Refusal::LimitsExceeded, why)));
+    /// Whether a caller has a right; without a header it is ourselves.
+    ///
+    /// Errors: `AccessDenied`, also for a caller that is gone.
+    pub async fn check(&self, header: Option<&Header<'_>>, needed: Right) -> fdo::Result<()> {
+        let Some(header) = header else { return Ok(()) };
+        let sender = header.sender().map_or("", |sender| sender.as_str());
+        let known = {
+            let mut register = self.register();
+            match &mut self.sender(&mut register, sender).identity {
+                Known::Yes(identity) => Ok(identity.rights),
+                Known::Asked { asking, .. } => {
+                    let (told, answer) = oneshot::channel();
+                    asking.push(told);
+                    Err(answer)
+                }
             }
-            None => self.port.tell(Input::Unreadable { event: "signal", why: why.into() }),
-        }
+        };
+        let rights = match known {
+            Ok(rights) => rights,
+            Err(answer) => {
+                let gone = |_| fdo::Error::AccessDenied("the caller is gone".into());
+                answer.await.map_err(gone)?.rights
+            }
+        };
+        rights.check(needed).map_err(|rejected| fdo::Error::AccessDenied(rejected.why))
     }
 
     async fn identify(self, sender: String) {
-        let identity = self.look_up(&sender).await;
+        let (name, systemd) = {
+            let register = self.register();
+            let owned = register.names.iter().filter(|(_, owner)| **owner == sender);
+            (owned.map(|(name, _)| name).min().cloned(), register.names.contains_key(SYSTEMD))
+        };
+        let Some(identity) = identity::look_up(&self.connection, &sender, name, systemd).await
+        else {
+            return self.forget(&sender);
+        };
         let mut register = self.register();
         let Some(entry) = register.senders.get_mut(&sender) else { return };
-        if let Sender::Asked(waiting) = std::mem::replace(entry, Sender::Known(identity.clone())) {
-            for said in waiting {
-                self.port.hand_in(named(said, &identity));
+        let known = std::mem::replace(&mut entry.identity, Known::Yes(identity.clone()));
+        if let Known::Asked { said, asking } = known {
+            said.into_iter().for_each(|said| self.pass(said, &identity));
+            for told in asking {
+                let _ = told.send(identity.clone());
             }
         }
     }
 
-    /// The application of a sender: its well-known name, else its service, else its program.
-    async fn look_up(&self, sender: &str) -> Identity {
-        if let Some(app) = self.well_known(sender) {
-            return Identity { app };
+    /// To the engine, if the sender may say it.
+    fn pass(&self, mut said: Said, identity: &Identity) {
+        if let Some(needed) = access::needed(&said.input)
+            && let Err(rejected) = identity.rights.check(needed)
+        {
+            return self.refuse(said, rejected);
         }
-        let Some(pid) = self.process(sender).await else {
-            return Identity { app: sender.to_owned() };
-        };
-        if let Ok(Some(app)) = timeout(PATIENCE, self.service(pid)).await {
-            return Identity { app };
-        }
-        let comm = std::fs::read_to_string(PathBuf::from(format!("/proc/{pid}/comm")));
-        let app = comm.map_or_else(|_| sender.to_owned(), |c| c.trim_end().to_owned());
-        Identity { app }
+        name(&mut said.input, identity);
+        self.port.hand_in(said);
     }
 
-    fn well_known(&self, sender: &str) -> Option<String> {
-        let register = self.register();
-        register.names.iter().filter(|(_, owner)| *owner == sender).map(|(n, _)| n).min().cloned()
-    }
-
-    async fn process(&self, sender: &str) -> Option<u32> {
-        let reply = call_bus(&self.connection, "GetConnectionUnixProcessID", &sender).await.ok()?;
-        reply.body().deserialize().ok()
-    }
-
-    /// The systemd service of a process, without `.service`. Scopes are named after logins and
-    /// would not be stable.
-    async fn service(&self, pid: u32) -> Option<String> {
-        const SYSTEMD: &str = "org.freedesktop.systemd1";
-        if !self.register().names.contains_key(SYSTEMD) {
-            return None;
+    /// A caller is told, a signal is counted.
+    fn refuse(&self, said: Said, rejected: Rejected) {
+        match said.answer {
+            Some((_, answer)) => {
+                let _ = answer.send(Err(rejected));
+            }
+            None => self.port.tell(Input::Unreadable { event: "signal", why: rejected.why }),
         }
-        let manager = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
-        let reply = self
-            .connection
-            .call_method(Some(SYSTEMD), manager.0, Some(manager.1), "GetUnitByPID", &(pid,))
-            .await
-            .ok()?;
-        let unit: zbus::OwnedObjectPath = reply.body().deserialize().ok()?;
-        let properties = Some("org.freedesktop.DBus.Properties");
-        let asked = &("org.freedesktop.systemd1.Unit", "Id");
-        let reply = self
-            .connection
-            .call_method(Some(SYSTEMD), &unit, properties, "Get", asked)
-            .await
-            .ok()?;
-        let id: zbus::OwnedVariant = reply.body().deserialize().ok()?;
-        let id = String::try_from(id).ok()?;
-        id.strip_suffix(".service").map(str::to_owned)
     }
 }
 
+fn left() -> Rejected {
+    Rejected::new(Refusal::AccessDenied, "the sender left before it was known")
+}
+
 /// Fills in the application where the message itself names none.
-fn named(mut said: Said, identity: &Identity) -> Said {
-    match &mut said.input {
+fn name(input: &mut Input, identity: &Identity) {
+    match input {
         Input::Open { app, .. }
         | Input::GetResumePoint { app, .. }
         | Input::ForgetResumePoint { app, .. }
@@ -209,5 +246,4 @@ fn named(mut said: Said, identity: &Identity) -> Said {
         }
         _ => {}
     }
-    said
 }

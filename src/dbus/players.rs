@@ -84,6 +84,7 @@ fn hear(message: &Message, owners: &Owners, limits: &Limits) -> Option<String> {
     let header = message.header();
     let sender = header.sender()?.as_str();
     match header.interface()?.as_str() {
+        PLAYER | LIFECYCLE if owners.admit(sender).is_err() => {}
         PLAYER => player(message, sender, owners, limits),
         LIFECYCLE => lifecycle(message, owners, sender, limits),
         BUS if sender == BUS && header.member()?.as_str() == "NameOwnerChanged" => {

@@ -10,6 +10,7 @@ use zbus::names::{InterfaceName, MemberName};
 use zbus::object_server::{DispatchResult, Interface, SignalEmitter};
 use zbus::{BoxDBusError, Connection, ObjectServer, OwnedVariant, Variant, fdo};
 
+use super::access::Right;
 use super::error::Refused;
 use super::owners::Owners;
 use super::{args, describe};
@@ -58,6 +59,11 @@ pub(super) fn property(port: &Port, number: u32, name: &str) -> Option<Variant<'
     })
 }
 
+/// All properties of a session.
+pub(super) fn all_of(port: &Port, number: u32) -> fdo::Result<HashMap<String, OwnedVariant>> {
+    all(PROPERTIES, |name| property(port, number, name))
+}
+
 pub(super) fn owned(value: Variant<'static>) -> Result<OwnedVariant, BoxDBusError> {
     OwnedVariant::try_from(value)
         .map_err(|e| Box::new(fdo::Error::Failed(e.to_string())) as BoxDBusError)
@@ -103,9 +109,12 @@ impl Interface for SessionObject {
         name: &str,
         _: &ObjectServer,
         _: &Connection,
-        _: Option<&message::Header<'_>>,
+        header: Option<&message::Header<'_>>,
         _: &SignalEmitter<'_>,
     ) -> Option<Result<OwnedVariant, BoxDBusError>> {
+        if let Err(error) = self.owners.check(header, Right::Play).await {
+            return Some(Err(Box::new(error)));
+        }
         property(&self.port, self.number, name).map(owned)
     }
 
@@ -113,10 +122,11 @@ impl Interface for SessionObject {
         &self,
         _: &ObjectServer,
         _: &Connection,
-        _: Option<&message::Header<'_>>,
+        header: Option<&message::Header<'_>>,
         _: &SignalEmitter<'_>,
     ) -> fdo::Result<HashMap<String, OwnedVariant>> {
-        all(PROPERTIES, |name| property(&self.port, self.number, name))
+        self.owners.check(header, Right::Play).await?;
+        all_of(&self.port, self.number)
     }
 
     async fn set_mut(
@@ -145,7 +155,8 @@ impl Interface for SessionObject {
         let header = message.header();
         let sender = header.sender().map_or("", |s| s.as_str());
         // Handed in before anything is waited for: order is that of the wire (api.md 1.5).
-        let asked = args::event(message, &self.limits).map(|(playhead, info)| {
+        let read = self.owners.admit(sender).and_then(|()| args::event(message, &self.limits));
+        let asked = read.map(|(playhead, info)| {
             let target = Target::Session { number: self.number, sender: sender.to_owned() };
             let (said, answer) = self.port.call(|call| Input::Event {
                 call: Some(call),

@@ -39,7 +39,9 @@ pub(super) struct Entries {
     /// Changes nothing that is read, in whatever parts it is written.
     pub ahead: Vec<Entry>,
     /// Belongs together with the rest of its batch.
-    pub together: Vec<Entry>,
+    pub together: Entry,
+    /// Pieces of the last time; as strays they harm nobody.
+    pub after: Vec<Entry>,
 }
 
 impl Pieces {
@@ -48,25 +50,23 @@ impl Pieces {
         let (key, value) = if key.len() > KEY_BYTES { keyed(&key, value) } else { (key, value) };
         let had = self.0.remove(&key).unwrap_or_default();
         let gone = (1..=had.pieces).map(|n| (piece_key(&key, had.generation, n), None));
-        let mut entries = Entries { ahead: Vec::new(), together: gone.collect() };
-        match value {
-            Some(value) if value.len() > PIECE_BYTES => {
-                let mut has = Further { generation: had.generation.wrapping_add(1), pieces: 0 };
-                let length = value.len() as u32;
-                let mut pieces = value.chunks(PIECE_BYTES);
-                let first = pieces.next().unwrap_or_default();
-                let head = [&[SPLIT, has.generation], &length.to_be_bytes()[..], first].concat();
-                for (number, piece) in (1..).zip(pieces) {
-                    has.pieces = number;
-                    let key = piece_key(&key, has.generation, number);
-                    entries.ahead.push((key, Some(piece.to_vec())));
-                }
-                self.0.insert(key.clone(), has);
-                entries.together.push((key, Some(head)));
-            }
-            value => entries.together.push((key, value)),
+        let after = gone.collect();
+        let value = match value {
+            Some(value) if value.len() > PIECE_BYTES => value,
+            small => return Entries { ahead: Vec::new(), together: (key, small), after },
+        };
+        let mut has = Further { generation: had.generation.wrapping_add(1), pieces: 0 };
+        let length = value.len() as u32;
+        let mut pieces = value.chunks(PIECE_BYTES);
+        let first = pieces.next().unwrap_or_default();
+        let head = [&[SPLIT, has.generation], &length.to_be_bytes()[..], first].concat();
+        let mut ahead = Vec::new();
+        for (number, piece) in (1..).zip(pieces) {
+            has.pieces = number;
+            ahead.push((piece_key(&key, has.generation, number), Some(piece.to_vec())));
         }
-        entries
+        self.0.insert(key.clone(), has);
+        Entries { ahead, together: (key, Some(head)), after }
     }
 }
 
@@ -177,7 +177,8 @@ mod tests {
     type Database = BTreeMap<Vec<u8>, Vec<u8>>;
 
     fn write(database: &mut Database, entries: Entries) {
-        for (key, value) in entries.ahead.into_iter().chain(entries.together) {
+        let Entries { ahead, together, after } = entries;
+        for (key, value) in ahead.into_iter().chain([together]).chain(after) {
             assert!(key.len() <= KEY_BYTES + 4, "{} bytes of key", key.len());
             match value {
                 Some(value) => {
@@ -244,7 +245,7 @@ mod tests {
         write(&mut database, pieces.entries(key.clone(), Some(long(1, 3_000))));
         let Entries { ahead, .. } = pieces.entries(key.clone(), Some(long(2, 2_000)));
         let strays: Vec<_> = ahead.iter().map(|(key, _)| key.clone()).collect();
-        write(&mut database, Entries { ahead, together: Vec::new() });
+        database.extend(ahead.into_iter().filter_map(|(key, value)| Some((key, value?))));
         let (found, joined) = read(&database);
         assert_eq!(found, Database::from([(key, long(1, 3_000))]));
         assert_eq!(joined.strays, strays);

@@ -1,6 +1,7 @@
 //! The machine: its clocks, its network, the service manager.
 
 pub mod clock;
+pub mod groups;
 pub mod memory;
 pub mod network;
 pub mod notify;

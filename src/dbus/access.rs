@@ -1,0 +1,68 @@
+//! Who may do what (api.md 1.3, 1.4), by the caller's uid and groups: the bus's policy says the same,
+//! and a bus without one opens no door.
+
+use super::identity::Credentials;
+use crate::core::input::Input;
+use crate::core::rejected::{Refusal, Rejected};
+use crate::system::groups;
+
+/// The group of the players and application managers.
+const PLAYERS: &str = "playhead";
+
+/// What somebody may be allowed to do. The agent's own properties need none of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Right {
+    /// Open and drive sessions, say what applications do, read what was watched.
+    Play,
+    /// Decide for the viewer and the network: consent, delivery now.
+    Manage,
+}
+
+/// What an input needs; `None` for what no caller says.
+pub(super) fn needed(input: &Input) -> Option<Right> {
+    match input {
+        Input::Open { .. }
+        | Input::Event { .. }
+        | Input::Lifecycle { .. }
+        | Input::GetResumePoint { .. }
+        | Input::ForgetResumePoint { .. } => Some(Right::Play),
+        Input::SetConsent { .. } | Input::Flush { .. } => Some(Right::Manage),
+        _ => None,
+    }
+}
+
+/// What a caller may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rights {
+    uid: u32,
+    play: bool,
+    manage: bool,
+}
+
+impl Rights {
+    /// Root and the service's own user may do all, the players' group what players do.
+    pub fn of(caller: &Credentials) -> Rights {
+        let manage = caller.uid == 0 || caller.uid == rustix::process::geteuid().as_raw();
+        let member = |group| match &caller.groups {
+            Some(groups) => groups.contains(&group),
+            None => groups::of_user(caller.uid).contains(&group),
+        };
+        let play = manage || groups::id_of(PLAYERS).is_some_and(member);
+        Rights { uid: caller.uid, play, manage }
+    }
+
+    /// Errors: `AccessDenied` with who may.
+    pub fn check(&self, needed: Right) -> Result<(), Rejected> {
+        let (may, who) = match needed {
+            Right::Play => {
+                (self.play, "root, the agent's own user and members of group 'playhead'")
+            }
+            Right::Manage => (self.manage, "root and the agent's own user"),
+        };
+        if may {
+            return Ok(());
+        }
+        let why = format!("this is for {who}; the caller has uid {}", self.uid);
+        Err(Rejected::new(Refusal::AccessDenied, why))
+    }
+}

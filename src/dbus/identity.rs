@@ -1,0 +1,84 @@
+//! Whose connection it is: uid and groups from the bus, and the application behind it (api.md 1.2).
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use zbus::{Connection, OwnedVariant};
+
+use super::access::Rights;
+use super::call_bus;
+
+/// How long the service manager may take to say whose process it is.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whom a connection belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// Stable id of the application.
+    pub app: String,
+    pub rights: Rights,
+}
+
+/// What the bus knows of a connection.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    pub uid: u32,
+    /// `None` from a bus that does not tell groups.
+    pub groups: Option<Vec<u32>>,
+    pid: Option<u32>,
+}
+
+/// Looks a connection up. `name` is a well-known name that it owns. `None` when it is gone.
+pub(super) async fn look_up(
+    connection: &Connection,
+    sender: &str,
+    name: Option<String>,
+    systemd: bool,
+) -> Option<Identity> {
+    let credentials = credentials(connection, sender).await?;
+    let rights = Rights::of(&credentials);
+    let app = match (name, credentials.pid) {
+        (Some(name), _) => name,
+        (None, None) => sender.to_owned(),
+        (None, Some(pid)) => program(connection, pid, systemd).await.unwrap_or(sender.to_owned()),
+    };
+    Some(Identity { app, rights })
+}
+
+async fn credentials(connection: &Connection, sender: &str) -> Option<Credentials> {
+    let reply = call_bus(connection, "GetConnectionCredentials", &sender).await.ok()?;
+    let mut told: HashMap<String, OwnedVariant> = reply.body().deserialize().ok()?;
+    let mut number = |key| u32::try_from(told.remove(key)?).ok();
+    let (uid, pid) = (number("UnixUserID")?, number("ProcessID"));
+    let groups = told.remove("UnixGroupIDs").and_then(|groups| Vec::try_from(groups).ok());
+    Some(Credentials { uid, groups, pid })
+}
+
+/// The service of a process, else its name.
+async fn program(connection: &Connection, pid: u32, systemd: bool) -> Option<String> {
+    if systemd && let Ok(Some(app)) = timeout(PATIENCE, service(connection, pid)).await {
+        return Some(app);
+    }
+    let comm = std::fs::read_to_string(PathBuf::from(format!("/proc/{pid}/comm"))).ok()?;
+    Some(comm.trim_end().to_owned())
+}
+
+/// The systemd service of a process, without `.service`. Scopes are named after logins and would not
+/// be stable.
+async fn service(connection: &Connection, pid: u32) -> Option<String> {
+    let systemd = Some(super::SYSTEMD);
+    let manager = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
+    let reply = connection
+        .call_method(systemd, manager.0, Some(manager.1), "GetUnitByPID", &(pid,))
+        .await
+        .ok()?;
+    let unit: zbus::OwnedObjectPath = reply.body().deserialize().ok()?;
+    let properties = Some("org.freedesktop.DBus.Properties");
+    let asked = &("org.freedesktop.systemd1.Unit", "Id");
+    let reply = connection.call_method(systemd, &unit, properties, "Get", asked).await.ok()?;
+    let id: OwnedVariant = reply.body().deserialize().ok()?;
+    let id = String::try_from(id).ok()?;
+    id.strip_suffix(".service").map(str::to_owned)
+}
