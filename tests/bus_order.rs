@@ -5,9 +5,12 @@ mod common;
 use common::{AGENT, AGENT_PATH, World, film, nothing, of_type, ts, types};
 use futures_util::future::join_all;
 
+/// More than a player says in a second.
+const FAST: &str = "[limits]\nevent_burst = 10000\n";
+
 #[tokio::test]
 async fn two_thousand_pipelined_calls_arrive_in_the_order_sent() {
-    let world = World::start("").await;
+    let world = World::start(FAST).await;
     let player = world.player().await;
     let session = player.open(0.0, film("ep-1")).await.expect("a session");
     let calls = (0..2000).map(|n| {
@@ -30,7 +33,7 @@ async fn two_thousand_pipelined_calls_arrive_in_the_order_sent() {
 #[tokio::test]
 async fn complete_and_gone_is_never_a_vanished_player() {
     const TIMES: usize = 400;
-    let world = World::start("[limits]\nsessions = 1000\nevents_per_second = 10000\nevent_burst = 10000\n").await;
+    let world = World::start("[limits]\nsessions = 1000\n").await;
     for n in 0..TIMES {
         let player = world.player().await;
         // Known to the agent, as a player that has played for a while is.

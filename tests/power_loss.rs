@@ -246,25 +246,33 @@ struct Done {
     syncs: usize,
     synced: BTreeMap<String, Option<String>>,
     image: Image,
-    /// What was begun after it.
+    /// Written since, batch by batch, and what is being written.
     later: Vec<(String, Option<String>)>,
+    current: Vec<(String, Option<String>)>,
 }
 
 /// Writes until told to stop.
-fn write(dir: &Path, mut playback: Playback, done: &Mutex<Done>, stop: &AtomicBool) {
+fn write(dir: &Path, mut playback: Playback, done: &Arc<Mutex<Done>>, stop: &AtomicBool) {
     let (mut store, _) = SledStore::open(dir, u64::MAX).expect("a store");
+    // The store syncs by itself, too, when much was written since the last time.
+    let (heard, files) = (done.clone(), dir.to_owned());
+    store.on_sync = Some(Box::new(move || {
+        let mut done = heard.lock().expect("the writer's record");
+        let Done { syncs, synced, later, image, .. } = &mut *done;
+        *syncs += 1;
+        synced.extend(later.drain(..));
+        *image = Image::read(&files);
+    }));
     while !stop.load(Ordering::Relaxed) {
         let batch = playback.batch();
-        done.lock().expect("the writer's record").later.extend(batch.changes.iter().map(told));
-        let syncs_before = store.syncs();
+        done.lock().expect("the writer's record").current =
+            batch.changes.iter().map(told).collect();
         store.apply(std::slice::from_ref(&batch)).expect("written");
-        // The store syncs by itself, too, when much was written since the last time.
-        if store.syncs() > syncs_before {
-            let mut done = done.lock().expect("the writer's record");
-            let Done { syncs, synced, later, .. } = &mut *done;
-            *syncs += 1;
-            synced.extend(later.drain(..));
-            done.image = Image::read(dir);
+        let mut done = done.lock().expect("the writer's record");
+        let Done { synced, later, current, .. } = &mut *done;
+        match batch.durability {
+            Durability::Synced => synced.extend(current.drain(..)),
+            Durability::Flushed => later.append(current),
         }
     }
 }
@@ -285,7 +293,7 @@ fn cut(dir: &Path, done: &Mutex<Done>, chance: &mut Chance) -> Option<(Image, Pr
     }
     let synced = done.synced.iter().map(|(key, value)| (key.clone(), [value.clone()].into()));
     let mut allowed: BTreeMap<_, BTreeSet<_>> = synced.collect();
-    for (key, value) in done.later.iter().cloned() {
+    for (key, value) in done.later.iter().chain(&done.current).cloned() {
         allowed.entry(key).or_insert_with(|| [None].into()).insert(value);
     }
     drop(done);

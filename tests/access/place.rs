@@ -1,0 +1,127 @@
+//! Where it plays: a bus, and users that exist only in the mount namespace of what is started here.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use zbus::Connection;
+use zbus::connection::Builder;
+
+use crate::common::{self, PATIENCE};
+
+/// uid (and gid) of the service's user, of a player, of somebody, and the gid of `playhead`.
+pub const SERVICE: u32 = 64_001;
+pub const PLAYER: u32 = 64_002;
+pub const OTHER: u32 = 64_003;
+const PLAYERS: u32 = 64_004;
+
+/// A process that ends with its test.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A directory that everybody may read, with the users of the test in it.
+pub struct Place(tempfile::TempDir);
+
+impl Place {
+    pub fn new() -> Place {
+        let place = Place(tempfile::tempdir().expect("a directory"));
+        open_to_all(place.path());
+        let users = format!(
+            "playheadd:x:{SERVICE}:{SERVICE}::/:/bin/false\nplayer:x:{PLAYER}:{PLAYER}::/:/bin/false\n\
+             other:x:{OTHER}:{OTHER}::/:/bin/false\n"
+        );
+        for (file, more) in [("passwd", users), ("group", format!("playhead:x:{PLAYERS}:player\n"))]
+        {
+            let text = std::fs::read_to_string(Path::new("/etc").join(file)).expect("a file");
+            std::fs::write(place.path().join(file), text + &more).expect("written");
+        }
+        for program in [common::daemon(), std::env::current_exe().expect("this program")] {
+            // As the test's users reach it, wherever the repository lies.
+            let copy = place.path().join(program.file_name().expect("a name"));
+            std::fs::copy(&program, &copy).expect("a copy");
+            open_to_all(&copy);
+        }
+        place
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn program(&self, of: &Path) -> PathBuf {
+        self.path().join(of.file_name().expect("a name"))
+    }
+
+    /// A command as a user, where the users of the test exist.
+    pub fn command(&self, uid: u32, program: &Path) -> Command {
+        const BIND: &str = "mount --bind \"$0/passwd\" /etc/passwd && \
+                            mount --bind \"$0/group\" /etc/group && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", BIND]).arg(self.path());
+        if uid != 0 {
+            let (uid, groups) = (uid.to_string(), if uid == PLAYER { PLAYERS } else { uid });
+            command.args(["setpriv", "--reuid", &uid, "--regid", &uid]);
+            command.args(["--groups", &groups.to_string()]);
+        }
+        command.arg(program);
+        command
+    }
+}
+
+fn open_to_all(path: &Path) {
+    let all = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(path, all).expect("permissions");
+}
+
+/// A system bus as distributions have it, and what `policy` adds.
+pub fn bus(place: &Place, policy: &str) -> (Process, String) {
+    let address = format!("unix:path={}/bus", place.path().display());
+    let config = format!(
+        r#"<busconfig>
+  <type>system</type>
+  <listen>{address}</listen>
+  <auth>EXTERNAL</auth>
+  {policy}
+</busconfig>"#
+    );
+    let file = place.path().join("bus.conf");
+    std::fs::write(&file, config).expect("the bus's configuration");
+    let mut child = place
+        .command(0, Path::new("dbus-daemon"))
+        .args(["--nofork", "--print-address"])
+        .arg(format!("--config-file={}", file.display()))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("dbus-daemon (Debian package dbus)");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("its address");
+    assert!(!line.is_empty(), "the bus did not start");
+    (Process(child), address)
+}
+
+pub const CLOSED: &str = r#"<policy context="default">
+    <allow user="*"/>
+    <deny own="*"/><deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/><allow receive_type="method_return"/>
+    <allow receive_type="error"/><allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus"/>
+  </policy>"#;
+pub const OPEN: &str = r#"<policy context="default">
+    <allow user="*"/><allow own="*"/>
+    <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
+  </policy>"#;
+
+pub async fn connect(address: &str) -> Connection {
+    Builder::address(address).method_timeout(PATIENCE).build().await.expect("a connection")
+}
