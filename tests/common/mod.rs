@@ -50,18 +50,17 @@ impl Bus {
         let config = dir.path().join("bus.conf");
         let socket = dir.path().join("bus").display().to_string();
         std::fs::write(&config, BUS_CONFIG.replace("PATH", &socket)).expect("the bus config");
-        let mut child = Command::new("dbus-daemon")
-            .args(["--nofork", "--print-address"])
-            .arg(format!("--config-file={}", config.display()))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("dbus-daemon (Debian package dbus)");
-        let mut address = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe"))
-            .read_line(&mut address)
-            .expect("the bus's address");
-        Bus { child, address: address.trim().to_owned(), dir }
+        let (child, address) = launch(&config);
+        Bus { child, address, dir }
+    }
+
+    /// A bus in the place of one that is gone: the same socket, another id.
+    pub fn start_again(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(self.dir.path().join("bus"));
+        let started = launch(&self.dir.path().join("bus.conf"));
+        (self.child, self.address) = started;
     }
 
     /// A connection of its own, as another process would have.
@@ -81,6 +80,22 @@ impl Drop for Bus {
     }
 }
 
+/// A bus daemon that listens, and its address.
+fn launch(config: &Path) -> (Child, String) {
+    let mut child = Command::new("dbus-daemon")
+        .args(["--nofork", "--print-address"])
+        .arg(format!("--config-file={}", config.display()))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("dbus-daemon (Debian package dbus)");
+    let mut address = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe"))
+        .read_line(&mut address)
+        .expect("the bus's address");
+    (child, address.trim().to_owned())
+}
+
 /// The daemon to test: `PLAYHEADD_BIN`, or the one that was built with the tests.
 pub fn daemon() -> PathBuf {
     std::env::var_os("PLAYHEADD_BIN")
@@ -92,7 +107,8 @@ pub struct Agent {
     child: Option<Child>,
     config: PathBuf,
     state: PathBuf,
-    address: String,
+    /// The bus that it is started on.
+    pub address: String,
     pub watcher: Connection,
 }
 
@@ -187,6 +203,15 @@ impl Agent {
         let mut child = self.child.take().expect("a running daemon");
         signal(&child, "-TERM");
         child.wait().expect("its end")
+    }
+
+    /// Waits for an end of its own accord.
+    pub fn end(&mut self) -> ExitStatus {
+        self.child.take().expect("a running daemon").wait().expect("its end")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a running daemon").id()
     }
 
     pub fn hang_up(&self) {
