@@ -1,0 +1,183 @@
+//! Callers that mean no good, or know no better: garbage, half messages, file descriptors, strings as
+//! large as the bus lets through. None of it does harm, and an honest player goes on beside it.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use common::{AGENT, AGENT_PATH, PATIENCE, Player, World, film, nothing, of_type, refusal};
+use zbus::{Fd, Message, Variant};
+
+const INTROSPECTABLE: &str = "org.freedesktop.DBus.Introspectable";
+
+/// A session of an honest player, and that it is served at the end as it was at the beginning.
+struct Honest {
+    player: Player,
+    session: zbus::OwnedObjectPath,
+}
+
+impl Honest {
+    async fn new(world: &World) -> Honest {
+        let player = world.player().await;
+        let session = player.open(0.0, film("honest")).await.expect("a session");
+        player.call(&session, "Play", 0.0, nothing()).await.expect("play");
+        Honest { player, session }
+    }
+
+    async fn ends(self, world: &World) {
+        self.player.call(&self.session, "End", 60.0, nothing()).await.expect("the end");
+        let hits = world.wait("the end", |hits| !of_type(hits, "sessionEnd").is_empty());
+        assert_eq!(of_type(&hits, "sessionStart").len(), 1, "nobody else has a session");
+    }
+}
+
+/// The socket of the bus after authentication: what follows is messages.
+fn raw(world: &World) -> UnixStream {
+    let mut stream = UnixStream::connect(world.bus.dir.path().join("bus")).expect("the bus");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    let hex: String = uid.bytes().map(|byte| format!("{byte:02x}")).collect();
+    write!(stream, "\0AUTH EXTERNAL {hex}\r\n").expect("written");
+    let mut answer = [0; 256];
+    let read = stream.read(&mut answer).expect("an answer");
+    assert!(answer[..read].starts_with(b"OK "), "the bus does not know us");
+    stream.write_all(b"BEGIN\r\n").expect("written");
+    stream
+}
+
+fn hello() -> Message {
+    let bus = "org.freedesktop.DBus";
+    Message::method_call("/org/freedesktop/DBus", "Hello")
+        .interface(bus)
+        .destination(bus)
+        .build(&())
+        .expect("a message")
+}
+
+fn open(info: common::Info) -> Message {
+    Message::method_call(AGENT_PATH, "OpenSession")
+        .interface(AGENT)
+        .destination(AGENT)
+        .build(&(0.0, info))
+        .expect("a message")
+}
+
+#[tokio::test]
+async fn garbage_and_half_messages_harm_nobody() {
+    let world = World::start("").await;
+    let honest = Honest::new(&world).await;
+    let whole = open(film("half"));
+    let whole = whole.data().bytes();
+    for part in [0, 1, 12, 15, 16, whole.len() / 2, whole.len() - 1] {
+        let mut stream = raw(&world);
+        stream.write_all(hello().data().bytes()).expect("written");
+        stream.write_all(&whole[..part]).expect("written");
+        // The end of the stream, in the middle of a message.
+        drop(stream);
+    }
+    let mut stream = raw(&world);
+    stream.write_all(hello().data().bytes()).expect("written");
+    let _ = stream.write_all(&[0x5a; 4096]);
+    // The bus has had enough of it.
+    while stream.read(&mut [0; 4096]).is_ok_and(|n| n > 0) {}
+    // A header that promises more than it may.
+    let mut stream = raw(&world);
+    let mut bytes = hello().data().bytes().to_vec();
+    bytes[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+    stream.write_all(&bytes).expect("written");
+    while stream.read(&mut [0; 4096]).is_ok_and(|n| n > 0) {}
+    honest.ends(&world).await;
+}
+
+#[tokio::test]
+async fn file_descriptors_are_closed_again() {
+    let world = World::start("").await;
+    let honest = Honest::new(&world).await;
+    let open_files = || {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", world.agent.pid()));
+        files.expect("its files").count()
+    };
+    let rude = world.player().await;
+    rude.resume_point("", "nothing").await;
+    let before = open_files();
+    let null = std::fs::File::open("/dev/null").expect("a file");
+    for _ in 0..100 {
+        let mut media = film("");
+        media.insert(
+            "id",
+            Variant::Fd(Fd::from(null.as_fd().try_clone_to_owned().expect("a file"))),
+        );
+        let (name, why) = refusal(rude.open(0.0, media).await.map(|_| ()));
+        assert_eq!(name, "tv.playhead.Error.InvalidArgs", "{why}");
+        assert!(why.contains("'id' must be a string (s)"), "{why}");
+        let body = &(Fd::from(null.as_fd()),);
+        let call = rude.connection.call_method(Some(AGENT), AGENT_PATH, Some(AGENT), "Flush", body);
+        let (name, why) = refusal(call.await.map(|_| ()));
+        assert_eq!(name, "tv.playhead.Error.InvalidArgs", "{why}");
+    }
+    assert_eq!(open_files(), before);
+    honest.ends(&world).await;
+}
+
+#[tokio::test]
+async fn strings_as_large_as_the_bus_lets_through_leave_nothing_behind() {
+    const BYTES: usize = 24 << 20;
+    let world = World::start("").await;
+    let honest = Honest::new(&world).await;
+    let rude = world.player().await;
+    for _ in 0..3 {
+        for key in ["id", "whatever"] {
+            let mut media = film("large");
+            media.insert(key, "x".repeat(BYTES).into());
+            let (name, why) = refusal(rude.open(0.0, media).await.map(|_| ()));
+            assert_eq!(name, "tv.playhead.Error.LimitsExceeded", "{why}");
+        }
+        let info = common::Info::from([("id", "x".repeat(BYTES).into())]);
+        rude.emit("/p", "Error", 0.0, info).await;
+    }
+    rude.resume_point("", "nothing").await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", world.agent.pid()));
+    let status = status.expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line");
+    let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("KiB");
+    assert!(kib * 1024 < 2 * BYTES, "{kib} KiB are still held");
+    honest.ends(&world).await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_and_what_nests_too_deep_too() {
+    let world = World::start("").await;
+    let honest = Honest::new(&world).await;
+    let rude = world.player().await;
+    let call = async |path: &str, interface: &str, member: &str| {
+        let call = rude.connection.call_method(Some(AGENT), path, Some(interface), member, &());
+        refusal(call.await.map(|_| ())).0
+    };
+    const UNKNOWN: &str = "org.freedesktop.DBus.Error.Unknown";
+    for (path, interface, member, part) in [
+        (AGENT_PATH, AGENT, "Explode", "Method"),
+        (AGENT_PATH, "tv.playhead.Agent2", "Flush", "Interface"),
+        ("/elsewhere", AGENT, "Flush", "Object"),
+        ("/tv/playhead/Agent1/session/4294967295", common::SESSION, "Play", "Object"),
+    ] {
+        assert_eq!(call(path, interface, member).await, format!("{UNKNOWN}{part}"));
+    }
+    let mut deep = Variant::from(1_u8);
+    for _ in 0..20 {
+        deep = Variant::Variant(Box::new(deep));
+    }
+    let mut media = film("deep");
+    media.insert("id", deep);
+    let (name, why) = refusal(rude.open(0.0, media).await.map(|_| ()));
+    assert_eq!(name, "tv.playhead.Error.InvalidArgs", "{why}");
+    // A method that is told not to answer is not waited for either.
+    let silent = open(film("silent").into_iter().filter(|(key, _)| *key != "id").collect());
+    rude.connection.send(&silent).await.expect("sent");
+    rude.connection
+        .call_method(Some(AGENT), AGENT_PATH, Some(INTROSPECTABLE), "Introspect", &())
+        .await
+        .expect("an answer");
+    honest.ends(&world).await;
+}
