@@ -2,7 +2,7 @@
 //! from. Nobody but the engine touches the agent itself.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +30,7 @@ pub struct Said {
 pub struct Port {
     inputs: mpsc::UnboundedSender<Said>,
     next_call: Arc<AtomicU64>,
+    watched: Arc<AtomicBool>,
     pub view: View,
 }
 
@@ -37,7 +38,12 @@ impl Port {
     /// A door and the engine's end of it.
     pub fn new() -> (Port, mpsc::UnboundedReceiver<Said>) {
         let (inputs, receiver) = mpsc::unbounded_channel();
-        let port = Port { inputs, next_call: Arc::default(), view: View::default() };
+        let port = Port {
+            inputs,
+            next_call: Arc::default(),
+            watched: Arc::default(),
+            view: View::default(),
+        };
         (port, receiver)
     }
 
@@ -54,6 +60,15 @@ impl Port {
         let call = CallId(self.next_call.fetch_add(1, Ordering::Relaxed));
         let (answer, receiver) = oneshot::channel();
         (Said { input: make(call), answer: Some((call, answer)) }, receiver)
+    }
+
+    /// Whether somebody wants to see what happens.
+    pub fn watched(&self, watched: bool) {
+        self.watched.store(watched, Ordering::Relaxed);
+    }
+
+    pub fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
     }
 
     pub fn hand_in(&self, said: Said) {
@@ -123,6 +138,8 @@ pub enum Changed {
 pub enum News {
     Notice(Notice),
     Changed(Changed),
+    /// Something that happened, as JSON, for those who watch.
+    Seen(String),
 }
 
 impl View {

@@ -29,6 +29,7 @@ const TABLE: &[Row] = &[
     ("NotifyLifecycle", PLAYERS_ONLY),
     ("Flush", MANAGERS_ONLY),
     ("SetConsent", MANAGERS_ONLY),
+    ("Watch", MANAGERS_ONLY),
     ("properties of the agent", EVERYBODY),
     ("a property of the agent", EVERYBODY),
     ("hear the agent's properties", EVERYBODY),

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::AppError;
+use super::trace::{self, Trace};
 use super::writer::{BatchNumber, Writer, Written};
 use crate::collector::Client;
 use crate::config::Config;
@@ -64,6 +65,7 @@ pub struct Engine {
     media: HashMap<u32, Arc<MediaInfo>>,
     longest_sleep: Duration,
     told_at: Option<BootInstant>,
+    trace: Trace,
 }
 
 impl Engine {
@@ -95,6 +97,7 @@ impl Engine {
             media: HashMap::new(),
             longest_sleep,
             told_at: None,
+            trace: Trace::default(),
         }
     }
 
@@ -109,8 +112,25 @@ impl Engine {
 
     /// One input, and everything that follows from it.
     pub fn input(&mut self, input: Input) {
-        let effects = self.agent.handle(input, clock::now());
+        let now = clock::now();
+        if !self.port.is_watched() {
+            let effects = self.agent.handle(input, now);
+            return self.carry_out(effects);
+        }
+        let line = self.trace.input(&input, &self.agent, now);
+        let refused_before = self.agent.status().rejected_events;
+        let effects = self.agent.handle(input, now);
+        if let Some(mut line) = line {
+            let refused = self.agent.status().rejected_events > refused_before;
+            trace::outcome(&mut line, &effects, refused);
+            self.show(&line);
+        }
         self.carry_out(effects);
+    }
+
+    /// To those who watch.
+    fn show(&self, line: &serde_json::Value) {
+        let _ = self.news.send(News::Seen(line.to_string()));
     }
 
     /// Runs until a stop or until the bus is gone.
@@ -280,6 +300,10 @@ impl Engine {
     fn send(&mut self, request: Request) {
         let (client, port) = (self.client.clone(), self.port.clone());
         tracing::debug!(path = request.resource.path(), "sending");
+        if self.port.is_watched() {
+            let line = self.trace.request(&request, clock::now());
+            self.show(&line);
+        }
         self.flying.spawn(async move {
             let outcome = client.send(&request).await;
             port.tell(Input::Answer { request: request.id, outcome });

@@ -2,6 +2,7 @@
 
 mod engine;
 pub mod log;
+mod trace;
 mod writer;
 
 use std::path::PathBuf;

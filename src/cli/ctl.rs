@@ -49,6 +49,10 @@ pub enum Command {
     Sessions(OutputArgs),
     /// Runs the whole agent over a timeline in virtual time and prints its requests
     Simulate(SimulateArgs),
+    /// What happens, as it happens: each event, hit and answer (root or the service's user)
+    Monitor(OutputArgs),
+    /// Plays a timeline file to the agent in real time, for trying a box out without a player
+    Player(PlayerArgs),
     /// Writes a timeline of what players say on the bus (needs the right to monitor it)
     Record(RecordArgs),
     /// A collector for the workbench: takes what the agent sends and shows it
@@ -80,6 +84,13 @@ pub struct SimulateArgs {
     /// Where random numbers come from
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct PlayerArgs {
+    /// Timeline file (JSON Lines); `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -6,4 +6,6 @@ pub mod daemon;
 
 #[cfg(feature = "bench")]
 pub use self::ctl::CollectorArgs;
-pub use self::ctl::{BusArgs, BusName, Command, Ctl, OutputArgs, RecordArgs, SimulateArgs};
+pub use self::ctl::{
+    BusArgs, BusName, Command, Ctl, OutputArgs, PlayerArgs, RecordArgs, SimulateArgs,
+};

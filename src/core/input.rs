@@ -50,6 +50,15 @@ pub enum Lifecycle {
 }
 
 impl Lifecycle {
+    /// The name in a timeline, and that of the signal.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Lifecycle::Foreground => "Foreground",
+            Lifecycle::Background => "Background",
+            Lifecycle::Stopped => "Stopped",
+        }
+    }
+
     /// `None` for any word but `foreground`, `background` and `stopped`.
     pub fn parse(word: &str) -> Option<Lifecycle> {
         match word {

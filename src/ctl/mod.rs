@@ -2,7 +2,9 @@
 
 #[cfg(feature = "bench")]
 mod collector;
+mod monitor;
 mod output;
+mod player;
 mod record;
 mod sessions;
 mod simulate;
@@ -35,6 +37,8 @@ pub fn run(ctl: Ctl) -> Result<(), Failure> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Status(args) => on_bus(status::run(ctl.bus.address(), args)),
         Command::Sessions(args) => on_bus(sessions::run(ctl.bus.address(), args)),
+        Command::Monitor(args) => on_bus(monitor::run(ctl.bus.address(), args)),
+        Command::Player(args) => on_bus(player::run(ctl.bus.address(), args)),
         Command::Record(args) => on_bus(record::run(ctl.bus.address(), args)),
         #[cfg(feature = "bench")]
         Command::Collector(args) => collector::run(args),

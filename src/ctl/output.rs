@@ -2,9 +2,7 @@
 //! as JSON.
 
 use std::collections::BTreeMap;
-#[cfg(feature = "bench")]
-use std::io::IsTerminal;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use serde_json::{Value, json};
 use zbus::{Connection, OwnedVariant, Variant};
@@ -23,7 +21,6 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Whether colour is welcome on standard output.
-#[cfg(feature = "bench")]
 pub(super) fn colour() -> bool {
     #[allow(clippy::disallowed_methods)]
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());

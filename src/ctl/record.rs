@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::Failure;
 use crate::cli::RecordArgs;
-use crate::core::input::{Lifecycle, PlayerId};
-use crate::core::tracker::event::{Info, Value};
+use crate::core::input::PlayerId;
+use crate::core::tracker::event::info_json;
 use crate::dbus::{BusAddress, Monitor, Overheard};
 use crate::system::clock;
 
@@ -68,17 +68,12 @@ impl Names {
                 let mut line = json!({"at": at, "event": name.name(), "from": from});
                 line["playhead"] = json!(playhead);
                 if !info.is_empty() {
-                    line["info"] = info_json(info);
+                    line["info"] = info_json(&info);
                 }
                 vec![line]
             }
             Overheard::Lifecycle { app, state } => {
-                let event = match state {
-                    Lifecycle::Foreground => "Foreground",
-                    Lifecycle::Background => "Background",
-                    Lifecycle::Stopped => "Stopped",
-                };
-                vec![json!({"at": at, "event": event, "app": app})]
+                vec![json!({"at": at, "event": state.name(), "app": app})]
             }
             Overheard::Consent(value) => {
                 vec![json!({"at": at, "event": "Consent", "value": value})]
@@ -98,29 +93,11 @@ impl Names {
     }
 }
 
-fn info_json(info: Info) -> Json {
-    let members: Map<String, Json> = info
-        .into_iter()
-        .map(|(key, value)| {
-            let value = match value {
-                Value::Text(s) => json!(s),
-                Value::Int(n) => json!(n),
-                Value::Float(f) => json!(f),
-                Value::Bool(b) => json!(b),
-                Value::Dict(d) => json!(d),
-                // No event wants it; the timeline shows that it was there.
-                Value::Other(what) => json!([what]),
-            };
-            (key, value)
-        })
-        .collect();
-    Json::Object(members)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::tracker::event::EventName;
+    use crate::core::input::Lifecycle;
+    use crate::core::tracker::event::{EventName, Info, Value};
     use crate::sim::timeline;
 
     #[test]

@@ -1,6 +1,7 @@
 //! `playheadctl simulate`: the agent over a timeline, in virtual time (api.md 4).
 
 use std::io::Read;
+use std::path::Path;
 
 use super::{Failure, output};
 use crate::cli::SimulateArgs;
@@ -8,7 +9,7 @@ use crate::config::Config;
 use crate::sim::{self, timeline};
 
 pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
-    let (name, text) = read(args)?;
+    let (name, text) = read(&args.file)?;
     let lines = timeline::parse(&name, &text).map_err(Failure::usage)?;
     let config = match &args.config {
         Some(path) => Config::load_with(path, &args.settings),
@@ -30,16 +31,17 @@ pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     output::print(&text)
 }
 
-fn read(args: &SimulateArgs) -> Result<(String, String), Failure> {
+/// A timeline file's name and text.
+pub(super) fn read(file: &Path) -> Result<(String, String), Failure> {
     let mut text = String::new();
-    let name = args.file.display().to_string();
+    let name = file.display().to_string();
     if name == "-" {
         std::io::stdin()
             .read_to_string(&mut text)
             .map_err(|e| Failure::usage(format!("standard input cannot be read: {e}")))?;
         return Ok(("standard input".into(), text));
     }
-    text = std::fs::read_to_string(&args.file)
+    text = std::fs::read_to_string(file)
         .map_err(|e| Failure::usage(format!("{name} cannot be read: {e}")))?;
     Ok((name, text))
 }

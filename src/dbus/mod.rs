@@ -6,6 +6,7 @@ mod args;
 mod describe;
 mod error;
 mod identity;
+mod monitor;
 mod objects;
 mod overhear;
 mod owners;
@@ -23,6 +24,8 @@ use zbus::{Connection, Message, MessageStream};
 
 use self::agent::AgentObject;
 pub use self::agent::{AGENT_INTERFACE, AGENT_PATH};
+pub use self::monitor::MONITOR_INTERFACE;
+use self::monitor::{MonitorObject, Watchers};
 use self::objects::Objects;
 pub use self::overhear::{Monitor, Overheard};
 use self::owners::Owners;
@@ -149,6 +152,9 @@ impl Bus {
             limits: self.limits.clone(),
         };
         server.at(AGENT_PATH, agent).await.map_err(failed)?;
+        let watchers = Watchers::new(self.port.clone());
+        let monitor = MonitorObject { owners: self.owners.clone(), watchers: watchers.clone() };
+        server.at(AGENT_PATH, monitor).await.map_err(failed)?;
         let sessions_of = Sessions {
             connection: self.connection.clone(),
             port: self.port.clone(),
@@ -162,10 +168,11 @@ impl Bus {
             self.signals,
             self.connection.clone(),
             self.owners,
+            watchers.clone(),
             self.port,
             self.limits,
         ));
-        tokio::spawn(announce(sessions_of, news));
+        tokio::spawn(announce(sessions_of, watchers, news));
         // Ours alone, now or not at all: a second daemon must neither take it nor wait for it.
         let flags = RequestNameFlags::DO_NOT_QUEUE;
         match self.connection.request_name_with_flags(BUS_NAME, flags).await {
@@ -218,13 +225,14 @@ impl Sessions {
     }
 }
 
-/// Tells the bus what the engine says: sessions that appear and close, properties that changed.
-async fn announce(sessions: Sessions, mut news: mpsc::UnboundedReceiver<News>) {
+/// Tells the bus what the engine says: what those see who watch, sessions that appear and close, properties that changed.
+async fn announce(sessions: Sessions, watchers: Watchers, mut news: mpsc::UnboundedReceiver<News>) {
     while let Some(item) = news.recv().await {
         let told = match item {
             News::Notice(Notice::Opened(number)) => sessions.appear(number).await,
             News::Notice(Notice::Closed(number, reason)) => closed(&sessions, number, reason).await,
             News::Changed(changed) => property_changed(&sessions, changed).await,
+            News::Seen(line) => watchers.tell(&sessions.connection, &line).await,
         };
         if let Err(error) = told {
             tracing::debug!(%error, "an announcement did not reach the bus");

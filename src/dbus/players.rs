@@ -8,6 +8,7 @@ use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream};
 
 use super::args;
+use super::monitor::Watchers;
 use super::owners::Owners;
 use crate::core::input::{Door, Input, Lifecycle, PlayerId, Target};
 use crate::core::settings::Limits;
@@ -57,6 +58,7 @@ pub(super) async fn listen(
     mut signals: mpsc::UnboundedReceiver<Message>,
     connection: Connection,
     owners: Owners,
+    watchers: Watchers,
     port: Port,
     limits: Limits,
 ) {
@@ -73,6 +75,7 @@ pub(super) async fn listen(
             },
             Some(gone) = leaving.next() => {
                 owners.forget(&gone);
+                watchers.remove(&gone);
                 port.tell(Input::PlayerGone { sender: gone });
             }
         }

@@ -34,6 +34,28 @@ pub enum What {
     Boot { unix_ms: i64, trusted: bool },
 }
 
+impl What {
+    /// The name of the event that it was read from.
+    pub fn name(&self) -> &'static str {
+        match self {
+            What::Playback { name, .. } => name.name(),
+            What::Lifecycle { state, .. } => state.name(),
+            What::PlayerVanished { .. } => "PlayerVanished",
+            What::AgentCrash { .. } => "AgentCrash",
+            What::PowerLoss { .. } => "PowerLoss",
+            What::Network { online: true, .. } => "NetworkUp",
+            What::Network { online: false, .. } => "NetworkDown",
+            What::Sleep => "Sleep",
+            What::Wake => "Wake",
+            What::ClockSet { .. } => "ClockSet",
+            What::Consent(_) => "Consent",
+            What::Collector(_) => "Collector",
+            What::Stop => "Stop",
+            What::Boot { .. } => "Boot",
+        }
+    }
+}
+
 /// A line that cannot be read, with its number and the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}:{line}: {message}")]

@@ -76,6 +76,7 @@ async fn called_as_somebody() {
     agent("NotifyLifecycle", &["tv.example.nobody", "foreground"]).await;
     agent("Flush", &[]).await;
     agent("SetConsent", &["in"]).await;
+    call(connection, AGENT_PATH, "tv.playhead.Monitor1", "Watch", &()).await;
     let session = another.as_str();
     let properties = "org.freedesktop.DBus.Properties";
     for (what, path, body) in [

@@ -22,7 +22,25 @@ pub enum Value {
     Other(String),
 }
 
+/// An info dictionary as JSON, for people and timelines.
+pub fn info_json(info: &Info) -> serde_json::Value {
+    let members = info.iter().map(|(key, value)| (key.clone(), value.to_json()));
+    serde_json::Value::Object(members.collect())
+}
+
 impl Value {
+    fn to_json(&self) -> serde_json::Value {
+        match self {
+            Value::Text(s) => s.as_str().into(),
+            Value::Int(n) => (*n).into(),
+            Value::Float(f) => (*f).into(),
+            Value::Bool(b) => (*b).into(),
+            Value::Dict(d) => serde_json::json!(d),
+            // No event wants it; it shows that it was there.
+            Value::Other(what) => vec![what.as_str()].into(),
+        }
+    }
+
     /// The D-Bus type name for an error message.
     pub fn type_name(&self) -> &str {
         match self {

@@ -1,0 +1,151 @@
+//! `playheadctl player`: plays a timeline file to the agent in real time, by its public interface, for
+//! trying a box out without a player.
+
+use std::collections::HashMap;
+
+use tokio::time::{Duration, Instant, sleep_until};
+use zbus::{Connection, OwnedObjectPath, Variant};
+
+use super::{Failure, output, simulate};
+use crate::cli::PlayerArgs;
+use crate::core::tracker::event::{EventName, Info, Value};
+use crate::dbus::{AGENT_INTERFACE, AGENT_PATH, BUS_NAME, BusAddress, SESSION_INTERFACE};
+use crate::sim::timeline::{self, What};
+
+pub(super) async fn run(address: BusAddress, args: PlayerArgs) -> Result<(), Failure> {
+    let (name, text) = simulate::read(&args.file)?;
+    let lines = timeline::parse(&name, &text).map_err(Failure::usage)?;
+    let mut stage = Stage { address, players: HashMap::new(), refused: 0 };
+    // The agent is there, or nothing is begun.
+    stage.player("").await?;
+    let began = Instant::now();
+    for line in lines {
+        let at = Duration::from_millis(line.at_ms.unsigned_abs());
+        sleep_until(began + at).await;
+        let (what, came) = stage.play(line.what).await?;
+        output::print(&format!("{:>9.3} s  {what:<18}  {came}\n", at.as_secs_f64()))?;
+    }
+    match stage.refused {
+        0 => Ok(()),
+        n => Err(Failure::failed(format!("{n} events were refused"))),
+    }
+}
+
+/// A player of the file: a connection of its own, and the session that it has open.
+struct Player {
+    connection: Connection,
+    session: Option<OwnedObjectPath>,
+}
+
+struct Stage {
+    address: BusAddress,
+    players: HashMap<String, Player>,
+    refused: usize,
+}
+
+impl Stage {
+    async fn player(&mut self, from: &str) -> Result<&mut Player, Failure> {
+        if !self.players.contains_key(from) {
+            let connection = self.address.connect().await.map_err(Failure::failed)?;
+            let peer = Some("org.freedesktop.DBus.Peer");
+            let ping = connection.call_method(Some(BUS_NAME), AGENT_PATH, peer, "Ping", &());
+            ping.await.map_err(output::not_there)?;
+            self.players.insert(from.to_owned(), Player { connection, session: None });
+        }
+        self.players.get_mut(from).ok_or_else(|| Failure::failed("no such player"))
+    }
+
+    /// What an application manager says, or the settings do.
+    async fn manage<B>(&mut self, member: &str, body: &B) -> Result<Result<String, String>, Failure>
+    where
+        B: serde::Serialize + zbus::DynamicType,
+    {
+        let manager = self.player("").await?;
+        let came = manager.call(AGENT_PATH, AGENT_INTERFACE, member, body).await;
+        Ok(came.map(|_| "ok".to_owned()))
+    }
+
+    /// Does what a line says. Gives its name and what came of it.
+    async fn play(&mut self, what: What) -> Result<(String, String), Failure> {
+        let (name, came) = match what {
+            What::Playback { from, name, playhead, info } => {
+                let came = self.player(&from).await?.say(name, playhead, &info).await;
+                (name.name().to_owned(), came)
+            }
+            What::Lifecycle { app, state } => {
+                let body = (app, state.name().to_ascii_lowercase());
+                (state.name().to_owned(), self.manage("NotifyLifecycle", &body).await?)
+            }
+            What::Consent(consent) => {
+                ("Consent".to_owned(), self.manage("SetConsent", &consent.name()).await?)
+            }
+            What::PlayerVanished { from } => {
+                if let Some(player) = self.players.remove(&from) {
+                    player.connection.close().await.map_err(Failure::failed)?;
+                }
+                ("PlayerVanished".to_owned(), Ok("gone".to_owned()))
+            }
+            other => return Ok((other.name().to_owned(), "only simulate can do that".to_owned())),
+        };
+        Ok(match came {
+            Ok(came) => (name, came),
+            Err(why) => {
+                self.refused += 1;
+                (name, why)
+            }
+        })
+    }
+}
+
+impl Player {
+    /// A playback event, by method.
+    async fn say(&mut self, name: EventName, playhead: f64, info: &Info) -> Result<String, String> {
+        let mut variants = HashMap::new();
+        for (key, value) in info {
+            variants.insert(key.as_str(), variant(key, value)?);
+        }
+        let body = (playhead, variants);
+        if name == EventName::SessionStart {
+            let reply = self.call(AGENT_PATH, AGENT_INTERFACE, "OpenSession", &body).await?;
+            let session: OwnedObjectPath = reply.body().deserialize().map_err(|e| e.to_string())?;
+            let said = session.to_string();
+            self.session = Some(session);
+            return Ok(said);
+        }
+        let session = self.session.clone().ok_or("no session: SessionStart comes first")?;
+        self.call(&session, SESSION_INTERFACE, name.name(), &body).await?;
+        Ok("ok".to_owned())
+    }
+
+    async fn call<B>(
+        &self,
+        path: &str,
+        interface: &str,
+        member: &str,
+        body: &B,
+    ) -> Result<zbus::Message, String>
+    where
+        B: serde::Serialize + zbus::DynamicType,
+    {
+        let call = self.connection.call_method(Some(BUS_NAME), path, Some(interface), member, body);
+        call.await.map_err(|error| match error {
+            zbus::Error::MethodError(name, why, _) => {
+                let why = why.unwrap_or_default();
+                format!("{}: {why}", name.rsplit('.').next().unwrap_or_default())
+            }
+            other => other.to_string(),
+        })
+    }
+}
+
+/// A value as the bus carries it.
+fn variant(key: &str, value: &Value) -> Result<Variant<'static>, String> {
+    Ok(match value {
+        Value::Text(s) => s.clone().into(),
+        Value::Int(n) => (*n).into(),
+        Value::Float(f) => (*f).into(),
+        Value::Bool(b) => (*b).into(),
+        Value::Dict(texts) => HashMap::<String, String>::from_iter(texts.clone()).into(),
+        Value::Other(what) => return Err(format!("'{key}': {what} cannot be sent")),
+    })
+}
