@@ -57,6 +57,7 @@ pub struct Engine {
     news: mpsc::UnboundedSender<News>,
     notify: Notify,
     watch: clock::Watch,
+    steps: clock::Steps,
     answers: HashMap<CallId, Answer>,
     held: VecDeque<Held>,
     flying: JoinSet<()>,
@@ -89,6 +90,7 @@ impl Engine {
             news,
             notify,
             watch,
+            steps: clock::Steps::watch(),
             answers: HashMap::new(),
             held: VecDeque::new(),
             flying: JoinSet::new(),
@@ -150,6 +152,7 @@ impl Engine {
                 },
                 Some(written) = self.writer.written.recv() => self.written(written),
                 Some(said) = inputs.recv() => self.take(said, &mut inputs),
+                () = self.steps.next() => {}
                 () = sleep_until(wake) => {}
             }
             self.look_at_the_clock();

@@ -1,8 +1,15 @@
 //! CLOCK_BOOTTIME, the wall clock and the boot id.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::io::Errno;
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
+};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use crate::core::clock::BootId;
 use crate::core::time::{BootInstant, Now, WallTime};
@@ -88,6 +95,65 @@ impl Watch {
         self.offset = offset(now);
         changed
     }
+}
+
+/// Tells when the wall clock is set: a timer for a time that never comes, which the kernel cancels then
+/// (api.md 1.6).
+#[derive(Debug)]
+pub struct Steps {
+    timer: Option<AsyncFd<OwnedFd>>,
+}
+
+impl Steps {
+    /// Wants the runtime. Without the kernel's help it never tells, and a step is seen at the next turn.
+    pub fn watch() -> Steps {
+        let timer = timerfd_create(
+            TimerfdClockId::Realtime,
+            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
+        );
+        let made = timer.map_err(std::io::Error::from).and_then(|timer| {
+            arm(&timer)?;
+            register(timer)
+        });
+        if let Err(error) = &made {
+            tracing::debug!(%error, "the kernel will not tell when the clock is set");
+        }
+        Steps { timer: made.ok() }
+    }
+
+    /// Waits until the clock is set.
+    pub async fn next(&self) {
+        let Some(timer) = &self.timer else { return std::future::pending().await };
+        while let Ok(mut ready) = timer.readable().await {
+            match rustix::io::read(timer.get_ref(), &mut [0; 8]) {
+                Err(Errno::CANCELED) => {
+                    if let Err(error) = arm(timer.get_ref()) {
+                        tracing::debug!(%error, "the kernel tells of no further step of the clock");
+                        ready.clear_ready();
+                    }
+                    return;
+                }
+                _ => ready.clear_ready(),
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+#[allow(unsafe_code)]
+fn register(timer: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` has the same descriptor for as long as it lives, and only the `AsyncFd`
+    // drops it.
+    Ok(unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) }?)
+}
+
+fn arm(timer: &OwnedFd) -> std::io::Result<()> {
+    // The year 2106: late enough, and no kernel finds it too large.
+    let never = Timespec { tv_sec: u32::MAX.into(), tv_nsec: 0 };
+    let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
+    timerfd_settime(timer, flags, &Itimerspec { it_interval: none, it_value: never })?;
+    Ok(())
 }
 
 fn offset(now: Now) -> i64 {
