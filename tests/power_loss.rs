@@ -18,7 +18,7 @@ use playheadd::core::effect::{Batch, Durability, Key, Record};
 use playheadd::core::resume::ResumePoint;
 use playheadd::core::time::BootInstant;
 use playheadd::core::tracker::hit::{Detail, Hit, HitKind};
-use playheadd::store::sled::SledStore;
+use playheadd::store::sled::{self as store, SledStore};
 
 /// How long an opening may take before it counts as a hang.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -118,6 +118,7 @@ fn opened_in_a_process_of_its_own() {
         eprintln!("{why}");
         std::process::abort();
     }));
+    store::note_panics(Path::new(&dir));
     let (mut store, stored) =
         SledStore::open(Path::new(&dir), u64::MAX).expect("opens, or is set aside");
     for (_, media, point) in &stored.points {

@@ -51,6 +51,16 @@ async fn healthy(world: &World) -> bool {
 
 #[tokio::test]
 async fn a_full_disk_breaks_promises_only_and_heals_by_itself() {
+    fill_up(300).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_of_large_records_heals_too() {
+    fill_up(4000).await;
+}
+
+/// Events with an id of so many bytes until the disk is full, and what comes then.
+async fn fill_up(bytes: usize) {
     let Some(small) = Small::mount(2048) else { return };
     let world = World::start_in(small.0.path(), "").await;
     let player = world.player().await;
@@ -59,7 +69,7 @@ async fn a_full_disk_breaks_promises_only_and_heals_by_itself() {
     let mut refused = 0;
     // sled has some room in its own file; soon it has none.
     for n in 0..3000 {
-        let info = common::Info::from([("id", format!("e{n}-{}", "x".repeat(300)).into())]);
+        let info = common::Info::from([("id", format!("e{n}-{}", "x".repeat(bytes)).into())]);
         player.call(&session, "Error", 1.0, info).await.expect("live delivery goes on");
         if !healthy(&world).await {
             break;

@@ -111,6 +111,7 @@ async fn start(
     let url = config.collector.url.clone().unwrap_or_default();
     let client = Client::new(&url, &config.collector)?;
     let place = Place { dir: config.store.path.clone(), max_bytes: config.store.max_bytes };
+    crate::store::sled::note_panics(&place.dir);
     let (store, stored) = place.open()?;
     let (port, inputs) = Port::new();
     let (news, told) = mpsc::unbounded_channel();

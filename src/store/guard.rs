@@ -1,7 +1,8 @@
 //! Opening a store without ever getting stuck on it (api.md 2.9): sled can panic on a file that a
 //! power cut or a bad flash has torn, and a daemon that dies of its own state at every start is
-//! worse than one that has lost it. So a note is left beside the store while it is opened; two
-//! starts that died over it set the store aside.
+//! worse than one that has lost it. So a note is left beside the store while it is opened, and one when
+//! sled panics later; two starts that died over it set the store aside. A daemon that was killed leaves
+//! no note once its store is open.
 
 use std::path::{Path, PathBuf};
 
@@ -41,10 +42,11 @@ impl Opening {
     /// Begins an opening; sets the store aside when earlier ones died over it.
     pub fn begin(dir: &Path, store: &Path) -> Result<Opening, StoreError> {
         let note = dir.join("opening");
-        let died: u32 =
-            std::fs::read_to_string(&note).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0);
-        let tries = if died >= PATIENCE && store.exists() {
-            set_aside(store, "two starts have died while opening it")?;
+        let died = count(&note);
+        let panicked = count(&panics(dir));
+        let tries = if died.max(panicked) >= PATIENCE && store.exists() {
+            set_aside(store, "two starts have died over it")?;
+            forget_panics(dir);
             1
         } else {
             died + 1
@@ -60,6 +62,26 @@ impl Opening {
         // Left behind, it only makes the next start more careful.
         let _ = std::fs::remove_file(&self.note);
     }
+}
+
+fn count(note: &Path) -> u32 {
+    std::fs::read_to_string(note).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0)
+}
+
+fn panics(dir: &Path) -> PathBuf {
+    dir.join("panicked")
+}
+
+/// Notes that sled has panicked over the open store of `dir`.
+pub(super) fn note_panic(dir: &Path) {
+    let note = panics(dir);
+    // The process is about to end; without the note the next start only tries once more.
+    let _ = std::fs::write(&note, (count(&note) + 1).to_string());
+}
+
+/// The store works: what was noted belongs to the past.
+pub(super) fn forget_panics(dir: &Path) {
+    let _ = std::fs::remove_file(panics(dir));
 }
 
 /// Moves a broken store out of the way, says so loudly, and keeps only the newest of these.
@@ -120,6 +142,26 @@ mod tests {
         assert!(!store.exists());
         assert!(dir.path().join("db.broken-1").exists());
         assert!(!dir.path().join("opening").exists());
+    }
+
+    #[test]
+    fn two_panics_over_an_open_store_set_it_aside_unless_it_worked_between() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("db");
+        let start = || Opening::begin(dir.path(), &store).unwrap().succeeded();
+        std::fs::create_dir(&store).unwrap();
+        note_panic(dir.path());
+        start();
+        forget_panics(dir.path());
+        note_panic(dir.path());
+        start();
+        assert!(store.exists());
+        note_panic(dir.path());
+        start();
+        assert!(!store.exists());
+        std::fs::create_dir(&store).unwrap();
+        start();
+        assert!(store.exists(), "the note is gone with the broken store");
     }
 
     #[test]

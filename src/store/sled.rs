@@ -27,8 +27,8 @@ const GROUP_ENTRIES: usize = 16;
 /// neither the old place nor the new one. 13 of 300 simulated cuts lost synced records of up to 1,000
 /// bytes without this rule, none of 200 with it (tests/power_loss.rs).
 const UNSYNCED_BYTES: usize = 16 * 1024;
-/// How often the size on disk is looked at, in batches.
-const SIZE_EVERY: u32 = 256;
+/// How often the size on disk is looked at, in batches; so many without a panic make a sound store.
+const LOOK_EVERY: u32 = 256;
 
 pub struct SledStore {
     _lock: Lock,
@@ -125,8 +125,11 @@ impl SledStore {
         self.write(group, batches.iter().any(|b| b.durability == Durability::Synced))?;
         self.write_apart(after)?;
         self.batches += 1;
-        if self.batches.is_multiple_of(SIZE_EVERY) && self.bytes_on_disk() > self.max_bytes {
-            self.compact()?;
+        if self.batches.is_multiple_of(LOOK_EVERY) {
+            guard::forget_panics(&self.dir);
+            if self.bytes_on_disk() > self.max_bytes {
+                self.compact()?;
+            }
         }
         Ok(())
     }
@@ -262,6 +265,18 @@ pub fn delete(dir: &Path) -> Result<(), StoreError> {
         }
     }
     sync_dir(dir)
+}
+
+/// Has a panic of sled noted beside the store of `dir`, so that a store that kills every daemon is set
+/// aside (api.md 2.9).
+pub fn note_panics(dir: &Path) {
+    let (dir, report) = (dir.to_owned(), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.location().is_some_and(|at| at.file().contains("sled-")) {
+            guard::note_panic(&dir);
+        }
+        report(panic);
+    }));
 }
 
 /// Moves a store of which nothing is known out of the way.
