@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Debian's own Python, which sees Debian's packages.
 PYTHON ?= /usr/bin/python3
 BIN = target/release
-PACKAGES = dbus gcc libc6-dev make python3 python3-dbus mpv mpv-mpris
+PACKAGES = dbus g++ gcc libc6-dev libsystemd-dev make python3 python3-dbus mpv mpv-mpris
 
 .PHONY: help deps build demo demo-mpv test lint deny
 
