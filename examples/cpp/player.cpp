@@ -57,7 +57,7 @@ struct Refused : std::runtime_error {
     std::string name;
 };
 
-// sd-bus gives negative numbers; they become exceptions.
+// Negative results of sd-bus become exceptions.
 int check(int result) {
     if (result < 0)
         throw Refused("system error", std::strerror(-result));
@@ -185,9 +185,8 @@ public:
 
 private:
     static int closed(sd_bus_message *m, void *self, sd_bus_error *) {
-        const char *reason = nullptr;
-        if (sd_bus_message_read(m, "s", &reason) < 0)
-            return 0;
+        const char *reason = "";
+        sd_bus_message_read(m, "s", &reason);
         std::cerr << "the session has closed: " << reason << '\n';
         // After these two the object stays, and Play revives it.
         if (std::strcmp(reason, "idle") != 0 && std::strcmp(reason, "background") != 0)
