@@ -167,6 +167,37 @@ async fn python_by_signal() {
     is_reported_and_goes_on(Language::Python, "signal").await;
 }
 
+/// The agent takes a message a second after the first three; nothing may be missing in the end.
+async fn slows_down_when_told(language: Language) {
+    let world = World::start("[limits]\nevents_per_second = 1\nevent_burst = 3\n").await;
+    let out = player(language)
+        .args(["--bus", &world.bus.address])
+        .args(arguments("method"))
+        .output()
+        .expect("the player");
+    let (status, _, complaint) = said(&out);
+    assert_eq!(status, Some(2), "{complaint}");
+    let refused = |line: &str| line.contains(": tv.playhead.Error.LimitsExceeded: ");
+    assert!(complaint.lines().all(refused), "{complaint}");
+    let hits = world.wait("the end", |hits| !of_type(hits, "sessionEnd").is_empty());
+    assert_eq!(hits_of(&hits, "S1"), viewing(0.0));
+}
+
+#[tokio::test]
+async fn c_slows_down_when_told() {
+    slows_down_when_told(Language::C).await;
+}
+
+#[tokio::test]
+async fn cpp_slows_down_when_told() {
+    slows_down_when_told(Language::Cpp).await;
+}
+
+#[tokio::test]
+async fn python_slows_down_when_told() {
+    slows_down_when_told(Language::Python).await;
+}
+
 /// What the agent does to one event: nothing to the event itself when a session closes by itself.
 #[derive(Clone, Copy)]
 enum Trouble {

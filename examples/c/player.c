@@ -88,9 +88,8 @@ static enum verdict complain(struct player *p, const char *what, const sd_bus_er
     p->lost = true;
     if (verdict == OPEN_ANEW)
         forget_session(p);
-    /* Signals are refused by nobody: who may not ask for a resume point may still emit them. */
     if (verdict == GIVE_UP)
-        p->reporting = p->by_signal;
+        p->reporting = false;
     return verdict;
 }
 

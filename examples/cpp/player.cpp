@@ -148,7 +148,6 @@ public:
     virtual void say(const char *event, double playhead, const Info &info) = 0;
     virtual void forget() {}  // the session is gone
     virtual bool is_open() const = 0;
-    virtual bool answers() const = 0;  // whether anybody says no
 
 protected:
     ~Door() = default;
@@ -181,7 +180,6 @@ public:
         session.clear();
     }
     bool is_open() const override { return !session.empty(); }
-    bool answers() const override { return true; }
 
 private:
     static int closed(sd_bus_message *m, void *self, sd_bus_error *) {
@@ -215,7 +213,6 @@ public:
         check(sd_bus_send(bus, raw, nullptr));
     }
     bool is_open() const override { return opened; }
-    bool answers() const override { return false; }
 
 private:
     bool opened = false;
@@ -326,9 +323,8 @@ private:
         lost = true;
         if (verdict == Verdict::open_anew)
             door.forget();
-        // Signals are refused by nobody: who may not ask for a resume point may still emit them.
         if (verdict == Verdict::give_up)
-            reporting = !door.answers();
+            reporting = false;
         return verdict;
     }
 

@@ -58,8 +58,6 @@ class Methods:
     and calls asynchronously, so that no answer holds up the picture.
     """
 
-    answers = True
-
     def __init__(self, bus):
         self.bus = bus
         self.session = None
@@ -84,8 +82,6 @@ class Methods:
 class Signals(Methods):
     """Signals: sent and forgotten. Whether one was taken stands in the agent's property
     RejectedEvents and in its log. Only the resume point is asked for by method."""
-
-    answers = False
 
     def open(self, playhead, media):
         self.say("SessionStart", playhead, media)
@@ -152,9 +148,8 @@ class Player:
         meaning = MEANING.get(name, GIVE_UP)
         if meaning == OPEN_ANEW:
             self.door.forget()
-        # Signals are refused by nobody: who may not ask for a resume point may still emit them.
         if meaning == GIVE_UP:
-            self.reporting = not self.door.answers
+            self.reporting = False
         return meaning
 
     @staticmethod
