@@ -3,7 +3,7 @@
 #[allow(clippy::disallowed_methods)]
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    for interface in ["tv.playhead.Agent1", "tv.playhead.Session1"] {
+    for interface in ["tv.playhead.Agent1", "tv.playhead.Session1", "tv.playhead.Monitor1"] {
         let file = format!("dbus/{interface}.xml");
         println!("cargo:rerun-if-changed={file}");
         let xml = std::fs::read_to_string(&file).expect("the interface's XML");

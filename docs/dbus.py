@@ -12,7 +12,7 @@ import re
 import textwrap
 import xml.etree.ElementTree as ElementTree
 
-INTERFACES = ["Agent1", "Session1", "Player1", "Lifecycle1"]
+INTERFACES = ["Agent1", "Session1", "Player1", "Lifecycle1", "Monitor1"]
 EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 CHANGES = {"true": "announced", "false": "not announced", "const": "never"}
 LABELS = ("Unit", "Errors", "Rights")
@@ -107,7 +107,7 @@ def statements(members):
     usual = {}
     for label in labels:
         value, times = collections.Counter(said[label] for said in each).most_common(1)[0]
-        if times * 2 > len(each):
+        if times > 1 and times * 2 > len(each):
             usual[label] = value
     return each, usual
 
