@@ -4,9 +4,9 @@ CARGO ?= cargo
 # Debian's own Python, which sees Debian's packages.
 PYTHON ?= /usr/bin/python3
 BIN = target/release
-PACKAGES = dbus gcc libc6-dev make python3 python3-dbus mpv mpv-mpris
+PACKAGES = dbus g++ gcc libc6-dev libsystemd-dev make python3 python3-dbus mpv mpv-mpris
 
-.PHONY: help deps build demo demo-mpv test lint deny
+.PHONY: help deps build demo demo-mpv test lint deny docs
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,6 +34,10 @@ lint: ## formatting and clippy
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --locked -- -D warnings
+
+docs: ## docs/dbus.md from the interfaces under dbus/
+	$(PYTHON) docs/dbus.py > docs/dbus.md.new
+	mv docs/dbus.md.new docs/dbus.md
 
 deny: ## licences, duplicates and sources of the dependencies
 	$(CARGO) deny --all-features check bans licenses sources

@@ -1,9 +1,33 @@
-//! A box has no use for unwind tables: the release profile aborts on a panic, and nothing else unwinds.
-//! They are a tenth of the program, and the linker leaves them out when told so.
+//! What a box has no use for is left out: unwind tables, and the comments of the interfaces.
 
 #[allow(clippy::disallowed_methods)]
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    for interface in ["tv.playhead.Agent1", "tv.playhead.Session1", "tv.playhead.Monitor1"] {
+        let file = format!("dbus/{interface}.xml");
+        println!("cargo:rerun-if-changed={file}");
+        let xml = std::fs::read_to_string(&file).expect("the interface's XML");
+        let out = std::env::var("OUT_DIR").expect("cargo says where");
+        std::fs::write(format!("{out}/{interface}.xml"), without_comments(&xml)).expect("written");
+    }
+    unwind_tables();
+}
+
+/// The text that introspection gives; its comments are for docs/dbus.md.
+fn without_comments(xml: &str) -> String {
+    let mut text = String::new();
+    let mut rest = xml;
+    while let Some((before, comment)) = rest.split_once("<!--") {
+        text.push_str(before.trim_end());
+        rest = comment.split_once("-->").expect("the end of a comment").1;
+    }
+    text + rest
+}
+
+/// The release profile aborts on a panic, and nothing else unwinds. The tables are a tenth of the
+/// program, and the linker leaves them out when told so.
+#[allow(clippy::disallowed_methods)]
+fn unwind_tables() {
     println!("cargo:rerun-if-changed=cross/no-unwind.ld");
     let is = |name: &str, wanted: &str| std::env::var(name).is_ok_and(|value| value == wanted);
     // 32-bit ARM has tables of another kind.

@@ -24,7 +24,7 @@ pub const AGENT_PATH: &str = "/tv/playhead/Agent1";
 pub const AGENT_INTERFACE: &str = "tv.playhead.Agent1";
 
 /// The interface as it is documented and introspected.
-const XML: &str = include_str!("../../dbus/tv.playhead.Agent1.xml");
+const XML: &str = include_str!(concat!(env!("OUT_DIR"), "/tv.playhead.Agent1.xml"));
 
 const PROPERTIES: &[&str] = &[
     "Version",

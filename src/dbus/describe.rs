@@ -1,5 +1,5 @@
-//! Introspection from the checked-in XML under `dbus/`, which is the source of the documentation
-//! too: what the live object says cannot differ from it.
+//! Introspection from the checked-in XML under `dbus/` (build.rs takes the comments out), which is
+//! the source of docs/dbus.md too: what the live object says cannot differ from it.
 
 use std::fmt::Write;
 

@@ -17,7 +17,7 @@ use crate::port::Port;
 pub const MONITOR_INTERFACE: &str = "tv.playhead.Monitor1";
 
 /// The interface as it is documented and introspected.
-const XML: &str = include_str!("../../dbus/tv.playhead.Monitor1.xml");
+const XML: &str = include_str!(concat!(env!("OUT_DIR"), "/tv.playhead.Monitor1.xml"));
 
 /// The connections that watch.
 #[derive(Clone)]

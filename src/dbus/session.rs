@@ -24,7 +24,7 @@ use crate::port::Port;
 pub const SESSION_INTERFACE: &str = "tv.playhead.Session1";
 
 /// The interface as it is documented and introspected.
-const XML: &str = include_str!("../../dbus/tv.playhead.Session1.xml");
+const XML: &str = include_str!(concat!(env!("OUT_DIR"), "/tv.playhead.Session1.xml"));
 
 const PROPERTIES: &[&str] =
     &["App", "MediaId", "State", "Playhead", "Resumed", "Live", "Queued", "Opened"];
