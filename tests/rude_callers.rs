@@ -101,7 +101,8 @@ async fn file_descriptors_are_closed_again() {
     };
     let rude = world.player().await;
     rude.resume_point("", "nothing").await;
-    let before = open_files();
+    // Connections to the collector come and go meanwhile.
+    let most = open_files() + 10;
     let null = std::fs::File::open("/dev/null").expect("a file");
     for _ in 0..100 {
         let mut media = film("");
@@ -117,7 +118,7 @@ async fn file_descriptors_are_closed_again() {
         let (name, why) = refusal(call.await.map(|_| ()));
         assert_eq!(name, "tv.playhead.Error.InvalidArgs", "{why}");
     }
-    assert_eq!(open_files(), before);
+    assert!(open_files() < most, "{} files are open", open_files());
     honest.ends(&world).await;
 }
 

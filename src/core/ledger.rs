@@ -36,6 +36,11 @@ impl Ledger {
         self.changes.insert(key, Change { record: Some(record), fresh });
     }
 
+    /// Whether a change of the key waits to be written.
+    pub fn holds(&self, key: &Key) -> bool {
+        self.changes.contains_key(key)
+    }
+
     /// True when the store may hold the key, so that somebody could depend on the deletion.
     pub fn delete(&mut self, key: Key) -> bool {
         if self.changes.get(&key).is_some_and(|change| change.fresh) {
