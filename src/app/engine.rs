@@ -420,9 +420,15 @@ impl Engine {
 fn refuse_promises(effects: &mut [Effect]) {
     for effect in effects {
         if let Effect::Reply(_, result @ Ok(_)) = effect {
+            let opened = match result {
+                Ok(Reply::Session(number)) => format!(" as session {number}"),
+                _ => String::new(),
+            };
             *result = Err(Rejected::new(
                 Refusal::Storage,
-                "done, but the store cannot be written: it would not survive a power cut",
+                format!(
+                    "done{opened}, but the store cannot be written: it would not survive a power cut"
+                ),
             ));
         }
     }
