@@ -12,7 +12,10 @@ use crate::core::Stored;
 use crate::core::effect::Batch;
 use crate::store::StoreError;
 use crate::store::sled::{self as store, SledStore};
+use crate::system::memory;
 
+/// How many batches are written between two looks at what memory they have left behind.
+const TIDY_EVERY: usize = 256;
 /// How long a store that could not be written is left alone.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -74,7 +77,9 @@ impl Writer {
         let (jobs, waiting) = std_mpsc::channel();
         let (word, written) = mpsc::unbounded_channel();
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
-            Shelf { read: store.is_some(), store, place, to_delete: false }.work(&waiting, &word)
+            let read = store.is_some();
+            let shelf = Shelf { store, place, read, to_delete: false, untidy: TIDY_EVERY };
+            shelf.work(&waiting, &word)
         })?;
         Ok(Writer { jobs: Some(jobs), thread: Some(thread), next: 0, written })
     }
@@ -117,6 +122,8 @@ struct Shelf {
     read: bool,
     /// The viewer has opted out and the old bytes are still there.
     to_delete: bool,
+    /// Batches since the last tidying.
+    untidy: usize,
 }
 
 impl Shelf {
@@ -168,6 +175,10 @@ impl Shelf {
             if ended || word.send(said).is_err() {
                 return;
             }
+            if let Err(error) = self.tidy() {
+                // The next batch opens it again.
+                tracing::error!(error = error.report(), "the store could not be opened anew");
+            }
         }
     }
 
@@ -185,7 +196,19 @@ impl Shelf {
             Some(store) => store,
             None => self.open()?,
         };
-        self.store.insert(store).apply(batches)
+        self.store.insert(store).apply(batches)?;
+        self.untidy += batches.len();
+        Ok(())
+    }
+
+    /// Afterwards, when nobody waits for it.
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        if self.untidy >= TIDY_EVERY {
+            self.untidy = 0;
+            self.store = self.store.take().map(SledStore::tidied).transpose()?;
+            memory::give_back_free_heap();
+        }
+        Ok(())
     }
 
     fn open(&mut self) -> Result<SledStore, StoreError> {

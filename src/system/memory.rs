@@ -1,4 +1,5 @@
-//! Program pages that only starting needed.
+//! Memory that is not needed any more: free pieces of the heap, and program pages that only starting
+//! needed.
 //!
 //! The kernel maps program text in runs of pages around each one that is touched, so a start maps
 //! nearly all of it, and an idle daemon would stand in every process list with memory that it does not
@@ -12,6 +13,16 @@ pub fn let_go_of_program_pages() {
     let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
     for (start, length) in maps.lines().filter_map(text) {
         let_go(start, length);
+    }
+}
+
+/// Gives free memory of the heap back to the kernel, also from between what is in use.
+#[allow(unsafe_code)]
+pub fn give_back_free_heap() {
+    // SAFETY: takes no pointer, and touches nothing that is allocated.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 
