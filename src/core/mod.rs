@@ -135,7 +135,7 @@ impl Agent {
     /// else of the same instant comes before them (api.md 2.11).
     pub fn handle(&mut self, input: Input, now: Now) -> Vec<Effect> {
         let tick = matches!(input, Input::Tick);
-        if matches!(input, Input::Wake | Input::Recovered { .. }) {
+        if matches!(input, Input::Wake) {
             self.catch_up(now);
         }
         if !self.recovering {
@@ -340,10 +340,14 @@ impl Agent {
         }
     }
 
+    /// Nothing ran for a while. The state of now goes to the medium before the first ping goes
+    /// out: what a power cut leaves must not be older than that time.
     fn catch_up(&mut self, now: Now) {
         for session in self.sessions.values_mut() {
             session.tracker.catch_up(now.boot, &self.settings);
         }
+        self.write_all();
+        self.ledger.want(effect::Durability::Synced);
     }
 
     fn run_tracker(&mut self, number: u32, until: BootInstant, now: Now) {
@@ -410,11 +414,15 @@ impl Agent {
             if session.silent {
                 continue;
             }
-            if std::mem::take(&mut session.beat) {
+            let dirty = std::mem::take(&mut session.dirty);
+            // Of two records of one instant that of the heartbeat counts: it must be the later one.
+            let covered = dirty && session.pulsed == now.boot;
+            if std::mem::take(&mut session.beat) || covered {
+                session.pulsed = now.boot;
                 let pulse = self.delivery.pulse(session.outbox, session.tracker.beat(), now);
                 self.ledger.put(Key::Pulse(*number), Record::Pulse(pulse));
             }
-            if std::mem::take(&mut session.dirty) {
+            if dirty {
                 let record = Record::Session(Box::new(session.record(now)));
                 self.ledger.put(Key::Session(*number), record);
             }

@@ -86,6 +86,7 @@ impl Agent {
                 silent: false,
                 dirty: false,
                 beat: false,
+                pulsed: BootInstant(i64::MIN),
             };
             session.tracker.media = media;
             if same_boot && let Some(owner) = &mut session.owner {
@@ -153,7 +154,15 @@ impl Agent {
             let at = self.recorded.get(&number).copied().unwrap_or(now.boot);
             let Some(session) = self.sessions.get_mut(&number) else { continue };
             session.tracker.stand_still(at);
-            let ended = if clean { at } else { unrecorded(&session.tracker, at, &self.settings) };
+            let ended = match clean {
+                true => at,
+                // What was handed over takes as long again to the medium.
+                false => {
+                    let ping = session.tracker.ping_due(&self.settings);
+                    let flush = self.settings.flush_interval;
+                    unrecorded(&session.tracker, at, &self.settings).max(ping + flush + flush)
+                }
+            };
             let media = &session.tracker.media;
             let point = ResumePoint {
                 position: session.tracker.position(at),
@@ -178,17 +187,23 @@ impl Agent {
     pub(super) fn recovered(&mut self, present: &[String], now: Now) {
         self.recovering = false;
         let recorded = std::mem::take(&mut self.recorded);
-        let gone: Vec<_> =
-            self.players.keys().filter(|p| !present.contains(&p.sender)).cloned().collect();
-        for player in gone {
-            let number = self.players.get(&player).copied();
-            let at = number.and_then(|number| {
-                let session = self.sessions.get(&number)?;
-                Some(unrecorded(&session.tracker, *recorded.get(&number)?, &self.settings))
-            });
-            let at = at.map_or(now.boot, |at| at.min(now.boot));
+        let mut gone = Vec::new();
+        for (number, session) in &self.sessions {
+            let Some(player) = &session.owner else { continue };
+            if !present.contains(&player.sender) {
+                let at = recorded.get(number).copied().unwrap_or(now.boot);
+                let at = unrecorded(&session.tracker, at, &self.settings).min(now.boot);
+                gone.push((*number, player.clone(), at));
+            }
+        }
+        // Not before: when a ping was due tells when a player may have gone.
+        self.catch_up(now);
+        for (number, player, at) in gone {
+            // What was due while it was there comes first.
+            self.run_tracker(number, at - Span::millis(1), now);
             self.detach(&player, at, now);
         }
+        self.catch_up(now);
     }
 
     /// A stop that was asked for: everything is written, the next start knows that it is true.

@@ -34,6 +34,8 @@ pub struct Session {
     pub(crate) dirty: bool,
     /// Only what a heartbeat changes did.
     pub(crate) beat: bool,
+    /// When the record of a heartbeat was last written.
+    pub(crate) pulsed: BootInstant,
 }
 
 /// The moving part of a session, as it is stored. What is played stands in its own record.
@@ -162,6 +164,7 @@ impl Agent {
             silent,
             dirty: true,
             beat: false,
+            pulsed: BootInstant(i64::MIN),
         };
         self.sessions.insert(number, session);
         if !silent {

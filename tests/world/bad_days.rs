@@ -16,6 +16,30 @@ pub const BAD_DAYS: &[(&str, &str)] = &[
 {"at":230,"event":"PowerLoss","down_s":60}"#,
     ),
     (
+        "the same after a long sleep",
+        r#"{"at":0,"event":"Boot","unix_ms":1700000000000,"trusted":true}
+{"at":100,"event":"SessionStart","playhead":0.0,"info":{"id":"film","metadata":{"mark":"v1"}}}
+{"at":101,"event":"Sleep"}
+{"at":101.5,"event":"Play"}
+{"at":150,"event":"Wake"}
+{"at":151,"event":"PowerLoss","down_s":60}"#,
+    ),
+    (
+        "the same after a long time without the agent",
+        r#"{"at":0,"event":"Boot","unix_ms":1700000000000,"trusted":true}
+{"at":100,"event":"SessionStart","playhead":0.0,"info":{"id":"film","metadata":{"mark":"v1"}}}
+{"at":101,"event":"AgentCrash","down_s":60}
+{"at":162,"event":"PowerLoss","down_s":60}"#,
+    ),
+    (
+        "the same when the player went while the agent was down",
+        r#"{"at":0,"event":"Boot","unix_ms":1700000000000,"trusted":true}
+{"at":100,"event":"SessionStart","playhead":0.0,"info":{"id":"film","metadata":{"mark":"v1"}}}
+{"at":103,"event":"StateStart","info":{"name":"s1"}}
+{"at":110.5,"event":"AgentCrash","down_s":30}
+{"at":120,"event":"PlayerVanished"}"#,
+    ),
+    (
         "what waits is thought too old by a clock that nobody trusts",
         r#"{"at":0,"event":"Boot","unix_ms":1700000000000,"trusted":true}
 {"at":100,"event":"SessionStart","playhead":0.0,"info":{"id":"film","metadata":{"mark":"v1"}}}
@@ -42,6 +66,81 @@ pub const BAD_DAYS: &[(&str, &str)] = &[
 {"at":1115,"event":"Error","info":{"id":"e1"}}
 {"at":1120,"event":"Pause"}
 {"at":1130,"event":"NetworkUp"}"#,
+    ),
+    (
+        "a lost session that is at rest forgets what opened while the agent was started again",
+        r#"{"at":0,"event":"Boot","unix_ms":1700000000000,"trusted":true}
+{"at":100,"event":"SessionStart","playhead":0.0,"info":{"id":"film","metadata":{"mark":"v1"}}}
+{"at":101,"event":"Pause"}
+{"at":102,"event":"NetworkDown","silent":true}
+{"at":110,"event":"AdBreakStart","info":{"name":"b1","position":1,"start":0.0}}
+{"at":1400,"event":"AdStart","info":{"id":"a1","name":"ad","position":1,"length":15.0}}
+{"at":1500,"event":"AgentCrash","down_s":3}
+{"at":1600,"event":"Play"}
+{"at":1700,"event":"NetworkUp"}"#,
+    ),
+    (
+        "what follows a ping of unknown fate in the same instant has its ts",
+        r#"{"at":0,"event":"Boot","unix_ms":1700000000000,"trusted":true}
+{"at":100,"event":"SessionStart","playhead":0.0,"info":{"id":"film","metadata":{"mark":"v1"}}}
+{"at":101,"event":"AdBreakStart","info":{"name":"b1","position":1,"start":0.0}}
+{"at":102,"event":"AdStart","info":{"id":"a1","name":"ad","position":1,"length":15.0}}
+{"at":109.5,"event":"Collector","rules":[{"on":"events","drop_after_send":true,"times":1}]}
+{"at":110,"event":"AdComplete"}"#,
+    ),
+    (
+        "a sid of an earlier boot is thought dead after one more restart",
+        r#"{"at":0,"event":"Boot","unix_ms":1700000000000,"trusted":true}
+{"at":90,"event":"NetworkDown"}
+{"at":100,"event":"SessionStart","playhead":0.0,"info":{"id":"film","metadata":{"mark":"v1"}}}
+{"at":101,"event":"Play"}
+{"at":130,"event":"PowerLoss","down_s":1000}
+{"at":1140,"event":"Collector","rules":[{"on":"events","status":500}]}
+{"at":1150,"event":"NetworkUp"}
+{"at":1200,"event":"AgentCrash","down_s":2}"#,
+    ),
+    (
+        "a player that went while the agent was down is thought to have gone when it came back",
+        r#"{"at":0,"event":"Boot","unix_ms":1700000000000,"trusted":true}
+{"at":90,"event":"NetworkDown"}
+{"at":100,"event":"SessionStart","playhead":0.0,"info":{"id":"film","metadata":{"mark":"v1"}}}
+{"at":101,"event":"AgentCrash","down_s":3000}
+{"at":200,"event":"PlayerVanished"}
+{"at":3200,"event":"NetworkUp"}"#,
+    ),
+    (
+        "a player that went is paused after the end of its session for being idle",
+        r#"{"at":0,"event":"Boot","unix_ms":1700000000000,"trusted":true}
+{"at":100,"event":"SessionStart","playhead":0.0,"info":{"id":"film","metadata":{"mark":"v1"}}}
+{"at":1000,"event":"AgentCrash","down_s":1000}
+{"at":1500,"event":"AgentCrash","comment":"after 3 effects","down_s":1000}
+{"at":2500,"event":"PlayerVanished"}"#,
+    ),
+    (
+        "a report of the position is forgotten when the collector opens the session",
+        r#"{"at":0,"event":"Boot","unix_ms":1700000000000,"trusted":true}
+{"at":100,"event":"SessionStart","playhead":0.0,"info":{"id":"film","metadata":{"mark":"v1"}}}
+{"at":100.05,"event":"Playhead","playhead":50.0}
+{"at":100.07,"event":"SessionStart","from":"p2","playhead":0.0,"info":{"id":"clip","metadata":{"mark":"v2"}}}
+{"at":103,"event":"AgentCrash","down_s":2}
+{"at":110,"event":"Play"}"#,
+    ),
+    (
+        "a heartbeat written in the same instant covers what was said after it",
+        r#"{"at":0,"event":"Boot","unix_ms":1700000000000,"trusted":true}
+{"at":100,"event":"SessionStart","playhead":0.0,"info":{"id":"film","metadata":{"mark":"v1"}}}
+{"at":101,"event":"Playhead","playhead":50.0}
+{"at":101,"event":"SessionStart","from":"p2","playhead":0.0,"info":{"id":"clip","metadata":{"mark":"v2"}}}
+{"at":101,"event":"Pause","playhead":60.0}
+{"at":101.05,"event":"AgentCrash","down_s":2}
+{"at":110,"event":"Error","info":{"id":"e1"}}"#,
+    ),
+    (
+        "an event under way when the power went is later than the end of the session",
+        r#"{"at":0,"event":"Boot","unix_ms":1700000000000,"trusted":true}
+{"at":100,"event":"SessionStart","playhead":0.0,"info":{"id":"film","metadata":{"mark":"v1"}}}
+{"at":117.5,"event":"Error","info":{"id":"e1"}}
+{"at":117.51,"event":"PowerLoss","down_s":60}"#,
     ),
     (
         "a stop that was asked for is taken for the last word although more was said",

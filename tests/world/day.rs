@@ -7,7 +7,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::dice::Dice;
+mod faults;
+mod players;
 
 /// What the wall clock truly shows when a day begins.
 pub const DAWN_MS: i64 = 1_700_000_000_000;
@@ -26,6 +27,8 @@ pub struct Knobs {
     pub ping_s: u64,
     pub max_session_s: u64,
     pub resume_window_s: u64,
+    /// 0 is the default.
+    pub queue_bytes: u64,
     /// Whether somebody said yes before the day began.
     pub agreed: bool,
 }
@@ -37,17 +40,19 @@ impl Knobs {
             ping_s: dice.pick(&[10, 10, 30, 60]),
             max_session_s: dice.pick(&[86_400, 86_400, 14_400]),
             resume_window_s: dice.pick(&[2_592_000, 2_592_000, 7_200]),
+            queue_bytes: dice.pick(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 20_000]),
             agreed: dice.percent(95),
         }
     }
 
     fn comment(&self) -> String {
         format!(
-            "seed={} ping_s={} max_session_s={} resume_window_s={} agreed={}",
+            "seed={} ping_s={} max_session_s={} resume_window_s={} queue_bytes={} agreed={}",
             self.seed,
             self.ping_s,
             self.max_session_s,
             self.resume_window_s,
+            self.queue_bytes,
             i32::from(self.agreed)
         )
     }
@@ -62,6 +67,7 @@ impl Knobs {
             ping_s: number("ping_s", 10),
             max_session_s: number("max_session_s", 86_400),
             resume_window_s: number("resume_window_s", 2_592_000),
+            queue_bytes: number("queue_bytes", 0),
             agreed: number("agreed", 1) == 1,
         }
     }
@@ -156,17 +162,6 @@ struct Maker {
     marks: u32,
 }
 
-/// What a player believes of itself while its events are thrown.
-#[derive(Default)]
-struct Mood {
-    in_break: bool,
-    in_ad: bool,
-    chapter: bool,
-    states: Vec<String>,
-    busy: Option<&'static str>,
-    last: Option<Value>,
-}
-
 impl Maker {
     fn line(&mut self, at: i64, event: &str, members: Value) {
         let mut object = Map::new();
@@ -193,339 +188,59 @@ impl Maker {
         }
         self.line(at, event, members);
     }
-
-    /// One player's day: a few viewings with long gaps between them.
-    fn player(&mut self, from: &str) {
-        let mut at = dice_time(&mut self.dice, HOUR);
-        for _ in 0..self.dice.between(1, 4) {
-            at = self.viewing(from, at);
-            at += match self.dice.percent(60) {
-                true => self.dice.gap(),
-                false => self.dice.between(10 * MINUTE, 3 * HOUR),
-            };
-        }
-    }
-
-    /// From a `SessionStart` to whatever ends it; gives when that was.
-    fn viewing(&mut self, from: &str, start: i64) -> i64 {
-        let mut at = start;
-        let (id, length, kind) = self.dice.pick(&[
-            ("film", 7200.0, "vod"),
-            ("clip", 300.0, "vod"),
-            ("series", 0.0, "vod"),
-            ("news", 0.0, "live"),
-            ("stored", 3000.0, "downloaded"),
-        ]);
-        let mark = self.mark('v');
-        let mut info = json!({"id": id, "metadata": {"mark": mark}});
-        if length > 0.0 {
-            info["length"] = json!(length);
-        }
-        match kind {
-            "live" => info["content_type"] = json!("live"),
-            "downloaded" => info["downloaded"] = json!(true),
-            _ => {}
-        }
-        if self.dice.percent(10) {
-            info["resume"] = json!(true);
-        }
-        if self.dice.percent(15) {
-            info["background_playback"] = json!(true);
-        }
-        if self.dice.percent(80) {
-            info["ad_ping_seconds"] = json!(10);
-        }
-        let most = if length > 0.0 { length } else { 3000.0 };
-        let playhead = match self.dice.between(0, 9) {
-            0..=4 => 0.0,
-            5..=6 => self.somewhere(most),
-            _ => -1.0,
-        };
-        self.say(at, from, "SessionStart", playhead, info);
-        let mut mood = Mood::default();
-        if self.dice.percent(80) {
-            at += self.dice.pick(&[1, 30, 120, 249, 250, 600, 3_000]);
-            self.say(at, from, "Play", -1.0, json!({}));
-        }
-        for _ in 0..self.dice.between(0, 14) {
-            at += self.dice.gap();
-            self.event(from, at, most, &mut mood);
-        }
-        at += self.dice.gap();
-        match self.dice.weighted(&[(40, 0), (20, 1), (15, 2), (5, 3), (20, 4)]) {
-            0 => self.say(at, from, "End", -1.0, json!({})),
-            1 => self.say(at, from, "Complete", -1.0, json!({})),
-            2 => self.line(at, "PlayerVanished", json!({"from": from})),
-            3 => self.line(at, "Stopped", json!({"app": from})),
-            // Left as it is: replaced, idle, or ended when the day is.
-            _ => {}
-        }
-        at
-    }
-
-    fn somewhere(&mut self, most: f64) -> f64 {
-        self.dice.between(0, (most * 1000.0) as i64) as f64 / 1000.0
-    }
-
-    fn event(&mut self, from: &str, at: i64, most: f64, mood: &mut Mood) {
-        let playhead = if self.dice.percent(50) { self.somewhere(most) } else { -1.0 };
-        let (event, info) = match self.dice.weighted(&[
-            (10, "play"),
-            (10, "pause"),
-            (8, "busy"),
-            (8, "ad"),
-            (6, "chapter"),
-            (6, "state"),
-            (12, "Error"),
-            (10, "BitrateChange"),
-            (4, "Playhead"),
-            (3, "Qoe"),
-            (4, "lifecycle"),
-            (3, "again"),
-        ]) {
-            "play" => ("Play", json!({})),
-            "pause" => ("Pause", json!({})),
-            "busy" => (self.busy(mood), json!({})),
-            "ad" => self.advertisement(mood),
-            "chapter" => self.chapter(mood),
-            "state" => self.state(mood),
-            "Error" => ("Error", json!({"id": self.mark('e')})),
-            "BitrateChange" => {
-                self.marks += 1;
-                ("BitrateChange", json!({"bitrate": self.marks}))
-            }
-            "Playhead" => ("Playhead", json!({})),
-            "Qoe" => ("Qoe", json!({"fps": self.dice.between(20, 60)})),
-            "lifecycle" => {
-                let event = self.dice.pick(&["Background", "Background", "Foreground"]);
-                self.line(at, event, json!({"app": from}));
-                if event == "Background" && self.dice.percent(70) {
-                    let back = at + self.dice.between(1, 90 * SECOND);
-                    self.line(back, "Foreground", json!({"app": from}));
-                    self.say(back + 50, from, "Play", -1.0, json!({}));
-                }
-                return;
-            }
-            _ => match mood.last.clone().filter(|l| l["event"] != "Error") {
-                Some(mut last) => {
-                    // The same once more, as a nervous player would.
-                    last["at"] = json!(at as f64 / 1000.0);
-                    self.lines.push(Line { at, json: last });
-                    return;
-                }
-                None => ("Pause", json!({})),
-            },
-        };
-        self.say(at, from, event, playhead, info);
-        mood.last = self.lines.last().map(|line| line.json.clone());
-    }
-
-    fn busy(&mut self, mood: &mut Mood) -> &'static str {
-        match mood.busy.take() {
-            Some(end) if self.dice.percent(90) => end,
-            _ => {
-                let (start, end) = self.dice.pick(&[
-                    ("BufferStart", "BufferComplete"),
-                    ("Stall", "BufferComplete"),
-                    ("SeekStart", "SeekComplete"),
-                ]);
-                mood.busy = Some(end);
-                start
-            }
-        }
-    }
-
-    fn advertisement(&mut self, mood: &mut Mood) -> (&'static str, Value) {
-        if !mood.in_break {
-            mood.in_break = true;
-            let start = self.dice.between(0, 300) as f64;
-            let name = self.mark('b');
-            return ("AdBreakStart", json!({"name": name, "position": 1, "start": start}));
-        }
-        if mood.in_ad && self.dice.percent(60) {
-            mood.in_ad = false;
-            return (self.dice.pick(&["AdComplete", "AdSkip"]), json!({}));
-        }
-        if self.dice.percent(50) {
-            mood.in_ad = true;
-            let id = self.mark('a');
-            return ("AdStart", json!({"id": id, "name": "ad", "position": 1, "length": 15.0}));
-        }
-        (mood.in_break, mood.in_ad) = (false, false);
-        ("AdBreakComplete", json!({}))
-    }
-
-    fn chapter(&mut self, mood: &mut Mood) -> (&'static str, Value) {
-        if mood.chapter && self.dice.percent(60) {
-            mood.chapter = false;
-            return (self.dice.pick(&["ChapterComplete", "ChapterSkip"]), json!({}));
-        }
-        mood.chapter = true;
-        let name = self.mark('c');
-        ("ChapterStart", json!({"name": name, "position": 1, "start": 0.0, "length": 60.0}))
-    }
-
-    fn state(&mut self, mood: &mut Mood) -> (&'static str, Value) {
-        if !mood.states.is_empty() && self.dice.percent(40) {
-            let name = mood.states.remove(0);
-            return ("StateEnd", json!({"name": name}));
-        }
-        let name = self.mark('s');
-        mood.states.push(name.clone());
-        ("StateStart", json!({"name": name}))
-    }
 }
 
-/// What goes wrong.
-impl Maker {
-    /// A moment at which it hurts: just after something was said, or any.
-    fn moment(&mut self) -> i64 {
-        let last = self.lines.iter().map(|l| l.at).max().unwrap_or(HOUR);
-        if self.dice.percent(65) {
-            let near = self.dice.between(0, self.lines.len() as i64 - 1) as usize;
-            let after =
-                self.dice.pick(&[0, 1, 10, 20, 21, 100, 101, 250, 300, 2_000, 5_000, 9_000]);
-            self.lines[near].at + after
-        } else {
-            self.dice.between(0, last)
-        }
+/// Chance from a seed: the same seed throws the same day, on every machine (SplitMix64).
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Dice {
+        Dice(seed ^ 0x5851_f42d_4c95_7f2d)
     }
 
-    fn clock_is_right_at(&mut self, at: i64) {
-        let unix_ms = DAWN_MS + at + self.dice.between(-300, 300);
-        self.line(at, "ClockSet", json!({"unix_ms": unix_ms, "trusted": true}));
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
     }
 
-    fn faults(&mut self) {
-        let many = self.dice.pick(&[0, 1, 2, 3, 4, 6, 9]);
-        for _ in 0..many {
-            let at = self.moment();
-            match self.dice.weighted(&[
-                (20, 0),
-                (12, 1),
-                (8, 2),
-                (14, 3),
-                (30, 4),
-                (6, 5),
-                (8, 6),
-                (5, 7),
-                (3, 8),
-                (2, 9),
-            ]) {
-                0 => self.crash(at),
-                1 => self.power_loss(at),
-                2 => {
-                    self.line(at, "Sleep", json!({}));
-                    let long = self.long();
-                    self.line(at + long, "Wake", json!({}));
-                }
-                3 => {
-                    let silent = self.dice.percent(40);
-                    let long = self.long();
-                    self.line(at, "NetworkDown", json!({"silent": silent}));
-                    self.line(at + long, "NetworkUp", json!({"silent": silent}));
-                }
-                4 => self.bad_collector(at),
-                5 => {
-                    let wrong = self.dice.between(0, 2 * DAWN_MS);
-                    self.line(at, "ClockSet", json!({"unix_ms": wrong, "trusted": false}));
-                    let long = self.long();
-                    self.clock_is_right_at(at + long);
-                }
-                6 => {
-                    self.line(at, "DiskFull", json!({}));
-                    let long = self.long();
-                    self.line(at + long, "DiskFree", json!({}));
-                }
-                7 => {
-                    let down_s = self.dice.pick(&[0.2, 3.0, 30.0]);
-                    self.line(at, "Update", json!({"down_s": down_s}));
-                }
-                8 => {
-                    let down_s = self.dice.pick(&[20.0, 600.0]);
-                    self.line(at, "Reboot", json!({"down_s": down_s}));
-                }
-                _ => {
-                    let value = self.dice.pick(&["out", "unknown"]);
-                    self.line(at, "Consent", json!({"value": value}));
-                    let long = self.long();
-                    self.line(at + long, "Consent", json!({"value": "in"}));
-                }
+    /// A whole number in `from..=to`.
+    pub fn between(&mut self, from: i64, to: i64) -> i64 {
+        from + (self.next() % (to - from + 1) as u64) as i64
+    }
+
+    /// True this often in a hundred.
+    pub fn percent(&mut self, often: i64) -> bool {
+        self.between(0, 99) < often
+    }
+
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.between(0, from.len() as i64 - 1) as usize]
+    }
+
+    /// One of these, each as likely as its weight says.
+    pub fn weighted<T: Copy>(&mut self, from: &[(i64, T)]) -> T {
+        let mut left = self.between(0, from.iter().map(|(w, _)| w).sum::<i64>() - 1);
+        for (weight, one) in from {
+            if left < *weight {
+                return *one;
             }
+            left -= weight;
         }
+        from[0].1
     }
 
-    /// How long something stays broken.
-    fn long(&mut self) -> i64 {
-        match self.dice.weighted(&[(30, 0), (40, 1), (20, 2), (10, 3)]) {
-            0 => self.dice.between(10, 5 * SECOND),
-            1 => self.dice.between(5 * SECOND, 3 * MINUTE),
-            2 => self.dice.between(3 * MINUTE, 20 * MINUTE),
-            _ => self.dice.between(20 * MINUTE, 2 * HOUR),
+    /// Milliseconds on every scale: instants that touch, seconds, minutes, long pauses.
+    pub fn gap(&mut self) -> i64 {
+        match self.weighted(&[(10, 0), (25, 1), (40, 2), (20, 3), (5, 4)]) {
+            0 => self.between(1, 40),
+            1 => self.between(40, 2_000),
+            2 => self.between(2_000, 30_000),
+            3 => self.between(30_000, 300_000),
+            _ => self.between(300_000, 2_400_000),
         }
-    }
-
-    fn midst(&mut self, members: &mut Value) {
-        if self.dice.percent(60) {
-            members["comment"] = json!(format!("after {} effects", self.dice.between(0, 3)));
-        }
-    }
-
-    fn crash(&mut self, at: i64) {
-        let mut members = json!({"down_s": self.long() as f64 / 1000.0});
-        self.midst(&mut members);
-        self.line(at, "AgentCrash", members);
-    }
-
-    fn power_loss(&mut self, at: i64) {
-        let down = self.long();
-        let mut members = json!({"down_s": down as f64 / 1000.0});
-        self.midst(&mut members);
-        if self.dice.percent(35) {
-            members["unix_ms"] = json!(self.dice.between(0, 1_000_000));
-            members["trusted"] = json!(false);
-            if self.dice.percent(80) {
-                let later = at + down + self.long();
-                self.clock_is_right_at(later);
-            }
-        }
-        self.line(at, "PowerLoss", members);
-    }
-
-    fn bad_collector(&mut self, at: i64) {
-        let mut rules = Vec::new();
-        for _ in 0..self.dice.between(1, 2) {
-            rules.push(self.rule());
-        }
-        self.line(at, "Collector", json!({"rules": rules}));
-        let long = self.long();
-        self.line(at + long, "Collector", json!({"rules": []}));
-    }
-
-    fn rule(&mut self) -> Value {
-        let on = self.dice.pick(&["events", "events", "events", "sessions", "downloaded"]);
-        let mut rule = json!({"on": on});
-        match self.dice.weighted(&[(24, 0), (10, 1), (10, 2), (14, 3), (14, 4), (14, 5), (6, 6)]) {
-            0 => rule["status"] = json!(self.dice.pick(&[500, 502, 503, 504, 429, 408])),
-            1 => rule["status"] = json!(self.dice.pick(&[400, 413, 415, 422])),
-            2 => rule["status"] = json!(self.dice.pick(&[404, 410])),
-            3 => rule["drop_after_send"] = json!(true),
-            4 => rule["hang"] = json!(true),
-            5 => rule["delay_s"] = json!(self.dice.pick(&[0.3, 2.0, 12.0, 29.9, 40.0])),
-            _ => rule["status"] = json!(self.dice.pick(&[301, 401, 403, 407, 409, 451])),
-        }
-        let status = rule["status"].as_i64().unwrap_or(0);
-        if matches!(status, 429 | 503) && self.dice.percent(50) {
-            let after = self.dice.pick(&["1", "90", "5000", "Tue, 14 Nov 2023 23:30:00 GMT"]);
-            rule["headers"] = json!({"Retry-After": after});
-        }
-        if on == "events" && self.dice.percent(25) {
-            let kinds = ["play", "ping", "pauseStart", "sessionEnd", "error", "stateStart"];
-            rule["event_type"] = json!(self.dice.pick(&kinds));
-        }
-        if matches!(status, 400..=422) || self.dice.percent(50) {
-            rule["times"] = json!(self.dice.between(1, 4));
-        }
-        rule
     }
 }

@@ -5,18 +5,20 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use playheadd::core::input::Lifecycle;
 use playheadd::core::settings::Consent;
 use playheadd::core::tracker::event::{EventName, Info};
 
-use crate::track::{Media, Phase, Track};
-use crate::truth::Truth;
+use self::track::Track;
+use crate::truth::{Media, Truth};
 
-const GRACE_MS: i64 = 60_000;
+mod interrupts;
+mod track;
+
 const LIVE_WINDOW_MS: i64 = 1_800_000;
 /// Both ends of a span on the wall clock may be off by what a right clock may be off.
 const CLOCK_ERROR_MS: i64 = 1_000;
 
+/// Why a session is interrupted; the later in this list stays when two come together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     Sleep,
@@ -24,18 +26,22 @@ pub enum Cause {
     Vanished,
 }
 
+/// A session object, with the playback behind it.
 #[derive(Debug, Clone)]
 pub struct Session {
     pub app: String,
     /// The connection that drives it.
     pub owner: Option<String>,
     pub track: Track,
+    /// What interrupts it, and until when it may come back.
     pub interrupt: Option<(Cause, Option<i64>)>,
+    /// Opened after opting out: nothing is owed for it.
     pub silent: bool,
     /// When it was last heard of.
     pub heard: i64,
 }
 
+/// Where somebody was in something.
 #[derive(Debug, Clone)]
 struct Point {
     position: Option<f64>,
@@ -64,6 +70,7 @@ pub struct Rules {
     pub initial: Consent,
 }
 
+/// Everything that the agent has to know, as it truly is.
 #[derive(Debug, Clone)]
 pub struct Model {
     pub rules: Rules,
@@ -185,6 +192,14 @@ impl Model {
         (position, resume)
     }
 
+    fn keep_point(&mut self, number: u32, completed: bool, from: i64, to: i64) {
+        let Some(s) = self.sessions.get(&number) else { return };
+        let key = (s.app.clone(), s.track.media.id.clone());
+        let position = s.track.position(to);
+        let point = Point { position, completed, ended: (from, to), boot: self.boot };
+        self.points.insert(key, point);
+    }
+
     /// A playback event; whether it is legal.
     pub fn say(&mut self, said: &Said, t: i64, truth: &mut Truth) -> bool {
         let Said { number, owner, name, playhead, info } = said;
@@ -236,94 +251,21 @@ impl Model {
         self.sessions.remove(&number);
     }
 
-    fn keep_point(&mut self, number: u32, completed: bool, from: i64, to: i64) {
-        let Some(s) = self.sessions.get(&number) else { return };
-        let key = (s.app.clone(), s.track.media.id.clone());
-        let position = s.track.position(to);
-        let point = Point { position, completed, ended: (from, to), boot: self.boot };
-        self.points.insert(key, point);
-    }
-
-    pub fn lifecycle(&mut self, app: &str, state: Lifecycle, t: i64, truth: &mut Truth) {
-        let of_app = self.sessions.iter().filter(|(_, s)| s.app == app).map(|(n, _)| *n);
-        for number in of_app.collect::<Vec<_>>() {
-            let session = &self.sessions[&number];
-            match state {
-                Lifecycle::Background if session.track.media.background => {}
-                Lifecycle::Background => self.interrupt(number, Cause::Background, t, truth),
-                Lifecycle::Foreground => self.back(number, Cause::Background),
-                Lifecycle::Stopped => {
-                    if session.owner.is_some() {
-                        self.detach(number, t, t, truth);
-                    }
-                }
-            }
-        }
-    }
-
-    pub fn sleep(&mut self, t: i64, truth: &mut Truth) {
-        for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.interrupt(number, Cause::Sleep, t, truth);
-        }
-    }
-
-    pub fn wake(&mut self) {
-        for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.back(number, Cause::Sleep);
-        }
-    }
-
-    fn interrupt(&mut self, number: u32, cause: Cause, t: i64, truth: &mut Truth) {
-        let Some(session) = self.sessions.get_mut(&number) else { return };
-        if session.silent || session.track.phase != Phase::Open {
-            return;
-        }
-        session.interrupt = Some(match session.interrupt {
-            Some((old, Some(until))) => (old.max(cause), Some(until)),
-            _ => (cause, Some(t + GRACE_MS)),
-        });
-        session.track.interrupt(t, truth);
-        session.heard = t;
-    }
-
-    fn back(&mut self, number: u32, from: Cause) {
-        let Some(session) = self.sessions.get_mut(&number) else { return };
-        if session.track.phase == Phase::Open && session.interrupt.is_some_and(|i| i.0 == from) {
-            session.interrupt = None;
-        }
-    }
-
-    /// A connection is gone.
-    pub fn gone(&mut self, owner: &str, t: i64, truth: &mut Truth) {
-        if let Some(number) = self.of(owner) {
-            self.detach(number, t, t, truth);
-        }
-    }
-
-    /// The player went at some instant between the two; the later one counts.
-    fn detach(&mut self, number: u32, from: i64, to: i64, truth: &mut Truth) {
-        let Some(session) = self.sessions.get_mut(&number) else { return };
-        session.owner = None;
-        if session.silent {
-            self.sessions.remove(&number);
-        } else if session.track.phase == Phase::Dormant {
-            self.close(number, false, from, to);
-        } else {
-            self.interrupt(number, Cause::Vanished, to, truth);
-        }
-    }
-
     /// Every timer due at `until`.
     pub fn tick(&mut self, until: i64, now: i64, truth: &mut Truth) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            let Some(session) = self.sessions.get(&number).filter(|s| !s.silent) else { continue };
-            let grace = session.interrupt.and_then(|(_, until)| until);
-            if let Some(due) = grace.filter(|due| *due <= until) {
-                self.tick_one(number, due - 1, now, truth);
-                self.grace_over(number, due, truth);
-            }
-            self.tick_one(number, until, now, truth);
+            self.tick_session(number, until, now, truth);
         }
+    }
+
+    fn tick_session(&mut self, number: u32, until: i64, now: i64, truth: &mut Truth) {
+        let Some(session) = self.sessions.get(&number).filter(|s| !s.silent) else { return };
+        let grace = session.interrupt.and_then(|(_, until)| until);
+        if let Some(due) = grace.filter(|due| *due <= until) {
+            self.tick_one(number, due - 1, now, truth);
+            self.grace_over(number, due, truth);
+        }
+        self.tick_one(number, until, now, truth);
     }
 
     fn tick_one(&mut self, number: u32, until: i64, now: i64, truth: &mut Truth) {
@@ -333,72 +275,13 @@ impl Model {
         }
     }
 
-    fn grace_over(&mut self, number: u32, due: i64, truth: &mut Truth) {
-        let Some(session) = self.sessions.get_mut(&number) else { return };
-        let Some((cause, until)) = &mut session.interrupt else { return };
-        *until = None;
-        if *cause == Cause::Vanished {
-            self.end(number, due, due, truth);
-        } else {
-            session.track.end_interrupted(due, truth);
-            self.keep_point(number, false, due, due);
-        }
-    }
-
     /// Opted out: everything goes.
-    pub fn set_consent(&mut self, consent: Consent, truth: &mut Truth) {
+    pub fn set_consent(&mut self, consent: Consent, t: i64, truth: &mut Truth) {
         self.consent = Some(consent);
         if consent == Consent::Out {
             self.sessions.clear();
             self.points.clear();
-            truth.undo(0);
-        }
-    }
-
-    /// The agent comes back on what a store holds, in the same boot. `when` is the agent's own
-    /// estimate of when a session's player went; it must lie between the last word of the player
-    /// and now. Gives the sessions for which it does not.
-    pub fn recovered(
-        &mut self,
-        present: &[String],
-        t: i64,
-        when: impl Fn(u32) -> Option<i64>,
-        truth: &mut Truth,
-    ) -> Vec<String> {
-        self.sessions.retain(|_, s| !s.silent);
-        let mut wrong = Vec::new();
-        for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            let Some(session) = self.sessions.get_mut(&number) else { continue };
-            let Some(owner) = session.owner.clone() else { continue };
-            if present.contains(&owner) {
-                continue;
-            }
-            let heard = session.heard;
-            let running = session.interrupt.is_some_and(|(_, until)| until.is_some());
-            let at = when(number).filter(|_| !running);
-            if let Some(at) = at.filter(|at| !(heard..=t).contains(at)) {
-                wrong.push(format!("session {number}: its player went at {at}, heard {heard}"));
-            }
-            session.track.since = at.is_none().then_some(heard);
-            self.detach(number, at.unwrap_or(heard), at.unwrap_or(t), truth);
-            if let Some(session) = self.sessions.get_mut(&number) {
-                session.track.since = None;
-            }
-        }
-        wrong
-    }
-
-    /// Another boot: every session of the old one ends, at its last recorded state (`cut` is when
-    /// the power went) or, after a clean stop, then.
-    pub fn rebooted(&mut self, clean: bool, cut: i64, slack_ms: i64, truth: &mut Truth) {
-        for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            let Some(session) = self.sessions.get_mut(&number) else { continue };
-            let (from, to) = if clean { (cut, cut) } else { (session.heard, cut + slack_ms) };
-            if !clean {
-                session.track.since = Some(from);
-                session.track.position_is_lost();
-            }
-            self.end(number, from, to, truth);
+            truth.undo(0, t);
         }
     }
 }

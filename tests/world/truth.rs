@@ -1,7 +1,9 @@
-//! What the agent owes to the collector, in the order in which it came about. Nothing is ever
-//! taken out: what a crash or a power cut undid is only marked.
+//! What is played, and what the agent owes to the collector for it, in the order in which it came
+//! about. Nothing is ever taken out: what a crash or a power cut undid is only marked.
 
 use std::rc::Rc;
+
+use playheadd::core::tracker::event::{EventName, Info, Value};
 
 /// `eventType` as it stands in a body.
 pub type Kind = &'static str;
@@ -24,8 +26,8 @@ pub struct Owed {
     pub playhead: Option<f64>,
     /// `media.resume` of a `sessionStart`; `None` where nobody can tell.
     pub resume: Option<bool>,
-    /// The agent may have forgotten it: it may arrive and need not.
-    pub undone: bool,
+    /// When the agent forgot it: until then it may have arrived, and it need not.
+    pub undone: Option<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -40,10 +42,17 @@ impl Truth {
         self.segments
     }
 
-    /// Everything since `len` was forgotten.
-    pub fn undo(&mut self, len: usize) {
+    /// Everything since `len` was forgotten at `t`.
+    pub fn undo(&mut self, len: usize, t: i64) {
         for owed in &mut self.owed[len..] {
-            owed.undone = true;
+            owed.undone.get_or_insert(t);
+        }
+    }
+
+    /// What was forgotten at `t` is known again: the forgetting never reached the store.
+    pub fn redo(&mut self, t: i64) {
+        for owed in self.owed.iter_mut().filter(|owed| owed.undone == Some(t)) {
+            owed.undone = None;
         }
     }
 }
@@ -58,5 +67,69 @@ pub struct Wrong {
 impl Wrong {
     pub fn new(rule: &'static str, text: String) -> Wrong {
         Wrong { rule, text }
+    }
+}
+
+/// What is played.
+#[derive(Debug)]
+pub struct Media {
+    /// Names this viewing at the collector.
+    pub mark: Rc<str>,
+    pub id: String,
+    pub length: Option<f64>,
+    pub live: bool,
+    pub background: bool,
+    pub declared: bool,
+}
+
+impl Media {
+    pub fn read(info: &Info) -> Media {
+        let text = |key: &str| match info.get(key) {
+            Some(Value::Text(s)) => s.clone(),
+            _ => String::new(),
+        };
+        let flag = |key: &str| info.get(key) == Some(&Value::Bool(true));
+        let mark = match info.get("metadata") {
+            Some(Value::Dict(d)) => d.get("mark").cloned().unwrap_or_default(),
+            _ => String::new(),
+        };
+        Media {
+            mark: mark.into(),
+            id: text("id"),
+            length: number(info, "length").filter(|l| *l > 0.0),
+            live: matches!(text("content_type").as_str(), "live" | "linear" | "radio"),
+            background: flag("background_playback"),
+            declared: flag("resume"),
+        }
+    }
+
+    pub fn clamp(&self, position: f64) -> f64 {
+        match self.live {
+            true => position.rem_euclid(86_400.0),
+            false => position.clamp(0.0, self.length.unwrap_or(f64::MAX)),
+        }
+    }
+}
+
+/// A number, whole or not.
+pub fn number(info: &Info, key: &str) -> Option<f64> {
+    match info.get(key)? {
+        Value::Int(i) => Some(*i as f64),
+        Value::Float(f) => Some(*f),
+        _ => None,
+    }
+}
+
+/// What names an event at the collector.
+pub fn key(name: EventName, info: &Info) -> String {
+    let key = match name {
+        EventName::AdStart | EventName::Error => "id",
+        EventName::BitrateChange => "bitrate",
+        _ => "name",
+    };
+    match info.get(key) {
+        Some(Value::Text(text)) => text.clone(),
+        Some(Value::Int(number)) => number.to_string(),
+        _ => String::new(),
     }
 }

@@ -10,7 +10,7 @@ use crate::core::tracker::hit::HitKind;
 use crate::core::tracker::media::log_id;
 
 impl Delivery {
-    /// The collector's answer. Gives the session for which only a heartbeat has changed.
+    /// The collector's answer. Gives the session whose heartbeat's record is to be written.
     pub(crate) fn answer(
         &mut self,
         request: RequestId,
@@ -27,8 +27,12 @@ impl Delivery {
             (None, _) => Resource::Sessions,
         };
         match verdict::judge(&resource, outcome, now.wall) {
-            Verdict::Accepted { sid } => return self.accepted(key, sid, flight, clerk),
-            Verdict::Refused { status, message } => self.refused(key, status, message, clerk),
+            Verdict::Accepted { sid } => return self.accepted(key, sid, flight, now, clerk),
+            Verdict::Refused { status, message } => {
+                // It may have been taken before, when its answer was lost.
+                outbox.line.last_ts = Some(flight.last_ts);
+                self.refused(key, status, message, clerk);
+            }
             Verdict::Gone => {
                 self.put_ping_back(key, now, clerk);
                 self.gone(key, now, clerk);
@@ -36,6 +40,7 @@ impl Delivery {
             Verdict::Ambiguous { why } => {
                 let ping = outbox.queue.front().is_some_and(|(_, h)| h.kind == HitKind::Ping);
                 if ping {
+                    outbox.line.last_ts = Some(flight.last_ts);
                     self.counters.ambiguous_pings += 1;
                     self.drop_front(key, clerk);
                 }
@@ -54,6 +59,7 @@ impl Delivery {
         key: u64,
         sid: Option<String>,
         flight: Flight,
+        now: Now,
         clerk: &mut Clerk<'_>,
     ) -> Option<u32> {
         let outbox = self.outboxes.get_mut(&key)?;
@@ -77,11 +83,14 @@ impl Delivery {
             }
         }
         outbox.line.last_ts = Some(flight.last_ts);
-        outbox.line.accepted = Some(Accepted::Boot(flight.sent_at));
+        // The anchor of a queue can date only what happened in the boot of its hits.
+        outbox.line.accepted = Some(match outbox.line.boot == self.boot {
+            true => Accepted::Boot(flight.sent_at),
+            false => Accepted::Wall(now.wall + (flight.sent_at - now.boot)),
+        });
         if opened {
             // A power cut must not open the session twice (api.md 2.11).
             outbox.line.sid = sid;
-            clerk.ledger.delete(Key::Pulse(outbox.line.session));
             clerk.ledger.want(Durability::Synced);
             outbox.retry.not_before = BootInstant(i64::MIN);
             tracing::info!(
@@ -92,11 +101,12 @@ impl Delivery {
         } else {
             outbox.retry.succeeded();
         }
-        if heartbeat {
-            return Some(outbox.line.session);
+        let session = outbox.line.session;
+        if !heartbeat {
+            self.note(key, clerk);
         }
-        self.note(key, clerk);
-        None
+        // What a heartbeat said of an old sid must not be taken for the new one's.
+        (heartbeat || opened).then_some(session)
     }
 
     /// The front hit is gone without having been delivered.

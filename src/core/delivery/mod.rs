@@ -163,7 +163,10 @@ impl Delivery {
             };
             let ends = hit.kind.is_end();
             let idle = outbox.line.lost && outbox.queue.is_empty();
-            if idle && !outbox.line.wire.plays([&hit]) {
+            let folded = idle && !outbox.line.wire.plays([&hit]);
+            // What a new sid would have to repeat must survive a restart of the agent.
+            let note = ends || folded && hit.kind != HitKind::Ping;
+            if folded {
                 outbox.line.wire.fold(&hit);
                 outbox.line.ended |= ends;
                 self.counters.dropped += 1;
@@ -172,7 +175,7 @@ impl Delivery {
                 let number = outbox.push(hit.clone());
                 clerk.ledger.put(Key::Hit(*current, number), Record::Hit(hit));
             }
-            if ends {
+            if note {
                 self.note(*current, clerk);
             }
         }
@@ -357,8 +360,6 @@ impl Delivery {
             clerk.ledger.put(Key::Hit(key, *number), Record::Hit(hit.clone()));
         }
         clerk.ledger.put(Key::Start(key), Record::Start(outbox.start.clone()));
-        // What a heartbeat said of the old sid must not be taken for the new one's.
-        clerk.ledger.delete(Key::Pulse(outbox.line.session));
         clerk.ledger.want(Durability::Flushed);
         tracing::info!(
             media = log_id(&outbox.line.media_id),

@@ -4,62 +4,14 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use playheadd::core::tracker::event::{EventName, Info, Value};
+use playheadd::core::tracker::event::{EventName, Info};
 
-use crate::truth::{Kind, Owed, Truth};
+use crate::truth::{Kind, Media, Owed, Truth, key, number};
 
-/// How long an early `play` can be taken back (spec 3.9), and idle time until the close (5.2).
+mod timers;
+
+/// How long an early `play` can be taken back (spec 3.9).
 const PREROLL_MS: i64 = 250;
-const IDLE_MS: i64 = 1_800_000;
-
-/// What is played.
-#[derive(Debug)]
-pub struct Media {
-    /// Names this viewing at the collector.
-    pub mark: Rc<str>,
-    pub id: String,
-    pub length: Option<f64>,
-    pub live: bool,
-    pub background: bool,
-    pub declared: bool,
-}
-
-impl Media {
-    pub fn read(info: &Info) -> Media {
-        let text = |key: &str| match info.get(key) {
-            Some(Value::Text(s)) => s.clone(),
-            _ => String::new(),
-        };
-        let flag = |key: &str| info.get(key) == Some(&Value::Bool(true));
-        let mark = match info.get("metadata") {
-            Some(Value::Dict(d)) => d.get("mark").cloned().unwrap_or_default(),
-            _ => String::new(),
-        };
-        Media {
-            mark: mark.into(),
-            id: text("id"),
-            length: number(info, "length").filter(|l| *l > 0.0),
-            live: matches!(text("content_type").as_str(), "live" | "linear" | "radio"),
-            background: flag("background_playback"),
-            declared: flag("resume"),
-        }
-    }
-
-    pub fn clamp(&self, position: f64) -> f64 {
-        match self.live {
-            true => position.rem_euclid(86_400.0),
-            false => position.clamp(0.0, self.length.unwrap_or(f64::MAX)),
-        }
-    }
-}
-
-fn number(info: &Info, key: &str) -> Option<f64> {
-    match info.get(key)? {
-        Value::Int(i) => Some(*i as f64),
-        Value::Float(f) => Some(*f),
-        _ => None,
-    }
-}
 
 /// Where the playback stands and how it moves; `known` is false where only an estimate is due.
 #[derive(Debug, Clone, Copy)]
@@ -203,7 +155,7 @@ impl Track {
             to: t,
             playhead: self.position(t),
             resume: None,
-            undone: false,
+            undone: None,
         };
         match &mut self.opening {
             Some(opening) => opening.held.push(owed),
@@ -439,95 +391,5 @@ impl Track {
             self.hit("stateStart", name, t, truth);
         }
         self.playback_hit(true, t, truth);
-    }
-
-    fn take_back_play(&mut self, truth: &mut Truth) {
-        let Some(mut opening) = self.opening.take() else { return };
-        if !opening.calls.iter().any(|(name, ..)| *name == EventName::Play) {
-            truth.owed.append(&mut opening.held);
-            return;
-        }
-        *self = *opening.start;
-        for (name, playhead, info, t) in opening.calls {
-            if name != EventName::Play && self.allows(name, &info) {
-                self.apply(name, playhead, &info, t, truth);
-            }
-        }
-    }
-
-    pub fn release_opening(&mut self, truth: &mut Truth) {
-        if let Some(opening) = self.opening.take() {
-            truth.owed.extend(opening.held);
-        }
-    }
-
-    /// The player is away: paused, buffering and seeking forgotten (spec 4).
-    pub fn interrupt(&mut self, t: i64, truth: &mut Truth) {
-        self.release_opening(truth);
-        (self.base, self.buffering, self.seeking) = (Base::Paused, false, false);
-        self.settle(false, self.position.rate, t, truth);
-    }
-
-    /// `Play` between two ads of an interrupted session (docs/api.md 2.11); false when it is an
-    /// ordinary one.
-    pub fn lift_between_ads(&mut self, t: i64, truth: &mut Truth) -> bool {
-        if !self.between_ads() {
-            return false;
-        }
-        (self.base, self.buffering, self.seeking) = (Base::Playing, false, false);
-        self.settle(false, self.position.rate, t, truth);
-        true
-    }
-
-    /// The end of a grace: what is open is closed, then the session.
-    pub fn end_interrupted(&mut self, t: i64, truth: &mut Truth) {
-        self.release_opening(truth);
-        self.close_all(t, truth);
-        self.bare("sessionEnd", t, truth);
-        if self.phase == Phase::Open {
-            self.phase = Phase::Dormant;
-        }
-    }
-
-    pub fn end(&mut self, t: i64, truth: &mut Truth) {
-        self.end_interrupted(t, truth);
-        self.over(t);
-    }
-
-    /// Every timer due at `until`; true when the session was closed for being idle.
-    pub fn tick(&mut self, until: i64, max_session_ms: i64, truth: &mut Truth) -> bool {
-        if self.opening.as_ref().is_some_and(|o| o.until <= until) {
-            self.release_opening(truth);
-        }
-        if self.phase != Phase::Open {
-            return false;
-        }
-        if let Some(due) = self.idle_since.map(|t| t + IDLE_MS).filter(|due| *due <= until) {
-            self.release_opening(truth);
-            self.bare("sessionEnd", due, truth);
-            self.phase = Phase::Dormant;
-            return true;
-        }
-        let old = self.opened_at + max_session_ms;
-        if old <= until {
-            self.release_opening(truth);
-            self.bare("sessionEnd", old, truth);
-            self.restart(old, truth);
-        }
-        false
-    }
-}
-
-/// What names an event at the collector.
-fn key(name: EventName, info: &Info) -> String {
-    let key = match name {
-        EventName::AdStart | EventName::Error => "id",
-        EventName::BitrateChange => "bitrate",
-        _ => "name",
-    };
-    match info.get(key) {
-        Some(Value::Text(text)) => text.clone(),
-        Some(Value::Int(number)) => number.to_string(),
-        _ => String::new(),
     }
 }

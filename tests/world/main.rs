@@ -1,0 +1,89 @@
+//! Whatever goes wrong, nothing is lost: the whole agent through random days of several players,
+//! with crashes, power cuts, sleeps, clock jumps, outages, a collector with every fault and a full
+//! disk (docs/api.md 2.5 to 2.11). A bad day is printed as the smallest timeline that shows it.
+//!
+//! `day` throws the lines of a day from a seed. `run` plays them to the agent (`src/core`) and, line
+//! by line, to `model`, an obvious twin that writes down in `truth` what is owed. `oracle` holds
+//! what arrived at the collector against that. `search` goes through days and cuts bad ones down;
+//! those worth keeping are in `bad_days`.
+
+mod bad_days;
+mod day;
+mod model;
+mod oracle;
+mod run;
+mod search;
+mod truth;
+
+use bad_days::BAD_DAYS;
+use day::Day;
+use search::{MOST_REPORTS, look};
+
+/// What `make test` runs.
+const DAYS: u64 = 2_000;
+
+#[test]
+fn nothing_is_lost_in_random_days() {
+    let seen = look(0, |seen, seed| seed < DAYS && seen.reports.len() < MOST_REPORTS);
+    assert!(seen.reports.is_empty(), "{}", seen.reports.join("\n"));
+    assert_eq!(seen.days, DAYS);
+}
+
+#[test]
+fn days_that_were_bad_once_are_not_any_more() {
+    let mut still = String::new();
+    for (name, text) in BAD_DAYS {
+        for wrong in search::run(&Day::read(text)) {
+            still.push_str(&format!("{name}\n  {}: {}\n", wrong.rule, wrong.text));
+        }
+    }
+    assert!(still.is_empty(), "{still}");
+}
+
+#[test]
+fn a_day_is_the_same_each_time_and_as_a_file() {
+    let day = Day::thrown(7);
+    assert_eq!(day, Day::thrown(7));
+    assert_eq!(day, Day::read(&day.to_text()));
+    let posts = |day: &Day| format!("{:?}", run::World::new(day).run().posts);
+    assert_eq!(posts(&day), posts(&day));
+}
+
+/// A number that `make` gives.
+#[allow(clippy::disallowed_methods)] // `make soak` has no other way to say it
+fn given(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// `make soak`: days until the time is over.
+#[test]
+#[ignore = "make soak SECONDS=N"]
+#[allow(clippy::disallowed_methods)] // how long a soak lasts is a matter of the wall clock
+fn soak() {
+    let number = |name: &str| given(name).and_then(|n| n.parse::<u64>().ok());
+    let seconds = number("WORLD_SECONDS").unwrap_or(60);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+    let seen = look(number("WORLD_FROM").unwrap_or(DAYS), |_, _| std::time::Instant::now() < end);
+    println!("{} days, {} with violations\n{}", seen.days, seen.bad, seen.reports.join("\n"));
+    assert_eq!(seen.bad, 0);
+}
+
+/// `make world FILE=day.jsonl`: what is wrong with a day that was kept; or, with `SEED=N`, the day
+/// of that seed.
+#[test]
+#[ignore = "make world FILE=... or SEED=..."]
+fn one_day() {
+    let file = given("WORLD_FILE").filter(|f| !f.is_empty());
+    let seed = given("WORLD_SEED").and_then(|n| n.parse().ok()).unwrap_or(0);
+    let day = match file {
+        Some(file) => Day::read(&std::fs::read_to_string(file).expect("a timeline file")),
+        None => Day::thrown(seed),
+    };
+    print!("{}", day.to_text());
+    for post in run::World::new(&day).run().posts {
+        println!("{post}");
+    }
+    for wrong in search::run(&day) {
+        println!("  {}: {}", wrong.rule, wrong.text);
+    }
+}

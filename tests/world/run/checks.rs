@@ -1,0 +1,62 @@
+//! What must hold at any moment, whatever arrives at the collector later.
+
+use playheadd::core::effect::Effect;
+use playheadd::core::input::CallId;
+
+use super::World;
+
+/// What is under way stays, whatever the limit.
+const MOST_UNDER_WAY: u64 = 4_000;
+
+impl World {
+    /// What must hold when everybody has gone and everything works again.
+    pub(super) fn at_rest(&mut self) {
+        let Some(agent) = &self.agent else { return };
+        let queued = agent.delivery().queued();
+        let left: Vec<String> = agent
+            .sessions()
+            .map(|(n, s)| format!("session {n} is left, {:?}, {:?}", s.tracker.phase(), s.owner))
+            .collect();
+        if queued > 0 {
+            self.say("queue", format!("{queued} hits still wait at the end"));
+        }
+        for text in left {
+            self.say("left", text);
+        }
+    }
+
+    /// Each call gets one reply, and an error exactly when it was refused.
+    pub(super) fn answers_its_caller(
+        &mut self,
+        call: Option<CallId>,
+        refused: bool,
+        effects: &[Effect],
+    ) {
+        let replies = effects.iter().filter_map(|effect| match effect {
+            Effect::Reply(to, result) => Some((*to, result.is_err())),
+            _ => None,
+        });
+        let replies: Vec<_> = replies.collect();
+        let due: Vec<_> = call.map(|call| (call, refused)).into_iter().collect();
+        if replies != due {
+            self.say("reply", format!("{}: replies {replies:?}, due {due:?}", self.now));
+        }
+    }
+
+    /// Adds up what the agents of the day count, and holds the queue within its limit.
+    pub(super) fn count(&mut self) {
+        let Some(agent) = &self.agent else { return };
+        let (new, old) = (agent.delivery().counters, self.counters);
+        let (bytes, most) =
+            (agent.delivery().queued_bytes(), self.settings.delivery.queue_max_bytes);
+        self.counted.delivered += new.delivered - old.delivered;
+        self.counted.dropped += new.dropped - old.dropped;
+        self.counted.closed_by_server += new.closed_by_server - old.closed_by_server;
+        self.counted.over_limit += new.over_limit - old.over_limit;
+        self.counted.ambiguous_pings += new.ambiguous_pings - old.ambiguous_pings;
+        self.counters = new;
+        if bytes > most + MOST_UNDER_WAY {
+            self.say("limit", format!("{}: {bytes} bytes wait, {most} may", self.now));
+        }
+    }
+}

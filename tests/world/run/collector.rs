@@ -1,0 +1,160 @@
+//! The way to the collector and back, with what can happen on it.
+
+use std::fmt::{Display, Formatter};
+
+use playheadd::core::effect::{Effect, Request, Resource};
+use playheadd::core::input::{Input, Outcome, RequestId};
+use playheadd::core::settings::Consent;
+use playheadd::sim::backend::Outcome as Planned;
+use serde_json::Value as Json;
+
+use super::{Promise, World};
+use crate::day::DAWN_MS;
+
+const SESSION_DELAY_MS: i64 = 100;
+const EVENT_DELAY_MS: i64 = 20;
+const TIMEOUT_MS: i64 = 30_000;
+const CONNECT_TIMEOUT_MS: i64 = 5_000;
+/// Requests under way at the same time (docs/api.md 2.7).
+const PARALLEL: usize = 4;
+
+/// A request that reached the collector.
+#[derive(Debug)]
+pub struct Post {
+    pub at: i64,
+    /// Of events the sid in the path, of a session the one it was given.
+    pub sid: Option<String>,
+    pub bodies: Vec<Json>,
+    /// The collector took it.
+    pub counted: bool,
+    pub status: Option<u16>,
+    /// The agent knows the answer, and will not forget it.
+    pub told: bool,
+}
+
+impl Display for Post {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let sid = self.sid.as_deref().unwrap_or("-");
+        write!(f, "  at {} to {sid}:", self.at)?;
+        for body in &self.bodies {
+            let (kind, time) = (&body["eventType"], &body["playerTime"]);
+            let ts = time["ts"].as_i64().unwrap_or(0) - DAWN_MS;
+            write!(f, " {} {ts} {}", kind.as_str().unwrap_or("?"), time["playhead"])?;
+        }
+        let taken = if self.counted { "taken" } else { "not taken" };
+        write!(f, "; {taken}, answered {:?}", self.status)
+    }
+}
+
+/// A request under way.
+pub(super) struct Flying {
+    request: RequestId,
+    post: Option<usize>,
+    to: Resource,
+    outcome: Outcome,
+}
+
+impl World {
+    pub(super) fn send(&mut self, request: Request) {
+        if !self.trusted || self.model.consent() != Consent::In {
+            self.say("gate", format!("{}: a request that may not be made", self.now));
+        }
+        let same =
+            |f: &&Flying| matches!(f.to, Resource::Events { .. }) && f.to == request.resource;
+        if self.flying.values().any(|f| same(&f)) || self.flying.len() >= PARALLEL {
+            self.say("flight", format!("{}: too many requests under way", self.now));
+        }
+        let (delay, outcome, post) = match self.network {
+            true => self.arrive(&request),
+            false => (CONNECT_TIMEOUT_MS, Outcome::Unreachable("refused".into()), None),
+        };
+        if let Some(ts) = ping(&request) {
+            self.tried_pings.push((self.now + delay, ts));
+            let unknown = matches!(outcome, Outcome::Unanswered(_));
+            if unknown && !post.is_some_and(|p| self.posts[p].counted) {
+                self.lost_pings.push(ts);
+            }
+        }
+        self.sent += 1;
+        let flying = Flying { request: request.id, post, to: request.resource, outcome };
+        self.flying.insert((self.now + delay, self.sent), flying);
+    }
+
+    /// The agent died before this. A ping had left the store already.
+    pub(super) fn never_done(&mut self, effect: &Effect) {
+        if let Effect::Send(request) = effect {
+            self.lost_pings.extend(ping(request));
+        }
+    }
+
+    fn arrive(&mut self, request: &Request) -> (i64, Outcome, Option<usize>) {
+        let judged =
+            self.backend.judge(&request.resource.path(), &request.body, self.now + DAWN_MS);
+        let usual = match request.resource {
+            Resource::Events { .. } => EVENT_DELAY_MS,
+            _ => SESSION_DELAY_MS,
+        };
+        let lost = |why: &str| Outcome::Unanswered(why.into());
+        let (delay, outcome, status) = match judged.plan.outcome {
+            Planned::Answer { status, headers, body, delay_ms } => {
+                let delay = delay_ms.map_or(usual, |d| d as i64);
+                match delay >= TIMEOUT_MS {
+                    true => (TIMEOUT_MS, lost("timed out"), None),
+                    false => (delay, answered(status, &headers, body), Some(status)),
+                }
+            }
+            Planned::Hang => (TIMEOUT_MS, lost("timed out"), None),
+            Planned::DropAfterSend => (usual, lost("connection lost"), None),
+        };
+        if status == Some(400) && !judged.fault {
+            self.say("form", format!("{}: malformed: {}", self.now, request.body));
+        }
+        let bodies = match &request.body {
+            Json::Array(bodies) => bodies.clone(),
+            body => vec![body.clone()],
+        };
+        self.posts.push(Post {
+            at: self.now,
+            sid: judged.plan.sid,
+            bodies,
+            counted: judged.counted,
+            status,
+            told: false,
+        });
+        (delay, outcome, Some(self.posts.len() - 1))
+    }
+
+    pub(super) fn answer(&mut self) {
+        let Some((_, flying)) = self.flying.pop_first() else { return };
+        if self.agent.is_none() {
+            return;
+        }
+        if let Some(post) = flying.post.filter(|p| self.posts[*p].status.is_some()) {
+            self.posts[post].told = true;
+            self.acks.push(post);
+        }
+        // A power cut must not open a session twice (docs/api.md 2.11).
+        let opened = matches!(&flying.outcome, Outcome::Answered { location: Some(_), .. });
+        let promise = if opened { Promise::Synced } else { Promise::Nothing };
+        let input = Input::Answer { request: flying.request, outcome: flying.outcome };
+        self.give(input, promise, |_, _| None);
+    }
+}
+
+/// The `ts` of a ping, on the timeline.
+fn ping(request: &Request) -> Option<i64> {
+    let ts = request.body["playerTime"]["ts"].as_i64()?;
+    (request.body["eventType"] == "ping").then_some(ts - DAWN_MS)
+}
+
+fn answered(status: u16, headers: &[(String, String)], body: String) -> Outcome {
+    let header = |name: &str| {
+        headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    };
+    Outcome::Answered {
+        status,
+        location: header("location").map(str::to_owned),
+        retry_after: header("retry-after").and_then(playheadd::collector::retry_after),
+        message: body,
+    }
+}
