@@ -265,7 +265,6 @@ fn write(dir: &Path, mut playback: Playback, done: &Arc<Mutex<Done>>, stop: &Ato
         *image = Image::read(&files);
     }));
     while !stop.load(Ordering::Relaxed) {
-        store = store.tidied().expect("a store");
         let batch = playback.batch();
         done.lock().expect("the writer's record").current =
             batch.changes.iter().map(told).collect();

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use crate::store::sled::{self as store, SledStore};
 use crate::system::memory;
 
-/// How many batches are written between two looks at what memory they have left behind.
+/// How many batches are written before the free memory that they leave behind is given back.
 const TIDY_EVERY: usize = 256;
 /// How long a store that could not be written is left alone.
 const RETRY: Duration = Duration::from_secs(5);
@@ -175,10 +175,7 @@ impl Shelf {
             if ended || word.send(said).is_err() {
                 return;
             }
-            if let Err(error) = self.tidy() {
-                // The next batch opens it again.
-                tracing::error!(error = error.report(), "the store could not be opened anew");
-            }
+            self.tidy();
         }
     }
 
@@ -202,13 +199,11 @@ impl Shelf {
     }
 
     /// Afterwards, when nobody waits for it.
-    fn tidy(&mut self) -> Result<(), StoreError> {
+    fn tidy(&mut self) {
         if self.untidy >= TIDY_EVERY {
             self.untidy = 0;
-            self.store = self.store.take().map(SledStore::tidied).transpose()?;
             memory::give_back_free_heap();
         }
-        Ok(())
     }
 
     fn open(&mut self) -> Result<SledStore, StoreError> {

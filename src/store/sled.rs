@@ -27,8 +27,6 @@ const GROUP_ENTRIES: usize = 16;
 /// neither the old place nor the new one. 13 of 300 simulated cuts lost synced records of up to 1,000
 /// bytes without this rule, none of 200 with it (tests/power_loss.rs).
 const UNSYNCED_BYTES: usize = 16 * 1024;
-/// More than this is not left in sled's memory.
-const TIDY_BYTES: usize = 1024 * 1024;
 /// How often the size on disk is looked at, in batches; so many without a panic make a sound store.
 const LOOK_EVERY: u32 = 256;
 
@@ -42,8 +40,6 @@ pub struct SledStore {
     batches: u32,
     /// Written since the last sync.
     unsynced_bytes: usize,
-    /// Read and written since the database was opened.
-    touched_bytes: usize,
     /// Told after each sync, for tests that cut the power.
     #[cfg(feature = "bench")]
     pub on_sync: Option<Box<dyn FnMut() + Send>>,
@@ -86,7 +82,7 @@ impl SledStore {
         let lock = Lock::take(dir)?;
         finish_compaction(dir)?;
         let opening = Opening::begin(dir, &path)?;
-        let (db, stored) = match open_and_read(&path) {
+        let (db, pieces, stored) = match open_and_read(&path) {
             Err(StoreError::Broken { why, .. }) if path.exists() => {
                 guard::set_aside(&path, &why)?;
                 open_and_read(&path)?
@@ -97,28 +93,15 @@ impl SledStore {
         let store = SledStore {
             _lock: lock,
             dir: dir.to_owned(),
-            touched_bytes: db.touched_bytes,
-            db: db.open,
-            pieces: db.pieces,
+            db,
+            pieces,
             max_bytes,
             batches: 0,
             unsynced_bytes: 0,
             #[cfg(feature = "bench")]
             on_sync: None,
         };
-        Ok((store.tidied()?, stored))
-    }
-
-    /// The same store, opened anew if much has gone through it: sled keeps every page that it has
-    /// touched in memory, whatever its cache is said to hold, until a great many others were.
-    pub fn tidied(self) -> Result<SledStore, StoreError> {
-        if self.touched_bytes < TIDY_BYTES {
-            return Ok(self);
-        }
-        let SledStore { db, .. } = self;
-        let path = db.path.clone();
-        drop(db);
-        Ok(SledStore { db: open_with_retry(&path)?, touched_bytes: 0, unsynced_bytes: 0, ..self })
+        Ok((store, stored))
     }
 
     /// Writes batches in order: the last write of them is synced if one of them asks for it.
@@ -174,9 +157,7 @@ impl SledStore {
     }
 
     fn write(&mut self, group: Group, synced: bool) -> Result<(), StoreError> {
-        let bytes = self.db.write(group.entries)?.max(group.bytes);
-        self.unsynced_bytes += bytes;
-        self.touched_bytes += bytes;
+        self.unsynced_bytes += self.db.write(group.entries)?.max(group.bytes);
         if synced || self.unsynced_bytes >= UNSYNCED_BYTES {
             self.db.sync()?;
             self.unsynced_bytes = 0;
@@ -330,20 +311,11 @@ fn remove_dir(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// A database that has been read to its end.
-struct Read {
-    open: Open,
-    pieces: Pieces,
-    touched_bytes: usize,
-}
-
-fn open_and_read(path: &Path) -> Result<(Read, Stored), StoreError> {
+fn open_and_read(path: &Path) -> Result<(Open, Pieces, Stored), StoreError> {
     let open = open_with_retry(path)?;
     let (mut joining, mut gathering) = (Joining::default(), Gathering::default());
-    let mut touched_bytes = 0;
     for entry in open.db.iter() {
         let (key, value) = entry.map_err(sled(path, "read"))?;
-        touched_bytes += key.len() + value.len();
         if let Some((key, value)) = joining.take(&key, &value) {
             gathering.take(&key, &value);
         }
@@ -356,7 +328,7 @@ fn open_and_read(path: &Path) -> Result<(Read, Stored), StoreError> {
             tracing::debug!(%error, "stray pieces of records stay in the store");
         }
     }
-    Ok((Read { open, pieces, touched_bytes }, gathering.done()))
+    Ok((open, pieces, gathering.done()))
 }
 
 fn open_with_retry(path: &Path) -> Result<Open, StoreError> {
