@@ -14,8 +14,11 @@ use crate::store::StoreError;
 use crate::store::sled::{self as store, SledStore};
 use crate::system::memory;
 
-/// How many batches are written before the free memory that they leave behind is given back.
+/// How many batches are written before the free memory that they leave behind is given back, and how
+/// long nothing comes before it is given back after fewer.
 const TIDY_EVERY: usize = 256;
+const TIDY_FROM: usize = 64;
+const TIDY_AFTER: Duration = Duration::from_secs(2);
 /// How long a store that could not be written is left alone.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -133,10 +136,18 @@ impl Shelf {
             return;
         }
         loop {
-            let first = match kept.is_empty() && !self.to_delete {
+            let idle = kept.is_empty() && !self.to_delete;
+            let first = match idle {
+                true if self.untidy >= TIDY_FROM => waiting.recv_timeout(TIDY_AFTER),
                 true => waiting.recv().map_err(|_| std_mpsc::RecvTimeoutError::Disconnected),
                 false => waiting.recv_timeout(RETRY),
             };
+            if idle && matches!(first, Err(std_mpsc::RecvTimeoutError::Timeout)) {
+                if self.untidy >= TIDY_EVERY {
+                    self.tidy();
+                }
+                continue;
+            }
             let ended = matches!(first, Err(std_mpsc::RecvTimeoutError::Disconnected));
             let mut last = 0;
             let mut next = first.ok();
@@ -198,12 +209,10 @@ impl Shelf {
         Ok(())
     }
 
-    /// Afterwards, when nobody waits for it.
+    /// When nobody waits for it.
     fn tidy(&mut self) {
-        if self.untidy >= TIDY_EVERY {
-            self.untidy = 0;
-            memory::give_back_free_heap();
-        }
+        self.untidy = 0;
+        memory::give_back_free_heap();
     }
 
     fn open(&mut self) -> Result<SledStore, StoreError> {
