@@ -43,8 +43,9 @@ def wait_for(probe):
 class Rig:
     """A daemon that is ready; gone with its folder at the end of the `with`."""
 
-    def __init__(self, programs, more="", collector=False):
+    def __init__(self, programs, more="", collector=False, state=None):
         self.programs, self.more, self.wants_collector = programs, more, collector
+        self.state = state
         self.processes = []
 
     def __enter__(self):
@@ -88,7 +89,7 @@ class Rig:
         told.settimeout(PATIENCE_SECONDS)
         self.daemon = self.run(
             os.path.join(self.programs, "playheadd"), "--config", self.at("playheadd.toml"),
-            "--bus-address", self.address, "--state-dir", self.at("state"),
+            "--bus-address", self.address, "--state-dir", self.state or self.at("state"),
             env=dict(os.environ, NOTIFY_SOCKET=self.at("notify")))
         while b"READY=1" not in told.recv(4096):
             pass

@@ -4,11 +4,14 @@
 An hour of playback has 360 heartbeats; they are made fifty times as fast here (a ping each
 0.2 s, the store's flush interval shortened alike), which changes nothing about what each one
 writes. The floor beside it is one 4-KiB page per heartbeat, written and synced to a plain file in
-the same run. Bytes are those of /proc/PID/io.
+the same run. Bytes are those of /proc/PID/io and, where a loop device can be mounted (root), those
+that the device of the store has taken, file system and all.
 usage: wear.py PROGRAMS_DIR (with playheadctl of the feature `bench`)
 """
+import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -25,41 +28,84 @@ def written(pid):
         return int(next(line for line in handle if line.startswith("write_bytes")).split()[1])
 
 
-def floor(programs):
+class Disk:
+    """An ext4 of its own on a loop device, if there may be one."""
+
+    def __init__(self, folder):
+        self.place, self.image = os.path.join(folder, "bench-disk"), os.path.join(folder, "bench-image")
+
+    def __enter__(self):
+        os.makedirs(self.place, exist_ok=True)
+        with open(self.image, "wb") as image:
+            image.truncate(64 << 20)
+        made = [["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.image],
+                ["mount", "-o", "loop", self.image, self.place]]
+        with contextlib.suppress(FileNotFoundError):
+            self.mounted = all(subprocess.run(command, capture_output=True).returncode == 0
+                               for command in made)
+        self.stat = f"/sys/dev/block/{self.device()}/stat" if self.mounted else None
+        return self
+
+    mounted = False
+
+    def device(self):
+        number = os.stat(self.place).st_dev
+        return f"{os.major(number)}:{os.minor(number)}"
+
+    def written(self):
+        """Bytes that the device has taken."""
+        if not self.stat:
+            return None
+        os.sync()
+        with open(self.stat) as stat:
+            return int(stat.read().split()[6]) * 512
+
+    def __exit__(self, *_):
+        if self.mounted:
+            subprocess.run(["umount", "-l", self.place])
+        os.rmdir(self.place)
+        os.unlink(self.image)
+
+
+def floor(_, disk):
     """One page per heartbeat to a plain file, synced."""
-    before = written(os.getpid())
-    path = os.path.join(programs, "bench-floor")
+    path = os.path.join(disk.place, "floor")
     with open(path, "wb", buffering=0) as handle:
+        before = written(os.getpid()), disk.written()
         for _ in range(HEARTBEATS):
             handle.write(b"x" * 4096)
             os.fdatasync(handle.fileno())
+        after = written(os.getpid()), disk.written()
     os.unlink(path)
-    return written(os.getpid()) - before
+    return before, after
 
 
-def play(programs, online):
-    with Rig(programs, FAST, collector=True) as rig:
+def play(programs, disk, online):
+    with Rig(programs, FAST, collector=True, state=os.path.join(disk.place, "state")) as rig:
         player = Player(rig.address)
         player.open("a-film")
         wait_for(lambda: rig.summary()["accepted"] >= 2)
         if not online:
             rig.collector.send_signal(signal.SIGSTOP)
-        before = written(rig.daemon.pid)
+        before = written(rig.daemon.pid), disk.written()
         time.sleep(SECONDS)
-        return written(rig.daemon.pid) - before
+        return before, (written(rig.daemon.pid), disk.written())
 
 
 def main():
     programs = sys.argv[1]
-    rows = [["written per heartbeat", "bytes", "budget"]]
+    rows = [["written per heartbeat", "bytes", "budget", "by the device"]]
     for name, measure, budget in [
         ("floor: one page, synced", floor, None),
-        ("online", lambda programs: play(programs, True), 6144),
-        ("offline", lambda programs: play(programs, False), None),
+        ("online", lambda *of: play(*of, True), 6144),
+        ("offline", lambda *of: play(*of, False), None),
     ]:
-        each = measure(programs) / HEARTBEATS
+        with Disk(programs) as disk:
+            (before, device_before), (after, device_after) = measure(programs, disk)
+        each = (after - before) / HEARTBEATS
         over = " OVER" if budget and each > budget else ""
-        rows.append([name, f"{each:,.0f}{over}", f"{budget:,}" if budget else ""])
+        device = f"{(device_after - device_before) / HEARTBEATS:,.0f}" if disk.stat else "-"
+        rows.append([name, f"{each:,.0f}{over}", f"{budget:,}" if budget else "", device])
     table(rows)
 
 
