@@ -151,7 +151,10 @@ fn world_event(event: &str, json: &Json) -> Result<What, String> {
                     .ok_or_else(|| format!("'value' is 'in', 'out' or 'unknown', got '{value}'"))?,
             )
         }
-        "Collector" => What::Collector(read::<CollectorLine>(json)?.rules),
+        "Collector" => {
+            let rules = Rule::list(&read::<CollectorLine>(json)?.rules);
+            What::Collector(rules.map_err(|e| format!("Collector: {e}"))?)
+        }
         other => return Err(format!("unknown event '{other}'")),
     })
 }
@@ -259,12 +262,21 @@ struct ConsentLine {
 
 #[derive(Deserialize)]
 struct CollectorLine {
-    rules: Vec<Rule>,
+    rules: Json,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_lines_at_one_instant_than_an_agent_may_turn_are_no_loop() {
+        let lines = "{\"at\":0,\"event\":\"Wake\"}\n".repeat(120_000);
+        let lines = parse("f", &lines).expect("a timeline");
+        let config = crate::config::Config::from_overrides(&[]).expect("a configuration");
+        let options = crate::sim::Options { config, until_ms: Some(1000), seed: 0 };
+        assert!(crate::sim::simulate(&lines, options).is_empty());
+    }
 
     #[test]
     fn a_bad_line_is_named_with_its_number_and_reason() {
@@ -284,6 +296,10 @@ mod tests {
             ("{\"at\":0,\"event\":\"Background\"}", "missing field `app`"),
             ("{\"at\":0,\"event\":\"Consent\",\"value\":\"yes\"}", "'value' is 'in'"),
             ("{\"at\":0,\"event\":\"PowerLoss\",\"down_s\":-1}", "'down_s' must be 0 or more"),
+            (
+                "{\"at\":0,\"event\":\"Collector\",\"rules\":[{\"on\":\"events\",\"status\":99}]}",
+                "Collector: rule [0]: status: expected 200 to 599, got 99",
+            ),
         ] {
             let error = parse("f", text).expect_err(text).to_string();
             assert!(error.contains(part), "{text}: {error}");

@@ -150,6 +150,8 @@ impl<'a> World<'a> {
             self.returns = None;
             self.start();
         } else if let Some(line) = self.lines.next_if(|line| line.at_ms <= self.now) {
+            // Of lines there are only so many.
+            self.turns = 0;
             self.line(&line.what);
         } else if self.tick_at() == Some(self.now) {
             self.give(Input::Tick);
