@@ -4,20 +4,26 @@ CARGO ?= cargo
 # Debian's own Python, which sees Debian's packages.
 PYTHON ?= /usr/bin/python3
 BIN = target/release
-PACKAGES = dbus g++ gcc libc6-dev libsystemd-dev make python3 python3-dbus mpv mpv-mpris
+PACKAGES = dbus gcc libc6-dev make python3 python3-dbus
+# What the demo with mpv takes, and what the tests of the examples do.
+MPV = mpv mpv-mpris
+EXAMPLES = g++ libsystemd-dev
 
-.PHONY: help deps build demo demo-mpv test lint deny docs
+.PHONY: help deps demo-deps build demo demo-mpv test lint deny docs
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 deps: ## installs what is missing (Debian packages; root or sudo)
+	@sh .ci/deps $(PACKAGES) $(MPV) $(EXAMPLES)
+
+demo-deps:
 	@sh .ci/deps $(PACKAGES)
 
 build: ## both programs, as a workbench carries them
 	$(CARGO) build --release --locked --all-features
 
-demo: deps build ## a playback survives the death of its player
+demo: demo-deps build ## a playback survives the death of its player
 	$(PYTHON) demo/demo.py --bin $(BIN)
 
 demo-mpv: deps build ## the same with mpv, without a line of code in the player
