@@ -59,6 +59,7 @@ bench: box ## size, memory, flash wear and the simulator's speed, beside their b
 	@sh .ci/deps dbus python3-dbus
 	@for arch in armv7 aarch64; do CARGO='$(CARGO)' cross/build $$arch || test $$? = 77; done
 	@$(PYTHON) benches/sizes.py target/box
+	@echo; $(PYTHON) benches/memory.py target/box
 	@$(MAKE) --no-print-directory build
 	@$(PYTHON) benches/day.py $(BIN)/playheadctl
-	@$(PYTHON) benches/wear.py $(BIN)
+	@echo; $(PYTHON) benches/wear.py $(BIN)
