@@ -143,9 +143,7 @@ impl Shelf {
                 false => waiting.recv_timeout(RETRY),
             };
             if idle && matches!(first, Err(std_mpsc::RecvTimeoutError::Timeout)) {
-                if self.untidy >= TIDY_EVERY {
-                    self.tidy();
-                }
+                self.tidy();
                 continue;
             }
             let ended = matches!(first, Err(std_mpsc::RecvTimeoutError::Disconnected));
@@ -186,7 +184,9 @@ impl Shelf {
             if ended || word.send(said).is_err() {
                 return;
             }
-            self.tidy();
+            if self.untidy >= TIDY_EVERY {
+                self.tidy();
+            }
         }
     }
 
