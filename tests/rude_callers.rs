@@ -182,3 +182,36 @@ async fn what_is_not_there_is_said_and_what_nests_too_deep_too() {
         .expect("an answer");
     honest.ends(&world).await;
 }
+
+#[tokio::test]
+async fn setting_a_property_holds_nobody_up() {
+    let world = World::start("").await;
+    let honest = Honest::new(&world).await;
+    let rude = world.player().await;
+    let properties = "org.freedesktop.DBus.Properties";
+    for n in 0..20 {
+        // Each in the middle of a session that is being opened.
+        let mut media = film("");
+        media.insert("id", format!("set-{n}").into());
+        let opening = rude.open(0.0, media);
+        let (path, connection) = (honest.session.as_str(), &rude.connection);
+        let set = async |path: &str, interface: &str, name: &str| {
+            let body = (interface, name, Variant::from("x"));
+            let call = connection.call_method(Some(AGENT), path, Some(properties), "Set", &body);
+            refusal(call.await.map(|_| ())).0
+        };
+        let (opened, agent, session, unknown, monitor) = tokio::join!(
+            opening,
+            set(AGENT_PATH, AGENT, "Version"),
+            set(path, common::SESSION, "State"),
+            set(AGENT_PATH, AGENT, "Nothing"),
+            set(AGENT_PATH, "tv.playhead.Monitor1", "Nothing"),
+        );
+        let session_of_it = opened.expect("a session");
+        let error = |name: &str| format!("org.freedesktop.DBus.Error.{name}");
+        assert_eq!([agent, session], [error("PropertyReadOnly"), error("PropertyReadOnly")]);
+        assert_eq!([unknown, monitor], [error("UnknownProperty"), error("UnknownProperty")]);
+        rude.call(&session_of_it, "End", 1.0, nothing()).await.expect("its end");
+    }
+    honest.player.call(&honest.session, "End", 60.0, nothing()).await.expect("the end");
+}

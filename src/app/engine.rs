@@ -116,6 +116,7 @@ impl Engine {
     pub fn input(&mut self, input: Input) {
         let now = clock::now();
         if !self.port.is_watched() {
+            self.trace.forget();
             let effects = self.agent.handle(input, now);
             return self.carry_out(effects);
         }

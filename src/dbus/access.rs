@@ -25,7 +25,8 @@ pub(super) fn needed(input: &Input) -> Option<Right> {
         | Input::Event { .. }
         | Input::Lifecycle { .. }
         | Input::GetResumePoint { .. }
-        | Input::ForgetResumePoint { .. } => Some(Right::Play),
+        | Input::ForgetResumePoint { .. }
+        | Input::Unreadable { .. } => Some(Right::Play),
         Input::SetConsent { .. } | Input::Flush { .. } => Some(Right::Manage),
         _ => None,
     }

@@ -182,16 +182,28 @@ impl Interface for AgentObject {
         session::all(PROPERTIES, |name| property(&self.port, name))
     }
 
+    fn set<'call>(
+        &'call self,
+        name: &'call str,
+        _: &'call Variant<'_>,
+        _: &'call ObjectServer,
+        _: &'call Connection,
+        _: Option<&'call message::Header<'_>>,
+        _: &'call SignalEmitter<'_>,
+    ) -> DispatchResult<'call> {
+        session::read_only(PROPERTIES, name)
+    }
+
     async fn set_mut(
         &mut self,
-        name: &str,
+        _: &str,
         _: &Variant<'_>,
         _: &ObjectServer,
         _: &Connection,
         _: Option<&message::Header<'_>>,
         _: &SignalEmitter<'_>,
     ) -> Option<Result<(), BoxDBusError>> {
-        session::read_only(PROPERTIES, name)
+        None
     }
 
     fn call<'call>(

@@ -19,6 +19,13 @@ impl From<Rejected> for Refused {
     }
 }
 
+/// For members of the standard interfaces, which have the standard's own error names.
+impl From<Rejected> for zbus::fdo::Error {
+    fn from(rejected: Rejected) -> zbus::fdo::Error {
+        zbus::fdo::Error::AccessDenied(rejected.why)
+    }
+}
+
 impl DBusError for Refused {
     fn create_reply(&self, call: &Header<'_>) -> zbus::Result<Message> {
         Message::error(call, self.name()).build(&(self.why.as_str(),))

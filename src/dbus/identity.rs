@@ -30,24 +30,22 @@ pub(super) struct Credentials {
     pid: Option<u32>,
 }
 
-/// Looks a connection up. `name` is a well-known name that it owns. `None` when it is gone.
-pub(super) async fn look_up(
+/// The application of a connection that owns no well-known name: its service, else its program.
+pub(super) async fn app(
     connection: &Connection,
     sender: &str,
-    name: Option<String>,
+    credentials: &Credentials,
     systemd: bool,
-) -> Option<Identity> {
-    let credentials = credentials(connection, sender).await?;
-    let rights = Rights::of(&credentials);
-    let app = match (name, credentials.pid) {
-        (Some(name), _) => name,
-        (None, None) => sender.to_owned(),
-        (None, Some(pid)) => program(connection, pid, systemd).await.unwrap_or(sender.to_owned()),
+) -> String {
+    let program = match credentials.pid {
+        Some(pid) => program(connection, pid, systemd).await,
+        None => None,
     };
-    Some(Identity { app, rights })
+    program.unwrap_or_else(|| sender.to_owned())
 }
 
-async fn credentials(connection: &Connection, sender: &str) -> Option<Credentials> {
+/// What the bus knows of a connection; `None` when it is gone.
+pub(super) async fn credentials(connection: &Connection, sender: &str) -> Option<Credentials> {
     let reply = call_bus(connection, "GetConnectionCredentials", &sender).await.ok()?;
     let mut told: HashMap<String, OwnedVariant> = reply.body().deserialize().ok()?;
     let mut number = |key| u32::try_from(told.remove(key)?).ok();

@@ -11,6 +11,7 @@ use zbus::{BoxDBusError, Connection, ObjectServer, OwnedVariant, Variant, fdo};
 
 use super::access::Right;
 use super::describe;
+use super::error::Refused;
 use super::owners::Owners;
 use crate::port::Port;
 
@@ -93,6 +94,18 @@ impl Interface for MonitorObject {
         Ok(HashMap::new())
     }
 
+    fn set<'call>(
+        &'call self,
+        _: &'call str,
+        _: &'call Variant<'_>,
+        _: &'call ObjectServer,
+        _: &'call Connection,
+        _: Option<&'call message::Header<'_>>,
+        _: &'call SignalEmitter<'_>,
+    ) -> DispatchResult<'call> {
+        DispatchResult::NotFound
+    }
+
     async fn set_mut(
         &mut self,
         _: &str,
@@ -118,8 +131,13 @@ impl Interface for MonitorObject {
         DispatchResult::new_async(connection, message, async move {
             let header = message.header();
             self.owners.check(Some(&header), Right::Manage).await?;
-            self.watchers.add(header.sender().map_or("", |sender| sender.as_str()));
-            fdo::Result::Ok(())
+            let sender = header.sender().map_or("", |sender| sender.as_str());
+            self.watchers.add(sender);
+            if !self.owners.is_connected(sender) {
+                // It has left meanwhile, and nobody will say so again.
+                self.watchers.remove(sender);
+            }
+            Ok::<_, Refused>(())
         })
     }
 

@@ -62,6 +62,18 @@ impl Interface for Objects {
         Ok(HashMap::new())
     }
 
+    fn set<'call>(
+        &'call self,
+        _: &'call str,
+        _: &'call Variant<'_>,
+        _: &'call ObjectServer,
+        _: &'call Connection,
+        _: Option<&'call message::Header<'_>>,
+        _: &'call SignalEmitter<'_>,
+    ) -> DispatchResult<'call> {
+        DispatchResult::NotFound
+    }
+
     async fn set_mut(
         &mut self,
         _: &str,
@@ -86,7 +98,7 @@ impl Interface for Objects {
         }
         DispatchResult::new_async(connection, message, async move {
             let header = message.header();
-            self.owners.check(Some(&header), Right::Play).await?;
+            self.owners.check(Some(&header), Right::Play).await.map_err(fdo::Error::from)?;
             self.managed()
         })
     }

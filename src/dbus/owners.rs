@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use zbus::Connection;
 use zbus::message::Header;
-use zbus::{Connection, fdo};
 
-use super::access::{self, Right};
+use super::access::{self, Right, Rights};
 use super::identity::{self, Identity};
 use super::rate::Bucket;
 use super::{SYSTEMD, call_bus};
@@ -29,13 +29,19 @@ struct Sender {
 }
 
 enum Known {
-    Yes(Identity),
-    /// Being looked up; these wait for it meanwhile.
+    /// Nobody has asked, or the bus did not say.
+    No,
+    /// Being looked up. What was said waits for all of it, reads for the rights alone.
     Asked {
+        rights: Option<Rights>,
         said: VecDeque<Said>,
-        asking: Vec<oneshot::Sender<Identity>>,
+        asking: Vec<oneshot::Sender<Rights>>,
     },
+    Yes(Identity),
 }
+
+/// Reads of one connection that may wait for its rights.
+const MOST_ASKING: usize = 256;
 
 #[derive(Default)]
 struct Register {
@@ -103,6 +109,10 @@ impl Owners {
         }
     }
 
+    pub fn is_connected(&self, sender: &str) -> bool {
+        self.register().connected.contains(sender)
+    }
+
     /// A connection is gone and everything it sent was handed in: its identity is forgotten.
     pub fn forget(&self, sender: &str) {
         let gone = self.register().senders.remove(sender);
@@ -140,13 +150,16 @@ impl Owners {
 
     /// A sender's entry. The first time, its identity is asked for.
     fn sender<'r>(&self, register: &'r mut Register, sender: &str) -> &'r mut Sender {
-        register.senders.entry(sender.to_owned()).or_insert_with(|| {
+        let entry = register.senders.entry(sender.to_owned()).or_insert_with(|| Sender {
+            bucket: Bucket::full(&self.limits, clock::now().boot),
+            identity: Known::No,
+        });
+        if matches!(entry.identity, Known::No) {
             tokio::spawn(self.clone().identify(sender.to_owned()));
-            Sender {
-                bucket: Bucket::full(&self.limits, clock::now().boot),
-                identity: Known::Asked { said: VecDeque::new(), asking: Vec::new() },
-            }
-        })
+            entry.identity =
+                Known::Asked { rights: None, said: VecDeque::new(), asking: Vec::new() };
+        }
+        entry
     }
 
     /// Hands in what `sender` said, now or as soon as the sender is known. Never waits itself, so
@@ -156,54 +169,74 @@ impl Owners {
         match &mut self.sender(&mut register, sender).identity {
             Known::Yes(identity) => self.pass(what, identity),
             Known::Asked { said, .. } => said.push_back(what),
+            Known::No => self.refuse(what, left()),
         }
     }
 
     /// Whether a caller has a right; without a header it is ourselves.
     ///
     /// Errors: `AccessDenied`, also for a caller that is gone.
-    pub async fn check(&self, header: Option<&Header<'_>>, needed: Right) -> fdo::Result<()> {
+    pub async fn check(&self, header: Option<&Header<'_>>, needed: Right) -> Result<(), Rejected> {
         let Some(header) = header else { return Ok(()) };
         let sender = header.sender().map_or("", |sender| sender.as_str());
-        let known = {
+        let answer = {
             let mut register = self.register();
             match &mut self.sender(&mut register, sender).identity {
-                Known::Yes(identity) => Ok(identity.rights),
-                Known::Asked { asking, .. } => {
+                Known::Yes(identity) => return identity.rights.check(needed),
+                Known::Asked { rights: Some(rights), .. } => return rights.check(needed),
+                Known::Asked { asking, .. } if asking.len() < MOST_ASKING => {
                     let (told, answer) = oneshot::channel();
                     asking.push(told);
-                    Err(answer)
+                    answer
                 }
+                _ => return Err(left()),
             }
         };
-        let rights = match known {
-            Ok(rights) => rights,
-            Err(answer) => {
-                let gone = |_| fdo::Error::AccessDenied("the caller is gone".into());
-                answer.await.map_err(gone)?.rights
-            }
-        };
-        rights.check(needed).map_err(|rejected| fdo::Error::AccessDenied(rejected.why))
+        answer.await.map_err(|_| left())?.check(needed)
     }
 
+    /// Rights come first, because more waits for them, and a sender without any needs no name.
     async fn identify(self, sender: String) {
+        let Some(credentials) = identity::credentials(&self.connection, &sender).await else {
+            return self.unknown(&sender);
+        };
+        let rights = Rights::of(&credentials);
         let (name, systemd) = {
-            let register = self.register();
+            let mut register = self.register();
+            let Some(entry) = register.senders.get_mut(&sender) else { return };
+            if let Known::Asked { rights: known, asking, .. } = &mut entry.identity {
+                *known = Some(rights);
+                for told in asking.drain(..) {
+                    let _ = told.send(rights);
+                }
+            }
             let owned = register.names.iter().filter(|(_, owner)| **owner == sender);
             (owned.map(|(name, _)| name).min().cloned(), register.names.contains_key(SYSTEMD))
         };
-        let Some(identity) = identity::look_up(&self.connection, &sender, name, systemd).await
-        else {
-            return self.forget(&sender);
+        let app = match name {
+            Some(name) => name,
+            None if rights.check(Right::Play).is_err() => String::new(),
+            None => identity::app(&self.connection, &sender, &credentials, systemd).await,
         };
+        let identity = Identity { app, rights };
         let mut register = self.register();
         let Some(entry) = register.senders.get_mut(&sender) else { return };
         let known = std::mem::replace(&mut entry.identity, Known::Yes(identity.clone()));
-        if let Known::Asked { said, asking } = known {
+        if let Known::Asked { said, .. } = known {
             said.into_iter().for_each(|said| self.pass(said, &identity));
-            for told in asking {
-                let _ = told.send(identity.clone());
-            }
+        }
+    }
+
+    /// The bus did not say who it is: most often because it is gone. One that is not is asked for again
+    /// when it says more.
+    fn unknown(&self, sender: &str) {
+        if !self.is_connected(sender) {
+            return self.forget(sender);
+        }
+        let mut register = self.register();
+        let Some(entry) = register.senders.get_mut(sender) else { return };
+        if let Known::Asked { said, .. } = std::mem::replace(&mut entry.identity, Known::No) {
+            said.into_iter().for_each(|said| self.refuse(said, left()));
         }
     }
 
@@ -230,7 +263,10 @@ impl Owners {
 }
 
 fn left() -> Rejected {
-    Rejected::new(Refusal::AccessDenied, "the sender left before it was known")
+    Rejected::new(
+        Refusal::AccessDenied,
+        "the bus does not say who the sender is; it left before it was known",
+    )
 }
 
 /// Fills in the application where the message itself names none.

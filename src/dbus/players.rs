@@ -147,10 +147,13 @@ fn player(message: &Message, sender: &str, owners: &Owners, limits: &Limits) {
 fn lifecycle(message: &Message, owners: &Owners, sender: &str, limits: &Limits) {
     let header = message.header();
     let word = header.member().map(|m| m.as_str().to_ascii_lowercase()).unwrap_or_default();
-    let (Some(state), Ok([app])) = (Lifecycle::parse(&word), args::strings(message, limits)) else {
-        tracing::warn!(signal = word, "a Lifecycle1 signal that cannot be read; it takes (s app)");
+    let Some(state) = Lifecycle::parse(&word) else {
+        tracing::debug!(signal = word, "an unknown Lifecycle1 signal");
         return;
     };
-    owners
-        .hand_in(sender, Said { input: Input::Lifecycle { call: None, app, state }, answer: None });
+    let input = match args::strings(message, limits) {
+        Ok([app]) => Input::Lifecycle { call: None, app, state },
+        Err(rejected) => Input::Unreadable { event: state.name(), why: rejected.why },
+    };
+    owners.hand_in(sender, Said { input, answer: None });
 }

@@ -84,10 +84,16 @@ pub(super) fn all(
     Ok(values)
 }
 
-pub(super) fn read_only(names: &[&str], name: &str) -> Option<Result<(), BoxDBusError>> {
-    names.contains(&name).then(|| {
+/// What setting a property comes to. Answered here, so that zbus never takes an interface's write guard:
+/// it would wait for every call in flight while it holds the server, and an `OpenSession` among these
+/// waits for the server.
+pub(super) fn read_only<'call>(names: &[&str], name: &'call str) -> DispatchResult<'call> {
+    if !names.contains(&name) {
+        return DispatchResult::NotFound;
+    }
+    DispatchResult::Async(Box::pin(async move {
         Err(Box::new(fdo::Error::PropertyReadOnly(format!("{name} is read-only"))) as BoxDBusError)
-    })
+    }))
 }
 
 /// Waits for the engine's answer to a call that was handed in, if it could be read at all.
@@ -112,8 +118,8 @@ impl Interface for SessionObject {
         header: Option<&message::Header<'_>>,
         _: &SignalEmitter<'_>,
     ) -> Option<Result<OwnedVariant, BoxDBusError>> {
-        if let Err(error) = self.owners.check(header, Right::Play).await {
-            return Some(Err(Box::new(error)));
+        if let Err(rejected) = self.owners.check(header, Right::Play).await {
+            return Some(Err(Box::new(fdo::Error::from(rejected))));
         }
         property(&self.port, self.number, name).map(owned)
     }
@@ -129,16 +135,28 @@ impl Interface for SessionObject {
         all_of(&self.port, self.number)
     }
 
+    fn set<'call>(
+        &'call self,
+        name: &'call str,
+        _: &'call Variant<'_>,
+        _: &'call ObjectServer,
+        _: &'call Connection,
+        _: Option<&'call message::Header<'_>>,
+        _: &'call SignalEmitter<'_>,
+    ) -> DispatchResult<'call> {
+        read_only(PROPERTIES, name)
+    }
+
     async fn set_mut(
         &mut self,
-        name: &str,
+        _: &str,
         _: &Variant<'_>,
         _: &ObjectServer,
         _: &Connection,
         _: Option<&message::Header<'_>>,
         _: &SignalEmitter<'_>,
     ) -> Option<Result<(), BoxDBusError>> {
-        read_only(PROPERTIES, name)
+        None
     }
 
     fn call<'call>(

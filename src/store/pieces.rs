@@ -26,13 +26,18 @@ pub(super) type Entry = (Vec<u8>, Option<Vec<u8>>);
 /// The further pieces of a record: which writing of it they belong to, and how many there are.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Further {
-    generation: u8,
+    generation: u32,
     pieces: u16,
 }
 
 /// The further pieces of each record that has any.
 #[derive(Debug, Default)]
-pub(super) struct Pieces(HashMap<Vec<u8>, Further>);
+pub(super) struct Pieces {
+    of: HashMap<Vec<u8>, Further>,
+    /// The last generation of any record. None is used twice: pieces of an old one may still wait to be
+    /// deleted.
+    last: u32,
+}
 
 /// What a change of a record is in the database.
 pub(super) struct Entries {
@@ -48,30 +53,32 @@ impl Pieces {
     /// The entries by which a record is written, or goes when it has no value.
     pub fn entries(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) -> Entries {
         let (key, value) = if key.len() > KEY_BYTES { keyed(&key, value) } else { (key, value) };
-        let had = self.0.remove(&key).unwrap_or_default();
+        let had = self.of.remove(&key).unwrap_or_default();
         let gone = (1..=had.pieces).map(|n| (piece_key(&key, had.generation, n), None));
         let after = gone.collect();
         let value = match value {
             Some(value) if value.len() > PIECE_BYTES => value,
             small => return Entries { ahead: Vec::new(), together: (key, small), after },
         };
-        let mut has = Further { generation: had.generation.wrapping_add(1), pieces: 0 };
+        self.last = self.last.wrapping_add(1);
+        let mut has = Further { generation: self.last, pieces: 0 };
         let length = value.len() as u32;
         let mut pieces = value.chunks(PIECE_BYTES);
         let first = pieces.next().unwrap_or_default();
-        let head = [&[SPLIT, has.generation], &length.to_be_bytes()[..], first].concat();
+        let (generation, length) = (has.generation.to_be_bytes(), length.to_be_bytes());
+        let head = [&[SPLIT], &generation[..], &length, first].concat();
         let mut ahead = Vec::new();
         for (number, piece) in (1..).zip(pieces) {
             has.pieces = number;
             ahead.push((piece_key(&key, has.generation, number), Some(piece.to_vec())));
         }
-        self.0.insert(key.clone(), has);
+        self.of.insert(key.clone(), has);
         Entries { ahead, together: (key, Some(head)), after }
     }
 }
 
-fn piece_key(key: &[u8], generation: u8, number: u16) -> Vec<u8> {
-    [&[PIECE], key, &[generation], &number.to_be_bytes()[..]].concat()
+fn piece_key(key: &[u8], generation: u32, number: u16) -> Vec<u8> {
+    [&[PIECE], key, &generation.to_be_bytes(), &number.to_be_bytes()].concat()
 }
 
 fn keyed(key: &[u8], value: Option<Vec<u8>>) -> (Vec<u8>, Option<Vec<u8>>) {
@@ -99,7 +106,7 @@ pub(super) struct Joining {
 
 #[derive(Debug)]
 struct Head {
-    generation: u8,
+    generation: u32,
     /// Of the whole.
     length: usize,
     there: Vec<u8>,
@@ -120,14 +127,17 @@ impl Joining {
     pub fn take(&mut self, key: &[u8], value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         if key.first() != Some(&PIECE) {
             let Some((&SPLIT, rest)) = value.split_first() else { return unkeyed(key, value) };
-            let (generation, rest) = rest.split_first()?;
+            let (generation, rest) = rest.split_first_chunk::<4>()?;
             let (length, first) = rest.split_first_chunk::<4>()?;
+            let generation = u32::from_be_bytes(*generation);
             let length = u32::from_be_bytes(*length) as usize;
-            let head = Head { generation: *generation, length, there: first.to_vec() };
+            self.joined.pieces.last = self.joined.pieces.last.max(generation);
+            let head = Head { generation, length, there: first.to_vec() };
             self.heads.insert(key.to_vec(), head);
             return None;
         }
         let piece = further_piece(key).and_then(|(name, generation, number)| {
+            self.joined.pieces.last = self.joined.pieces.last.max(generation);
             let head = self.heads.get_mut(name).filter(|head| head.generation == generation)?;
             Some((name, head, Further { generation, pieces: number }))
         });
@@ -136,7 +146,7 @@ impl Joining {
             return None;
         };
         head.there.extend_from_slice(value);
-        self.joined.pieces.0.insert(name.to_vec(), further);
+        self.joined.pieces.of.insert(name.to_vec(), further);
         if head.there.len() < head.length {
             return None;
         }
@@ -155,10 +165,10 @@ impl Joining {
     }
 }
 
-fn further_piece(key: &[u8]) -> Option<(&[u8], u8, u16)> {
+fn further_piece(key: &[u8]) -> Option<(&[u8], u32, u16)> {
     let (key, number) = key.strip_prefix(&[PIECE])?.split_last_chunk::<2>()?;
-    let (generation, key) = key.split_last()?;
-    Some((key, *generation, u16::from_be_bytes(*number)))
+    let (key, generation) = key.split_last_chunk::<4>()?;
+    Some((key, u32::from_be_bytes(*generation), u16::from_be_bytes(*number)))
 }
 
 fn unkeyed(key: &[u8], value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
@@ -179,10 +189,10 @@ mod tests {
     fn write(database: &mut Database, entries: Entries) {
         let Entries { ahead, together, after } = entries;
         for (key, value) in ahead.into_iter().chain([together]).chain(after) {
-            assert!(key.len() <= KEY_BYTES + 4, "{} bytes of key", key.len());
+            assert!(key.len() <= KEY_BYTES + 7, "{} bytes of key", key.len());
             match value {
                 Some(value) => {
-                    assert!(value.len() <= PIECE_BYTES + 6, "{} bytes of value", value.len());
+                    assert!(value.len() <= PIECE_BYTES + 9, "{} bytes of value", value.len());
                     database.insert(key, value);
                 }
                 None => assert!(database.remove(&key).is_some(), "what goes was there"),
@@ -217,7 +227,7 @@ mod tests {
         let (found, Joined { pieces: mut again, lost, strays }) = read(&database);
         assert_eq!(found, wanted);
         assert_eq!((lost, strays.len()), (0, 0));
-        assert_eq!(again.0, pieces.0);
+        assert_eq!(again.of, pieces.of);
         // A record that shrinks, and one that goes, leave nothing behind.
         for key in wanted.into_keys() {
             write(&mut database, again.entries(key.clone(), Some(long(7, 900))));
@@ -236,6 +246,27 @@ mod tests {
         let (found, joined) = read(&database);
         assert_eq!(found.into_keys().collect::<Vec<_>>(), [[b'M', 2]]);
         assert_eq!(joined.lost, 1);
+    }
+
+    /// In one `apply` what goes is deleted after everything else was written.
+    #[test]
+    fn a_record_that_was_small_meanwhile_keeps_its_new_pieces() {
+        let (mut pieces, mut database) = (Pieces::default(), Database::new());
+        let key = vec![b'S', 1];
+        write(&mut database, pieces.entries(key.clone(), Some(long(1, 2_000))));
+        let small = pieces.entries(key.clone(), Some(long(2, 10)));
+        let large = pieces.entries(key.clone(), Some(long(3, 2_000)));
+        let after = [small.after, large.after].concat();
+        let written = large.ahead.into_iter().chain([small.together, large.together]);
+        for (key, value) in written.chain(after) {
+            match value {
+                Some(value) => database.insert(key, value),
+                None => database.remove(&key),
+            };
+        }
+        let (found, joined) = read(&database);
+        assert_eq!(found, Database::from([(key, long(3, 2_000))]));
+        assert_eq!((joined.lost, joined.strays.len()), (0, 0));
     }
 
     #[test]
