@@ -2,6 +2,7 @@
 //! simulations. The store knows records, not what they mean.
 
 mod codec;
+mod database;
 mod guard;
 pub mod memory;
 mod pieces;

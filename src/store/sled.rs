@@ -1,24 +1,15 @@
-//! The store on disk: sled 0.34.7. Every sled type stays in this file, because that release is
-//! no longer maintained and another store may take its place one day.
-//!
-//! `flush` hands the log to the operating system with `sync_file_range`, which empties no drive
-//! cache; a power cut loses it (docs/reliability.md). So what is promised to survive a power cut is
-//! followed by `sync_data` on a second handle of sled's file.
+//! The store on disk: records into a database, in portions that a power cut cannot harm, and a fresh
+//! database where the old one has grown too large or is broken.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::database::{Database, sync_dir};
 use super::guard::{self, Lock, Opening, io};
 use super::pieces::{Entry, Joined, Joining, Pieces};
 use super::{Gathering, StoreError, codec};
 use crate::core::Stored;
 use crate::core::effect::{Batch, Durability};
 
-/// Smaller segments make a smaller file.
-const SEGMENT_BYTES: usize = 64 * 1024;
-const CACHE_BYTES: u64 = 256 * 1024;
-/// A database that was just dropped may hold its lock a moment longer.
-const LOCK_RETRIES: u32 = 20;
 /// More changes than this are not gathered into one write. sled writes a whole page anew after every
 /// ten changes of it, so that many small ones are as much as a few large ones.
 const GROUP_BYTES: usize = 8 * 1024;
@@ -33,7 +24,7 @@ const LOOK_EVERY: u32 = 256;
 pub struct SledStore {
     _lock: Lock,
     dir: PathBuf,
-    db: Open,
+    db: Database,
     pieces: Pieces,
     /// Above this the database is written anew.
     max_bytes: u64,
@@ -61,13 +52,6 @@ impl Group {
         self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
         self.entries.push((key, value));
     }
-}
-
-/// An open database and a second handle of its file, for `sync_data`.
-struct Open {
-    path: PathBuf,
-    db: sled::Db,
-    file: File,
 }
 
 impl SledStore {
@@ -173,87 +157,26 @@ impl SledStore {
         guard::bytes_on_disk(&self.db.path)
     }
 
-    /// Writes what is alive into a fresh database: a log-structured store keeps old bytes.
+    /// Writes what is alive into a fresh database, because a log-structured store keeps old bytes, and
+    /// puts it in the place of the old one. Whatever the moment of a power cut, one of the two is whole
+    /// under its name (see `finish_compaction`).
     fn compact(&mut self) -> Result<(), StoreError> {
         let before = self.bytes_on_disk();
-        self.replace(|old, new| {
-            for entry in old.db.iter() {
-                let (key, value) = entry.map_err(sled(&old.path, "read"))?;
-                new.db.insert(key, value).map_err(sled(&new.path, "written"))?;
-            }
-            Ok(())
-        })?;
-        tracing::info!(before, after = self.bytes_on_disk(), "the store was written anew");
-        Ok(())
-    }
-
-    /// A fresh database takes the old one's place, filled by `fill`. Whatever the moment of a
-    /// power cut, one of the two is whole under its name (see `finish_compaction`).
-    fn replace(
-        &mut self,
-        fill: impl FnOnce(&Open, &Open) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
         let (path, new, old) =
             (self.dir.join("db"), self.dir.join("db.new"), self.dir.join("db.old"));
         remove_dir(&new)?;
-        let fresh = open_with_retry(&new)?;
-        fill(&self.db, &fresh)?;
-        fresh.db.flush().map_err(sled(&new, "flushed"))?;
-        fresh.sync()?;
+        let fresh = Database::open(&new)?;
+        fresh.fill_from(&self.db)?;
         // The old one stays open under its new name until the fresh one has taken its place.
         drop(fresh);
         remove_dir(&old)?;
         std::fs::rename(&path, &old).map_err(io(&path, "moved"))?;
         std::fs::rename(&new, &path).map_err(io(&new, "moved"))?;
-        self.db = open_with_retry(&path)?;
+        self.db = Database::open(&path)?;
         sync_dir(&self.dir)?;
-        remove_dir(&old)
-    }
-}
-
-impl Open {
-    /// Applies all entries or none. Gives the bytes that the log grew by.
-    fn write(&self, mut entries: Vec<Entry>) -> Result<usize, StoreError> {
-        let written = match (entries.pop(), entries.is_empty()) {
-            // A batch is written in two steps, each of which costs a page of flash; a heartbeat is one
-            // entry (benches/wear.py).
-            (Some((key, Some(value))), true) => self.db.insert(key, value).map(|_| ()),
-            (Some((key, None)), true) => self.db.remove(key).map(|_| ()),
-            (last, _) => {
-                let mut batch = sled::Batch::default();
-                for (key, value) in entries.into_iter().chain(last) {
-                    match value {
-                        Some(value) => batch.insert(key, value),
-                        None => batch.remove(key),
-                    }
-                }
-                self.db.apply_batch(batch)
-            }
-        };
-        written.map_err(sled(&self.path, "written"))?;
-        self.db.flush().map_err(sled(&self.path, "flushed"))
-    }
-
-    fn sync(&self) -> Result<(), StoreError> {
-        self.sync_blobs()?;
-        self.file.sync_data().map_err(io(&self.path, "synced"))
-    }
-
-    /// A page that was too large for the log (of an older version's store, or under a flood of long
-    /// keys) lies in a file of its own, which the log only names.
-    fn sync_blobs(&self) -> Result<(), StoreError> {
-        let dir = self.path.join("blobs");
-        let Ok(entries) = std::fs::read_dir(&dir) else { return Ok(()) };
-        let mut any = false;
-        for entry in entries.flatten() {
-            match File::open(entry.path()).and_then(|file| file.sync_data()) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(io(&self.path, "synced")(e));
-                }
-                _ => any = true,
-            }
-        }
-        if any { sync_dir(&dir) } else { Ok(()) }
+        remove_dir(&old)?;
+        tracing::info!(before, after = self.bytes_on_disk(), "the store was written anew");
+        Ok(())
     }
 }
 
@@ -311,11 +234,11 @@ fn remove_dir(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn open_and_read(path: &Path) -> Result<(Open, Pieces, Stored), StoreError> {
-    let open = open_with_retry(path)?;
+fn open_and_read(path: &Path) -> Result<(Database, Pieces, Stored), StoreError> {
+    let database = Database::open(path)?;
     let (mut joining, mut gathering) = (Joining::default(), Gathering::default());
-    for entry in open.db.iter() {
-        let (key, value) = entry.map_err(sled(path, "read"))?;
+    for entry in database.entries() {
+        let (key, value) = entry?;
         if let Some((key, value)) = joining.take(&key, &value) {
             gathering.take(&key, &value);
         }
@@ -324,65 +247,11 @@ fn open_and_read(path: &Path) -> Result<(Open, Pieces, Stored), StoreError> {
     gathering.unreadable += lost;
     if !strays.is_empty() {
         // On a full disk they stay; they are nobody's.
-        if let Err(error) = open.write(strays.into_iter().map(|key| (key, None)).collect()) {
+        if let Err(error) = database.write(strays.into_iter().map(|key| (key, None)).collect()) {
             tracing::debug!(%error, "stray pieces of records stay in the store");
         }
     }
-    Ok((open, pieces, gathering.done()))
-}
-
-fn open_with_retry(path: &Path) -> Result<Open, StoreError> {
-    let mut left = LOCK_RETRIES;
-    loop {
-        match open_once(path) {
-            Err(StoreError::Sled { source, .. }) if left > 0 && is_lock(source.as_ref()) => {
-                left -= 1;
-                // The store's own thread, or the start before anything is served.
-                #[allow(clippy::disallowed_methods)]
-                std::thread::sleep(std::time::Duration::from_millis(100));
-            }
-            other => return other,
-        }
-    }
-}
-
-fn is_lock(error: &(dyn std::error::Error + 'static)) -> bool {
-    let text = error.to_string();
-    text.contains("lock") || text.contains("WouldBlock")
-}
-
-fn open_once(path: &Path) -> Result<Open, StoreError> {
-    let fresh = !path.exists();
-    let db = sled::Config::new()
-        .path(path)
-        .segment_size(SEGMENT_BYTES)
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(None)
-        .open()
-        .map_err(sled(path, "opened"))?;
-    let file = File::open(path.join("db")).map_err(io(path, "opened"))?;
-    if fresh {
-        // A new name survives a power cut only when its directory was synced.
-        file.sync_all().map_err(io(path, "synced"))?;
-        for dir in [Some(path), path.parent()].into_iter().flatten() {
-            sync_dir(dir)?;
-        }
-    }
-    Ok(Open { path: path.to_owned(), db, file })
-}
-
-fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(io(dir, "synced"))
-}
-
-fn sled<'a>(path: &'a Path, tried: &'static str) -> impl FnOnce(sled::Error) -> StoreError + 'a {
-    move |source| match source {
-        sled::Error::Corruption { .. } | sled::Error::Unsupported(_) => {
-            StoreError::Broken { path: path.to_owned(), why: source.to_string() }
-        }
-        // A full disk or a lost one says nothing of what lies on it.
-        source => StoreError::Sled { path: path.to_owned(), tried, source: source.into() },
-    }
+    Ok((database, pieces, gathering.done()))
 }
 
 #[cfg(test)]

@@ -1,0 +1,145 @@
+//! sled 0.34.7 itself. Every sled type stays in this file, because that release is no longer maintained
+//! and another store may take its place one day.
+//!
+//! `flush` hands the log to the operating system with `sync_file_range`, which empties no drive
+//! cache; a power cut loses it (docs/reliability.md). So what is promised to survive a power cut is
+//! followed by `sync_data` on a second handle of sled's file.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+use super::guard::io;
+use super::pieces::Entry;
+
+/// Smaller segments make a smaller file.
+const SEGMENT_BYTES: usize = 64 * 1024;
+const CACHE_BYTES: u64 = 256 * 1024;
+/// A database that was just dropped may hold its lock a moment longer.
+const LOCK_RETRIES: u32 = 20;
+
+/// An open database and a second handle of its file, for `sync_data`.
+pub(super) struct Database {
+    pub path: PathBuf,
+    db: sled::Db,
+    file: File,
+}
+
+impl Database {
+    /// Opens or creates a database, and waits for one that is just being closed.
+    pub fn open(path: &Path) -> Result<Database, StoreError> {
+        let mut left = LOCK_RETRIES;
+        loop {
+            match Database::open_once(path) {
+                Err(StoreError::Sled { source, .. }) if left > 0 && is_lock(source.as_ref()) => {
+                    left -= 1;
+                    // The store's own thread, or the start before anything is served.
+                    #[allow(clippy::disallowed_methods)]
+                    std::thread::sleep(std::time::Duration::from_millis(100));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn open_once(path: &Path) -> Result<Database, StoreError> {
+        let fresh = !path.exists();
+        let db = sled::Config::new()
+            .path(path)
+            .segment_size(SEGMENT_BYTES)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None)
+            .open()
+            .map_err(sled(path, "opened"))?;
+        let file = File::open(path.join("db")).map_err(io(path, "opened"))?;
+        if fresh {
+            // A new name survives a power cut only when its directory was synced.
+            file.sync_all().map_err(io(path, "synced"))?;
+            for dir in [Some(path), path.parent()].into_iter().flatten() {
+                sync_dir(dir)?;
+            }
+        }
+        Ok(Database { path: path.to_owned(), db, file })
+    }
+
+    /// Everything in it, in the order of keys.
+    pub fn entries(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> {
+        self.db.iter().map(|entry| {
+            let (key, value) = entry.map_err(sled(&self.path, "read"))?;
+            Ok((key.to_vec(), value.to_vec()))
+        })
+    }
+
+    /// Takes over what another one holds; synced when it is done.
+    pub fn fill_from(&self, other: &Database) -> Result<(), StoreError> {
+        for entry in other.entries() {
+            let (key, value) = entry?;
+            self.db.insert(key, value).map_err(sled(&self.path, "written"))?;
+        }
+        self.db.flush().map_err(sled(&self.path, "flushed"))?;
+        self.sync()
+    }
+
+    /// Applies all entries or none. Gives the bytes that the log grew by.
+    pub fn write(&self, mut entries: Vec<Entry>) -> Result<usize, StoreError> {
+        let written = match (entries.pop(), entries.is_empty()) {
+            // A batch is written in two steps, each of which costs a page of flash; a heartbeat is one
+            // entry (benches/wear.py).
+            (Some((key, Some(value))), true) => self.db.insert(key, value).map(|_| ()),
+            (Some((key, None)), true) => self.db.remove(key).map(|_| ()),
+            (last, _) => {
+                let mut batch = sled::Batch::default();
+                for (key, value) in entries.into_iter().chain(last) {
+                    match value {
+                        Some(value) => batch.insert(key, value),
+                        None => batch.remove(key),
+                    }
+                }
+                self.db.apply_batch(batch)
+            }
+        };
+        written.map_err(sled(&self.path, "written"))?;
+        self.db.flush().map_err(sled(&self.path, "flushed"))
+    }
+
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.sync_blobs()?;
+        self.file.sync_data().map_err(io(&self.path, "synced"))
+    }
+
+    /// A page that was too large for the log (of an older version's store, or under a flood of long
+    /// keys) lies in a file of its own, which the log only names.
+    fn sync_blobs(&self) -> Result<(), StoreError> {
+        let dir = self.path.join("blobs");
+        let Ok(entries) = std::fs::read_dir(&dir) else { return Ok(()) };
+        let mut any = false;
+        for entry in entries.flatten() {
+            match File::open(entry.path()).and_then(|file| file.sync_data()) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(io(&self.path, "synced")(e));
+                }
+                _ => any = true,
+            }
+        }
+        if any { sync_dir(&dir) } else { Ok(()) }
+    }
+}
+
+fn is_lock(error: &(dyn std::error::Error + 'static)) -> bool {
+    let text = error.to_string();
+    text.contains("lock") || text.contains("WouldBlock")
+}
+
+pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    File::open(dir).and_then(|d| d.sync_all()).map_err(io(dir, "synced"))
+}
+
+fn sled<'a>(path: &'a Path, tried: &'static str) -> impl FnOnce(sled::Error) -> StoreError + 'a {
+    move |source| match source {
+        sled::Error::Corruption { .. } | sled::Error::Unsupported(_) => {
+            StoreError::Broken { path: path.to_owned(), why: source.to_string() }
+        }
+        // A full disk or a lost one says nothing of what lies on it.
+        source => StoreError::Sled { path: path.to_owned(), tried, source: source.into() },
+    }
+}
