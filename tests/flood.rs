@@ -5,7 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{AGENT, AGENT_PATH, Player, World, film, nothing, of_type, refusal};
+use common::{AGENT, AGENT_PATH, Player, World, anonymous_kib, film, nothing, of_type, refusal};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use zbus::message::Type;
@@ -67,29 +67,38 @@ fn clock() -> Instant {
 /// The second in which a call was made, and how long it took.
 type Call = (usize, Duration);
 
+/// What a player has seen: its calls to the agent and to the echo, and the most memory that the agent
+/// had meanwhile.
+struct Seen {
+    agent: Vec<Call>,
+    bare: Vec<Call>,
+    most_kib: u64,
+}
+
 /// A player's calls to the agent and to the echo, by turns.
-async fn play(player: Player, media: &'static str) -> (Vec<Call>, Vec<Call>) {
+async fn play(player: Player, media: &'static str, pid: u32) -> Seen {
     let session = player.open(0.0, film(media)).await.expect("a session");
     player.call(&session, "Play", 0.0, nothing()).await.expect("play");
     let mut next = tokio::time::interval(Duration::from_secs(SECONDS as u64) / CALLS as u32);
-    let (mut agent, mut bare) = (Vec::new(), Vec::new());
+    let mut seen = Seen { agent: Vec::new(), bare: Vec::new(), most_kib: 0 };
     for n in 0..CALLS {
         next.tick().await;
         let from = clock();
         player.call(&session, "Playhead", n as f64, nothing()).await.expect("an answer");
-        agent.push((n * SECONDS / CALLS, from.elapsed()));
+        seen.agent.push((n * SECONDS / CALLS, from.elapsed()));
         let from = clock();
         let body = (1.0, nothing());
         let call = player.connection.call_method(Some(ECHO), "/", Some(ECHO), "Echo", &body);
         call.await.expect("an answer");
-        bare.push((n * SECONDS / CALLS, from.elapsed()));
+        seen.bare.push((n * SECONDS / CALLS, from.elapsed()));
+        seen.most_kib = seen.most_kib.max(anonymous_kib(pid));
         if n.is_multiple_of(EVENTS_EVERY) {
             let info = common::Info::from([("id", format!("{media}-{n}").into())]);
             player.call(&session, "Error", n as f64, info).await.expect("an event");
         }
     }
     player.call(&session, "End", CALLS as f64, nothing()).await.expect("the end");
-    (agent, bare)
+    seen
 }
 
 /// The worst of a hundred calls in each second.
@@ -105,14 +114,6 @@ fn p99(calls: &[Call]) -> [f64; SECONDS] {
 fn median(mut values: [f64; SECONDS]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[SECONDS / 2]
-}
-
-/// The daemon's own memory, without the files that it maps.
-fn anonymous_kib(pid: u32) -> u64 {
-    let status =
-        std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the daemon's status");
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    line.and_then(|l| l.trim().split(' ').next()).and_then(|n| n.parse().ok()).expect("KiB")
 }
 
 async fn refused(player: &Player) -> u64 {
@@ -134,7 +135,7 @@ async fn a_flood_harms_nobody_but_the_one_who_sends_it() {
     let media = ["m0", "m1", "m2", "m3", "m4", "m5", "m6", "m7"];
     let mut players = Vec::new();
     for name in media {
-        players.push(tokio::spawn(play(world.player().await, name)));
+        players.push(tokio::spawn(play(world.player().await, name, pid)));
     }
     assert_eq!(players.len(), PLAYERS);
     let sender = tokio::spawn(async move {
@@ -142,14 +143,11 @@ async fn a_flood_harms_nobody_but_the_one_who_sends_it() {
         (flooder, sent)
     });
     let (mut agent, mut bare, mut most) = (Vec::new(), Vec::new(), before);
-    while !sender.is_finished() {
-        most = most.max(anonymous_kib(pid));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
     for came in join_all(players).await {
-        let (of_agent, of_echo) = came.expect("a player");
-        agent.extend(of_agent);
-        bare.extend(of_echo);
+        let seen = came.expect("a player");
+        agent.extend(seen.agent);
+        bare.extend(seen.bare);
+        most = most.max(seen.most_kib);
     }
     let (flooder, sent) = sender.await.expect("the flood");
 

@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Info, Player, World, film, nothing, of_type};
+use common::{Chance, Info, Player, World, film, nothing, of_type};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use playheadd::bench::{Collector, Record};
@@ -24,23 +24,12 @@ const MARKS: i64 = 1_000_000;
 const CONFIG: &str = "[heartbeat]\nmain_seconds = 0.1\n\n[interrupt]\ngrace_seconds = 600\n\n\
                       [delivery]\nreconnect_spread_seconds = 0\n";
 
-/// A small generator, so that the moments are the same in every run.
-struct Moments(u64);
-
-impl Moments {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % below
-    }
-}
-
 /// One request in five fails, in one of the ways in which collectors fail. A rule that lets a
 /// request through is used up like one that does not, so the row is a row of requests.
-fn fail_every_fifth(collector: &Collector, moments: &mut Moments) {
+fn fail_every_fifth(collector: &Collector, moments: &mut Chance) {
     let rules: Vec<String> = (0..RULES)
         .flat_map(|_| {
-            let fate = match moments.next(20) {
+            let fate = match moments.below(20) {
                 0 => r#", "status": 503, "headers": {"Retry-After": "0"}"#,
                 1 => r#", "status": 429, "headers": {"Retry-After": "0"}"#,
                 2 => r#", "status": 500, "headers": {"Retry-After": "0"}"#,
@@ -132,7 +121,7 @@ fn kills() -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answered_event_is_lost_under_kills_and_a_failing_collector() {
     let mut world = World::start(CONFIG).await;
-    let mut moments = Moments(11);
+    let mut moments = Chance(11);
     fail_every_fifth(&world.collector, &mut moments);
     let mut playing = Vec::new();
     for (n, id) in ["ep-0", "ep-1", "ep-2"].into_iter().enumerate() {
@@ -142,7 +131,7 @@ async fn no_answered_event_is_lost_under_kills_and_a_failing_collector() {
         playing.push(Playing { player, session, answered: Vec::new(), next: n as i64 * MARKS });
     }
     for kill in 1..=kills() {
-        let kill_after = moments.next(PLAYERS * CALLS + 1);
+        let kill_after = moments.below(PLAYERS * CALLS + 1);
         round(&mut world, &mut playing, kill_after).await;
         world.agent.start_again().await;
         if kill % KILLS_A_STRETCH == 0 {

@@ -5,6 +5,8 @@
 //! A copy is opened in a process of its own in which a panic is the end, as it is for the daemon.
 //! `PLAYHEADD_CUTS` says how many cuts.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use common::Chance;
 use playheadd::core::clock::BootId;
 use playheadd::core::effect::{Batch, Durability, Key, Record};
 use playheadd::core::resume::ResumePoint;
@@ -30,17 +33,6 @@ const BATCHES_AFTERWARDS: usize = 200;
 const STARTS: usize = 3;
 /// Names the directory to the process that opens it.
 const DIR: &str = "PLAYHEADD_TEST_OPENS";
-
-/// A small generator, so that what is torn is the same in every run.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % limit.max(1)
-    }
-}
 
 /// The files of a directory as they were at a moment, or page by page at several.
 #[derive(Clone, Default)]

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use common::{AGENT, AGENT_PATH, PATIENCE, Player, World, film, nothing, of_type, refusal};
+use zbus::message::Flags;
 use zbus::{Fd, Message, Variant};
 
 const INTROSPECTABLE: &str = "org.freedesktop.DBus.Introspectable";
@@ -139,10 +140,7 @@ async fn strings_as_large_as_the_bus_lets_through_leave_nothing_behind() {
         rude.emit("/p", "Error", 0.0, info).await;
     }
     rude.resume_point("", "nothing").await;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", world.agent.pid()));
-    let status = status.expect("its status");
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line");
-    let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("KiB");
+    let kib = common::anonymous_kib(world.agent.pid()) as usize;
     assert!(kib * 1024 < 2 * BYTES, "{kib} KiB are still held");
     honest.ends(&world).await;
 }
@@ -174,7 +172,12 @@ async fn what_is_not_there_is_said_and_what_nests_too_deep_too() {
     let (name, why) = refusal(rude.open(0.0, media).await.map(|_| ()));
     assert_eq!(name, "tv.playhead.Error.InvalidArgs", "{why}");
     // A method that is told not to answer is not waited for either.
-    let silent = open(film("silent").into_iter().filter(|(key, _)| *key != "id").collect());
+    let silent = Message::method_call(AGENT_PATH, "OpenSession")
+        .interface(AGENT)
+        .destination(AGENT)
+        .with_flags(Flags::NO_REPLY_EXPECTED)
+        .build(&(0.0, nothing()))
+        .expect("a message");
     rude.connection.send(&silent).await.expect("sent");
     rude.connection
         .call_method(Some(AGENT), AGENT_PATH, Some(INTROSPECTABLE), "Introspect", &())

@@ -3,23 +3,12 @@
 
 mod common;
 
-use common::{Info, World, film, nothing, of_type};
+use common::{Chance, Info, World, film, nothing, of_type};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 const KILLS: usize = 50;
 const CALLS: usize = 8;
-
-/// A small generator, so that the moments are the same in every run.
-struct Moments(u64);
-
-impl Moments {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % below
-    }
-}
 
 #[tokio::test]
 async fn every_answered_event_reaches_the_collector_in_order() {
@@ -27,10 +16,10 @@ async fn every_answered_event_reaches_the_collector_in_order() {
     let player = world.player().await;
     let session = player.open(0.0, film("ep-1")).await.expect("a session");
     player.call(&session, "Play", 0.0, nothing()).await.expect("play");
-    let mut moments = Moments(7);
+    let mut moments = Chance(7);
     let mut answered = vec![];
     for round in 0..KILLS {
-        let kill_after = moments.next(CALLS + 1);
+        let kill_after = moments.below(CALLS + 1);
         let mut calls: FuturesUnordered<_> = (0..CALLS)
             .map(|n| {
                 let mark = (round * CALLS + n) as i64 + 1;

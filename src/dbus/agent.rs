@@ -1,30 +1,26 @@
 //! `tv.playhead.Agent1` (api.md 1.3).
 
 use std::collections::HashMap;
-use std::fmt::Write;
 
 use tokio::sync::oneshot;
-use zbus::message::{self, Message};
-use zbus::names::{InterfaceName, MemberName};
-use zbus::object_server::{DispatchResult, Interface, SignalEmitter};
-use zbus::{BoxDBusError, Connection, ObjectServer, OwnedVariant, Variant, fdo};
+use zbus::message::Message;
+use zbus::object_server::DispatchResult;
+use zbus::{Connection, Variant};
 
 use super::error::Refused;
+use super::object::{self, Served};
 use super::owners::Owners;
-use super::{Sessions, args, describe, session};
+use super::{Sessions, args, session};
 use crate::core::effect::Reply;
 use crate::core::input::{Door, Input, Lifecycle, PlayerId};
 use crate::core::rejected::Rejected;
 use crate::core::resume::ResumePoint;
-use crate::core::settings::{Consent, Limits};
+use crate::core::settings::Consent;
 use crate::core::tracker::event::Value;
 use crate::port::{Port, Said};
 
 pub const AGENT_PATH: &str = "/tv/playhead/Agent1";
 pub const AGENT_INTERFACE: &str = "tv.playhead.Agent1";
-
-/// The interface as it is documented and introspected.
-const XML: &str = include_str!(concat!(env!("OUT_DIR"), "/tv.playhead.Agent1.xml"));
 
 const PROPERTIES: &[&str] = &[
     "Version",
@@ -51,9 +47,7 @@ const METHODS: &[&str] = &[
 ];
 
 pub(super) struct AgentObject {
-    pub port: Port,
     pub owners: Owners,
-    pub limits: Limits,
 }
 
 /// A property's present value; `None` for a name that is none.
@@ -99,22 +93,26 @@ impl AgentObject {
         }
         Some(match member {
             "OpenSession" => self.open_session(message, sender),
-            "GetResumePoint" => args::strings(message, &self.limits).map(|[app, media_id]| {
-                self.port.call(|call| Input::GetResumePoint { call, app, media_id })
-            }),
-            "ForgetResumePoint" => args::strings(message, &self.limits).map(|[app, media_id]| {
-                self.port.call(|call| Input::ForgetResumePoint { call, app, media_id })
-            }),
+            "GetResumePoint" => {
+                args::strings(message, &self.owners.limits).map(|[app, media_id]| {
+                    self.owners.port.call(|call| Input::GetResumePoint { call, app, media_id })
+                })
+            }
+            "ForgetResumePoint" => {
+                args::strings(message, &self.owners.limits).map(|[app, media_id]| {
+                    self.owners.port.call(|call| Input::ForgetResumePoint { call, app, media_id })
+                })
+            }
             "NotifyLifecycle" => self.notify_lifecycle(message),
             "Flush" => args::nothing(message)
-                .map(|()| self.port.call(|call| Input::Flush { call: Some(call) })),
+                .map(|()| self.owners.port.call(|call| Input::Flush { call: Some(call) })),
             "SetConsent" => self.set_consent(message),
             _ => return None,
         })
     }
 
     fn open_session(&self, message: &Message, sender: &str) -> Result<Call, Rejected> {
-        let (playhead, info) = args::event(message, &self.limits)?;
+        let (playhead, info) = args::event(message, &self.owners.limits)?;
         let instance = match info.get("instance") {
             None => String::new(),
             Some(Value::Text(name)) => name.clone(),
@@ -126,7 +124,7 @@ impl AgentObject {
             }
         };
         let player = PlayerId { sender: sender.to_owned(), instance };
-        Ok(self.port.call(|call| Input::Open {
+        Ok(self.owners.port.call(|call| Input::Open {
             call: Some(call),
             player,
             door: Door::Method,
@@ -137,85 +135,46 @@ impl AgentObject {
     }
 
     fn notify_lifecycle(&self, message: &Message) -> Result<Call, Rejected> {
-        let [app, word] = args::strings(message, &self.limits)?;
+        let [app, word] = args::strings(message, &self.owners.limits)?;
         let state = Lifecycle::parse(&word).ok_or_else(|| {
             Rejected::invalid(format!(
                 "the state is 'foreground', 'background' or 'stopped', got '{word}'"
             ))
         })?;
-        Ok(self.port.call(|call| Input::Lifecycle { call: Some(call), app, state }))
+        Ok(self.owners.port.call(|call| Input::Lifecycle { call: Some(call), app, state }))
     }
 
     fn set_consent(&self, message: &Message) -> Result<Call, Rejected> {
-        let [word] = args::strings(message, &self.limits)?;
+        let [word] = args::strings(message, &self.owners.limits)?;
         let consent = Consent::parse(&word).ok_or_else(|| {
             Rejected::invalid(format!("consent is 'in', 'out' or 'unknown', got '{word}'"))
         })?;
-        Ok(self.port.call(|call| Input::SetConsent { call: Some(call), consent }))
+        Ok(self.owners.port.call(|call| Input::SetConsent { call: Some(call), consent }))
     }
 }
 
-#[async_trait::async_trait]
-impl Interface for AgentObject {
-    fn name() -> InterfaceName<'static> {
-        InterfaceName::from_static_str_unchecked(AGENT_INTERFACE)
+impl Served for AgentObject {
+    const INTERFACE: &'static str = AGENT_INTERFACE;
+    const XML: &'static str = include_str!(concat!(env!("OUT_DIR"), "/tv.playhead.Agent1.xml"));
+    const PROPERTIES: &'static [&'static str] = PROPERTIES;
+
+    fn owners(&self) -> &Owners {
+        &self.owners
     }
 
-    async fn get(
-        &self,
-        name: &str,
-        _: &ObjectServer,
-        _: &Connection,
-        _: Option<&message::Header<'_>>,
-        _: &SignalEmitter<'_>,
-    ) -> Option<Result<OwnedVariant, BoxDBusError>> {
-        property(&self.port, name).map(session::owned)
+    fn property(&self, name: &str) -> Option<Variant<'static>> {
+        property(&self.owners.port, name)
     }
 
-    async fn get_all(
-        &self,
-        _: &ObjectServer,
-        _: &Connection,
-        _: Option<&message::Header<'_>>,
-        _: &SignalEmitter<'_>,
-    ) -> fdo::Result<HashMap<String, OwnedVariant>> {
-        session::all(PROPERTIES, |name| property(&self.port, name))
-    }
-
-    fn set<'call>(
+    fn called<'call>(
         &'call self,
-        name: &'call str,
-        _: &'call Variant<'_>,
-        _: &'call ObjectServer,
-        _: &'call Connection,
-        _: Option<&'call message::Header<'_>>,
-        _: &'call SignalEmitter<'_>,
-    ) -> DispatchResult<'call> {
-        session::read_only(PROPERTIES, name)
-    }
-
-    async fn set_mut(
-        &mut self,
-        _: &str,
-        _: &Variant<'_>,
-        _: &ObjectServer,
-        _: &Connection,
-        _: Option<&message::Header<'_>>,
-        _: &SignalEmitter<'_>,
-    ) -> Option<Result<(), BoxDBusError>> {
-        None
-    }
-
-    fn call<'call>(
-        &'call self,
-        _: &'call ObjectServer,
         connection: &'call Connection,
         message: &'call Message,
-        member: MemberName<'call>,
+        member: &str,
     ) -> DispatchResult<'call> {
         let header = message.header();
-        let sender = header.sender().map_or("", |s| s.as_str());
-        let Some(read) = self.read(message, &member, sender) else {
+        let sender = object::sender(&header);
+        let Some(read) = self.read(message, member, sender) else {
             return DispatchResult::NotFound;
         };
         // Handed in before anything is waited for: order is that of the wire (api.md 1.5).
@@ -223,12 +182,7 @@ impl Interface for AgentObject {
             self.owners.hand_in(sender, said);
             answer
         });
-        let sessions = Sessions {
-            connection: connection.clone(),
-            port: self.port.clone(),
-            owners: self.owners.clone(),
-            limits: self.limits.clone(),
-        };
+        let sessions = Sessions(self.owners.clone());
         DispatchResult::new_async(connection, message, async move {
             let reply = session::answered(answer).await?;
             if let Reply::Session(number) = reply
@@ -238,20 +192,6 @@ impl Interface for AgentObject {
             }
             Ok::<_, Refused>(Answered(reply))
         })
-    }
-
-    fn call_mut<'call>(
-        &'call mut self,
-        _: &'call ObjectServer,
-        _: &'call Connection,
-        _: &'call Message,
-        _: MemberName<'call>,
-    ) -> DispatchResult<'call> {
-        DispatchResult::NotFound
-    }
-
-    fn introspect_to_writer(&self, writer: &mut dyn Write, level: usize) {
-        describe::write(writer, level, XML);
     }
 }
 

@@ -7,6 +7,7 @@ mod describe;
 mod error;
 mod identity;
 mod monitor;
+mod object;
 mod objects;
 mod overhear;
 mod owners;
@@ -26,6 +27,7 @@ use self::agent::AgentObject;
 pub use self::agent::{AGENT_INTERFACE, AGENT_PATH};
 pub use self::monitor::MONITOR_INTERFACE;
 use self::monitor::{MonitorObject, Watchers};
+use self::object::Object;
 use self::objects::Objects;
 pub use self::overhear::{Monitor, Overheard};
 use self::owners::Owners;
@@ -97,10 +99,7 @@ impl BusAddress {
 
 /// Our side of the bus.
 pub struct Bus {
-    pub connection: Connection,
     owners: Owners,
-    port: Port,
-    limits: Limits,
     signals: mpsc::UnboundedReceiver<Message>,
 }
 
@@ -115,19 +114,19 @@ impl Bus {
         // Read from the first moment on: a stream that nobody polls stalls its connection.
         let (heard, signals) = mpsc::unbounded_channel();
         tokio::spawn(players::relay(MessageStream::from(&connection), heard));
-        let owners = Owners::new(connection.clone(), port.clone(), &limits);
+        let owners = Owners::new(connection, port, limits);
         for rule in players::match_rules() {
-            call_bus(&connection, "AddMatch", &rule.to_string())
+            call_bus(&owners.connection, "AddMatch", &rule.to_string())
                 .await
                 .map_err(|e| BusError::Setup("a match rule", e))?;
         }
         owners.learn_names().await.map_err(|e| BusError::Setup("the list of names", e))?;
-        Ok(Bus { connection, owners, port, limits, signals })
+        Ok(Bus { owners, signals })
     }
 
     /// Names this life of the bus: unique names of another life mean nothing here.
     pub fn id(&self) -> String {
-        self.connection.server_guid().to_string()
+        self.owners.connection.server_guid().to_string()
     }
 
     /// The unique names that are on the bus now.
@@ -142,43 +141,27 @@ impl Bus {
         sessions: &[u32],
         news: mpsc::UnboundedReceiver<News>,
     ) -> Result<Connection, BusError> {
-        let server = self.connection.object_server();
+        let Bus { owners, signals } = self;
+        let connection = owners.connection.clone();
+        let server = connection.object_server();
         let failed = |e| BusError::Setup("an object", e);
-        let objects = Objects { port: self.port.clone(), owners: self.owners.clone() };
-        server.at(AGENT_PATH, objects).await.map_err(failed)?;
-        let agent = AgentObject {
-            port: self.port.clone(),
-            owners: self.owners.clone(),
-            limits: self.limits.clone(),
-        };
-        server.at(AGENT_PATH, agent).await.map_err(failed)?;
-        let watchers = Watchers::new(self.port.clone());
-        let monitor = MonitorObject { owners: self.owners.clone(), watchers: watchers.clone() };
-        server.at(AGENT_PATH, monitor).await.map_err(failed)?;
-        let sessions_of = Sessions {
-            connection: self.connection.clone(),
-            port: self.port.clone(),
-            owners: self.owners.clone(),
-            limits: self.limits.clone(),
-        };
+        let watchers = Watchers::new(owners.port.clone());
+        let objects = Objects { owners: owners.clone() };
+        let agent = AgentObject { owners: owners.clone() };
+        let monitor = MonitorObject { owners: owners.clone(), watchers: watchers.clone() };
+        server.at(AGENT_PATH, Object(objects)).await.map_err(failed)?;
+        server.at(AGENT_PATH, Object(agent)).await.map_err(failed)?;
+        server.at(AGENT_PATH, Object(monitor)).await.map_err(failed)?;
+        let sessions_of = Sessions(owners.clone());
         for number in sessions {
             sessions_of.appear(*number).await.map_err(failed)?;
         }
-        tokio::spawn(players::listen(
-            self.signals,
-            self.connection.clone(),
-            self.owners,
-            watchers.clone(),
-            self.port,
-            self.limits,
-        ));
+        tokio::spawn(players::listen(signals, owners, watchers.clone()));
         tokio::spawn(announce(sessions_of, watchers, news));
         // Ours alone, now or not at all: a second daemon must neither take it nor wait for it.
         let flags = RequestNameFlags::DO_NOT_QUEUE;
-        match self.connection.request_name_with_flags(BUS_NAME, flags).await {
-            Ok(RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner) => {
-                Ok(self.connection)
-            }
+        match connection.request_name_with_flags(BUS_NAME, flags).await {
+            Ok(RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner) => Ok(connection),
             Ok(_) => Err(BusError::Name(zbus::Error::NameTaken)),
             Err(error) => Err(BusError::Name(error)),
         }
@@ -187,37 +170,22 @@ impl Bus {
 
 /// Makes session objects appear and go.
 #[derive(Clone)]
-pub(super) struct Sessions {
-    connection: Connection,
-    port: Port,
-    owners: Owners,
-    limits: Limits,
-}
+pub(super) struct Sessions(Owners);
 
 impl Sessions {
     /// Serves a session's object, unless the session is gone by now.
     async fn appear(&self, number: u32) -> zbus::Result<()> {
-        let object = SessionObject {
-            number,
-            port: self.port.clone(),
-            owners: self.owners.clone(),
-            limits: self.limits.clone(),
-        };
-        let server = self.connection.object_server();
-        server.at(session::path(number), object).await?;
-        if !self.port.view.read(|picture| picture.sessions.contains_key(&number)) {
+        let object = SessionObject { number, owners: self.0.clone() };
+        self.0.connection.object_server().at(session::path(number), Object(object)).await?;
+        if !self.0.port.view.read(|picture| picture.sessions.contains_key(&number)) {
             self.disappear(number).await?;
         }
         Ok(())
     }
 
     async fn disappear(&self, number: u32) -> zbus::Result<()> {
-        match self
-            .connection
-            .object_server()
-            .remove::<SessionObject, _>(session::path(number))
-            .await
-        {
+        let server = self.0.connection.object_server();
+        match server.remove::<Object<SessionObject>, _>(session::path(number)).await {
             // Somebody else was quicker.
             Err(zbus::Error::InterfaceNotFound) => Ok(()),
             other => other.map(|_| ()),
@@ -225,14 +193,15 @@ impl Sessions {
     }
 }
 
-/// Tells the bus what the engine says: what those see who watch, sessions that appear and close, properties that changed.
+/// Tells the bus what the engine says: sessions that appear and close, properties that changed, and what
+/// those see who watch.
 async fn announce(sessions: Sessions, watchers: Watchers, mut news: mpsc::UnboundedReceiver<News>) {
     while let Some(item) = news.recv().await {
         let told = match item {
             News::Notice(Notice::Opened(number)) => sessions.appear(number).await,
             News::Notice(Notice::Closed(number, reason)) => closed(&sessions, number, reason).await,
             News::Changed(changed) => property_changed(&sessions, changed).await,
-            News::Seen(line) => watchers.tell(&sessions.connection, &line).await,
+            News::Seen(line) => watchers.tell(&sessions.0.connection, &line).await,
         };
         if let Err(error) = told {
             tracing::debug!(%error, "an announcement did not reach the bus");
@@ -246,7 +215,7 @@ async fn closed(
     reason: crate::core::effect::CloseReason,
 ) -> zbus::Result<()> {
     let path = session::path(number);
-    let emitter = SignalEmitter::new(&sessions.connection, path.as_str())?;
+    let emitter = SignalEmitter::new(&sessions.0.connection, path.as_str())?;
     emitter.emit(SESSION_INTERFACE, "Closed", &(reason.name(),)).await?;
     if !reason.stays() {
         sessions.disappear(number).await?;
@@ -257,17 +226,17 @@ async fn closed(
 async fn property_changed(sessions: &Sessions, changed: Changed) -> zbus::Result<()> {
     let (path, interface, name, value) = match changed {
         Changed::Agent(name) => {
-            (AGENT_PATH.to_owned(), AGENT_INTERFACE, name, agent::property(&sessions.port, name))
+            (AGENT_PATH.to_owned(), AGENT_INTERFACE, name, agent::property(&sessions.0.port, name))
         }
         Changed::Session(number, name) => (
             session::path(number),
             SESSION_INTERFACE,
             name,
-            session::property(&sessions.port, number, name),
+            session::property(&sessions.0.port, number, name),
         ),
     };
     let Some(value) = value else { return Ok(()) };
-    let emitter = SignalEmitter::new(&sessions.connection, path.as_str())?;
+    let emitter = SignalEmitter::new(&sessions.0.connection, path.as_str())?;
     let changed = std::collections::HashMap::from([(name, value)]);
     let none: &[&str] = &[];
     emitter

@@ -1,24 +1,20 @@
 //! `tv.playhead.Monitor1`: what the agent does, told to those who watch.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fmt::Write;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use zbus::message::{self, Message};
-use zbus::names::{InterfaceName, MemberName, UniqueName};
-use zbus::object_server::{DispatchResult, Interface, SignalEmitter};
-use zbus::{BoxDBusError, Connection, ObjectServer, OwnedVariant, Variant, fdo};
+use zbus::Connection;
+use zbus::message::Message;
+use zbus::names::UniqueName;
+use zbus::object_server::{DispatchResult, SignalEmitter};
 
 use super::access::Right;
-use super::describe;
 use super::error::Refused;
+use super::object::{self, Served};
 use super::owners::Owners;
 use crate::port::Port;
 
 pub const MONITOR_INTERFACE: &str = "tv.playhead.Monitor1";
-
-/// The interface as it is documented and introspected.
-const XML: &str = include_str!(concat!(env!("OUT_DIR"), "/tv.playhead.Monitor1.xml"));
 
 /// The connections that watch.
 #[derive(Clone)]
@@ -67,71 +63,27 @@ pub(super) struct MonitorObject {
     pub watchers: Watchers,
 }
 
-#[async_trait::async_trait]
-impl Interface for MonitorObject {
-    fn name() -> InterfaceName<'static> {
-        InterfaceName::from_static_str_unchecked(MONITOR_INTERFACE)
+impl Served for MonitorObject {
+    const INTERFACE: &'static str = MONITOR_INTERFACE;
+    const XML: &'static str = include_str!(concat!(env!("OUT_DIR"), "/tv.playhead.Monitor1.xml"));
+
+    fn owners(&self) -> &Owners {
+        &self.owners
     }
 
-    async fn get(
-        &self,
-        _: &str,
-        _: &ObjectServer,
-        _: &Connection,
-        _: Option<&message::Header<'_>>,
-        _: &SignalEmitter<'_>,
-    ) -> Option<Result<OwnedVariant, BoxDBusError>> {
-        None
-    }
-
-    async fn get_all(
-        &self,
-        _: &ObjectServer,
-        _: &Connection,
-        _: Option<&message::Header<'_>>,
-        _: &SignalEmitter<'_>,
-    ) -> fdo::Result<HashMap<String, OwnedVariant>> {
-        Ok(HashMap::new())
-    }
-
-    fn set<'call>(
+    fn called<'call>(
         &'call self,
-        _: &'call str,
-        _: &'call Variant<'_>,
-        _: &'call ObjectServer,
-        _: &'call Connection,
-        _: Option<&'call message::Header<'_>>,
-        _: &'call SignalEmitter<'_>,
-    ) -> DispatchResult<'call> {
-        DispatchResult::NotFound
-    }
-
-    async fn set_mut(
-        &mut self,
-        _: &str,
-        _: &Variant<'_>,
-        _: &ObjectServer,
-        _: &Connection,
-        _: Option<&message::Header<'_>>,
-        _: &SignalEmitter<'_>,
-    ) -> Option<Result<(), BoxDBusError>> {
-        None
-    }
-
-    fn call<'call>(
-        &'call self,
-        _: &'call ObjectServer,
         connection: &'call Connection,
         message: &'call Message,
-        member: MemberName<'call>,
+        member: &str,
     ) -> DispatchResult<'call> {
         if member != "Watch" {
             return DispatchResult::NotFound;
         }
         DispatchResult::new_async(connection, message, async move {
             let header = message.header();
-            self.owners.check(Some(&header), Right::Manage).await?;
-            let sender = header.sender().map_or("", |sender| sender.as_str());
+            self.owners.check(&header, Right::Manage).await?;
+            let sender = object::sender(&header);
             self.watchers.add(sender);
             if !self.owners.is_connected(sender) {
                 // It has left meanwhile, and nobody will say so again.
@@ -139,19 +91,5 @@ impl Interface for MonitorObject {
             }
             Ok::<_, Refused>(())
         })
-    }
-
-    fn call_mut<'call>(
-        &'call mut self,
-        _: &'call ObjectServer,
-        _: &'call Connection,
-        _: &'call Message,
-        _: MemberName<'call>,
-    ) -> DispatchResult<'call> {
-        DispatchResult::NotFound
-    }
-
-    fn introspect_to_writer(&self, writer: &mut dyn Write, level: usize) {
-        describe::write(writer, level, XML);
     }
 }

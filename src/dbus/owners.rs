@@ -13,7 +13,7 @@ use zbus::message::Header;
 use super::access::{self, Right, Rights};
 use super::identity::{self, Identity};
 use super::rate::Bucket;
-use super::{SYSTEMD, call_bus};
+use super::{SYSTEMD, call_bus, object};
 use crate::core::input::Input;
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Limits;
@@ -54,18 +54,18 @@ struct Register {
     uncounted: u64,
 }
 
-/// The register of senders, shared by all doors.
+/// The register of senders, shared by all doors, and what each of them needs beside it.
 #[derive(Clone)]
 pub(super) struct Owners {
-    connection: Connection,
-    port: Port,
-    limits: Arc<Limits>,
+    pub connection: Connection,
+    pub port: Port,
+    pub limits: Arc<Limits>,
     register: Arc<Mutex<Register>>,
 }
 
 impl Owners {
-    pub fn new(connection: Connection, port: Port, limits: &Limits) -> Owners {
-        Owners { connection, port, limits: Arc::new(limits.clone()), register: Arc::default() }
+    pub fn new(connection: Connection, port: Port, limits: Limits) -> Owners {
+        Owners { connection, port, limits: Arc::new(limits), register: Arc::default() }
     }
 
     fn register(&self) -> MutexGuard<'_, Register> {
@@ -173,12 +173,11 @@ impl Owners {
         }
     }
 
-    /// Whether a caller has a right; without a header it is ourselves.
+    /// Whether a caller has a right.
     ///
     /// Errors: `AccessDenied`, also for a caller that is gone.
-    pub async fn check(&self, header: Option<&Header<'_>>, needed: Right) -> Result<(), Rejected> {
-        let Some(header) = header else { return Ok(()) };
-        let sender = header.sender().map_or("", |sender| sender.as_str());
+    pub async fn check(&self, header: &Header<'_>, needed: Right) -> Result<(), Rejected> {
+        let sender = object::sender(header);
         let answer = {
             let mut register = self.register();
             match &mut self.sender(&mut register, sender).identity {

@@ -11,9 +11,8 @@ use super::args;
 use super::monitor::Watchers;
 use super::owners::Owners;
 use crate::core::input::{Door, Input, Lifecycle, PlayerId, Target};
-use crate::core::settings::Limits;
 use crate::core::tracker::event::EventName;
-use crate::port::{Port, Said};
+use crate::port::Said;
 
 const PLAYER: &str = "tv.playhead.Player1";
 const LIFECYCLE: &str = "tv.playhead.Lifecycle1";
@@ -56,19 +55,16 @@ fn concerns_us(message: &Message) -> bool {
 /// Works through what was heard, in order, until the bus is gone.
 pub(super) async fn listen(
     mut signals: mpsc::UnboundedReceiver<Message>,
-    connection: Connection,
     owners: Owners,
     watchers: Watchers,
-    port: Port,
-    limits: Limits,
 ) {
     let mut leaving = FuturesUnordered::new();
     loop {
         tokio::select! {
             message = signals.recv() => match message {
                 Some(message) => {
-                    if let Some(gone) = hear(&message, &owners, &limits) {
-                        leaving.push(last_words(connection.clone(), gone));
+                    if let Some(gone) = hear(&message, &owners) {
+                        leaving.push(last_words(owners.connection.clone(), gone));
                     }
                 }
                 None => break,
@@ -76,20 +72,20 @@ pub(super) async fn listen(
             Some(gone) = leaving.next() => {
                 owners.forget(&gone);
                 watchers.remove(&gone);
-                port.tell(Input::PlayerGone { sender: gone });
+                owners.port.tell(Input::PlayerGone { sender: gone });
             }
         }
     }
 }
 
 /// One message. Gives the connection that it says is gone.
-fn hear(message: &Message, owners: &Owners, limits: &Limits) -> Option<String> {
+fn hear(message: &Message, owners: &Owners) -> Option<String> {
     let header = message.header();
     let sender = header.sender()?.as_str();
     match header.interface()?.as_str() {
         PLAYER | LIFECYCLE if owners.admit(sender).is_err() => {}
-        PLAYER => player(message, sender, owners, limits),
-        LIFECYCLE => lifecycle(message, owners, sender, limits),
+        PLAYER => player(message, sender, owners),
+        LIFECYCLE => lifecycle(message, sender, owners),
         BUS if sender == BUS && header.member()?.as_str() == "NameOwnerChanged" => {
             let body = message.body();
             let (name, _old, new): (&str, &str, &str) = body.deserialize().ok()?;
@@ -113,14 +109,14 @@ async fn last_words(connection: Connection, gone: String) -> String {
     gone
 }
 
-fn player(message: &Message, sender: &str, owners: &Owners, limits: &Limits) {
+fn player(message: &Message, sender: &str, owners: &Owners) {
     let header = message.header();
     let (Some(member), Some(path)) = (header.member(), header.path()) else { return };
     let Some(name) = EventName::parse(member) else {
         tracing::debug!(signal = member.as_str(), "an unknown Player1 signal");
         return;
     };
-    let (playhead, info) = match args::event(message, limits) {
+    let (playhead, info) = match args::event(message, &owners.limits) {
         Ok(args) => args,
         Err(rejected) => {
             let input = Input::Unreadable { event: name.name(), why: rejected.why };
@@ -144,14 +140,14 @@ fn player(message: &Message, sender: &str, owners: &Owners, limits: &Limits) {
 }
 
 /// `Foreground(s app)`, `Background(s app)`, `Stopped(s app)`.
-fn lifecycle(message: &Message, owners: &Owners, sender: &str, limits: &Limits) {
+fn lifecycle(message: &Message, sender: &str, owners: &Owners) {
     let header = message.header();
     let word = header.member().map(|m| m.as_str().to_ascii_lowercase()).unwrap_or_default();
     let Some(state) = Lifecycle::parse(&word) else {
         tracing::debug!(signal = word, "an unknown Lifecycle1 signal");
         return;
     };
-    let input = match args::strings(message, limits) {
+    let input = match args::strings(message, &owners.limits) {
         Ok([app]) => Input::Lifecycle { call: None, app, state },
         Err(rejected) => Input::Unreadable { event: state.name(), why: rejected.why },
     };

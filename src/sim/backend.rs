@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::core::input;
+
 pub use super::faults::{Endpoint, Rule, route};
 
 /// Longest silence of a sid, ms: the server's 10 minutes (spec 3.3) and a minute of slack.
@@ -302,6 +304,19 @@ fn playhead(event: &Value) -> Option<f64> {
 
 fn downloaded_flag(start: &Value) -> bool {
     start["params"]["media.downloaded"] == true
+}
+
+/// An answer as the agent is told of it.
+pub fn answered(status: u16, headers: &[(String, String)], body: String) -> input::Outcome {
+    let header = |name: &str| {
+        headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    };
+    input::Outcome::Answered {
+        status,
+        location: header("location").map(str::to_owned),
+        retry_after: header("retry-after").and_then(crate::collector::retry_after),
+        message: body,
+    }
 }
 
 #[cfg(test)]

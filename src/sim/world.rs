@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::backend::{Backend, Outcome as Planned, Plan};
+use super::backend::{Backend, Outcome as Planned, Plan, answered};
 use super::timeline::{Line, What};
 use super::{Exchange, Options};
 use crate::core::clock::BootId;
@@ -349,16 +349,4 @@ fn unique(from: &str, connection: u32) -> String {
 
 fn seconds(ms: i64) -> f64 {
     ms as f64 / 1000.0
-}
-
-fn answered(status: u16, headers: &[(String, String)], body: String) -> Outcome {
-    let header = |name: &str| {
-        headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
-    };
-    Outcome::Answered {
-        status,
-        location: header("location").map(str::to_owned),
-        retry_after: header("retry-after").and_then(crate::collector::retry_after),
-        message: body,
-    }
 }

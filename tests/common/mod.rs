@@ -24,6 +24,24 @@ pub const SESSION: &str = "tv.playhead.Session1";
 
 pub type Info = HashMap<&'static str, Variant<'static>>;
 
+/// A small generator, so that the moments and the damage are the same in every run.
+pub struct Chance(pub u64);
+
+impl Chance {
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % limit.max(1)
+    }
+}
+
+/// A process's own memory in KiB, without the files that it maps.
+pub fn anonymous_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line");
+    line.trim().trim_end_matches(" kB").parse().expect("KiB")
+}
+
 /// A private bus of the kind that a box has, killed on drop.
 pub struct Bus {
     child: Child,

@@ -5,7 +5,7 @@ use std::fmt::{Display, Formatter};
 use playheadd::core::effect::{Effect, Request, Resource};
 use playheadd::core::input::{Input, Outcome, RequestId};
 use playheadd::core::settings::Consent;
-use playheadd::sim::backend::Outcome as Planned;
+use playheadd::sim::backend::{Outcome as Planned, answered};
 use serde_json::Value as Json;
 
 use super::{Promise, World};
@@ -145,16 +145,4 @@ impl World {
 fn ping(request: &Request) -> Option<i64> {
     let ts = request.body["playerTime"]["ts"].as_i64()?;
     (request.body["eventType"] == "ping").then_some(ts - DAWN_MS)
-}
-
-fn answered(status: u16, headers: &[(String, String)], body: String) -> Outcome {
-    let header = |name: &str| {
-        headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
-    };
-    Outcome::Answered {
-        status,
-        location: header("location").map(str::to_owned),
-        retry_after: header("retry-after").and_then(playheadd::collector::retry_after),
-        message: body,
-    }
 }
