@@ -3,12 +3,14 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use playheadd::core::clock::BootId;
-use playheadd::core::effect::{Effect, Request, Resource};
-use playheadd::core::input::{CallId, Input, Outcome, PlayerId};
+use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
+use playheadd::core::input::{CallId, Input};
+use playheadd::core::player::PlayerId;
 use playheadd::core::sessions::Session;
 use playheadd::core::settings::{Consent, Identity, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
-use playheadd::core::{Agent, Birth};
+use playheadd::core::turn::Step;
+use playheadd::core::{Agent, StartInfo};
 use playheadd::sim::validate;
 use playheadd::store::memory::MemoryStore;
 
@@ -49,8 +51,8 @@ fn settings() -> Settings {
     Settings { initial_consent: Consent::In, identity, ..Settings::default() }
 }
 
-fn birth(boots: u32, trusted: bool) -> Birth {
-    Birth {
+fn birth(boots: u32, trusted: bool) -> StartInfo {
+    StartInfo {
         boot: BootId(format!("boot-{boots}")),
         bus: format!("bus-{boots}"),
         clock_trusted: trusted,
@@ -100,13 +102,13 @@ impl Rig {
     fn handle(&mut self, input: Input) {
         for effect in self.agent.handle(input, self.clock_now()) {
             match effect {
-                Effect::Wipe => self.store = MemoryStore::default(),
-                Effect::Persist(batch) => self.store.apply(&batch, self.now_ms),
-                Effect::Send(request) => self.sent(request),
-                Effect::Reply(CallId(call), _) => {
+                Step::Wipe => self.store = MemoryStore::default(),
+                Step::Write(batch) => self.store.apply(&batch, self.now_ms),
+                Step::Send(request) => self.sent(request),
+                Step::Reply(CallId(call), _) => {
                     assert!(self.unanswered.remove(&call), "call {call} was answered twice");
                 }
-                Effect::Announce(_) => {}
+                Step::Announce(_) => {}
             }
         }
     }

@@ -11,9 +11,12 @@ mod rig;
 use playheadd::collector::retry_after;
 use playheadd::config::Config;
 use playheadd::core::delivery::verdict::sid_of;
-use playheadd::core::input::{CallId, Door, Input, Lifecycle, Outcome, Target};
+use playheadd::core::dialect::exchange::Outcome;
+use playheadd::core::input::{CallId, Input, Lifecycle, Target};
+use playheadd::core::player::Door;
 use playheadd::core::settings::Consent;
-use playheadd::core::tracker::event::{EventName, Info, Value};
+use playheadd::core::tracker::event::EventName;
+use playheadd::core::tracker::info::{Info, Value};
 use playheadd::sim::{Options, simulate, timeline as lines};
 use playheadd::store::memory::MemoryStore;
 

@@ -8,12 +8,12 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::core::Status;
-use crate::core::effect::{Notice, Reply};
 use crate::core::input::{CallId, Input};
+use crate::core::media::MediaInfo;
 use crate::core::rejected::Rejected;
 use crate::core::time::{BootInstant, Now, WallTime};
-use crate::core::tracker::media::MediaInfo;
 use crate::core::tracker::playhead::Playhead;
+use crate::core::turn::{Notice, Reply};
 
 /// A reply on its way back to the caller.
 pub type Answer = oneshot::Sender<Result<Reply, Rejected>>;

@@ -17,8 +17,7 @@ use std::time::Duration;
 
 use common::Chance;
 use playheadd::core::clock::BootId;
-use playheadd::core::effect::{Batch, Durability, Key, Record};
-use playheadd::core::resume::ResumePoint;
+use playheadd::core::record::{Batch, Durability, Key, Record, ResumePoint};
 use playheadd::core::time::BootInstant;
 use playheadd::core::tracker::hit::{Detail, Hit, HitKind};
 use playheadd::store::sled::{self as store, SledStore};

@@ -5,12 +5,16 @@
 use std::collections::BTreeMap;
 
 use playheadd::core::clock::BootId;
-use playheadd::core::effect::{Effect, Request, Resource};
-use playheadd::core::input::{Door, Input, Lifecycle, Outcome, PlayerId, Target};
+use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
+use playheadd::core::input::{Input, Lifecycle, Target};
+use playheadd::core::player::{Door, PlayerId};
+use playheadd::core::record::Stored;
 use playheadd::core::settings::{Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
-use playheadd::core::tracker::event::{EventName, Info, Value};
-use playheadd::core::{Agent, Birth, Stored};
+use playheadd::core::tracker::event::EventName;
+use playheadd::core::tracker::info::{Info, Value};
+use playheadd::core::turn::Step;
+use playheadd::core::{Agent, StartInfo};
 use playheadd::store::memory::MemoryStore;
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -61,7 +65,7 @@ impl Box {
     }
 
     fn start(&mut self, stored: Stored) {
-        let birth = Birth {
+        let birth = StartInfo {
             boot: BootId("b".into()),
             bus: "b".into(),
             clock_trusted: true,
@@ -83,8 +87,8 @@ impl Box {
             let effects = self.agent.as_mut().expect("an agent").handle(input, now);
             for effect in effects {
                 match effect {
-                    Effect::Persist(batch) => self.store.apply(&batch, self.now),
-                    Effect::Send(request) => inputs.push(self.accept(request)),
+                    Step::Write(batch) => self.store.apply(&batch, self.now),
+                    Step::Send(request) => inputs.push(self.accept(request)),
                     _ => {}
                 }
             }

@@ -11,15 +11,17 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::AppError;
 use super::trace::{self, Trace};
-use super::writer::{BatchNumber, Writer, Written};
+use super::writer::{Writer, Written};
 use crate::collector::Client;
 use crate::config::Config;
 use crate::core::Agent;
-use crate::core::effect::{Batch, Durability, Effect, Reply, Request};
+use crate::core::dialect::exchange::Request;
 use crate::core::input::{CallId, Input};
+use crate::core::media::MediaInfo;
+use crate::core::record::Durability;
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::time::{BootInstant, Span};
-use crate::core::tracker::media::MediaInfo;
+use crate::core::turn::{Reply, Step, Turn};
 use crate::port::{Answer, News, Picture, Port, Said, SessionView};
 use crate::system::clock;
 use crate::system::notify::Notify;
@@ -42,11 +44,11 @@ pub enum Control {
     BusGone,
 }
 
-/// Effects that wait for a batch, and whether its promise was a synced one.
+/// Steps that wait for a batch, and whether its promise was a synced one.
 struct Held {
-    batch: BatchNumber,
+    batch: u64,
     synced: bool,
-    effects: Vec<Effect>,
+    steps: Vec<Step>,
 }
 
 pub struct Engine {
@@ -117,18 +119,18 @@ impl Engine {
         let now = clock::now();
         if !self.port.is_watched() {
             self.trace.forget();
-            let effects = self.agent.handle(input, now);
-            return self.carry_out(effects);
+            let turn = self.agent.handle(input, now);
+            return self.carry_out(turn);
         }
         let line = self.trace.input(&input, &self.agent, now);
         let refused_before = self.agent.status().rejected_events;
-        let effects = self.agent.handle(input, now);
+        let turn = self.agent.handle(input, now);
         if let Some(mut line) = line {
             let refused = self.agent.status().rejected_events > refused_before;
-            trace::outcome(&mut line, &effects, refused);
+            trace::outcome(&mut line, &turn, refused);
             self.show(&line);
         }
-        self.carry_out(effects);
+        self.carry_out(turn);
     }
 
     /// To those who watch.
@@ -220,27 +222,28 @@ impl Engine {
 
     /// Persist before send before reply (api.md 2.9): what promises something waits for its batch,
     /// what is sent waits for every batch before it.
-    fn carry_out(&mut self, effects: Vec<Effect>) {
+    fn carry_out(&mut self, turn: Turn) {
         let mut batch = None;
         let mut waiting = Vec::new();
-        for effect in effects {
-            match effect {
-                Effect::Wipe => {
+        for step in turn.steps() {
+            match step {
+                Step::Wipe => {
                     // Nothing that was held or is under way may be sent any more.
                     self.flying.abort_all();
                     for held in &mut self.held {
-                        held.effects.retain(|e| !matches!(e, Effect::Send(_)));
+                        held.steps.retain(|step| !matches!(step, Step::Send(_)));
                     }
                     self.writer.wipe();
                 }
-                Effect::Persist(b) => {
-                    let synced = b.durability == Durability::Synced;
-                    batch = Some((self.hand_over(b), synced));
+                Step::Write(b) => {
+                    batch = Some((b.number, b.durability == Durability::Synced));
+                    self.writer.hand_over(b);
                 }
-                Effect::Reply(call, result) if batch.is_none() || result.is_err() => {
+                Step::Read(read) => self.writer.read(read),
+                Step::Reply(call, result) if batch.is_none() || result.is_err() => {
                     self.reply(call, result);
                 }
-                effect => waiting.push(effect),
+                step => waiting.push(step),
             }
         }
         if waiting.is_empty() && batch.is_none() {
@@ -249,21 +252,18 @@ impl Engine {
         let last = self.held.back().map(|held| held.batch);
         match (batch, last) {
             (Some((batch, synced)), _) => {
-                self.held.push_back(Held { batch, synced, effects: waiting });
+                self.held.push_back(Held { batch, synced, steps: waiting });
             }
             (None, Some(batch)) => {
-                self.held.push_back(Held { batch, synced: false, effects: waiting });
+                self.held.push_back(Held { batch, synced: false, steps: waiting });
             }
             (None, None) => self.release(waiting),
         }
     }
 
-    fn hand_over(&mut self, batch: Batch) -> BatchNumber {
-        self.writer.hand_over(batch)
-    }
-
     fn written(&mut self, written: Written) {
         let (number, healthy) = match written {
+            Written::Read(id, reports) => return self.input(Input::Read { id, reports }),
             Written::Done(number) => (number, true),
             Written::Failed(number, error) => {
                 if self.store_healthy {
@@ -279,31 +279,32 @@ impl Engine {
         while self.held.front().is_some_and(|held| held.batch <= number) {
             let Some(mut held) = self.held.pop_front() else { break };
             if !healthy && held.synced {
-                refuse_promises(&mut held.effects);
+                refuse_promises(&mut held.steps);
             }
-            self.release(held.effects);
+            self.release(held.steps);
+        }
+        if healthy && number > 0 {
+            self.input(Input::Written { batch: number });
         }
     }
 
-    fn release(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Send(request) => self.send(request),
-                Effect::Reply(call, result) => self.reply(call, result),
-                Effect::Announce(notice) => {
+    fn release(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Send(request) => self.send(request),
+                Step::Reply(call, result) => self.reply(call, result),
+                Step::Announce(notice) => {
                     let _ = self.news.send(News::Notice(notice));
                 }
-                Effect::Wipe => self.writer.wipe(),
-                Effect::Persist(batch) => {
-                    self.hand_over(batch);
-                }
+                // Handed over at once.
+                Step::Wipe | Step::Write(_) | Step::Read(_) => {}
             }
         }
     }
 
     fn send(&mut self, request: Request) {
         let (client, port) = (self.client.clone(), self.port.clone());
-        tracing::debug!(path = request.resource.path(), "sending");
+        tracing::debug!(path = request.path, "sending");
         if self.port.is_watched() {
             let line = self.trace.request(&request, clock::now());
             self.show(&line);
@@ -371,10 +372,7 @@ impl Engine {
         let delivery = self.agent.delivery();
         let mut sessions = std::collections::BTreeMap::new();
         for (number, session) in self.agent.sessions() {
-            let media = self
-                .media
-                .entry(number)
-                .or_insert_with(|| Arc::new(session.tracker.media().clone()));
+            let media = self.media.entry(number).or_insert_with(|| session.tracker.media().clone());
             let (queued, opened) = delivery.queued_of(number);
             let view = SessionView {
                 app: session.app.clone(),
@@ -384,7 +382,7 @@ impl Engine {
                 resumed: session.resumed,
                 queued,
                 opened,
-                sid: delivery.sid(session.outbox).map(str::to_owned),
+                sid: delivery.sid(session.log).map(str::to_owned),
             };
             sessions.insert(number, view);
         }
@@ -418,9 +416,9 @@ impl Engine {
 }
 
 /// The store could not keep what these replies promise (api.md 2.9).
-fn refuse_promises(effects: &mut [Effect]) {
-    for effect in effects {
-        if let Effect::Reply(_, result @ Ok(_)) = effect {
+fn refuse_promises(steps: &mut [Step]) {
+    for step in steps {
+        if let Step::Reply(_, result @ Ok(_)) = step {
             let opened = match result {
                 Ok(Reply::Session(number)) => format!(" as session {number}"),
                 _ => String::new(),

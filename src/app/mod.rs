@@ -16,8 +16,10 @@ use self::engine::{Control, Engine};
 use self::writer::{Place, Writer};
 use crate::collector::Client;
 use crate::config::{Config, ConfigError};
-use crate::core::input::{Door, Input};
-use crate::core::{Agent, Birth};
+use crate::core::dialect::Dialects;
+use crate::core::input::Input;
+use crate::core::player::Door;
+use crate::core::{Agent, StartInfo};
 use crate::dbus::{Bus, BusAddress};
 use crate::mpris::Watcher;
 use crate::port::{Port, Said};
@@ -118,14 +120,15 @@ async fn start(
     let bus = Bus::connect(bus, port.clone(), config.settings.limits.clone()).await?;
     let now = clock::now();
     let watch = clock::Watch::new(now, config.require_sync);
-    let birth = Birth {
+    let start = StartInfo {
         bus: bus.id(),
         boot: clock::boot_id().map_err(AppError::BootId)?,
         clock_trusted: watch.trusted(),
         online: true,
         seed: clock::seed(),
+        dialects: Dialects::default(),
     };
-    let agent = Agent::new(config.settings.clone(), stored, birth, now);
+    let agent = Agent::new(config.settings.clone(), stored, start, now);
     let restored: Vec<u32> = agent.sessions().map(|(number, _)| number).collect();
     let watcher = watch_mpris(config, &agent, port.clone()).await;
     // First of all the agent learns whose players are still there; then it may be called.
@@ -163,7 +166,7 @@ async fn watch_mpris(config: &Config, agent: &Agent, port: Port) -> Option<Watch
         .ok()?;
     for (_, session) in agent.sessions().filter(|(_, s)| s.door == Door::Mpris) {
         if let Some(owner) = &session.owner {
-            watcher.adopt(owner, &session.tracker.media().id);
+            watcher.adopt(owner, session.tracker.media().id.as_str());
         }
     }
     Some(watcher)

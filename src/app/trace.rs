@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use serde_json::{Value as Json, json};
 
 use crate::core::Agent;
-use crate::core::effect::{Effect, Request};
-use crate::core::input::{Input, Outcome, RequestId, Target};
+use crate::core::dialect::exchange::{Outcome, Request, RequestId};
+use crate::core::input::{Input, Target};
 use crate::core::time::{BootInstant, Now};
-use crate::core::tracker::event::info_json;
+use crate::core::tracker::info::info_json;
+use crate::core::turn::Turn;
 
 /// Requests on their way, by when they left.
 #[derive(Debug, Default)]
@@ -71,11 +72,11 @@ impl Trace {
 
     fn answer(&mut self, request: RequestId, outcome: &Outcome, now: Now) -> Json {
         let mut line = match outcome {
-            Outcome::Answered { status, message, .. } if message.is_empty() => {
+            Outcome::Answered { status, body, .. } if body.is_empty() => {
                 json!({"status": status})
             }
-            Outcome::Answered { status, message, .. } => {
-                json!({"status": status, "message": message})
+            Outcome::Answered { status, body, .. } => {
+                json!({"status": status, "message": Outcome::message(body)})
             }
             Outcome::Unreachable(why) | Outcome::Unanswered(why) => json!({"error": why}),
         };
@@ -88,22 +89,19 @@ impl Trace {
     /// A request that leaves.
     pub fn request(&mut self, request: &Request, now: Now) -> Json {
         self.left.insert(request.id, now.boot);
+        let body: Json = serde_json::from_str(&request.body).unwrap_or_default();
         json!({
             "what": "hit", "unix_ms": now.wall.0, "id": request.id.0,
-            "path": request.resource.path(), "body": request.body,
+            "path": request.path, "body": body,
         })
     }
 }
 
 /// Adds to an event's line why it was refused, if it was.
-pub(super) fn outcome(line: &mut Json, effects: &[Effect], refused: bool) {
-    let why = effects.iter().find_map(|effect| match effect {
-        Effect::Reply(_, Err(rejected)) => Some(rejected.why.as_str()),
-        _ => None,
-    });
-    match why {
-        Some(why) => line["refused"] = why.into(),
-        None if refused && line.get("refused").is_none() => line["refused"] = "see the log".into(),
-        None => {}
+pub(super) fn outcome(line: &mut Json, turn: &Turn, refused: bool) {
+    match &turn.reply {
+        Some((_, Err(rejected))) => line["refused"] = rejected.why.as_str().into(),
+        _ if refused && line.get("refused").is_none() => line["refused"] = "see the log".into(),
+        _ => {}
     }
 }

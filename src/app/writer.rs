@@ -1,6 +1,7 @@
 //! The store's own thread: batches in order, as many as wait with one barrier, and word when each
 //! is done. The engine never waits for a disk.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
@@ -8,8 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::core::Stored;
-use crate::core::effect::Batch;
+use crate::core::record::{Batch, Durability, Key, Numbered, Read, ReadId, Stored};
 use crate::store::StoreError;
 use crate::store::sled::{self as store, SledStore};
 use crate::system::memory;
@@ -22,21 +22,21 @@ const TIDY_AFTER: Duration = Duration::from_secs(2);
 /// How long a store that could not be written is left alone.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Numbers batches in the order in which they were handed over.
-pub type BatchNumber = u64;
-
 /// Word from the store.
 #[derive(Debug)]
 pub enum Written {
     /// Everything up to this batch has been handed over as its durability says.
-    Done(BatchNumber),
-    /// It could not be written; it is kept and tried again.
-    Failed(BatchNumber, String),
+    Done(u64),
+    /// The batch could not be written; it is kept and tried again.
+    Failed(u64, String),
+    /// Reports that were asked for.
+    Read(ReadId, Numbered),
 }
 
 /// What the store's thread is asked to do.
 enum Job {
-    Write(BatchNumber, Batch),
+    Write(Batch),
+    Read(Read),
     Wipe,
 }
 
@@ -70,7 +70,6 @@ impl Place {
 pub struct Writer {
     jobs: Option<std_mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
-    next: BatchNumber,
     pub written: mpsc::UnboundedReceiver<Written>,
 }
 
@@ -81,17 +80,27 @@ impl Writer {
         let (word, written) = mpsc::unbounded_channel();
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
             let read = store.is_some();
-            let shelf = Shelf { store, place, read, to_delete: false, untidy: TIDY_EVERY };
-            shelf.work(&waiting, &word)
+            let worker = StoreWorker {
+                store,
+                place,
+                read,
+                to_delete: false,
+                untidy: TIDY_EVERY,
+                reads: Vec::new(),
+            };
+            worker.work(&waiting, &word)
         })?;
-        Ok(Writer { jobs: Some(jobs), thread: Some(thread), next: 0, written })
+        Ok(Writer { jobs: Some(jobs), thread: Some(thread), written })
     }
 
-    /// Hands a batch over and gives its number.
-    pub fn hand_over(&mut self, batch: Batch) -> BatchNumber {
-        self.next += 1;
-        self.ask(Job::Write(self.next, batch));
-        self.next
+    /// Hands a batch over.
+    pub fn hand_over(&mut self, batch: Batch) {
+        self.ask(Job::Write(batch));
+    }
+
+    /// Asks for reports; every batch that was handed over before is in them.
+    pub fn read(&mut self, read: Read) {
+        self.ask(Job::Read(read));
     }
 
     /// Deletes everything that is stored or waits to be.
@@ -118,7 +127,7 @@ impl Writer {
 }
 
 /// The store as its thread has it.
-struct Shelf {
+struct StoreWorker {
     store: Option<SledStore>,
     place: Place,
     /// What lies there has been read, so that what is kept belongs on top of it.
@@ -127,16 +136,18 @@ struct Shelf {
     to_delete: bool,
     /// Batches since the last tidying.
     untidy: usize,
+    /// Reads that the store could not answer yet.
+    reads: Vec<Read>,
 }
 
-impl Shelf {
+impl StoreWorker {
     fn work(mut self, waiting: &std_mpsc::Receiver<Job>, word: &mpsc::UnboundedSender<Written>) {
         let mut kept: Vec<Batch> = Vec::new();
         if !self.read && word.send(Written::Failed(0, "it could not be opened".into())).is_err() {
             return;
         }
         loop {
-            let idle = kept.is_empty() && !self.to_delete;
+            let idle = kept.is_empty() && !self.to_delete && self.reads.is_empty();
             let first = match idle {
                 true if self.untidy >= TIDY_FROM => waiting.recv_timeout(TIDY_AFTER),
                 true => waiting.recv().map_err(|_| std_mpsc::RecvTimeoutError::Disconnected),
@@ -151,12 +162,14 @@ impl Shelf {
             let mut next = first.ok();
             while let Some(job) = next {
                 match job {
-                    Job::Write(number, batch) => {
-                        last = number;
+                    Job::Write(batch) => {
+                        last = batch.number;
                         kept.push(batch);
                     }
+                    Job::Read(read) => self.reads.push(read),
                     Job::Wipe => {
                         kept.clear();
+                        self.reads.clear();
                         self.to_delete = true;
                     }
                 }
@@ -169,18 +182,19 @@ impl Shelf {
                 }
                 Err(error) => {
                     // sled does not recover from an error by itself: the next try opens it anew.
-                    // Closing can hang over a full disk, so a thread of its own does it.
-                    if let Some(store) = self.store.take() {
-                        let closing = std::thread::Builder::new().name("closing".into());
-                        if let Err(error) = closing.spawn(move || drop(store)) {
-                            tracing::error!(%error, "the store could not be closed");
-                        }
-                    }
+                    self.close();
                     // Later changes of a key come after earlier ones, so one batch holds them all.
                     squash(&mut kept);
                     Written::Failed(last, error.report())
                 }
             };
+            if !ended
+                && matches!(said, Written::Done(_))
+                && let Err(error) = self.answer_reads(word)
+            {
+                tracing::warn!(error = error.report(), "the store cannot be read; tried again");
+                self.close();
+            }
             if ended || word.send(said).is_err() {
                 return;
             }
@@ -188,6 +202,30 @@ impl Shelf {
                 self.tidy();
             }
         }
+    }
+
+    /// Closing can hang over a full disk, so a thread of its own does it.
+    fn close(&mut self) {
+        if let Some(store) = self.store.take() {
+            let closing = std::thread::Builder::new().name("closing".into());
+            if let Err(error) = closing.spawn(move || drop(store)) {
+                tracing::error!(%error, "the store could not be closed");
+            }
+        }
+    }
+
+    /// Answers what was asked for, after everything that was handed over before.
+    fn answer_reads(&mut self, word: &mpsc::UnboundedSender<Written>) -> Result<(), StoreError> {
+        while let Some(read) = self.reads.first().copied() {
+            let store = match self.store.take() {
+                Some(store) => store,
+                None => self.open()?,
+            };
+            let reports = self.store.insert(store).read(&read)?;
+            self.reads.remove(0);
+            let _ = word.send(Written::Read(read.id, reports));
+        }
+        Ok(())
     }
 
     fn apply(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
@@ -228,11 +266,22 @@ impl Shelf {
 /// Keeps only the newest change of each key, so that a store that stays away costs no more memory
 /// than its own size.
 fn squash(kept: &mut Vec<Batch>) {
-    let mut newest = std::collections::BTreeMap::new();
-    let mut durability = crate::core::effect::Durability::Flushed;
+    let mut newest = BTreeMap::new();
+    let mut whole =
+        Batch { number: 0, changes: Vec::new(), gone: Vec::new(), durability: Durability::Flushed };
     for batch in kept.drain(..) {
-        durability = durability.max(batch.durability);
+        whole.number = batch.number;
+        whole.durability = whole.durability.max(batch.durability);
         newest.extend(batch.changes);
+        for gone in batch.gone {
+            let all = Key::Report(gone.log, gone.from)..Key::Report(gone.log, gone.to);
+            let keys: Vec<Key> = newest.range(all).map(|(key, _)| key.clone()).collect();
+            for key in keys {
+                newest.remove(&key);
+            }
+            whole.gone.push(gone);
+        }
     }
-    kept.push(Batch { changes: newest.into_iter().collect(), durability });
+    whole.changes = newest.into_iter().collect();
+    kept.push(whole);
 }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::log::{Log, Record};
 use super::server::{Options, Shared, State, rules_from_json, serve_shared};
+use crate::sim::CollectorModel as _;
 use crate::sim::backend::Rule;
 
 /// A bench collector on its own thread, for tests in this process. It stops when dropped.

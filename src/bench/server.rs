@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::log::{Lines, Log, Record};
+use crate::sim::CollectorModel as _;
 use crate::sim::backend::{Backend, Endpoint, Judgement, Outcome, Plan, Rule, route};
 use crate::sim::validate;
 

@@ -1,4 +1,4 @@
-//! The Media Collection API over HTTP (spec 1): a request out, what became of it back.
+//! Requests of any dialect over HTTP: a request out, what became of it back.
 
 mod tls;
 
@@ -7,11 +7,10 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 
 use crate::config::CollectorConfig;
-use crate::core::effect::Request;
-use crate::core::input::{Outcome, RetryAfter};
+use crate::core::dialect::exchange::{MOST_ANSWER_BYTES, Outcome, Request, RetryAfter};
 use crate::core::time::WallTime;
 
-/// How much of an answer's body is read for the log.
+/// How much of the body is read of an answer that says no, for the log.
 const MESSAGE_BYTES: usize = 512;
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 
@@ -60,12 +59,12 @@ impl Client {
 
     /// Carries out one request. Never fails: what went wrong is the outcome.
     pub async fn send(&self, request: &Request) -> Outcome {
-        let url = format!("{}{}", self.base, request.resource.path());
+        let url = format!("{}{}", self.base, request.path);
         let sent = self
             .http
             .post(url)
             .header(CONTENT_TYPE, "application/json")
-            .body(request.body.to_string())
+            .body(request.body.clone())
             .send()
             .await;
         match sent {
@@ -74,11 +73,12 @@ impl Client {
                 let location = text(answer.headers(), &LOCATION);
                 let retry_after =
                     text(answer.headers(), &RETRY_AFTER).as_deref().and_then(retry_after);
-                let message = match status {
-                    200..=299 => String::new(),
-                    _ => beginning(answer).await,
+                let body = match (status, request.reads_answer) {
+                    (_, true) => beginning(answer, MOST_ANSWER_BYTES).await,
+                    (200..=299, false) => String::new(),
+                    _ => beginning(answer, MESSAGE_BYTES).await,
                 };
-                Outcome::Answered { status, location, retry_after, message }
+                Outcome::Answered { status, location, retry_after, body }
             }
             // Nothing has left the box, so it is safe to try again.
             Err(error) if error.is_connect() || error.is_builder() => {
@@ -93,18 +93,17 @@ fn text(headers: &HeaderMap, name: &reqwest::header::HeaderName) -> Option<Strin
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// The first bytes of a body, for the log; an endless one is cut off.
-async fn beginning(mut answer: reqwest::Response) -> String {
+/// The first bytes of a body; an endless one is cut off.
+async fn beginning(mut answer: reqwest::Response, most: usize) -> String {
     let mut bytes = Vec::new();
-    while bytes.len() < MESSAGE_BYTES {
+    while bytes.len() < most {
         match answer.chunk().await {
-            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk[..chunk.len().min(most)]),
             _ => break,
         }
     }
-    bytes.truncate(MESSAGE_BYTES);
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    String::from_utf8_lossy(&bytes).chars().map(printable).collect()
+    bytes.truncate(most);
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// `Retry-After` as seconds or as an HTTP date; `None` for anything else.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::schema::{self, Schema};
 use super::{CollectorConfig, Config, ConfigError, MprisBus, MprisConfig, StoreConfig};
-use crate::core::settings::{Consent, Settings};
+use crate::core::settings::{CollectorSettings, Consent, Settings};
 use crate::core::time::Span;
 
 /// The longest span a key may hold: a hundred years.
@@ -119,6 +119,8 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     c.span("store.flush_seconds", schema.store.flush_seconds, 0.1, &mut s.flush_interval)?;
     limits(&c, schema.limits, &mut s)?;
     let collector = collector(&c, schema.collector, connect, timeout)?;
+    let url = collector.url.clone().unwrap_or_default();
+    s.collectors = vec![CollectorSettings { url, ..CollectorSettings::default() }];
     let store = StoreConfig {
         path: schema.store.path.unwrap_or_else(|| "/var/lib/playheadd".into()),
         max_bytes: schema.store.max_bytes.unwrap_or(16 << 20),

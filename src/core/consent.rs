@@ -1,9 +1,10 @@
 //! What the viewer allows (api.md 2.10, spec 3.11).
 
 use super::Agent;
-use super::effect::{CloseReason, Durability, Effect};
+use super::record::Durability;
 use super::settings::Consent;
 use super::time::Now;
+use super::turn::CloseReason;
 
 impl Agent {
     pub(super) fn set_consent(&mut self, consent: Consent, now: Now) {
@@ -29,9 +30,9 @@ impl Agent {
         }
         self.delivery.forget();
         self.resume = Default::default();
-        self.ledger = Default::default();
+        self.ledger.forget();
         self.meta.installation = self.delivery.fresh_id();
-        self.effects.insert(0, Effect::Wipe);
+        self.wipe = true;
         tracing::info!("the viewer has opted out: everything was deleted");
     }
 }

@@ -1,36 +1,15 @@
 //! Everything that can happen, in one enum: the front door of the core.
 
+use super::dialect::exchange::{Outcome, RequestId};
+use super::player::{Door, PlayerId};
+use super::record::{Numbered, ReadId};
 use super::settings::{Consent, Settings};
-use super::time::WallTime;
-use super::tracker::event::{EventName, Info};
+use super::tracker::event::EventName;
+use super::tracker::info::Info;
 
 /// Names a call that waits for its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u64);
-
-/// Names a request that is on its way to the collector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RequestId(pub u64);
-
-/// One player: a bus connection, and which of its players (an object path for signals, the
-/// `instance` info key for methods).
-#[derive(
-    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-pub struct PlayerId {
-    /// Unique bus name of the connection.
-    pub sender: String,
-    pub instance: String,
-}
-
-/// The way a player talks to us. A player uses one door (api.md 1.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Door {
-    Method,
-    Signal,
-    Mpris,
-}
 
 /// A session as the caller names it.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,30 +47,6 @@ impl Lifecycle {
             _ => None,
         }
     }
-}
-
-/// What became of a request (spec 1.1).
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// The collector answered.
-    Answered {
-        status: u16,
-        location: Option<String>,
-        retry_after: Option<RetryAfter>,
-        /// The beginning of the body, for the log.
-        message: String,
-    },
-    /// Nothing reached the collector: name, connect or TLS failure.
-    Unreachable(String),
-    /// The request may have been received: a timeout or a lost connection after it was sent.
-    Unanswered(String),
-}
-
-/// Both forms of the `Retry-After` header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RetryAfter {
-    Seconds(u64),
-    Date(WallTime),
 }
 
 /// Everything that can happen.
@@ -158,6 +113,15 @@ pub enum Input {
     Answer {
         request: RequestId,
         outcome: Outcome,
+    },
+    /// Every batch up to this number is in the store.
+    Written {
+        batch: u64,
+    },
+    /// What the agent wanted to read; fewer than it asked for are all there are.
+    Read {
+        id: ReadId,
+        reports: Numbered,
     },
     /// The network manager says whether there is a network.
     Network {

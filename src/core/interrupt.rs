@@ -1,29 +1,13 @@
 //! Background, sleep and players that are gone: paused at once, ended when the grace has run out
 //! (spec 4, api.md 2.3, 2.4).
 
-use serde::{Deserialize, Serialize};
-
 use super::Agent;
-use super::effect::{CloseReason, Durability, Notice};
-use super::input::{Lifecycle, PlayerId};
+use super::input::Lifecycle;
+use super::player::PlayerId;
+use super::record::{Cause, Durability, Interrupt};
 use super::time::{BootInstant, Now};
-use super::tracker::{Desk, Phase};
-
-/// What interrupted a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Cause {
-    Sleep,
-    Background,
-    Vanished,
-}
-
-/// An interrupt and when it ends the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interrupt {
-    pub cause: Cause,
-    /// `None`: never, or the session has ended already.
-    pub until: Option<BootInstant>,
-}
+use super::tracker::{Phase, TrackerContext};
+use super::turn::{CloseReason, Notice};
 
 impl Agent {
     /// What an application manager says, matched to sessions by application.
@@ -33,7 +17,7 @@ impl Agent {
         for number in of_app {
             let Some(session) = self.sessions.get_mut(&number) else { continue };
             match state {
-                Lifecycle::Background if session.tracker.media.background_playback => {}
+                Lifecycle::Background if session.tracker.media().background_playback => {}
                 Lifecycle::Background => self.interrupt(number, Cause::Background, now.boot, now),
                 Lifecycle::Foreground => self.back(number, Cause::Background, now),
                 Lifecycle::Stopped => {
@@ -81,10 +65,11 @@ impl Agent {
             }
             _ => Interrupt { cause, until },
         });
-        let mut hits = Vec::new();
-        session.tracker.interrupt(at, &mut Desk { settings: &self.settings, hits: &mut hits });
+        let mut reports = Vec::new();
+        let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
+        session.tracker.interrupt(at, &mut out);
         session.dirty = true;
-        self.submit(number, hits, now);
+        self.submit(number, reports, now);
         self.ledger.want(Durability::Flushed);
     }
 
@@ -110,12 +95,11 @@ impl Agent {
             self.end_at(number, CloseReason::Vanished, due, now);
             return;
         }
-        let mut hits = Vec::new();
-        session
-            .tracker
-            .end_interrupted(due, &mut Desk { settings: &self.settings, hits: &mut hits });
+        let mut reports = Vec::new();
+        let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
+        session.tracker.end_interrupted(due, &mut out);
         session.dirty = true;
-        self.submit(number, hits, now);
+        self.submit(number, reports, now);
         self.keep_point(number, false, due, now);
         self.announce(Notice::Closed(number, CloseReason::Background));
     }

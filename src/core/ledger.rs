@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::effect::{Batch, Durability, Key, Record};
+use super::record::{Batch, Durability, Key, Record, ReportRange};
 use super::time::{BootInstant, Span};
 
 #[derive(Debug)]
@@ -18,21 +18,21 @@ struct Change {
 #[derive(Debug, Default)]
 pub struct Ledger {
     changes: BTreeMap<Key, Change>,
+    gone: Vec<ReportRange>,
     wanted: Option<Durability>,
     /// When what waits must go at the latest.
     due: Option<BootInstant>,
+    /// The number of the last batch.
+    last: u64,
 }
 
 impl Ledger {
     pub fn put(&mut self, key: Key, record: Record) {
-        // Only hits are written once and deleted once; of any other key nobody knows.
-        let fresh = matches!(key, Key::Hit(..)) && !self.changes.contains_key(&key);
-        self.changes.insert(key, Change { record: Some(record), fresh });
-    }
-
-    /// Writes what was deleted a moment ago; the store may not have heard of that yet.
-    pub fn put_back(&mut self, key: Key, record: Record) {
-        let fresh = self.changes.get(&key).is_some_and(|change| change.fresh);
+        // Only reports are written once and deleted once; of any other key nobody knows.
+        let fresh = match self.changes.get(&key) {
+            Some(change) => change.fresh,
+            None => matches!(key, Key::Report(..)),
+        };
         self.changes.insert(key, Change { record: Some(record), fresh });
     }
 
@@ -41,14 +41,31 @@ impl Ledger {
         self.changes.contains_key(key)
     }
 
-    /// True when the store may hold the key, so that somebody could depend on the deletion.
-    pub fn delete(&mut self, key: Key) -> bool {
+    /// The record that waits to be written under a key.
+    pub fn waiting_mut(&mut self, key: &Key) -> Option<&mut Record> {
+        self.changes.get_mut(key)?.record.as_mut()
+    }
+
+    pub fn delete(&mut self, key: Key) {
         if self.changes.get(&key).is_some_and(|change| change.fresh) {
             self.changes.remove(&key);
-            return false;
+        } else {
+            self.changes.insert(key, Change { record: None, fresh: false });
         }
-        self.changes.insert(key, Change { record: None, fresh: false });
-        true
+    }
+
+    /// Deletes reports, whether they are stored or wait to be.
+    pub fn delete_reports(&mut self, range: ReportRange) {
+        if range.from >= range.to {
+            return;
+        }
+        let (first, end) = (Key::Report(range.log, range.from), Key::Report(range.log, range.to));
+        let waiting: Vec<Key> =
+            self.changes.range(first..end).map(|(key, _)| key.clone()).collect();
+        for key in waiting {
+            self.changes.remove(&key);
+        }
+        self.gone.push(range);
     }
 
     /// Somebody's reply or request depends on what is written here.
@@ -70,28 +87,59 @@ impl Ledger {
         self.wanted.or_else(|| self.due.filter(|due| *due <= now).map(|_| Durability::Flushed))
     }
 
+    /// The next batch; `None` when nothing has changed.
     pub fn take(&mut self, durability: Durability) -> Option<Batch> {
         self.wanted = None;
         self.due = None;
-        let changes: Vec<_> =
-            std::mem::take(&mut self.changes).into_iter().map(|(key, c)| (key, c.record)).collect();
-        (!changes.is_empty()).then_some(Batch { changes, durability })
+        if self.changes.is_empty() && self.gone.is_empty() {
+            return None;
+        }
+        self.last += 1;
+        let changes = std::mem::take(&mut self.changes);
+        let changes = changes.into_iter().map(|(key, change)| (key, change.record)).collect();
+        let gone = std::mem::take(&mut self.gone);
+        Some(Batch { number: self.last, changes, gone, durability })
+    }
+
+    /// Forgets everything that waits; the numbers of batches go on.
+    pub fn forget(&mut self) {
+        *self = Ledger { last: self.last, ..Ledger::default() };
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tracker::hit::{Detail, Hit, HitKind};
+    use super::super::record::StoredReport;
+    use super::super::report::{Report, What};
     use super::*;
 
+    fn ping() -> Record {
+        let report = Report::new(What::Ping, BootInstant(0), 0.0);
+        Record::Report(StoredReport { report, recorded_at: None })
+    }
+
     #[test]
-    fn a_hit_that_was_never_written_leaves_no_trace() {
+    fn a_report_that_was_never_written_leaves_no_trace() {
         let mut ledger = Ledger::default();
-        let hit = Hit::new(HitKind::Ping, BootInstant(0), 0.0, Detail::default());
-        ledger.put(Key::Hit(1, 1), Record::Hit(hit));
-        ledger.delete(Key::Hit(1, 1));
+        ledger.put(Key::Report(1, 1), ping());
+        ledger.delete(Key::Report(1, 1));
         assert_eq!(ledger.take(Durability::Flushed), None);
-        ledger.delete(Key::Hit(1, 2));
-        assert_eq!(ledger.take(Durability::Flushed).unwrap().changes.len(), 1);
+        ledger.delete(Key::Report(1, 2));
+        let batch = ledger.take(Durability::Flushed).unwrap();
+        assert_eq!((batch.number, batch.changes.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_range_takes_what_waits_with_it() {
+        let mut ledger = Ledger::default();
+        for n in 1..=4 {
+            ledger.put(Key::Report(1, n), ping());
+        }
+        ledger.put(Key::Report(2, 1), ping());
+        ledger.delete_reports(ReportRange { log: 1, from: 0, to: 4 });
+        let batch = ledger.take(Durability::Flushed).unwrap();
+        let left: Vec<_> = batch.changes.into_iter().map(|(key, _)| key).collect();
+        assert_eq!(left, [Key::Report(1, 4), Key::Report(2, 1)]);
+        assert_eq!(batch.gone.len(), 1);
     }
 }

@@ -1,42 +1,50 @@
 //! Everything that decides: what is legal, when a ping is due, what a 410 means, whether this is
 //! a resume, what must be on disk before a reply. No async, no sockets, no files, no clock and no
-//! chance of its own: inputs in, effects out.
+//! chance of its own: inputs in, turns out.
 //!
-//! Inside: `time, clock <- tracker <- delivery <- the rest <- mod`. From outside, `input` and
-//! `effect` are the doors.
+//! Inside: `time, clock, settings <- report <- tracker <- dialect, record <- delivery <- the rest
+//! <- mod`. From outside, `input` and `turn` are the doors.
 
 pub mod clock;
 mod consent;
+pub mod context;
 pub mod delivery;
-pub mod effect;
+pub mod dialect;
 pub mod input;
 pub mod interrupt;
 mod ledger;
+pub mod media;
+pub mod player;
+pub mod record;
 pub mod rejected;
+pub mod report;
 mod restart;
 pub mod resume;
 pub mod sessions;
 pub mod settings;
 pub mod time;
 pub mod tracker;
+pub mod turn;
 mod warnings;
 
 use std::collections::{BTreeMap, HashMap};
 
-pub use restart::Stored;
-
 use self::clock::BootId;
 use self::delivery::backoff::Chance;
-use self::delivery::{Clerk, Counters, Delivery, Gates};
-use self::effect::{Effect, Key, Meta, Record, Reply};
-use self::input::{CallId, Input, PlayerId};
+use self::delivery::log::Changed;
+use self::delivery::{Counters, Delivery, DeliveryContext, Gates};
+use self::dialect::Dialects;
+use self::input::{CallId, Input};
 use self::ledger::Ledger;
+use self::player::PlayerId;
+use self::record::{Durability, Key, Meta, Record, ResumePoint, Stored};
 use self::rejected::Rejected;
-use self::resume::{Moment, ResumePoint, ResumePoints};
-use self::sessions::Session;
+use self::resume::{Moment, ResumePoints};
+use self::sessions::{Moved, Session};
 use self::settings::{Consent, Settings};
 use self::time::{BootInstant, Now};
-use self::tracker::Desk;
+use self::tracker::TrackerContext;
+use self::turn::{Notice, Reply, Turn};
 use self::warnings::Warnings;
 
 /// The whole agent, without a single contact to the outside.
@@ -49,7 +57,9 @@ pub struct Agent {
     resume: ResumePoints,
     ledger: Ledger,
     meta: Meta,
-    effects: Vec<Effect>,
+    /// Everything that is stored is to be deleted.
+    wipe: bool,
+    notices: Vec<Notice>,
     /// Restored, and waiting for word of whose players are still there; no timer runs.
     recovering: bool,
     /// When the restored sessions were last written.
@@ -60,9 +70,9 @@ pub struct Agent {
     warnings: Warnings,
 }
 
-/// What an agent is told when it comes to life.
+/// What an agent is told when it starts.
 #[derive(Debug, Clone)]
-pub struct Birth {
+pub struct StartInfo {
     pub boot: BootId,
     /// The life of the bus in which unique names mean anything.
     pub bus: String,
@@ -70,6 +80,8 @@ pub struct Birth {
     pub online: bool,
     /// Where its chance comes from.
     pub seed: u64,
+    /// The protocols that it speaks.
+    pub dialects: Dialects,
 }
 
 /// What an operator wants to see in one look (api.md 1.3).
@@ -85,15 +97,15 @@ pub struct Status {
 
 impl Agent {
     /// An agent on what a store holds. `Input::Recovered` has to be its first input.
-    pub fn new(settings: Settings, stored: Stored, birth: Birth, now: Now) -> Agent {
-        let mut chance = Chance::new(birth.seed);
+    pub fn new(settings: Settings, stored: Stored, start: StartInfo, now: Now) -> Agent {
+        let mut chance = Chance::new(start.seed);
         let old = stored.meta.clone();
         let old_budget = old.as_ref().map(|m| m.budget).unwrap_or_default();
         let meta = Meta {
-            boot: birth.boot.clone(),
-            bus: birth.bus.clone(),
+            boot: start.boot.clone(),
+            bus: start.bus.clone(),
             next_session: old.as_ref().map_or(1, |m| m.next_session),
-            next_outbox: old.as_ref().map_or(1, |m| m.next_outbox),
+            next_log: old.as_ref().map_or(1, |m| m.next_log),
             next_rejected: old.as_ref().map_or(1, |m| m.next_rejected),
             consent: old.as_ref().and_then(|m| m.consent),
             installation: old.map_or_else(|| chance.hex128(), |m| m.installation),
@@ -102,19 +114,20 @@ impl Agent {
         };
         let gates = Gates {
             consent: false,
-            clock_trusted: birth.clock_trusted,
-            online: birth.online,
+            clock_trusted: start.clock_trusted,
+            online: start.online,
             metered: false,
         };
         let mut agent = Agent {
             settings,
             sessions: BTreeMap::new(),
             players: HashMap::new(),
-            delivery: Delivery::new(birth.boot.clone(), gates, chance),
+            delivery: Delivery::new(start.boot.clone(), gates, chance, start.dialects.clone()),
             resume: ResumePoints::default(),
             ledger: Ledger::default(),
             meta,
-            effects: Vec::new(),
+            wipe: false,
+            notices: Vec::new(),
             recovering: true,
             recorded: BTreeMap::new(),
             rejected_events: 0,
@@ -123,8 +136,8 @@ impl Agent {
         };
         agent.delivery.budget = agent.meta.budget;
         agent.apply_settings();
-        agent.restore(stored, &birth, now);
-        if birth.clock_trusted {
+        agent.restore(stored, &start, now);
+        if start.clock_trusted {
             agent.clock(true, now);
         }
         agent
@@ -133,7 +146,7 @@ impl Agent {
     /// One thing that happened, and everything that follows from it, in order. Timers that were
     /// due before `now` run first; those due at `now` wait for `Input::Tick`, so that everything
     /// else of the same instant comes before them (api.md 2.11).
-    pub fn handle(&mut self, input: Input, now: Now) -> Vec<Effect> {
+    pub fn handle(&mut self, input: Input, now: Now) -> Turn {
         let tick = matches!(input, Input::Tick);
         if matches!(input, Input::Wake) {
             self.catch_up(now);
@@ -142,13 +155,12 @@ impl Agent {
             let until = if tick { now.boot } else { now.boot - time::Span::millis(1) };
             self.run_timers(until, now);
         }
-        let reply = self.take(input, now);
+        let mut turn = Turn { reply: self.take(input, now), ..Turn::default() };
         if tick {
-            let (delivery, mut clerk) = self.delivery_desk();
-            let requests = delivery.pump(now, &mut clerk);
-            self.effects.extend(requests.into_iter().map(Effect::Send));
+            let (delivery, mut ctx) = self.delivery_context();
+            turn.requests = delivery.pump(now, &mut ctx);
         }
-        self.finish(reply, now)
+        self.finish(turn, now)
     }
 
     /// When `Input::Tick` is due at the latest; in the past when something can be done now.
@@ -249,15 +261,22 @@ impl Agent {
                 answer(call, Ok(Reply::Done))
             }
             Input::Answer { request, outcome } => {
-                let (delivery, mut clerk) = self.delivery_desk();
-                let beat = delivery.answer(request, &outcome, now, &mut clerk);
-                if let Some(session) = beat.and_then(|number| self.sessions.get_mut(&number)) {
-                    session.beat = true;
-                }
+                let (delivery, mut ctx) = self.delivery_context();
+                delivery.answer(request, &outcome, now, &mut ctx);
                 if self.meta.next_rejected != self.written_rejected {
                     self.written_rejected = self.meta.next_rejected;
                     self.write_meta();
                 }
+                self.ledger.wait(now.boot, self.settings.flush_interval);
+                None
+            }
+            Input::Written { batch } => {
+                self.delivery.written(batch);
+                None
+            }
+            Input::Read { id, reports } => {
+                let (delivery, mut ctx) = self.delivery_context();
+                delivery.read(id, reports, now, &mut ctx);
                 self.ledger.wait(now.boot, self.settings.flush_interval);
                 None
             }
@@ -302,26 +321,22 @@ impl Agent {
         }
     }
 
-    /// Persist before send before reply before announcement.
-    fn finish(
-        &mut self,
-        reply: Option<(CallId, Result<Reply, Rejected>)>,
-        now: Now,
-    ) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        if matches!(self.effects.first(), Some(Effect::Wipe)) {
-            effects.push(self.effects.remove(0));
+    /// What has gathered becomes the turn.
+    fn finish(&mut self, mut turn: Turn, now: Now) -> Turn {
+        for session in self.delivery.released() {
+            self.forget_media(session);
         }
+        turn.wipe = std::mem::take(&mut self.wipe);
         if let Some(durability) = self.ledger.urgent(now.boot) {
-            self.write_dirty(now);
-            effects.extend(self.ledger.take(durability).map(Effect::Persist));
+            self.write_changed(now);
+            turn.batch = self.ledger.take(durability);
         }
-        effects.append(&mut self.effects);
-        let after_sends = effects.iter().position(|e| matches!(e, Effect::Announce(_)));
-        if let Some((call, result)) = reply {
-            effects.insert(after_sends.unwrap_or(effects.len()), Effect::Reply(call, result));
+        if let Some(batch) = &turn.batch {
+            self.delivery.handing_over(batch.number);
         }
-        effects
+        turn.reads = self.delivery.wanted_reads();
+        turn.notices = std::mem::take(&mut self.notices);
+        turn
     }
 
     fn run_timers(&mut self, until: BootInstant, now: Now) {
@@ -347,7 +362,7 @@ impl Agent {
             session.tracker.catch_up(now.boot, &self.settings);
         }
         self.write_all();
-        self.ledger.want(effect::Durability::Synced);
+        self.ledger.want(Durability::Synced);
     }
 
     fn run_tracker(&mut self, number: u32, until: BootInstant, now: Now) {
@@ -355,28 +370,28 @@ impl Agent {
         if session.tracker.deadline(&self.settings).is_none_or(|due| due > until) {
             return;
         }
-        let mut hits = Vec::new();
+        let mut reports = Vec::new();
         let open = session.tracker.phase();
-        session.tracker.tick(until, &mut Desk { settings: &self.settings, hits: &mut hits });
+        let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
+        session.tracker.tick(until, &mut out);
         let dormant = session.tracker.phase() == tracker::Phase::Dormant;
         let close = open == tracker::Phase::Open && dormant;
-        // What a ping changes, `submit` knows.
-        session.dirty |= close || hits.is_empty();
+        // `submit` marks what a ping changed.
+        session.dirty |= close || reports.is_empty();
         let orphan = session.owner.is_none();
-        self.submit(number, hits, now);
+        self.submit(number, reports, now);
         self.ledger.wait(now.boot, self.settings.flush_interval);
         if close && orphan {
             // Nobody is left who could revive it.
-            self.close(number, effect::CloseReason::Vanished, now);
+            self.close(number, turn::CloseReason::Vanished, now);
         } else if close {
             self.keep_point(number, false, now.boot, now);
-            self.announce(effect::Notice::Closed(number, effect::CloseReason::Idle));
+            self.announce(Notice::Closed(number, turn::CloseReason::Idle));
         }
     }
 
     fn clock(&mut self, trusted: bool, now: Now) {
-        let (delivery, mut clerk) = self.delivery_desk();
-        delivery.clock(trusted, now, &mut clerk);
+        self.delivery.clock(trusted, now);
         self.ledger.wait(now.boot, self.settings.flush_interval);
     }
 
@@ -387,14 +402,21 @@ impl Agent {
         self.delivery.gates.consent = self.consent() == Consent::In;
     }
 
-    fn delivery_desk(&mut self) -> (&mut Delivery, Clerk<'_>) {
-        let clerk = Clerk {
+    fn delivery_context(&mut self) -> (&mut Delivery, DeliveryContext<'_>) {
+        let ctx = DeliveryContext {
             settings: &self.settings,
             ledger: &mut self.ledger,
             next_rejected: &mut self.meta.next_rejected,
-            next_outbox: &mut self.meta.next_outbox,
+            next_log: &mut self.meta.next_log,
         };
-        (&mut self.delivery, clerk)
+        (&mut self.delivery, ctx)
+    }
+
+    /// What is played in a session is kept as long as the session or a log of it is there.
+    fn forget_media(&mut self, session: u32) {
+        if !self.sessions.contains_key(&session) && !self.delivery.has_log_of(session) {
+            self.ledger.delete(Key::Media(session));
+        }
     }
 
     fn moment(&self, now: Now) -> Moment<'_> {
@@ -405,7 +427,8 @@ impl Agent {
         self.ledger.put(Key::Meta, Record::Meta(self.meta.clone()));
     }
 
-    fn write_dirty(&mut self, now: Now) {
+    /// Puts everything that has changed into the ledger.
+    fn write_changed(&mut self, now: Now) {
         if self.meta.budget != self.delivery.budget {
             self.meta.budget = self.delivery.budget;
             self.write_meta();
@@ -415,16 +438,43 @@ impl Agent {
                 continue;
             }
             let dirty = std::mem::take(&mut session.dirty);
-            // Of two records of one instant that of the heartbeat counts: it must be the later one.
-            let covered = dirty && session.pulsed == now.boot;
-            if std::mem::take(&mut session.beat) || covered {
-                session.pulsed = now.boot;
-                let pulse = self.delivery.pulse(session.outbox, session.tracker.beat(), now);
-                self.ledger.put(Key::Pulse(*number), Record::Pulse(pulse));
-            }
-            if dirty {
-                let record = Record::Session(Box::new(session.record(now)));
+            let moved = std::mem::take(&mut session.moved);
+            let log = self.delivery.log_mut(session.log);
+            let next = log.as_ref().map_or(0, |log| log.summary.next);
+            if dirty || (moved != Moved::No && log.is_none()) {
+                let stamp = session.stamp(next, now);
+                let record = Record::Session(Box::new(session.record(stamp)));
                 self.ledger.put(Key::Session(*number), record);
+                continue;
+            }
+            let Some(log) = log else { continue };
+            // An offline heartbeat is one record: the report tells when it was stored.
+            if let Moved::Ping(report) = moved
+                && log.changed == Changed::Nothing
+                && let Some(Record::Report(stored)) =
+                    self.ledger.waiting_mut(&Key::Report(session.log, report))
+            {
+                stored.recorded_at = Some(now.boot);
+                session.recorded_by_report = true;
+            } else if moved != Moved::No
+                || log.changed == Changed::Progress
+                || (log.changed == Changed::Everything && session.recorded_by_report)
+            {
+                // The record of the log will not tell of pings that stood for the position.
+                log.change(Changed::Progress);
+                session.recorded_by_report = false;
+                log.position = Some((session.stamp(next, now), session.tracker.heartbeat()));
+            }
+        }
+        for (key, log) in self.delivery.logs_mut() {
+            let changed = std::mem::replace(&mut log.changed, Changed::Nothing);
+            if changed == Changed::Everything {
+                let record = Record::Log(Box::new(log.record()));
+                self.ledger.put(Key::Log(*key), record);
+            }
+            if changed == Changed::Progress || log.position.is_some() {
+                let record = Record::Heartbeat(Box::new(log.heartbeat()));
+                self.ledger.put(Key::Heartbeat(*key), record);
             }
         }
     }

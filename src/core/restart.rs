@@ -1,72 +1,43 @@
 //! After a crash, a reboot or an update: the agent as it was (api.md 2.5).
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use super::clock::BootId;
-use super::delivery::outbox::{Accepted, Line, Outbox};
-use super::effect::{CloseReason, Durability, Key, Meta};
-use super::input::Door;
-use super::resume::ResumePoint;
-use super::sessions::{Pulse, Session, SessionRecord};
+use super::media::MediaInfo;
+use super::player::Door;
+use super::record::{
+    Durability, HeartbeatRecord, Key, LogRecord, Numbered, ReportRange, ResumePoint, Stamp, Stored,
+    StoredReport,
+};
+use super::report::Kind;
+use super::sessions::{Moved, Session};
 use super::settings::Settings;
 use super::time::{BootInstant, Now, Span};
-use super::tracker::hit::Hit;
-use super::tracker::media::MediaInfo;
-use super::tracker::{Desk, Tracker};
-use super::{Agent, Birth};
-
-/// Everything that a store holds when the agent starts.
-#[derive(Debug, Default)]
-pub struct Stored {
-    pub meta: Option<Meta>,
-    pub media: Vec<(u32, MediaInfo)>,
-    pub sessions: Vec<(u32, SessionRecord)>,
-    pub pulses: Vec<(u32, Pulse)>,
-    pub starts: Vec<(u64, Hit)>,
-    pub outboxes: Vec<(u64, Line)>,
-    /// In the order of their numbers.
-    pub hits: Vec<(u64, u64, Hit)>,
-    pub points: Vec<(String, String, ResumePoint)>,
-    pub rejected: usize,
-}
-
-impl Stored {
-    /// Puts what heartbeats have changed on top of what they changed it in.
-    fn take_pulses(&mut self) {
-        for (number, pulse) in std::mem::take(&mut self.pulses) {
-            let session = self.sessions.iter_mut().find(|(n, _)| *n == number);
-            if let Some((_, session)) = session
-                && session.recorded_at <= pulse.recorded_at
-            {
-                session.recorded_at = pulse.recorded_at;
-                session.tracker.take_beat(pulse.beat);
-            }
-            let line = self.outboxes.iter_mut().find(|(key, _)| *key == pulse.outbox);
-            if let Some((_, line)) = line
-                && line.sid.is_some()
-                && line.last_ts < pulse.last_ts
-            {
-                line.last_ts = pulse.last_ts;
-                line.accepted = pulse.accepted;
-            }
-        }
-    }
-}
+use super::tracker::{Position, Tracker, TrackerContext};
+use super::turn::CloseReason;
+use super::{Agent, StartInfo};
 
 impl Agent {
     /// Takes over what was stored. Sessions wait for `Input::Recovered`, which says whose players
     /// are still there; those of an earlier boot end here.
-    pub(super) fn restore(&mut self, mut stored: Stored, birth: &Birth, now: Now) {
-        stored.take_pulses();
+    pub(super) fn restore(&mut self, stored: Stored, start: &StartInfo, now: Now) {
         let earlier = stored.meta.as_ref().map(|m| (m.boot.clone(), m.clean_stop));
-        let same_bus = stored.meta.as_ref().is_some_and(|m| m.bus == birth.bus);
-        let same_boot = earlier.as_ref().is_some_and(|(boot, _)| *boot == birth.boot);
+        let same_bus = stored.meta.as_ref().is_some_and(|m| m.bus == start.bus);
+        let same_boot = earlier.as_ref().is_some_and(|(boot, _)| *boot == start.boot);
         for (app, media_id, point) in stored.points {
             self.resume.restore(app, media_id, point);
         }
-        self.restore_outboxes(stored.starts, stored.outboxes, stored.hits);
-        let mut media: std::collections::BTreeMap<u32, MediaInfo> =
-            stored.media.into_iter().collect();
+        let media: BTreeMap<u32, Arc<MediaInfo>> =
+            stored.media.into_iter().map(|(number, media)| (number, Arc::new(media))).collect();
+        let heartbeats: BTreeMap<u64, HeartbeatRecord> = stored.heartbeats.into_iter().collect();
+        let newest: BTreeMap<u64, Numbered> = stored.newest.into_iter().collect();
+        self.restore_logs(stored.logs, &heartbeats, &newest, &media);
+        if !same_boot {
+            self.delivery.forget_waits();
+        }
         for (number, record) in stored.sessions {
-            let Some(media) = media.remove(&number) else {
+            let Some(media) = media.get(&number) else {
                 tracing::warn!(
                     session = number,
                     "a stored session has lost its media info; dropped"
@@ -74,21 +45,26 @@ impl Agent {
                 self.ledger.delete(Key::Session(number));
                 continue;
             };
-            let recorded_at = record.recorded_at;
             let mut session = Session {
                 app: record.app,
                 door: record.door,
                 owner: record.owner,
                 tracker: record.tracker,
-                outbox: record.outbox,
+                log: record.log,
                 interrupt: record.interrupt,
                 resumed: record.resumed,
                 silent: false,
                 dirty: false,
-                beat: false,
-                pulsed: BootInstant(i64::MIN),
+                moved: Moved::No,
+                recorded_by_report: true,
+                revision: 0,
             };
-            session.tracker.media = media;
+            session.tracker.set_media(media.clone());
+            let recorded_at = session.restore_position(
+                record.stamp,
+                heartbeats.get(&record.log).and_then(|heartbeat| heartbeat.position),
+                newest.get(&record.log).map_or(&[], Vec::as_slice),
+            );
             if same_boot && let Some(owner) = &mut session.owner {
                 if !same_bus && session.door != Door::Mpris {
                     // The name belongs to nobody now, or to somebody else; MPRIS names carry
@@ -100,8 +76,8 @@ impl Agent {
             self.sessions.insert(number, session);
             self.recorded.insert(number, recorded_at);
         }
-        for orphan in media.into_keys() {
-            self.ledger.delete(Key::Media(orphan));
+        for number in media.into_keys() {
+            self.forget_media(number);
         }
         if let Some((boot, clean)) = earlier.filter(|_| !same_boot) {
             self.end_earlier_boot(&boot, clean, now);
@@ -110,39 +86,32 @@ impl Agent {
         self.ledger.want(Durability::Flushed);
     }
 
-    fn restore_outboxes(
+    fn restore_logs(
         &mut self,
-        starts: Vec<(u64, Hit)>,
-        outboxes: Vec<(u64, Line)>,
-        hits: Vec<(u64, u64, Hit)>,
+        logs: Vec<(u64, LogRecord)>,
+        heartbeats: &BTreeMap<u64, HeartbeatRecord>,
+        newest: &BTreeMap<u64, Numbered>,
+        media: &BTreeMap<u32, Arc<MediaInfo>>,
     ) {
-        let mut starts: std::collections::BTreeMap<u64, Hit> = starts.into_iter().collect();
-        let mut hits = hits.into_iter().peekable();
-        for (key, mut line) in outboxes {
-            let mut own = Vec::new();
-            while let Some((owner, number, hit)) = hits.next_if(|(owner, ..)| *owner <= key) {
-                if owner == key {
-                    line.ended |= hit.kind.is_end();
-                    own.push((number, hit));
-                } else {
-                    self.ledger.delete(Key::Hit(owner, number));
-                }
-            }
-            if line.boot != self.meta.boot
-                && let (Some(Accepted::Boot(at)), Some(anchor)) = (line.accepted, line.anchor)
-            {
-                line.accepted = Some(Accepted::Wall(anchor.wall(at)));
-            }
-            match starts.remove(&key) {
-                Some(start) => self.delivery.restore(key, Outbox::restored(line, start, own)),
-                None => {
-                    tracing::warn!(outbox = key, "a stored queue has lost its beginning; dropped");
-                    self.ledger.delete(Key::Outbox(key));
-                    for (number, _) in own {
-                        self.ledger.delete(Key::Hit(key, number));
-                    }
-                }
-            }
+        const NONE: &Numbered = &Vec::new();
+        let known: BTreeSet<u64> = logs.iter().map(|(key, _)| *key).collect();
+        let (delivery, mut ctx) = self.delivery_context();
+        for (key, record) in logs {
+            let Some(media) = media.get(&record.session) else {
+                tracing::warn!(log = key, "a stored log has lost its media info; dropped");
+                ctx.ledger.delete(Key::Log(key));
+                ctx.ledger.delete(Key::Heartbeat(key));
+                ctx.ledger.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
+                continue;
+            };
+            let (heartbeat, newest) = (heartbeats.get(&key), newest.get(&key).unwrap_or(NONE));
+            delivery.restore(key, record, heartbeat, newest, media.clone(), &mut ctx);
+        }
+        delivery.set_collectors(&mut ctx);
+        // What a log has left behind that went while its reports were deleted.
+        for key in heartbeats.keys().chain(newest.keys()).filter(|key| !known.contains(key)) {
+            ctx.ledger.delete(Key::Heartbeat(*key));
+            ctx.ledger.delete_reports(ReportRange { log: *key, from: 0, to: u64::MAX });
         }
     }
 
@@ -163,21 +132,21 @@ impl Agent {
                     unrecorded(&session.tracker, at, &self.settings).max(ping + flush + flush)
                 }
             };
-            let media = &session.tracker.media;
+            let media = session.tracker.media();
             let point = ResumePoint {
                 position: session.tracker.position(at),
                 length: media.length.unwrap_or(0.0),
                 live: media.live(),
                 completed: false,
-                ended_at: self.delivery.wall_of(session.outbox, at),
+                ended_at: self.delivery.wall_of(session.log, at),
                 ended: at,
                 boot: boot.clone(),
             };
             let (app, media_id) = (session.app.clone(), media.id.clone());
-            let mut hits = Vec::new();
-            let mut desk = Desk { settings: &self.settings, hits: &mut hits };
-            session.tracker.end(ended, &mut desk);
-            self.submit(number, hits, now);
+            let mut reports = Vec::new();
+            let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
+            session.tracker.end(ended, &mut out);
+            self.submit(number, reports, now);
             self.resume.keep(&app, &media_id, point, &self.settings, &mut self.ledger);
             self.drop_session(number, CloseReason::Vanished, now);
         }
@@ -212,6 +181,32 @@ impl Agent {
         self.write_all();
         self.write_meta();
         self.ledger.want(Durability::Synced);
+    }
+}
+
+impl Session {
+    /// Puts what is newer than the session's record on top of it, and gives when the newest of it
+    /// was recorded.
+    fn restore_position(
+        &mut self,
+        mut stamp: Stamp,
+        heartbeat: Option<(Stamp, Position)>,
+        newest: &[(u64, StoredReport)],
+    ) -> BootInstant {
+        if let Some((newer, position)) = heartbeat.filter(|(s, _)| s.revision > stamp.revision) {
+            stamp = newer;
+            self.tracker.restore_heartbeat(position);
+        }
+        let pings = newest.iter().filter(|(number, stored)| {
+            *number >= stamp.reports_before && stored.report.kind() == Kind::Ping
+        });
+        for (_, ping) in pings {
+            self.tracker.restore_ping(ping.report.at);
+            let recorded_at = ping.recorded_at.unwrap_or(ping.report.at);
+            stamp.recorded_at = stamp.recorded_at.max(recorded_at);
+        }
+        self.revision = stamp.revision;
+        stamp.recorded_at
     }
 }
 

@@ -2,29 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::clock::BootId;
-use super::effect::{Durability, Key, Record};
 use super::ledger::Ledger;
+use super::record::{Durability, Key, Record, ResumePoint};
 use super::settings::Settings;
-use super::time::{BootInstant, Now, Span, WallTime};
-
-/// Where a viewer was in something, and how it ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ResumePoint {
-    /// Seconds in the main content.
-    pub position: f64,
-    /// Seconds; 0 when unknown.
-    pub length: f64,
-    pub live: bool,
-    /// It ended in `Complete`.
-    pub completed: bool,
-    /// When it ended: on the wall clock if that was known, and in its boot.
-    pub ended_at: Option<WallTime>,
-    pub ended: BootInstant,
-    pub boot: BootId,
-}
+use super::time::{Now, Span, WallTime};
 
 impl ResumePoint {
     /// How long ago it ended; `None` when no clock can tell.
@@ -52,7 +34,7 @@ pub(crate) struct Moment<'a> {
 pub(crate) struct Beginning {
     /// Seconds; `None` for "where I was" when there is nothing to go on from.
     pub position: Option<f64>,
-    /// `media.resume`
+    /// It goes on with an earlier playback.
     pub resume: bool,
 }
 
@@ -131,6 +113,7 @@ impl ResumePoints {
 
 #[cfg(test)]
 mod tests {
+    use super::super::time::BootInstant;
     use super::*;
 
     fn point(completed: bool, live: bool, ended_s: i64) -> ResumePoint {

@@ -1,19 +1,21 @@
 //! Who owns which session: opening, events, replacement, a player that vanishes (api.md 2.2, 2.3).
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 use super::Agent;
-use super::delivery::outbox::{Accepted, Line};
-use super::effect::{CloseReason, Durability, Effect, Key, Notice, Record, Reply};
-use super::input::{Door, PlayerId, Target};
-use super::interrupt::{Cause, Interrupt};
+use super::delivery::log::Origin;
+use super::input::Target;
+use super::media::MediaInfo;
+use super::player::{Door, PlayerId};
+use super::record::{Cause, Durability, Interrupt, Key, Record, ResumePoint, SessionRecord, Stamp};
 use super::rejected::{Refusal, Rejected};
-use super::resume::{self, ResumePoint};
-use super::time::{BootInstant, Now, WallTime, second_of_day};
-use super::tracker::event::{Event, EventName, Info, MOST, Reader};
-use super::tracker::hit::{Hit, HitKind};
-use super::tracker::media::MediaInfo;
-use super::tracker::{Beat, Desk, Phase, Tracker};
+use super::report::Report;
+use super::resume;
+use super::time::{BootInstant, Now, second_of_day};
+use super::tracker::event::{Event, EventName};
+use super::tracker::info::{Info, MOST, Reader};
+use super::tracker::{Phase, Tracker, TrackerContext};
+use super::turn::{CloseReason, Notice, Reply};
 
 /// A session object and the playback behind it.
 #[derive(Debug)]
@@ -23,62 +25,49 @@ pub struct Session {
     /// The player that drives it; `None` once it is gone or was stopped.
     pub owner: Option<PlayerId>,
     pub tracker: Tracker,
-    /// The queue that its hits go to.
-    pub outbox: u64,
+    /// The log that its reports go to.
+    pub log: u64,
     pub interrupt: Option<Interrupt>,
-    /// `media.resume` of its last `sessionStart`.
+    /// The resume flag of its last `sessionStart`.
     pub resumed: bool,
     /// Opened while the viewer had opted out: calls are accepted without effect, to its end.
     pub silent: bool,
     /// The moving part changed since it was last written.
     pub(crate) dirty: bool,
-    /// Only what a heartbeat changes did.
-    pub(crate) beat: bool,
-    /// When the record of a heartbeat was last written.
-    pub(crate) pulsed: BootInstant,
+    /// Only its position changed since then.
+    pub(crate) moved: Moved,
+    /// A stored report stands for the record of the position.
+    pub(crate) recorded_by_report: bool,
+    pub(crate) revision: u64,
 }
 
-/// The moving part of a session, as it is stored. What is played stands in its own record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SessionRecord {
-    pub app: String,
-    pub door: Door,
-    pub owner: Option<PlayerId>,
-    pub tracker: Tracker,
-    pub outbox: u64,
-    pub interrupt: Option<Interrupt>,
-    pub resumed: bool,
-    pub recorded_at: BootInstant,
-}
-
-/// What a heartbeat changes, apart from everything else, so that an hour of playback wears the flash
-/// as little as it can: one small record each ten seconds (docs/performance.md).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Pulse {
-    #[serde(rename = "t")]
-    pub recorded_at: BootInstant,
-    #[serde(rename = "b")]
-    pub beat: Beat,
-    /// The queue, and what it knows of its sid.
-    #[serde(rename = "o")]
-    pub outbox: u64,
-    #[serde(rename = "a")]
-    pub accepted: Option<Accepted>,
-    #[serde(rename = "l")]
-    pub last_ts: Option<WallTime>,
+/// What a heartbeat or a report of the position has changed in a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Moved {
+    #[default]
+    No,
+    /// Only a ping was reported, under this number of the session's log.
+    Ping(u64),
+    Yes,
 }
 
 impl Session {
-    pub(crate) fn record(&self, now: Now) -> SessionRecord {
+    /// The stamp of the next record of the session.
+    pub(crate) fn stamp(&mut self, reports_before: u64, now: Now) -> Stamp {
+        self.revision += 1;
+        Stamp { revision: self.revision, recorded_at: now.boot, reports_before }
+    }
+
+    pub(crate) fn record(&self, stamp: Stamp) -> SessionRecord {
         SessionRecord {
             app: self.app.clone(),
             door: self.door,
             owner: self.owner.clone(),
             tracker: self.tracker.clone(),
-            outbox: self.outbox,
+            log: self.log,
             interrupt: self.interrupt,
             resumed: self.resumed,
-            recorded_at: now.boot,
+            stamp,
         }
     }
 
@@ -104,16 +93,16 @@ impl Agent {
         now: Now,
     ) -> Result<Reply, Rejected> {
         let playhead = finite(playhead)?;
-        let media = MediaInfo::read(info, &self.settings)?;
+        let media = Arc::new(MediaInfo::read(info, &self.settings)?);
         let app = Reader { event: "SessionStart", info }
             .text("app")?
             .filter(|a| !a.is_empty())
             .unwrap_or(app);
-        self.one_door(&player, door, &media.id)?;
+        self.one_door(&player, door, media.id.as_str())?;
         if let Some(&open) = self.players.get(&player)
             && let Some(session) = self.sessions.get(&open)
         {
-            if session.tracker.media.id == media.id {
+            if session.tracker.media().id == media.id {
                 return Err(Rejected::not_allowed(
                     "this player has a session of this media open; Play goes on with it, End or \
                      Complete closes it",
@@ -127,7 +116,7 @@ impl Agent {
         let beginning = resume::decide(
             self.resume_point(&app, &media.id, now).as_ref(),
             playhead,
-            media.resume,
+            media.declares_resume,
             media.live(),
             self.moment(now),
             &self.settings,
@@ -138,19 +127,19 @@ impl Agent {
         });
         let number = self.meta.next_session;
         self.meta.next_session = self.meta.next_session.wrapping_add(1);
-        let mut hits = Vec::new();
-        let mut desk = Desk { settings: &self.settings, hits: &mut hits };
-        let tracker = Tracker::open(media, position, beginning.resume, now.boot, &mut desk);
+        let mut reports = Vec::new();
+        let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
+        let tracker = Tracker::open(media, position, beginning.resume, now.boot, &mut out);
         tracing::info!(
             session = number,
             app,
-            media = tracker.media.log_id(),
+            media = tracker.media().log_id(),
             resume = beginning.resume,
             position,
             "session opened"
         );
         if !silent {
-            self.ledger.put(Key::Media(number), Record::Media(tracker.media.clone()));
+            self.ledger.put(Key::Media(number), Record::Media(tracker.media().clone()));
         }
         self.players.insert(player.clone(), number);
         let session = Session {
@@ -158,17 +147,18 @@ impl Agent {
             door,
             owner: Some(player),
             tracker,
-            outbox: 0,
+            log: 0,
             interrupt: None,
             resumed: beginning.resume,
             silent,
             dirty: true,
-            beat: false,
-            pulsed: BootInstant(i64::MIN),
+            moved: Moved::No,
+            recorded_by_report: false,
+            revision: 0,
         };
         self.sessions.insert(number, session);
         if !silent {
-            self.submit(number, hits, now);
+            self.submit(number, reports, now);
         }
         self.write_meta();
         self.ledger.want(Durability::Synced);
@@ -183,7 +173,7 @@ impl Agent {
             let owner = s.owner.as_ref().map(|o| &o.sender);
             s.door == Door::Method
                 && owner == Some(&player.sender)
-                && s.tracker.media.id == media_id
+                && s.tracker.media().id == media_id
         };
         if door == Door::Signal && self.sessions.values().any(by_method) {
             return Err(Rejected::not_allowed(
@@ -232,29 +222,29 @@ impl Agent {
             }
             return Ok(Reply::Done);
         }
-        let mut hits = Vec::new();
-        let mut desk = Desk { settings: &self.settings, hits: &mut hits };
+        let mut reports = Vec::new();
+        let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
         let plays = matches!(event, Event::Play { .. });
         let dormant = session.tracker.phase() == Phase::Dormant;
         let lifted = plays
             && session.interrupt.is_some()
-            && session.tracker.lift_between_ads(now.boot, &mut desk);
+            && session.tracker.lift_between_ads(now.boot, &mut out);
         if !lifted {
-            session.tracker.call(&event, playhead, now.boot, &mut desk)?;
+            session.tracker.call(&event, playhead, now.boot, &mut out)?;
         }
         if plays {
             session.interrupt = None;
         }
         match event {
-            // A report of the position is all a heartbeat's record holds.
-            Event::Playhead => session.beat = true,
+            // The position is all that a heartbeat's record holds.
+            Event::Playhead => session.moved = Moved::Yes,
             _ => session.dirty = true,
         }
         if dormant && session.tracker.phase() == Phase::Open {
             session.resumed = true;
             tracing::info!(
                 session = number,
-                media = session.tracker.media.log_id(),
+                media = session.tracker.media().log_id(),
                 "session revived"
             );
         }
@@ -263,7 +253,7 @@ impl Agent {
             Event::End | Event::Complete => Some(Durability::Synced),
             _ => Some(Durability::Flushed),
         };
-        self.submit(number, hits, now);
+        self.submit(number, reports, now);
         match promise {
             Some(durability) => self.ledger.want(durability),
             None => self.ledger.wait(now.boot, self.settings.flush_interval),
@@ -296,9 +286,9 @@ impl Agent {
         }
     }
 
-    /// Queues what a tracker made.
-    pub(super) fn submit(&mut self, number: u32, hits: Vec<Hit>, now: Now) {
-        if hits.is_empty() {
+    /// Keeps what a tracker has reported.
+    pub(super) fn submit(&mut self, number: u32, reports: Vec<Report>, now: Now) {
+        if reports.is_empty() {
             return;
         }
         if self.meta.clean_stop {
@@ -308,32 +298,29 @@ impl Agent {
             self.ledger.want(Durability::Synced);
         }
         let Some(session) = self.sessions.get_mut(&number) else { return };
-        let line = Line {
+        let origin = Origin {
             session: number,
             app: session.app.clone(),
-            media_id: session.tracker.media.id.clone(),
-            downloaded: session.tracker.media.downloaded,
+            media: session.tracker.media().clone(),
             boot: self.meta.boot.clone(),
-            sid: None,
-            accepted: None,
-            last_ts: None,
-            anchor: None,
-            ended: false,
-            lost: false,
-            wire: Default::default(),
-            restarts: Vec::new(),
         };
-        match hits.as_slice() {
-            [only] if only.kind == HitKind::Ping && !only.has_detail() => session.beat = true,
-            _ => session.dirty = true,
+        let ping = matches!(reports.as_slice(), [only] if only.is_bare_ping());
+        let (before, moved) = (session.log, session.moved);
+        let mut log = before;
+        let (delivery, mut ctx) = self.delivery_context();
+        delivery.submit(&origin, &mut log, reports, now, &mut ctx);
+        let kept = delivery.log_mut(log).map(|log| log.summary.next - 1);
+        if let Some(session) = self.sessions.get_mut(&number) {
+            session.log = log;
+            session.dirty |= !ping;
+            if ping {
+                session.moved = match (moved, kept) {
+                    (Moved::No | Moved::Ping(_), Some(report)) => Moved::Ping(report),
+                    _ => Moved::Yes,
+                };
+            }
         }
-        let mut current = session.outbox;
-        let (delivery, mut clerk) = self.delivery_desk();
-        delivery.submit(&line, &mut current, hits, now, &mut clerk);
-        if let Some(session) = self.sessions.get_mut(&number)
-            && session.outbox != current
-        {
-            session.outbox = current;
+        if log != before {
             self.write_meta();
         }
         self.ledger.wait(now.boot, self.settings.flush_interval);
@@ -351,9 +338,10 @@ impl Agent {
             self.drop_session(number, reason, now);
             return;
         }
-        let mut hits = Vec::new();
-        session.tracker.end(at, &mut Desk { settings: &self.settings, hits: &mut hits });
-        self.submit(number, hits, now);
+        let mut reports = Vec::new();
+        let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
+        session.tracker.end(at, &mut out);
+        self.submit(number, reports, now);
         self.close_at(number, reason, at, now);
     }
 
@@ -373,14 +361,13 @@ impl Agent {
         if let Some(owner) = session.owner {
             self.players.remove(&owner);
         }
-        self.ledger.delete(Key::Media(number));
         self.ledger.delete(Key::Session(number));
-        self.ledger.delete(Key::Pulse(number));
+        self.forget_media(number);
         self.ledger.wait(now.boot, self.settings.flush_interval);
         tracing::info!(
             session = number,
             app = session.app,
-            media = session.tracker.media.log_id(),
+            media = session.tracker.media().log_id(),
             reason = reason.name(),
             "session closed"
         );
@@ -392,13 +379,13 @@ impl Agent {
         let Some(session) = self.sessions.get(&number) else { return };
         let mut point = self.point_of(session, at, now);
         point.completed = completed;
-        let media_id = session.tracker.media.id.clone();
+        let media_id = session.tracker.media().id.clone();
         let app = session.app.clone();
         self.resume.keep(&app, &media_id, point, &self.settings, &mut self.ledger);
     }
 
     fn point_of(&self, session: &Session, at: BootInstant, now: Now) -> ResumePoint {
-        let media = &session.tracker.media;
+        let media = session.tracker.media();
         ResumePoint {
             position: session.tracker.position(at),
             length: media.length.unwrap_or(0.0),
@@ -414,7 +401,7 @@ impl Agent {
     pub(super) fn resume_point(&self, app: &str, media_id: &str, now: Now) -> Option<ResumePoint> {
         self.sessions
             .values()
-            .find(|s| s.app == app && s.tracker.media.id == media_id)
+            .find(|s| s.app == app && s.tracker.media().id == media_id)
             .map(|s| self.point_of(s, now.boot, now))
             .or_else(|| self.resume.get(app, media_id).cloned())
     }
@@ -461,7 +448,7 @@ impl Agent {
     }
 
     pub(super) fn announce(&mut self, notice: Notice) {
-        self.effects.push(Effect::Announce(notice));
+        self.notices.push(notice);
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Settings {
     /// Seconds east of UTC, as the adapter read it from the zone; used with `live_day_local`.
     pub utc_offset_seconds: i32,
     pub identity: Identity,
+    /// Whom to report to; each has a lane of its own.
+    pub collectors: Vec<CollectorSettings>,
     /// Ping cadence (spec 3.2).
     pub main_ping: Span,
     pub ad_ping: Span,
@@ -35,6 +37,29 @@ pub struct Settings {
     pub limits: Limits,
     /// What the viewer has said before anybody asked (api.md 2.10).
     pub initial_consent: Consent,
+}
+
+/// A collector, as the core knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectorSettings {
+    pub name: String,
+    /// The dialect that it speaks.
+    pub kind: String,
+    /// Base URL, to know it again.
+    pub url: String,
+}
+
+/// The name of the collector that the configuration does not name.
+pub const FIRST_COLLECTOR: &str = "main";
+
+impl Default for CollectorSettings {
+    fn default() -> CollectorSettings {
+        CollectorSettings {
+            name: FIRST_COLLECTOR.into(),
+            kind: "media-collection".into(),
+            url: String::new(),
+        }
+    }
 }
 
 /// Who reports to whom: the parameters that a sessionStart carries for the operator (spec 2.2).
@@ -138,6 +163,7 @@ impl Default for Settings {
             live_day_local: false,
             utc_offset_seconds: 0,
             identity: Identity::default(),
+            collectors: vec![CollectorSettings::default()],
             main_ping: Span::seconds(10),
             ad_ping: Span::seconds(1),
             downloaded_ping: Span::seconds(10),

@@ -8,7 +8,8 @@ use zbus::{Connection, OwnedObjectPath, Variant};
 
 use super::{Failure, output, simulate};
 use crate::cli::PlayerArgs;
-use crate::core::tracker::event::{EventName, Info, Value};
+use crate::core::tracker::event::EventName;
+use crate::core::tracker::info::{Info, Value};
 use crate::dbus::{AGENT_INTERFACE, AGENT_PATH, BUS_NAME, BusAddress, SESSION_INTERFACE};
 use crate::sim::timeline::{self, What};
 

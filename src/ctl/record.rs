@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 
 use super::Failure;
 use crate::cli::RecordArgs;
-use crate::core::input::PlayerId;
-use crate::core::tracker::event::info_json;
+use crate::core::player::PlayerId;
+use crate::core::tracker::info::info_json;
 use crate::dbus::{BusAddress, Monitor, Overheard};
 use crate::system::clock;
 
@@ -97,7 +97,8 @@ impl Names {
 mod tests {
     use super::*;
     use crate::core::input::Lifecycle;
-    use crate::core::tracker::event::{EventName, Info, Value};
+    use crate::core::tracker::event::EventName;
+    use crate::core::tracker::info::{Info, Value};
     use crate::sim::timeline;
 
     #[test]

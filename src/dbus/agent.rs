@@ -11,12 +11,13 @@ use super::error::Refused;
 use super::object::{self, Served};
 use super::owners::Owners;
 use super::{Sessions, args, session};
-use crate::core::effect::Reply;
-use crate::core::input::{Door, Input, Lifecycle, PlayerId};
+use crate::core::input::{Input, Lifecycle};
+use crate::core::player::{Door, PlayerId};
+use crate::core::record::ResumePoint;
 use crate::core::rejected::Rejected;
-use crate::core::resume::ResumePoint;
 use crate::core::settings::Consent;
-use crate::core::tracker::event::Value;
+use crate::core::tracker::info::Value;
+use crate::core::turn::Reply;
 use crate::port::{Port, Said};
 
 pub const AGENT_PATH: &str = "/tv/playhead/Agent1";

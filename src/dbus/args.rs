@@ -6,7 +6,7 @@ use zbus::{Message, OwnedVariant, Variant};
 
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Limits;
-use crate::core::tracker::event::{Info, Value};
+use crate::core::tracker::info::{Info, Value};
 
 /// The shape of every playback event.
 const EVENT_SIGNATURE: &str = "da{sv}";

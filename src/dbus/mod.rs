@@ -32,8 +32,8 @@ use self::objects::Objects;
 pub use self::overhear::{Monitor, Overheard};
 use self::owners::Owners;
 use self::session::SessionObject;
-use crate::core::effect::Notice;
 use crate::core::settings::Limits;
+use crate::core::turn::Notice;
 use crate::port::{Changed, News, Port};
 
 /// The name that players and tools look for.
@@ -212,7 +212,7 @@ async fn announce(sessions: Sessions, watchers: Watchers, mut news: mpsc::Unboun
 async fn closed(
     sessions: &Sessions,
     number: u32,
-    reason: crate::core::effect::CloseReason,
+    reason: crate::core::turn::CloseReason,
 ) -> zbus::Result<()> {
     let path = session::path(number);
     let emitter = SignalEmitter::new(&sessions.0.connection, path.as_str())?;

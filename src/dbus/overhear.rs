@@ -8,9 +8,11 @@ use zbus::message::Type;
 use zbus::{MatchRule, Message, MessageStream};
 
 use super::{AGENT_INTERFACE, BUS_NAME, BusAddress, BusError, SESSION_INTERFACE, args};
-use crate::core::input::{Lifecycle, PlayerId};
+use crate::core::input::Lifecycle;
+use crate::core::player::PlayerId;
 use crate::core::settings::Limits;
-use crate::core::tracker::event::{EventName, Info, Value};
+use crate::core::tracker::event::EventName;
+use crate::core::tracker::info::{Info, Value};
 
 /// Something that was said.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,7 +10,8 @@ use zbus::{Connection, MatchRule, Message, MessageStream};
 use super::args;
 use super::monitor::Watchers;
 use super::owners::Owners;
-use crate::core::input::{Door, Input, Lifecycle, PlayerId, Target};
+use crate::core::input::{Input, Lifecycle, Target};
+use crate::core::player::{Door, PlayerId};
 use crate::core::tracker::event::EventName;
 use crate::port::Said;
 

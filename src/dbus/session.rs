@@ -11,10 +11,10 @@ use super::args;
 use super::error::Refused;
 use super::object::{self, Served};
 use super::owners::Owners;
-use crate::core::effect::Reply;
 use crate::core::input::{Input, Target};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::tracker::event::EventName;
+use crate::core::turn::Reply;
 use crate::port::Port;
 
 pub const SESSION_INTERFACE: &str = "tv.playhead.Session1";

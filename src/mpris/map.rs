@@ -2,7 +2,8 @@
 //! out (api.md 1.7). One `Player` is one name on the bus.
 
 use crate::core::time::{BootInstant, Span};
-use crate::core::tracker::event::{EventName, Info, Value};
+use crate::core::tracker::event::EventName;
+use crate::core::tracker::info::{Info, Value};
 
 /// Closer to the end than this, or than 2 % of the length, a stop is a completion.
 const END_SECONDS: f64 = 5.0;

@@ -12,7 +12,8 @@ use zbus::{Connection, MatchRule, Message, MessageStream, OwnedVariant, Variant}
 use super::map::{Change, Heard, Player, Status, Track};
 use super::quirks;
 use crate::config::{MprisBus, MprisConfig};
-use crate::core::input::{Door, Input, PlayerId, Target};
+use crate::core::input::{Input, Target};
+use crate::core::player::{Door, PlayerId};
 use crate::core::tracker::event::EventName;
 use crate::port::Port;
 use crate::system::clock;

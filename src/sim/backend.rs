@@ -1,6 +1,6 @@
 //! The collector's side of the Media Collection API, as rules without I/O (spec 1, 3.3, 7; api.md 4).
 //!
-//! [`Backend::arrive`] takes one request and the time it came, and says how it is to be answered.
+//! [`Backend::judge`] takes one request and the time it came, and says how it is to be answered.
 //! The simulated collector carries the [`Plan`] out in virtual time, the bench collector over HTTP.
 //! Bodies are taken as valid here; `validate` has the schemas.
 
@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::core::input;
+use super::CollectorModel;
+use crate::core::dialect::exchange;
 
 pub use super::faults::{Endpoint, Rule, route};
 
@@ -56,26 +57,27 @@ pub struct Backend {
     batches_requested: u64,
 }
 
+impl CollectorModel for Backend {
+    fn set_rules(&mut self, rules: Vec<Rule>) {
+        self.rules = rules;
+    }
+
+    fn arrive(&mut self, path: &str, body: &Value, now_ms: i64) -> Plan {
+        self.judge(path, body, now_ms).plan
+    }
+}
+
 impl Backend {
     /// A collector without sids and without faults.
     pub fn new() -> Backend {
         Backend::default()
     }
 
-    /// Replaces the fault rules; sids stay.
-    pub fn set_rules(&mut self, rules: Vec<Rule>) {
-        self.rules = rules;
-    }
-
-    /// Deals with a POST that arrives at `now_ms` (Unix time, ms).
+    /// Deals with a POST that arrives at `now_ms` (Unix time, ms), and says whether it counted and
+    /// whether a rule bent the answer.
     ///
     /// Silence and standstill are judged at that instant (api.md 4). The first rule that meets the
     /// request decides about it.
-    pub fn arrive(&mut self, path: &str, body: &Value, now_ms: i64) -> Plan {
-        self.judge(path, body, now_ms).plan
-    }
-
-    /// As [`Backend::arrive`], and says whether the request counted and whether a rule bent it.
     pub fn judge(&mut self, path: &str, body: &Value, now_ms: i64) -> Judgement {
         let Some((endpoint, path_sid)) = route(path) else {
             return Judgement::refusal(None, 404, format!("the API has no {path}"));
@@ -307,15 +309,15 @@ fn downloaded_flag(start: &Value) -> bool {
 }
 
 /// An answer as the agent is told of it.
-pub fn answered(status: u16, headers: &[(String, String)], body: String) -> input::Outcome {
+pub fn answered(status: u16, headers: &[(String, String)], body: String) -> exchange::Outcome {
     let header = |name: &str| {
         headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     };
-    input::Outcome::Answered {
+    exchange::Outcome::Answered {
         status,
         location: header("location").map(str::to_owned),
         retry_after: header("retry-after").and_then(crate::collector::retry_after),
-        message: body,
+        body,
     }
 }
 

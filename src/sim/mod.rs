@@ -8,10 +8,14 @@ pub mod timeline;
 pub mod validate;
 mod world;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use self::backend::{Backend, Plan, Rule};
 use self::timeline::Line;
 use crate::config::Config;
+use crate::core::dialect::Dialects;
 use crate::core::settings::Consent;
 
 /// How a simulation runs.
@@ -35,11 +39,38 @@ pub struct Exchange {
     pub status: Option<u16>,
     pub sid: Option<String>,
     pub answered: f64,
+    /// The name of a collector beside the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collector: Option<String>,
+}
+
+/// A collector's side of a protocol, as rules without I/O.
+pub trait CollectorModel {
+    /// Replaces the fault rules; what it remembers stays.
+    fn set_rules(&mut self, rules: Vec<Rule>);
+
+    /// Deals with a POST that arrives at `now_ms` (Unix time, ms).
+    fn arrive(&mut self, path: &str, body: &serde_json::Value, now_ms: i64) -> Plan;
+}
+
+/// The protocols of a simulation, and the collectors that answer, by their names in the settings.
+pub struct Collectors {
+    pub dialects: Dialects,
+    pub models: BTreeMap<String, Box<dyn CollectorModel>>,
 }
 
 /// Runs the whole agent over a timeline and gives every request in the order made. The same
 /// timeline, configuration and seed give the same exchanges.
 pub fn simulate(lines: &[Line], options: Options) -> Vec<Exchange> {
+    let mut models: BTreeMap<String, Box<dyn CollectorModel>> = BTreeMap::new();
+    for collector in &options.config.settings.collectors {
+        models.insert(collector.name.clone(), Box::new(Backend::new()));
+    }
+    simulate_with(lines, options, Collectors { dialects: Dialects::default(), models })
+}
+
+/// The same with other protocols than those of the program.
+pub fn simulate_with(lines: &[Line], options: Options, collectors: Collectors) -> Vec<Exchange> {
     let mut options = options;
     let settings = &mut options.config.settings;
     // A simulation has a viewer who agreed, and an operator where the configuration has none.
@@ -54,5 +85,5 @@ pub fn simulate(lines: &[Line], options: Options) -> Vec<Exchange> {
             *value = default.into();
         }
     }
-    world::World::new(lines, options).run()
+    world::World::new(lines, options, collectors).run()
 }

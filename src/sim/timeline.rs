@@ -6,7 +6,8 @@ use serde_json::Value as Json;
 use super::backend::Rule;
 use crate::core::input::Lifecycle;
 use crate::core::settings::Consent;
-use crate::core::tracker::event::{EventName, Info, Value};
+use crate::core::tracker::event::EventName;
+use crate::core::tracker::info::{Info, Value};
 
 /// One line of a timeline.
 #[derive(Debug, Clone)]

@@ -1,16 +1,18 @@
 //! The simulated box: clocks, players, network, power, and one agent at a time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::backend::{Backend, Outcome as Planned, Plan, answered};
+use super::backend::{Outcome as Planned, Plan, answered};
 use super::timeline::{Line, What};
-use super::{Exchange, Options};
+use super::{Collectors, Exchange, Options};
 use crate::core::clock::BootId;
-use crate::core::effect::{Effect, Request, Resource};
-use crate::core::input::{Door, Input, Outcome, PlayerId, RequestId, Target};
+use crate::core::dialect::exchange::{Outcome, Purpose, Request, RequestId};
+use crate::core::input::{Input, Target};
+use crate::core::player::{Door, PlayerId};
 use crate::core::time::{BootInstant, Now, WallTime};
 use crate::core::tracker::event::EventName;
-use crate::core::{Agent, Birth};
+use crate::core::turn::Step;
+use crate::core::{Agent, StartInfo};
 use crate::store::memory::MemoryStore;
 
 /// What an implied `Boot` shows on the wall.
@@ -52,7 +54,7 @@ pub(super) struct World<'a> {
     online: bool,
     agent: Option<Agent>,
     store: MemoryStore,
-    backend: Backend,
+    collectors: Collectors,
     /// When an agent that is down comes back.
     returns: Option<i64>,
     /// Asleep: nothing runs from here on until `Wake`.
@@ -66,7 +68,7 @@ pub(super) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub fn new(lines: &'a [Line], options: Options) -> World<'a> {
+    pub fn new(lines: &'a [Line], options: Options, collectors: Collectors) -> World<'a> {
         let last = lines.last().map_or(0, |line| line.at_ms);
         let until = options.until_ms.unwrap_or(last + AFTERWARDS_MS);
         World {
@@ -83,7 +85,7 @@ impl<'a> World<'a> {
             online: true,
             agent: None,
             store: MemoryStore::default(),
-            backend: Backend::new(),
+            collectors,
             returns: None,
             asleep_from: None,
             stops_at: None,
@@ -167,15 +169,16 @@ impl<'a> World<'a> {
 
     /// The agent comes to life on what the store holds.
     fn start(&mut self) {
-        let birth = Birth {
+        let start = StartInfo {
             boot: BootId(format!("boot-{}", self.boots)),
             bus: format!("bus-{}", self.boots),
             clock_trusted: self.trusted,
             online: self.online,
             seed: self.options.seed.wrapping_add(self.now as u64),
+            dialects: self.collectors.dialects.clone(),
         };
         let settings = self.options.config.settings.clone();
-        let agent = Agent::new(settings, self.store.load(), birth, self.clock());
+        let agent = Agent::new(settings, self.store.load(), start, self.clock());
         self.agent = Some(agent);
         let present = self.connections.iter().map(|(name, n)| unique(name, *n)).collect();
         self.give(Input::Recovered { present });
@@ -183,27 +186,42 @@ impl<'a> World<'a> {
 
     fn give(&mut self, input: Input) {
         let now = self.clock();
-        let Some(agent) = &mut self.agent else { return };
-        for effect in agent.handle(input, now) {
-            match effect {
-                Effect::Wipe => self.store = MemoryStore::default(),
-                Effect::Persist(batch) => self.store.apply(&batch, self.now),
-                Effect::Send(request) => self.send(request),
-                Effect::Reply(..) | Effect::Announce(_) => {}
+        // What the store says comes at once and before anything else.
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let Some(agent) = &mut self.agent else { return };
+            for step in agent.handle(input, now).steps() {
+                match step {
+                    Step::Wipe => self.store = MemoryStore::default(),
+                    Step::Write(batch) => {
+                        self.store.apply(&batch, self.now);
+                        inputs.push_back(Input::Written { batch: batch.number });
+                    }
+                    Step::Read(read) => {
+                        let reports = self.store.read(&read);
+                        inputs.push_back(Input::Read { id: read.id, reports });
+                    }
+                    Step::Send(request) => self.send(request),
+                    Step::Reply(..) | Step::Announce(_) => {}
+                }
             }
         }
     }
 
     fn send(&mut self, request: Request) {
-        let path = request.resource.path();
+        let body: serde_json::Value = serde_json::from_str(&request.body).unwrap_or_default();
+        let path = request.path.clone();
         let collector = &self.options.config.collector;
         let timeout = collector.timeout.as_millis() as i64;
         let refused = || (Outcome::Unreachable("connection refused".into()), None, None);
         let (delay, (outcome, status, sid)) = if self.network {
-            let Plan { sid, outcome } =
-                self.backend.arrive(&path, &request.body, self.now + self.true_offset);
-            let usual = match request.resource {
-                Resource::Events { .. } => EVENT_DELAY_MS,
+            let model = self.collectors.models.get_mut(&*request.collector);
+            let Plan { sid, outcome } = match model {
+                Some(model) => model.arrive(&path, &body, self.now + self.true_offset),
+                None => Plan { sid: None, outcome: Planned::Hang },
+            };
+            let usual = match request.purpose {
+                Purpose::Report { .. } => EVENT_DELAY_MS,
                 _ => SESSION_DELAY_MS,
             };
             let lost = |why: &str| (Outcome::Unanswered(why.into()), None, None);
@@ -221,8 +239,8 @@ impl<'a> World<'a> {
         } else {
             (collector.connect_timeout.as_millis() as i64, refused())
         };
-        let to_sid = match &request.resource {
-            Resource::Events { sid } => Some(sid.clone()),
+        let to_sid = match &request.purpose {
+            Purpose::Report { sid } => Some(sid.clone()),
             _ => None,
         };
         let index = self.output.len();
@@ -230,13 +248,19 @@ impl<'a> World<'a> {
             at: seconds(self.now),
             method: "POST",
             path,
-            body: request.body,
+            body,
             status: None,
             sid: to_sid.clone(),
             answered: seconds(self.now + delay),
+            collector: self.beside_the_first(&request.collector),
         });
         let flying = Flying { request: request.id, index, status, sid: to_sid.or(sid), outcome };
         self.flying.insert((self.now + delay, index as u64), flying);
+    }
+
+    fn beside_the_first(&self, name: &str) -> Option<String> {
+        let first = self.options.config.settings.collectors.first();
+        first.is_none_or(|first| first.name != name).then(|| name.to_owned())
     }
 
     fn answer(&mut self) {
@@ -323,7 +347,11 @@ impl<'a> World<'a> {
             What::Consent(consent) => {
                 self.give(Input::SetConsent { call: None, consent: *consent });
             }
-            What::Collector(rules) => self.backend.set_rules(rules.clone()),
+            What::Collector(rules) => {
+                for model in self.collectors.models.values_mut() {
+                    model.set_rules(rules.clone());
+                }
+            }
             What::Stop => {
                 self.give(Input::Stop);
                 self.stops_at = Some(self.now + LAST_WORDS_MS);

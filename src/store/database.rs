@@ -6,6 +6,7 @@
 //! followed by `sync_data` on a second handle of sled's file.
 
 use std::fs::File;
+use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
@@ -62,17 +63,25 @@ impl Database {
         Ok(Database { path: path.to_owned(), db, file })
     }
 
-    /// Everything in it, in the order of keys.
-    pub fn entries(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> {
-        self.db.iter().map(|entry| {
+    /// The entries of a range, in the order of keys.
+    pub fn range(
+        &self,
+        range: impl RangeBounds<Vec<u8>>,
+    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> {
+        self.db.range(range).map(|entry| {
             let (key, value) = entry.map_err(sled(&self.path, "read"))?;
             Ok((key.to_vec(), value.to_vec()))
         })
     }
 
+    /// The value of one entry, if it is there and can be read.
+    pub fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.db.get(key).ok().flatten().map(|value| value.to_vec())
+    }
+
     /// Takes over what another one holds; synced when it is done.
     pub fn fill_from(&self, other: &Database) -> Result<(), StoreError> {
-        for entry in other.entries() {
+        for entry in other.range(..) {
             let (key, value) = entry?;
             self.db.insert(key, value).map_err(sled(&self.path, "written"))?;
         }

@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{Gathering, codec};
-use crate::core::Stored;
-use crate::core::effect::{Batch, Durability};
+use crate::core::record::{Batch, Durability, Key, Numbered, Read, ReportRange, Stored};
 
 type Change = (Vec<u8>, Option<Vec<u8>>);
 
@@ -28,12 +27,18 @@ impl MemoryStore {
 
     /// Takes a batch at `now_ms` on the simulated world's own clock.
     pub fn apply(&mut self, batch: &Batch, now_ms: i64) {
-        let changes: Vec<Change> = batch
+        let mut changes: Vec<Change> = batch
             .changes
             .iter()
             .map(|(key, record)| (codec::key(key), record.as_ref().map(codec::value)))
             .collect();
         write(&mut self.flushed, &changes);
+        for range in &batch.gone {
+            let gone = self.flushed.range(bounds(range));
+            let gone: Vec<Change> = gone.map(|(key, _)| (key.clone(), None)).collect();
+            write(&mut self.flushed, &gone);
+            changes.extend(gone);
+        }
         self.between.push_back((now_ms, changes));
         if batch.durability == Durability::Synced {
             self.sync_until(i64::MAX);
@@ -58,11 +63,34 @@ impl MemoryStore {
     /// Everything that is stored, as the daemon would find it.
     pub fn load(&self) -> Stored {
         let mut gathering = Gathering::default();
-        for (key, value) in &self.flushed {
+        let others = |key: &Vec<u8>| key.first() != Some(&codec::REPORT);
+        for (key, value) in self.flushed.iter().filter(|(key, _)| others(key)) {
             gathering.take(key, value);
+        }
+        let reports = self.flushed.iter().filter(|(key, _)| !others(key));
+        for (key, value) in reports {
+            let Some((log, number)) = codec::report_key(key) else { continue };
+            if gathering.newest_from(log).is_none_or(|from| number >= from) {
+                match codec::report(value) {
+                    Some(stored) => gathering.take_report(log, number, stored),
+                    None => gathering.unreadable += 1,
+                }
+            }
         }
         gathering.done()
     }
+
+    /// The first reports of a range.
+    pub fn read(&self, read: &Read) -> Numbered {
+        let entries = self.flushed.range(bounds(&read.range));
+        let reports = entries
+            .filter_map(|(key, value)| Some((codec::report_key(key)?.1, codec::report(value)?)));
+        reports.take(read.most).collect()
+    }
+}
+
+fn bounds(range: &ReportRange) -> std::ops::Range<Vec<u8>> {
+    codec::key(&Key::Report(range.log, range.from))..codec::key(&Key::Report(range.log, range.to))
 }
 
 fn write(map: &mut BTreeMap<Vec<u8>, Vec<u8>>, changes: &[Change]) {

@@ -9,9 +9,9 @@ mod pieces;
 pub mod sled;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::core::Stored;
-use crate::core::effect::{Key, Record};
+use crate::core::record::{Key, Record, Stored, StoredReport};
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -48,17 +48,34 @@ impl Gathering {
     fn take(&mut self, key: &[u8], value: &[u8]) {
         match codec::decode(key, value) {
             Some((Key::Meta, Record::Meta(meta))) => self.stored.meta = Some(meta),
-            Some((Key::Media(n), Record::Media(media))) => self.stored.media.push((n, media)),
+            Some((Key::Media(n), Record::Media(media))) => {
+                self.stored.media.push((n, Arc::unwrap_or_clone(media)));
+            }
             Some((Key::Session(n), Record::Session(s))) => self.stored.sessions.push((n, *s)),
-            Some((Key::Pulse(n), Record::Pulse(pulse))) => self.stored.pulses.push((n, pulse)),
-            Some((Key::Start(n), Record::Start(hit))) => self.stored.starts.push((n, hit)),
-            Some((Key::Outbox(n), Record::Outbox(line))) => self.stored.outboxes.push((n, *line)),
-            Some((Key::Hit(o, n), Record::Hit(hit))) => self.stored.hits.push((o, n, hit)),
+            Some((Key::Log(n), Record::Log(log))) => self.stored.logs.push((n, *log)),
+            Some((Key::Heartbeat(n), Record::Heartbeat(heartbeat))) => {
+                self.stored.heartbeats.push((n, *heartbeat));
+            }
             Some((Key::Resume(app, media), Record::Resume(point))) => {
                 self.stored.points.push((app, media, point));
             }
             Some((Key::Rejected(_), Record::Rejected(_))) => self.stored.rejected += 1,
             _ => self.unreadable += 1,
+        }
+    }
+
+    /// The number from which on the reports of a log are needed at the start: its record does not
+    /// know them. A log without a record has only strays, of which one is enough.
+    fn newest_from(&self, log: u64) -> Option<u64> {
+        let (_, record) = self.stored.logs.iter().find(|(key, _)| *key == log)?;
+        Some(record.summary.next)
+    }
+
+    /// A report among the newest of its log.
+    fn take_report(&mut self, log: u64, number: u64, stored: StoredReport) {
+        match self.stored.newest.last_mut() {
+            Some((last, reports)) if *last == log => reports.push((number, stored)),
+            _ => self.stored.newest.push((log, vec![(number, stored)])),
         }
     }
 

@@ -96,11 +96,15 @@ fn hash(key: &[u8]) -> u128 {
     key.iter().fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
 }
 
-/// Puts records together again from a scan in the order of keys.
-#[derive(Debug, Default)]
+/// Puts records together again from a scan in the order of keys. Records whose keys begin with
+/// `apart` are not part of the scan, only their further pieces are; these are checked afterwards.
+#[derive(Debug)]
 pub(super) struct Joining {
     /// Heads that wait for their pieces.
     heads: BTreeMap<Vec<u8>, Head>,
+    apart: u8,
+    /// The pieces of records apart: by record, each with its generation and number.
+    pieces_apart: BTreeMap<Vec<u8>, Vec<(u32, u16)>>,
     joined: Joined,
 }
 
@@ -110,6 +114,31 @@ struct Head {
     /// Of the whole.
     length: usize,
     there: Vec<u8>,
+}
+
+/// The head of a record in a value, if the record is split.
+fn head_of(value: &[u8]) -> Option<Head> {
+    let (generation, rest) = value.strip_prefix(&[SPLIT])?.split_first_chunk::<4>()?;
+    let (length, first) = rest.split_first_chunk::<4>()?;
+    let length = u32::from_be_bytes(*length) as usize;
+    Some(Head { generation: u32::from_be_bytes(*generation), length, there: first.to_vec() })
+}
+
+/// A whole record from its own entry, and from those of its further pieces if it is split. `None`
+/// when a piece is missing.
+pub(super) fn whole(
+    key: &[u8],
+    value: &[u8],
+    mut piece: impl FnMut(&[u8]) -> Option<Vec<u8>>,
+) -> Option<Vec<u8>> {
+    let Some(mut head) = head_of(value) else { return Some(value.to_vec()) };
+    for number in 1..=u16::MAX {
+        if head.there.len() >= head.length {
+            break;
+        }
+        head.there.extend(piece(&piece_key(key, head.generation, number))?);
+    }
+    (head.there.len() == head.length).then_some(head.there)
 }
 
 /// What a scan leaves behind it.
@@ -123,17 +152,31 @@ pub(super) struct Joined {
 }
 
 impl Joining {
+    pub fn new(apart: u8) -> Joining {
+        Joining {
+            heads: BTreeMap::new(),
+            apart,
+            pieces_apart: BTreeMap::new(),
+            joined: Joined::default(),
+        }
+    }
+
     /// An entry of the database. Gives the record that it completes.
     pub fn take(&mut self, key: &[u8], value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         if key.first() != Some(&PIECE) {
-            let Some((&SPLIT, rest)) = value.split_first() else { return unkeyed(key, value) };
-            let (generation, rest) = rest.split_first_chunk::<4>()?;
-            let (length, first) = rest.split_first_chunk::<4>()?;
-            let generation = u32::from_be_bytes(*generation);
-            let length = u32::from_be_bytes(*length) as usize;
-            self.joined.pieces.last = self.joined.pieces.last.max(generation);
-            let head = Head { generation, length, there: first.to_vec() };
+            if value.first() != Some(&SPLIT) {
+                return unkeyed(key, value);
+            }
+            let head = head_of(value)?;
+            self.joined.pieces.last = self.joined.pieces.last.max(head.generation);
             self.heads.insert(key.to_vec(), head);
+            return None;
+        }
+        if let Some((name, generation, number)) = further_piece(key)
+            && name.first() == Some(&self.apart)
+        {
+            self.joined.pieces.last = self.joined.pieces.last.max(generation);
+            self.pieces_apart.entry(name.to_vec()).or_default().push((generation, number));
             return None;
         }
         let piece = further_piece(key).and_then(|(name, generation, number)| {
@@ -159,8 +202,21 @@ impl Joining {
         unkeyed(name, &whole.there)
     }
 
-    pub fn done(mut self) -> Joined {
+    /// The scan is over. `entry` reads an entry of the database.
+    pub fn done(mut self, mut entry: impl FnMut(&[u8]) -> Option<Vec<u8>>) -> Joined {
         self.joined.lost += self.heads.len();
+        for (name, pieces) in self.pieces_apart {
+            let head = entry(&name).as_deref().and_then(head_of);
+            for (generation, number) in pieces {
+                if head.as_ref().is_some_and(|head| head.generation == generation) {
+                    let further = self.joined.pieces.of.entry(name.clone()).or_default();
+                    further.generation = generation;
+                    further.pieces = further.pieces.max(number);
+                } else {
+                    self.joined.strays.push(piece_key(&name, generation, number));
+                }
+            }
+        }
         self.joined
     }
 }
@@ -186,6 +242,9 @@ mod tests {
 
     type Database = BTreeMap<Vec<u8>, Vec<u8>>;
 
+    /// Records with this letter are read by themselves.
+    const APART: u8 = b'W';
+
     fn write(database: &mut Database, entries: Entries) {
         let Entries { ahead, together, after } = entries;
         for (key, value) in ahead.into_iter().chain([together]).chain(after) {
@@ -201,9 +260,19 @@ mod tests {
     }
 
     fn read(database: &Database) -> (Database, Joined) {
-        let mut joining = Joining::default();
-        let records = database.iter().filter_map(|(k, v)| joining.take(k, v)).collect();
-        (records, joining.done())
+        let mut joining = Joining::new(APART);
+        let apart = |key: &[u8]| key.first() == Some(&APART);
+        let mut records: Database = database
+            .iter()
+            .filter(|(k, _)| !apart(k))
+            .filter_map(|(k, v)| joining.take(k, v))
+            .collect();
+        for (k, v) in database.iter().filter(|(k, _)| apart(k)) {
+            if let Some(whole) = whole(k, v, |piece| database.get(piece).cloned()) {
+                records.insert(k.clone(), whole);
+            }
+        }
+        (records, joining.done(|key| database.get(key).cloned()))
     }
 
     fn long(letter: u8, bytes: usize) -> Vec<u8> {
@@ -218,7 +287,8 @@ mod tests {
         let mut wanted = Database::new();
         let sizes = [0, 1, 799, 800, 801, 1599, 1600, 1601, 70_000];
         for (n, bytes) in sizes.into_iter().enumerate() {
-            for key in [vec![b'M', n as u8], [b"R".to_vec(), vec![n as u8; 5_000]].concat()] {
+            let long_key = [b"R".to_vec(), vec![n as u8; 5_000]].concat();
+            for key in [vec![b'M', n as u8], vec![APART, n as u8], long_key] {
                 let value = long(n as u8, bytes);
                 write(&mut database, pieces.entries(key.clone(), Some(value.clone())));
                 wanted.insert(key, value);
@@ -239,13 +309,15 @@ mod tests {
 
     #[test]
     fn a_record_that_has_lost_a_piece_is_counted_and_the_rest_is_read() {
-        let (mut pieces, mut database) = (Pieces::default(), Database::new());
-        write(&mut database, pieces.entries(vec![b'M', 1], Some(long(1, 3_000))));
-        write(&mut database, pieces.entries(vec![b'M', 2], Some(long(2, 3_000))));
-        database.remove(&piece_key(&[b'M', 1], 1, 2));
-        let (found, joined) = read(&database);
-        assert_eq!(found.into_keys().collect::<Vec<_>>(), [[b'M', 2]]);
-        assert_eq!(joined.lost, 1);
+        for letter in [b'M', APART] {
+            let (mut pieces, mut database) = (Pieces::default(), Database::new());
+            write(&mut database, pieces.entries(vec![letter, 1], Some(long(1, 3_000))));
+            write(&mut database, pieces.entries(vec![letter, 2], Some(long(2, 3_000))));
+            database.remove(&piece_key(&[letter, 1], 1, 2));
+            let (found, joined) = read(&database);
+            assert_eq!(found.into_keys().collect::<Vec<_>>(), [[letter, 2]]);
+            assert_eq!(joined.lost, usize::from(letter != APART), "those apart are not scanned");
+        }
     }
 
     /// In one `apply` what goes is deleted after everything else was written.
@@ -271,14 +343,16 @@ mod tests {
 
     #[test]
     fn pieces_whose_head_was_never_written_harm_no_record() {
-        let (mut pieces, mut database) = (Pieces::default(), Database::new());
-        let key = vec![b'M', 1];
-        write(&mut database, pieces.entries(key.clone(), Some(long(1, 3_000))));
-        let Entries { ahead, .. } = pieces.entries(key.clone(), Some(long(2, 2_000)));
-        let strays: Vec<_> = ahead.iter().map(|(key, _)| key.clone()).collect();
-        database.extend(ahead.into_iter().filter_map(|(key, value)| Some((key, value?))));
-        let (found, joined) = read(&database);
-        assert_eq!(found, Database::from([(key, long(1, 3_000))]));
-        assert_eq!(joined.strays, strays);
+        for letter in [b'M', APART] {
+            let (mut pieces, mut database) = (Pieces::default(), Database::new());
+            let key = vec![letter, 1];
+            write(&mut database, pieces.entries(key.clone(), Some(long(1, 3_000))));
+            let Entries { ahead, .. } = pieces.entries(key.clone(), Some(long(2, 2_000)));
+            let strays: Vec<_> = ahead.iter().map(|(key, _)| key.clone()).collect();
+            database.extend(ahead.into_iter().filter_map(|(key, value)| Some((key, value?))));
+            let (found, joined) = read(&database);
+            assert_eq!(found, Database::from([(key, long(1, 3_000))]));
+            assert_eq!(joined.strays, strays);
+        }
     }
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use super::database::{Database, sync_dir};
 use super::guard::{self, Lock, Opening, io};
 use super::pieces::{Entry, Joined, Joining, Pieces};
-use super::{Gathering, StoreError, codec};
-use crate::core::Stored;
-use crate::core::effect::{Batch, Durability};
+use super::{Gathering, StoreError, codec, pieces};
+use crate::core::record::{
+    Batch, Durability, Key, Numbered, Read, ReportRange, Stored, StoredReport,
+};
 
 /// More changes than this are not gathered into one write. sled writes a whole page anew after every
 /// ten changes of it, so that many small ones are as much as a few large ones.
@@ -101,6 +102,9 @@ impl SledStore {
         self.gather(last, &mut group, &mut after)?;
         self.write(group, batches.iter().any(|b| b.durability == Durability::Synced))?;
         self.write_apart(after)?;
+        for range in batches.iter().flat_map(|batch| &batch.gone) {
+            self.delete(range)?;
+        }
         self.batches += 1;
         if self.batches.is_multiple_of(LOOK_EVERY) {
             guard::forget_panics(&self.dir);
@@ -109,6 +113,41 @@ impl SledStore {
             }
         }
         Ok(())
+    }
+
+    /// Deletes the reports of a range, in steps.
+    fn delete(&mut self, range: &ReportRange) -> Result<(), StoreError> {
+        loop {
+            let some = self.db.range(bounds(range)).take(GROUP_ENTRIES * 4);
+            let keys = some.map(|entry| Ok(entry?.0)).collect::<Result<Vec<_>, StoreError>>()?;
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let mut entries = Vec::new();
+            for key in keys {
+                let gone = self.pieces.entries(key, None);
+                entries.push(gone.together);
+                entries.extend(gone.after);
+            }
+            self.write_apart(entries)?;
+        }
+    }
+
+    /// The first reports of a range. One that cannot be read is passed over, and said once.
+    ///
+    /// Errors: when the database cannot be read.
+    pub fn read(&self, read: &Read) -> Result<Numbered, StoreError> {
+        let mut reports = Numbered::new();
+        for entry in self.db.range(bounds(&read.range)) {
+            let (key, value) = entry?;
+            if let Some(report) = report_of(&self.db, &key, &value) {
+                reports.push(report);
+            }
+            if reports.len() >= read.most {
+                break;
+            }
+        }
+        Ok(reports)
     }
 
     /// Puts a batch into a group that is applied whole or not at all. What large records have beside
@@ -234,16 +273,30 @@ fn remove_dir(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+fn bounds(range: &ReportRange) -> std::ops::Range<Vec<u8>> {
+    codec::key(&Key::Report(range.log, range.from))..codec::key(&Key::Report(range.log, range.to))
+}
+
+/// A report with its number, put together from its pieces.
+fn report_of(db: &Database, key: &[u8], value: &[u8]) -> Option<(u64, StoredReport)> {
+    let whole = pieces::whole(key, value, |piece| db.get(piece))?;
+    Some((codec::report_key(key)?.1, codec::report(&whole)?))
+}
+
+/// Opens a database and reads everything in it but the reports that only wait.
 fn open_and_read(path: &Path) -> Result<(Database, Pieces, Stored), StoreError> {
     let database = Database::open(path)?;
-    let (mut joining, mut gathering) = (Joining::default(), Gathering::default());
-    for entry in database.entries() {
+    let (mut joining, mut gathering) = (Joining::new(codec::REPORT), Gathering::default());
+    let before = database.range(..vec![codec::REPORT]);
+    let behind = database.range(vec![codec::REPORT + 1]..);
+    for entry in before.chain(behind) {
         let (key, value) = entry?;
         if let Some((key, value)) = joining.take(&key, &value) {
             gathering.take(&key, &value);
         }
     }
-    let Joined { pieces, lost, strays } = joining.done();
+    read_newest(&database, &mut gathering)?;
+    let Joined { pieces, lost, strays } = joining.done(|key| database.get(key));
     gathering.unreadable += lost;
     if !strays.is_empty() {
         // On a full disk they stay; they are nobody's.
@@ -254,34 +307,91 @@ fn open_and_read(path: &Path) -> Result<(Database, Pieces, Stored), StoreError> 
     Ok((database, pieces, gathering.done()))
 }
 
+/// The reports of each log that its record does not know yet; of one without a record one report
+/// is enough to know that there are some.
+fn read_newest(database: &Database, gathering: &mut Gathering) -> Result<(), StoreError> {
+    let mut from = codec::key(&Key::Report(0, 0));
+    while let Some(entry) = database.range(from..vec![codec::REPORT + 1]).next() {
+        let (key, _) = entry?;
+        let Some((log, _)) = codec::report_key(&key) else { break };
+        let (least, most) = match gathering.newest_from(log) {
+            Some(least) => (least, usize::MAX),
+            None => (0, 1),
+        };
+        let range = ReportRange { log, from: least, to: u64::MAX };
+        for entry in database.range(bounds(&range)).take(most) {
+            let (key, value) = entry?;
+            match report_of(database, &key, &value) {
+                Some((number, report)) => gathering.take_report(log, number, report),
+                None => gathering.unreadable += 1,
+            }
+        }
+        let Some(next) = log.checked_add(1) else { break };
+        from = codec::key(&Key::Report(next, 0));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::effect::{Key, Record};
+    use crate::core::record::{ReadId, Record};
+    use crate::core::report::{Report, What};
     use crate::core::time::BootInstant;
-    use crate::core::tracker::hit::{Detail, Hit, HitKind};
 
-    fn hit(n: u64) -> (Key, Option<Record>) {
-        let hit = Hit::new(HitKind::Ping, BootInstant(n as i64), 0.0, Detail::default());
-        (Key::Hit(1, n), Some(Record::Hit(hit)))
+    fn report(n: u64) -> (Key, Option<Record>) {
+        let report = Report::new(What::Ping, BootInstant(n as i64), 0.0);
+        (Key::Report(1, n), Some(Record::Report(StoredReport { report, recorded_at: None })))
     }
 
     fn batch(changes: Vec<(Key, Option<Record>)>) -> Batch {
-        Batch { changes, durability: Durability::Synced }
+        Batch { number: 1, changes, gone: Vec::new(), durability: Durability::Synced }
+    }
+
+    fn numbers(store: &SledStore, from: u64, to: u64, most: usize) -> Vec<u64> {
+        let range = ReportRange { log: 1, from, to };
+        let reports = store.read(&Read { id: ReadId(1), range, most }).unwrap();
+        reports.into_iter().map(|(number, _)| number).collect()
     }
 
     #[test]
     fn what_was_written_is_read_again_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let (mut store, stored) = SledStore::open(dir.path(), u64::MAX).unwrap();
-        assert!(stored.hits.is_empty());
-        store
-            .apply(&[batch(vec![hit(300), hit(2), hit(1)]), batch(vec![(Key::Hit(1, 2), None)])])
-            .unwrap();
+        assert!(stored.newest.is_empty());
+        let written = batch(vec![report(300), report(2), report(1)]);
+        store.apply(&[written, batch(vec![(Key::Report(1, 2), None)])]).unwrap();
         drop(store);
-        let (_, stored) = SledStore::open(dir.path(), u64::MAX).unwrap();
-        let numbers: Vec<u64> = stored.hits.iter().map(|(_, n, _)| *n).collect();
-        assert_eq!(numbers, [1, 300]);
+        let (store, stored) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        assert_eq!(numbers(&store, 0, u64::MAX, 9), [1, 300]);
+        assert_eq!(stored.newest.len(), 1, "they belong to no log, and are not read");
+        assert_eq!(stored.newest[0].1.len(), 1);
+    }
+
+    #[test]
+    fn reports_are_read_in_steps_and_deleted_in_ranges() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        let large = |n: u64| {
+            let error = crate::core::report::PlayerError {
+                id: "e".repeat(2_000),
+                source: crate::core::report::ErrorSource::Player,
+            };
+            let report = Report::new(What::Error(Box::new(error)), BootInstant(n as i64), 0.0);
+            (Key::Report(1, n), Some(Record::Report(StoredReport { report, recorded_at: None })))
+        };
+        for n in 1..=200 {
+            store.apply(&[batch(vec![if n % 5 == 0 { large(n) } else { report(n) }])]).unwrap();
+        }
+        assert_eq!(numbers(&store, 3, 200, 4), [3, 4, 5, 6]);
+        let gone = vec![ReportRange { log: 1, from: 0, to: 198 }];
+        store.apply(&[Batch { gone, ..batch(Vec::new()) }]).unwrap();
+        assert_eq!(numbers(&store, 0, u64::MAX, 9), [198, 199, 200]);
+        drop(store);
+        let (store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        assert_eq!(numbers(&store, 0, u64::MAX, 9), [198, 199, 200]);
+        let left = store.db.range(..).count();
+        assert_eq!(left, 3 + 2, "three reports, one of them in three pieces");
     }
 
     #[test]
@@ -291,25 +401,27 @@ mod tests {
         let (mut store, _) = SledStore::open(dir.path(), MAX).unwrap();
         let mut largest = 0;
         for n in 0..6_000 {
-            let gone = (Key::Hit(1, n), None);
-            store.apply(&[batch(vec![hit(n)]), batch(vec![gone]), batch(vec![hit(7)])]).unwrap();
+            let gone = (Key::Report(1, n), None);
+            store
+                .apply(&[batch(vec![report(n)]), batch(vec![gone]), batch(vec![report(7)])])
+                .unwrap();
             largest = largest.max(store.bytes_on_disk());
         }
         assert!(largest < 2 * MAX, "{largest} bytes");
         drop(store);
-        let (_, stored) = SledStore::open(dir.path(), MAX).unwrap();
-        assert_eq!(stored.hits.len(), 1);
+        let (store, _) = SledStore::open(dir.path(), MAX).unwrap();
+        assert_eq!(numbers(&store, 0, u64::MAX, 9), [7]);
     }
 
     #[test]
     fn a_deleted_store_keeps_no_old_byte() {
         let dir = tempfile::tempdir().unwrap();
         let (mut store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
-        let media = crate::core::tracker::media::MediaInfo {
+        let media = crate::core::media::MediaInfo {
             id: "a-film-that-nobody-should-know-of".into(),
             ..Default::default()
         };
-        store.apply(&[batch(vec![(Key::Media(1), Some(Record::Media(media)))])]).unwrap();
+        store.apply(&[batch(vec![(Key::Media(1), Some(Record::Media(media.into())))])]).unwrap();
         let trace = |dir: &Path| {
             let mut found = false;
             for entry in std::fs::read_dir(dir.join("db")).unwrap().flatten() {
@@ -324,18 +436,18 @@ mod tests {
         assert!(!dir.path().join("db").exists());
         let (mut store, stored) = SledStore::open(dir.path(), u64::MAX).unwrap();
         assert!(stored.media.is_empty());
-        store.apply(&[batch(vec![hit(1)])]).unwrap();
+        store.apply(&[batch(vec![report(1)])]).unwrap();
     }
 
     #[test]
     fn a_second_daemon_is_told_and_harms_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let (mut store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
-        store.apply(&[batch(vec![hit(1)])]).unwrap();
+        store.apply(&[batch(vec![report(1)])]).unwrap();
         let second = SledStore::open(dir.path(), u64::MAX).err().unwrap();
         assert!(matches!(second, StoreError::InUse { .. }), "{second}");
         drop(store);
-        let (_, stored) = SledStore::open(dir.path(), u64::MAX).unwrap();
-        assert_eq!(stored.hits.len(), 1);
+        let (store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        assert_eq!(numbers(&store, 0, u64::MAX, 9), [1]);
     }
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use playheadd::core::settings::Consent;
-use playheadd::core::tracker::event::{EventName, Info};
+use playheadd::core::tracker::event::EventName;
+use playheadd::core::tracker::info::Info;
 
 use self::track::Track;
 use crate::truth::{Media, Truth};

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use playheadd::core::Agent;
 use playheadd::core::delivery::Counters;
-use playheadd::core::effect::{Effect, Reply};
 use playheadd::core::input::Input;
 use playheadd::core::rejected::Rejected;
 use playheadd::core::settings::{Consent, DeliverySettings, Settings};
 use playheadd::core::time::{BootInstant, Now, Span, WallTime};
+use playheadd::core::turn::{Reply, Step};
 use playheadd::sim::backend::Backend;
 use playheadd::sim::timeline::What;
 
@@ -318,13 +318,13 @@ impl World {
                 continue;
             }
             match effect {
-                Effect::Wipe => {
+                Step::Wipe => {
                     let mut nothing = Model::new(self.model.rules);
                     (nothing.boot, nothing.told) = (self.model.boot, self.model.told);
                     self.disk.wipe(Saved { model: nothing, owed: self.truth.owed.len(), acks: 0 });
                     self.promised.clear();
                 }
-                Effect::Persist(batch) => {
+                Step::Write(batch) => {
                     let saved = Saved {
                         model: self.model.clone(),
                         owed: self.truth.owed.len(),
@@ -332,9 +332,9 @@ impl World {
                     };
                     written = self.disk.write(batch, saved, self.now);
                 }
-                Effect::Send(request) => self.send(request),
-                Effect::Reply(_, result) => self.reply(result, written),
-                Effect::Announce(_) => {}
+                Step::Send(request) => self.send(request),
+                Step::Reply(_, result) => self.reply(result, written),
+                Step::Announce(_) => {}
             }
         }
         let dead = armed.is_some();

@@ -3,7 +3,9 @@
 
 use std::rc::Rc;
 
-use playheadd::core::tracker::event::{EventName, Info, Value};
+use playheadd::core::tracker::event::EventName;
+
+use playheadd::core::tracker::info::{Info, Value};
 
 /// `eventType` as it stands in a body.
 pub type Kind = &'static str;

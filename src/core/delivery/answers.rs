@@ -1,166 +1,201 @@
-//! What the collector's answer changes in a queue (api.md 2.7).
+//! What a collector's answer changes in its lane (api.md 2.7).
 
-use super::outbox::{Accepted, Flight, Outbox};
-use super::verdict::{self, Verdict};
-use super::{Clerk, Delivery};
-use crate::core::effect::{Durability, Key, Record, RejectedHit, Resource};
-use crate::core::input::{Outcome, RequestId};
+use super::lane::{Flight, Lane};
+use super::log::{Changed, Log};
+use super::{Delivery, DeliveryContext};
+use crate::core::dialect::exchange::{Outcome, RequestId};
+use crate::core::dialect::{SessionId, Verdict};
+use crate::core::media::log_id;
+use crate::core::record::{Accepted, Durability, Key, Record, RejectedReport, ReportRange};
+use crate::core::report::Kind;
 use crate::core::time::{BootInstant, Now, Span};
-use crate::core::tracker::hit::HitKind;
-use crate::core::tracker::media::log_id;
 
 impl Delivery {
-    /// The collector's answer. Gives the session whose heartbeat's record is to be written.
+    /// The answer to a request.
     pub(crate) fn answer(
         &mut self,
         request: RequestId,
         outcome: &Outcome,
         now: Now,
-        clerk: &mut Clerk<'_>,
-    ) -> Option<u32> {
-        let flying = |o: &Outbox| o.flight.as_ref().is_some_and(|f| f.request == request);
-        let (&key, outbox) = self.outboxes.iter_mut().find(|(_, o)| flying(o))?;
-        let flight = outbox.flight.take()?;
-        let resource = match (&outbox.line.sid, outbox.line.downloaded) {
-            (_, true) => Resource::Downloaded,
-            (Some(sid), _) => Resource::Events { sid: sid.clone() },
-            (None, _) => Resource::Sessions,
-        };
-        match verdict::judge(&resource, outcome, now.wall) {
-            Verdict::Accepted { sid } => return self.accepted(key, sid, flight, now, clerk),
+        ctx: &mut DeliveryContext<'_>,
+    ) {
+        let Some((key, at)) = self.flight_of(request) else { return };
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        let lane = &mut log.lanes[at];
+        let Some(flight) = lane.flight.take() else { return };
+        let purpose = purpose(log, at, ctx);
+        let lane = &mut log.lanes[at];
+        match lane.dialect.judge(&purpose, outcome, now.wall) {
+            Verdict::Opened { sid } => self.accepted(key, at, Some(sid), flight, now, ctx),
+            Verdict::Accepted => self.accepted(key, at, None, flight, now, ctx),
             Verdict::Refused { status, message } => {
                 // It may have been taken before, when its answer was lost.
-                outbox.line.last_ts = Some(flight.last_ts);
-                self.refused(key, status, message, clerk);
+                lane.progress.last_ts = Some(flight.last_ts);
+                self.refused(key, at, flight.reports, status, message, ctx);
             }
             Verdict::Gone => {
-                self.put_ping_back(key, now, clerk);
-                self.gone(key, now, clerk);
+                self.ping_stays(key, at, now, ctx);
+                self.gone(key, at, now, ctx);
             }
             Verdict::Ambiguous { why } => {
-                let ping = outbox.queue.front().is_some_and(|(_, h)| h.kind == HitKind::Ping);
-                if ping {
-                    outbox.line.last_ts = Some(flight.last_ts);
+                let ping = lane.front().is_some_and(|report| report.kind() == Kind::Ping);
+                if ping && !lane.facts().tells_repeats_apart {
+                    lane.progress.last_ts = Some(flight.last_ts);
                     self.counters.ambiguous_pings += 1;
-                    self.drop_front(key, clerk);
+                    self.drop_front(key, at, 1, ctx);
+                } else {
+                    self.ping_stays(key, at, now, ctx);
                 }
-                self.failed(key, now, None, &why, clerk);
+                self.failed(key, at, now, None, &why, ctx);
             }
             Verdict::Later { after, why } => {
-                self.put_ping_back(key, now, clerk);
-                self.failed(key, now, after, &why, clerk);
+                self.ping_stays(key, at, now, ctx);
+                self.failed(key, at, now, after, &why, ctx);
             }
         }
-        None
+        self.settle(key, ctx);
+    }
+
+    fn flight_of(&self, request: RequestId) -> Option<(u64, usize)> {
+        let flying = |lane: &Lane| lane.flight.as_ref().is_some_and(|f| f.request == request);
+        self.logs.iter().find_map(|(key, log)| Some((*key, log.lanes.iter().position(flying)?)))
     }
 
     fn accepted(
         &mut self,
         key: u64,
-        sid: Option<String>,
+        at: usize,
+        opened: Option<String>,
         flight: Flight,
         now: Now,
-        clerk: &mut Clerk<'_>,
-    ) -> Option<u32> {
-        let outbox = self.outboxes.get_mut(&key)?;
-        let opened = sid.is_some();
-        let front = outbox.queue.front().map(|(_, hit)| hit);
-        let heartbeat =
-            !outbox.line.ended && front.is_some_and(|h| h.kind == HitKind::Ping && !h.has_detail());
-        for _ in 0..flight.hits {
-            if let Some((number, hit)) = outbox.pop() {
-                if hit.kind != HitKind::Ping {
-                    // Delivered again after a crash or a power cut it would count twice.
-                    clerk.ledger.want(Durability::Synced);
-                }
-                // A ping has left the store before it left the box; to delete it again would cost a
-                // page of flash at each heartbeat (benches/wear.py).
-                let number = Key::Hit(key, number);
-                if hit.kind != HitKind::Ping || flight.hits > 1 || clerk.ledger.holds(&number) {
-                    clerk.ledger.delete(number);
-                }
-                self.counters.delivered += 1;
-            }
+        ctx: &mut DeliveryContext<'_>,
+    ) {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        let whole = log.lanes[at].download.is_some();
+        let mut changed = Changed::Progress;
+        if whole {
+            self.counters.delivered += flight.reports as u64;
+            ctx.ledger.want(Durability::Synced);
+            changed = Changed::Everything;
+            pass_all(key, log, at, ctx);
         }
-        outbox.line.last_ts = Some(flight.last_ts);
-        // The anchor of a queue can date only what happened in the boot of its hits.
-        outbox.line.accepted = Some(match outbox.line.boot == self.boot {
+        for _ in 0..if whole { 0 } else { flight.reports } {
+            let Some((number, report)) = log.lanes[at].pass() else { break };
+            self.counters.delivered += 1;
+            if report.kind() != Kind::Ping {
+                // Delivered again after a crash or a power cut it would count twice.
+                ctx.ledger.want(Durability::Synced);
+            }
+            if !report.is_bare_ping() {
+                changed = Changed::Everything;
+            }
+            forget_passed(key, log, number, ctx);
+        }
+        let ours = log.origin.boot == self.boot;
+        let lane = &mut log.lanes[at];
+        lane.progress.last_ts = Some(flight.last_ts);
+        // The anchor of a log can date only what happened in the boot of its reports.
+        lane.progress.accepted = Some(match ours {
             true => Accepted::Boot(flight.sent_at),
             false => Accepted::Wall(now.wall + (flight.sent_at - now.boot)),
         });
-        if opened {
+        if let Some(sid) = opened {
             // A power cut must not open the session twice (api.md 2.11).
-            outbox.line.sid = sid;
-            clerk.ledger.want(Durability::Synced);
-            outbox.retry.not_before = BootInstant(i64::MIN);
+            ctx.ledger.want(Durability::Synced);
+            changed = Changed::Everything;
+            lane.retry.not_before = BootInstant(i64::MIN);
             tracing::info!(
-                media = log_id(&outbox.line.media_id),
-                sid = outbox.line.sid.as_deref().unwrap_or_default(),
+                media = log_id(&log.origin.media.id),
+                sid,
                 "the collector has opened the session"
             );
+            lane.sid = Some(sid);
         } else {
-            outbox.retry.succeeded();
+            lane.retry.succeeded();
         }
-        let session = outbox.line.session;
-        if !heartbeat {
-            self.note(key, clerk);
-        }
-        // What a heartbeat said of an old sid must not be taken for the new one's.
-        (heartbeat || opened).then_some(session)
+        log.change(changed);
     }
 
-    /// The front hit is gone without having been delivered.
-    fn drop_front(&mut self, key: u64, clerk: &mut Clerk<'_>) {
-        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
-        if let Some((number, _)) = outbox.pop() {
-            clerk.ledger.delete(Key::Hit(key, number));
+    /// The front reports are gone without having been delivered.
+    pub(super) fn drop_front(
+        &mut self,
+        key: u64,
+        at: usize,
+        reports: usize,
+        ctx: &mut DeliveryContext<'_>,
+    ) {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        for _ in 0..reports {
+            let Some((number, _)) = log.lanes[at].pass() else { break };
+            forget_passed(key, log, number, ctx);
             self.counters.dropped += 1;
         }
-        self.note(key, clerk);
+        log.change(Changed::Everything);
     }
 
-    fn refused(&mut self, key: u64, status: u16, message: String, clerk: &mut Clerk<'_>) {
-        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
-        let Some((_, hit)) = outbox.queue.front().cloned() else { return };
-        let whole = hit.kind == HitKind::SessionStart;
-        let lost = if whole { outbox.queue.len() - 1 } else { 0 };
+    fn refused(
+        &mut self,
+        key: u64,
+        at: usize,
+        reports: usize,
+        status: u16,
+        message: String,
+        ctx: &mut DeliveryContext<'_>,
+    ) {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        let lane = &log.lanes[at];
+        let Some(report) = lane.front().cloned() else { return };
+        let whole = report.kind() == Kind::Start && lane.facts().session_id == SessionId::Server;
+        let waiting = lane.waiting(&log.summary).count;
+        let lost = if whole { waiting } else { reports as u64 }.saturating_sub(1);
         tracing::warn!(
-            app = outbox.line.app,
-            hit = hit.kind.wire(),
+            app = log.origin.app,
+            collector = &*lane.collector,
+            hit = report.kind().event_type(),
             status,
             message,
             lost,
             "the collector refused a hit for good"
         );
-        let rejected = RejectedHit {
-            app: outbox.line.app.clone(),
-            media_id: outbox.line.media_id.clone(),
-            hit,
+        let rejected = RejectedReport {
+            collector: lane.collector.to_string(),
+            app: log.origin.app.clone(),
+            media_id: log.origin.media.id.clone(),
+            report,
             lost,
             status,
             message,
         };
-        let number = *clerk.next_rejected;
-        *clerk.next_rejected = clerk.next_rejected.wrapping_add(1);
-        clerk.ledger.put(Key::Rejected(number), Record::Rejected(rejected));
-        if let Some(oldest) = number.checked_sub(clerk.settings.limits.rejected_kept as u64) {
-            clerk.ledger.delete(Key::Rejected(oldest));
+        let number = *ctx.next_rejected;
+        *ctx.next_rejected = ctx.next_rejected.wrapping_add(1);
+        ctx.ledger.put(Key::Rejected(number), Record::Rejected(Box::new(rejected)));
+        if let Some(oldest) = number.checked_sub(ctx.settings.limits.rejected_kept as u64) {
+            ctx.ledger.delete(Key::Rejected(oldest));
         }
-        clerk.ledger.want(Durability::Flushed);
-        if whole {
-            self.counters.dropped += 1 + lost as u64;
-            self.remove(key, clerk);
+        ctx.ledger.want(Durability::Flushed);
+        if !whole {
+            self.drop_front(key, at, reports, ctx);
+            return;
+        }
+        // The collector wants nothing of this session, and so it has no lane any more.
+        self.counters.dropped += 1 + lost;
+        let before = log.first();
+        log.lanes.remove(at);
+        log.change(Changed::Everything);
+        if log.lanes.is_empty() {
+            self.remove(key, ctx);
         } else {
-            self.drop_front(key, clerk);
+            let range = ReportRange { log: key, from: before, to: log.first() };
+            ctx.ledger.delete_reports(range);
         }
     }
 
-    /// 404 or 410: the sid is gone (spec 1.1).
-    fn gone(&mut self, key: u64, now: Now, clerk: &mut Clerk<'_>) {
-        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
-        if outbox.only_closings() {
-            self.give_up(key, clerk);
-        } else if !self.restart(key, now, clerk) {
+    /// The session is unknown at the collector (spec 1.1).
+    fn gone(&mut self, key: u64, at: usize, now: Now, ctx: &mut DeliveryContext<'_>) {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        if log.lanes[at].only_closes(&log.summary) {
+            self.give_up(key, at, ctx);
+        } else if !self.restart(key, at, now, ctx) {
             tracing::warn!("the collector keeps losing a session; trying again later");
         }
     }
@@ -168,37 +203,65 @@ impl Delivery {
     fn failed(
         &mut self,
         key: u64,
+        at: usize,
         now: Now,
         after: Option<Span>,
         why: &str,
-        clerk: &mut Clerk<'_>,
+        ctx: &mut DeliveryContext<'_>,
     ) {
-        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
-        outbox.retry.failed(now.boot, after, &clerk.settings.delivery, &mut self.chance);
-        let failures = outbox.retry.failures();
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        let lane = &mut log.lanes[at];
+        // What was put together is made anew: the settings may be others then.
+        lane.download = None;
+        lane.retry.failed(now.boot, after, &ctx.settings.delivery, &mut self.chance);
+        let failures = lane.retry.failures();
+        let (media, collector) = (log_id(&log.origin.media.id), &*lane.collector);
         if failures == 1 {
-            tracing::warn!(
-                media = log_id(&outbox.line.media_id),
-                why,
-                "delivery failed; it is tried again"
-            );
+            tracing::warn!(media, collector, why, "delivery failed; it is tried again");
         } else {
-            tracing::debug!(
-                media = log_id(&outbox.line.media_id),
-                why,
-                failures,
-                "delivery failed again"
-            );
+            tracing::debug!(media, collector, why, failures, "delivery failed again");
+        }
+        if after.is_some() {
+            // The collector's wish outlives a restart of the agent.
+            log.change(Changed::Everything);
+            ctx.ledger.wait(now.boot, ctx.settings.flush_interval);
         }
     }
 
-    /// A ping that was taken out of the store on its way goes back.
-    fn put_ping_back(&mut self, key: u64, now: Now, clerk: &mut Clerk<'_>) {
-        if let Some((number, hit)) = self.outboxes.get(&key).and_then(|o| o.queue.front())
-            && hit.kind == HitKind::Ping
-        {
-            clerk.ledger.put_back(Key::Hit(key, *number), Record::Hit(hit.clone()));
-            clerk.ledger.wait(now.boot, clerk.settings.flush_interval);
+    /// A ping that was marked as under way waits again.
+    fn ping_stays(&mut self, key: u64, at: usize, now: Now, ctx: &mut DeliveryContext<'_>) {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        if log.lanes[at].progress.ping_under_way.take().is_some() {
+            log.change(Changed::Progress);
+            ctx.ledger.wait(now.boot, ctx.settings.flush_interval);
         }
     }
+}
+
+/// What the request in flight was for, as its answer has to be read.
+fn purpose(
+    log: &Log,
+    at: usize,
+    ctx: &DeliveryContext<'_>,
+) -> crate::core::dialect::exchange::Purpose {
+    super::requests::purpose(log, &log.lanes[at], ctx.settings)
+}
+
+/// A report that one lane has passed is deleted when every lane has.
+pub(super) fn forget_passed(
+    key: u64,
+    log: &Log,
+    number: Option<u64>,
+    ctx: &mut DeliveryContext<'_>,
+) {
+    if let Some(number) = number.filter(|number| log.first() > *number) {
+        ctx.ledger.delete(Key::Report(key, number));
+    }
+}
+
+/// A lane passes everything in its log.
+pub(super) fn pass_all(key: u64, log: &mut Log, at: usize, ctx: &mut DeliveryContext<'_>) {
+    let from = log.first();
+    log.lanes[at].pass_all(&log.summary);
+    ctx.ledger.delete_reports(ReportRange { log: key, from, to: log.first() });
 }

@@ -39,11 +39,13 @@ impl Chance {
 pub struct Retry {
     failures: u32,
     pub not_before: BootInstant,
+    /// The collector asked for the present wait.
+    asked: bool,
 }
 
 impl Default for Retry {
     fn default() -> Retry {
-        Retry { failures: 0, not_before: BootInstant(i64::MIN) }
+        Retry { failures: 0, not_before: BootInstant(i64::MIN), asked: false }
     }
 }
 
@@ -65,6 +67,17 @@ impl Retry {
             None => chance.up_to(ceiling),
         };
         self.not_before = now + delay;
+        self.asked = after.is_some();
+    }
+
+    /// The end of a wait that the collector asked for, which outlives a restart of the agent.
+    pub fn asked_for(&self) -> Option<BootInstant> {
+        self.asked.then_some(self.not_before)
+    }
+
+    /// A wait that the collector asked for before the agent was restarted.
+    pub fn restored(not_before: BootInstant) -> Retry {
+        Retry { failures: 0, not_before, asked: true }
     }
 
     /// The row has ended.

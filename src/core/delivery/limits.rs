@@ -1,191 +1,233 @@
 //! How much may wait (api.md 2.8): over the limit pings are thinned first, then whole oldest
 //! downloaded sessions go, then oldest sessions. Each loss is counted and logged.
+//!
+//! What waits lies in the store, so room is made in steps: where reports must be looked at, they
+//! are read, and it goes on when they have come.
 
-use super::outbox::Outbox;
-use super::{Clerk, Delivery};
-use crate::core::effect::Key;
-use crate::core::settings::DeliverySettings;
-use crate::core::time::{Now, Span, WallTime};
-use crate::core::tracker::hit::HitKind;
-use crate::core::tracker::media::log_id;
+use super::answers::{forget_passed, pass_all};
+use super::lane::Lane;
+use super::log::{Changed, Log, WINDOW};
+use super::reading::Reading;
+use super::{Delivery, DeliveryContext};
+use crate::core::clock::BootId;
+use crate::core::media::log_id;
+use crate::core::record::{Key, Numbered, ReportRange};
+use crate::core::report::{Kind, Report};
+use crate::core::time::{Now, Span};
 
-/// Room is made a sixteenth at a time, so that not every hit makes room for itself.
+/// Room is made a sixteenth at a time, so that not every report makes room for itself.
 const ROOM: u64 = 16;
 
-/// Bytes of bodies sent on one day of the wall clock, UTC.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct DayBudget {
-    day: i64,
-    bytes: u64,
-}
-
-const DAY: Span = Span::seconds(86_400);
-
-impl DayBudget {
-    fn day_of(wall: WallTime) -> i64 {
-        wall.0.div_euclid(DAY.0)
-    }
-
-    pub(super) fn spend(&mut self, bytes: u64, wall: WallTime) {
-        let day = DayBudget::day_of(wall);
-        if day != self.day {
-            *self = DayBudget { day, bytes: 0 };
-        }
-        self.bytes += bytes;
-    }
-
-    /// How long nothing may be sent; `None` when there is room. `limit` 0 is no budget.
-    pub(super) fn wait(&self, limit: u64, wall: WallTime) -> Option<Span> {
-        let spent = self.day == DayBudget::day_of(wall) && self.bytes >= limit;
-        (limit > 0 && spent).then(|| Span((self.day + 1) * DAY.0 - wall.0))
-    }
+/// How a step towards more room went.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Done,
+    /// It goes on when the store has answered.
+    Reading,
+    /// There is nothing to be had this way.
+    Nothing,
 }
 
 impl Delivery {
-    /// Bytes that wait, as they lie in the store.
-    pub fn queued_bytes(&self) -> u64 {
-        self.outboxes.values().map(|o| o.bytes).sum()
-    }
-
     /// Makes room, if there is too much or it is too old.
-    pub(super) fn enforce_limits(&mut self, now: Now, clerk: &mut Clerk<'_>) {
-        let limits = &clerk.settings.delivery;
-        self.drop_old(now, limits.queue_max_age, clerk);
+    pub(super) fn enforce_limits(&mut self, now: Now, ctx: &mut DeliveryContext<'_>) {
+        let limits = &ctx.settings.delivery;
+        self.drop_old(now, limits.queue_max_age, ctx);
         let most = limits.queue_max_bytes;
-        if self.queued_bytes() <= most {
+        self.making_room |= self.queued_bytes() > most;
+        if !self.making_room {
             return;
         }
         let target = most - most / ROOM;
-        self.thin_pings(target, clerk);
         while self.queued_bytes() > target {
-            let free = |o: &&Outbox| o.flight.is_none() && !o.queue.is_empty();
-            let oldest = |wanted: &dyn Fn(&Outbox) -> bool| {
-                let mut all = self.outboxes.iter().filter(|(_, o)| free(o) && wanted(o));
-                all.next().map(|(key, _)| *key)
-            };
-            let ended = oldest(&|o| o.line.downloaded).or_else(|| oldest(&|o| o.line.ended));
-            if let Some(key) = ended {
-                self.drop_queue(key, "the queue is full", clerk);
-            } else if let Some(key) = oldest(&|_| true) {
-                self.drop_oldest(key, target, clerk);
-            } else {
+            match self.thin_pings(target, ctx) {
+                Step::Done => continue,
+                Step::Reading => return,
+                Step::Nothing => {}
+            }
+            if self.drop_some(target, ctx) != Step::Done {
                 return;
             }
         }
+        self.making_room = false;
     }
 
-    /// The oldest hits of a session that is still open; what they opened is remembered for the
-    /// restart that the rest will need.
-    fn drop_oldest(&mut self, key: u64, target: u64, clerk: &mut Clerk<'_>) {
-        let mut hits = 0;
-        while self.queued_bytes() > target {
-            let popped = self.outboxes.get_mut(&key).and_then(Outbox::pop);
-            let Some((number, _)) = popped else { break };
-            clerk.ledger.delete(Key::Hit(key, number));
-            hits += 1;
+    /// The next reports of the oldest log whose pings were not thinned yet. What is under way
+    /// stays.
+    fn thin_pings(&mut self, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
+        if self.reads.values().any(|reading| matches!(reading, Reading::Thin { .. })) {
+            return Step::Reading;
         }
-        self.counters.dropped += hits;
-        self.counters.over_limit += hits;
-        tracing::warn!(hits, "the queue is full: the oldest hits of an open session were given up");
-        self.note(key, clerk);
+        for (key, log) in &mut self.logs {
+            let from = log.thinned_to.max(log.first());
+            let downloading = log.lanes.iter().any(|lane| lane.download.is_some());
+            if from >= log.summary.next || downloading {
+                continue;
+            }
+            let (key, stored_to) = (*key, log.stored_to());
+            if from < stored_to {
+                let range = ReportRange { log: key, from, to: stored_to };
+                let reading = Reading::Thin { log: key, most: WINDOW, to: stored_to };
+                self.want_read(range, WINDOW, reading);
+                return Step::Reading;
+            }
+            let pings: Vec<(u64, u64)> = log
+                .unwritten_from(from)
+                .filter(|(_, report)| report.kind() == Kind::Ping)
+                .map(|(number, report)| (*number, report.stored_bytes()))
+                .collect();
+            let to = log.summary.next;
+            self.thin(key, pings, to, target, ctx);
+            return Step::Done;
+        }
+        Step::Nothing
     }
 
-    /// Oldest pings first; what is under way stays.
-    fn thin_pings(&mut self, target: u64, clerk: &mut Clerk<'_>) {
+    /// Reports of a log were read, so that pings among them can go.
+    pub(super) fn thin_read(
+        &mut self,
+        key: u64,
+        reports: Numbered,
+        most: usize,
+        to: u64,
+        ctx: &mut DeliveryContext<'_>,
+    ) {
+        let limit = ctx.settings.delivery.queue_max_bytes;
+        let to = match reports.last() {
+            Some((last, _)) if reports.len() >= most => last + 1,
+            _ => to,
+        };
+        let ping = |report: &Report| report.kind() == Kind::Ping;
+        let pings = reports.iter().filter(|(_, stored)| ping(&stored.report));
+        let pings = pings.map(|(number, stored)| (*number, stored.report.stored_bytes())).collect();
+        self.thin(key, pings, to, limit - limit / ROOM, ctx);
+    }
+
+    /// Gives up pings of a log, oldest first, until there is room; those with numbers below `to`
+    /// have been looked at then.
+    fn thin(
+        &mut self,
+        key: u64,
+        pings: Vec<(u64, u64)>,
+        to: u64,
+        target: u64,
+        ctx: &mut DeliveryContext<'_>,
+    ) {
         let mut left = self.queued_bytes();
-        let mut thinned = 0;
-        for (key, outbox) in &mut self.outboxes {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        let (mut thinned, mut looked_to) = (0, to);
+        for (number, bytes) in pings {
             if left <= target {
+                looked_to = number;
                 break;
             }
-            let busy = outbox.flight.as_ref().map_or(0, |f| f.hits);
-            let before = outbox.bytes;
-            let need = left - target;
-            for number in outbox.thin(HitKind::Ping, busy, need) {
-                clerk.ledger.delete(Key::Hit(*key, number));
-                thinned += 1;
+            let wanted = log.lanes.iter().any(|lane| lane.progress.cursor <= number);
+            if !wanted || log.lanes.iter().any(|lane| lane.is_under_way(number)) {
+                continue;
             }
-            left -= before - outbox.bytes;
+            log.thin(number, bytes);
+            ctx.ledger.delete(Key::Report(key, number));
+            thinned += 1;
+            left = left.saturating_sub(bytes);
         }
+        log.thinned_to = looked_to;
+        self.counters.dropped += thinned;
+        self.counters.over_limit += thinned;
         if thinned > 0 {
-            self.counters.dropped += thinned;
-            self.counters.over_limit += thinned;
             tracing::warn!(pings = thinned, "the queue is full: pings were thinned");
         }
     }
 
-    /// Everything that waits in one queue goes. A session that is still open keeps its context
-    /// and is opened again when there is play time to report.
-    fn drop_queue(&mut self, key: u64, why: &str, clerk: &mut Clerk<'_>) {
-        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
+    /// Whole oldest downloaded sessions, then ended ones, then the oldest reports of an open one.
+    fn drop_some(&mut self, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
+        let free = |log: &Log| !log.in_flight() && log.waiting().count > 0;
+        let oldest = |wanted: &dyn Fn(&Log) -> bool| {
+            let mut all = self.logs.iter().filter(|(_, log)| free(log) && wanted(log));
+            all.next().map(|(key, _)| *key)
+        };
+        let ended = oldest(&|log| log.origin.media.downloaded).or_else(|| oldest(&|log| log.ended));
+        if let Some(key) = ended {
+            self.drop_log(key, "the queue is full", ctx);
+            Step::Done
+        } else if let Some(key) = oldest(&|_| true) {
+            self.drop_oldest(key, target, ctx)
+        } else {
+            Step::Nothing
+        }
+    }
+
+    /// The oldest reports of a session that is still open; what they opened is remembered for the
+    /// restart that the rest will need.
+    fn drop_oldest(&mut self, key: u64, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
+        let mut left = self.queued_bytes();
+        let Some(log) = self.logs.get_mut(&key) else { return Step::Nothing };
         let mut hits = 0;
-        while let Some((number, _)) = outbox.pop() {
-            clerk.ledger.delete(Key::Hit(key, number));
+        while left > target {
+            let before = log.waiting().bytes;
+            let slowest = |lane: &&mut Lane| lane.progress.cursor;
+            let Some(lane) = log.lanes.iter_mut().min_by_key(slowest) else { break };
+            let Some((number, _)) = lane.pass() else { break };
+            forget_passed(key, log, number, ctx);
+            left = left.saturating_sub(before.saturating_sub(log.waiting().bytes));
             hits += 1;
         }
-        outbox.line.lost = true;
-        outbox.line.sid = None;
+        log.change(Changed::Everything);
+        self.counters.dropped += hits;
+        self.counters.over_limit += hits;
+        self.settle(key, ctx);
+        if hits == 0 {
+            return Step::Reading;
+        }
+        tracing::warn!(hits, "the queue is full: the oldest hits of an open session were given up");
+        Step::Done
+    }
+
+    /// Everything that waits in one log goes. A session that is still open keeps its context and
+    /// is opened again when there is play time to report.
+    fn drop_log(&mut self, key: u64, why: &str, ctx: &mut DeliveryContext<'_>) {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        let hits = log.waiting().count;
+        for at in 0..log.lanes.len() {
+            pass_all(key, log, at, ctx);
+            log.lanes[at].lost = true;
+            log.lanes[at].sid = None;
+        }
         self.counters.dropped += hits;
         self.counters.over_limit += hits;
         tracing::warn!(
             hits,
             why,
-            media = log_id(&outbox.line.media_id),
+            media = log_id(&log.origin.media.id),
             "a session's hits were given up"
         );
-        self.note(key, clerk);
+        log.change(Changed::Everything);
+        self.settle(key, ctx);
     }
 
-    /// Sessions whose last hit is older than the limit.
-    fn drop_old(&mut self, now: Now, most: Span, clerk: &mut Clerk<'_>) {
+    /// Sessions whose last report is older than the limit.
+    fn drop_old(&mut self, now: Now, most: Span, ctx: &mut DeliveryContext<'_>) {
         let trusted = self.gates.clock_trusted;
         let old: Vec<u64> = self
-            .outboxes
+            .logs
             .iter()
-            .filter(|(_, o)| o.flight.is_none() && o.age(&self.boot, now, trusted) > most)
+            .filter(|(_, log)| !log.in_flight() && age(log, &self.boot, now, trusted) > most)
             .map(|(key, _)| *key)
             .collect();
         for key in old {
-            self.drop_queue(key, "it is too old", clerk);
+            self.drop_log(key, "it is too old", ctx);
         }
-    }
-
-    /// Why nothing may be sent at present although everything else allows it.
-    pub(super) fn held_for(&self, now: Now, settings: &DeliverySettings) -> Option<Span> {
-        self.budget.wait(settings.daily_bytes, now.wall)
     }
 }
 
-impl Outbox {
-    /// How long ago the last hit happened; zero when nothing waits or nobody can tell.
-    fn age(&self, boot: &crate::core::clock::BootId, now: Now, trusted: bool) -> Span {
-        let Some((_, last)) = self.queue.back() else { return Span::ZERO };
-        match (self.line.boot == *boot, self.line.anchor) {
-            (true, _) => now.boot - last.at,
-            (false, Some(anchor)) if trusted => now.wall - anchor.wall(last.at),
-            (false, _) => Span::ZERO,
-        }
+/// How long ago the last report happened; zero when nothing waits or nobody can tell.
+fn age(log: &Log, boot: &BootId, now: Now, trusted: bool) -> Span {
+    if log.waiting().count == 0 {
+        return Span::ZERO;
     }
-
-    /// Takes hits of one kind out, oldest first, behind the first `busy` ones, until `need` bytes
-    /// are free. Gives their numbers.
-    fn thin(&mut self, kind: HitKind, busy: usize, need: u64) -> Vec<u64> {
-        let mut freed = 0;
-        let mut taken = Vec::new();
-        let mut at = 0;
-        let mut bytes = self.bytes;
-        self.queue.retain(|(number, hit)| {
-            at += 1;
-            if at <= busy || hit.kind != kind || freed >= need {
-                return true;
-            }
-            let weight = hit.stored_bytes();
-            freed += weight;
-            bytes = bytes.saturating_sub(weight);
-            taken.push(*number);
-            false
-        });
-        self.bytes = bytes;
-        taken
+    let anchor = log.lanes.iter().find_map(|lane| lane.anchor);
+    match (log.origin.boot == *boot, anchor) {
+        (true, _) => now.boot - log.summary.last_at,
+        (false, Some(anchor)) if trusted => now.wall - anchor.wall(log.summary.last_at),
+        (false, _) => Span::ZERO,
     }
 }

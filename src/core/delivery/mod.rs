@@ -1,29 +1,30 @@
-//! The queue and its manners: what is sent when, and what an answer changes (api.md 2.7, spec 8).
+//! The logs and their lanes, and the manners of delivery: what is sent when, and what an answer
+//! changes (api.md 2.7, spec 8). Keys, paths and status codes are the dialects' business.
 
 mod answers;
 pub mod backoff;
+pub mod lane;
 mod limits;
-pub mod outbox;
-pub mod verdict;
-pub mod wire;
+pub mod log;
+mod reading;
+mod requests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use self::backoff::{Chance, Pace};
-pub use self::limits::DayBudget;
-use self::outbox::{Flight, Line, Outbox};
+use self::lane::Lane;
+use self::log::{Changed, Log, Origin};
+use self::reading::Reading;
 use super::clock::{Anchor, BootId};
-use super::effect::{Durability, Key, Record, Request, Resource};
-use super::input::RequestId;
+use super::dialect::{Dialects, SessionId};
 use super::ledger::Ledger;
-use super::sessions::Pulse;
-use super::settings::Settings;
+use super::media::log_id;
+use super::record::{DayBudget, Key, Read, ReadId, Record, ReportRange, StoredReport};
+use super::report::{Kind, Report};
+use super::settings::{CollectorSettings, Settings};
 use super::time::{BootInstant, Now, WallTime};
-use super::tracker::Beat;
-use super::tracker::hit::{Fill, Hit, HitKind};
-use super::tracker::media::log_id;
 
-/// What has become of hits since the agent started (api.md 1.3).
+/// What has become of reports since the agent started (api.md 1.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     pub delivered: u64,
@@ -37,7 +38,7 @@ pub struct Counters {
     pub ambiguous_pings: u64,
 }
 
-/// The gates that are the same for all queues.
+/// The gates that are the same for all lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gates {
     pub consent: bool,
@@ -49,7 +50,9 @@ pub struct Gates {
 
 #[derive(Debug)]
 pub struct Delivery {
-    outboxes: BTreeMap<u64, Outbox>,
+    logs: BTreeMap<u64, Log>,
+    dialects: Dialects,
+    collectors: Vec<CollectorSettings>,
     pub gates: Gates,
     pub counters: Counters,
     boot: BootId,
@@ -63,20 +66,32 @@ pub struct Delivery {
     pub(super) budget: DayBudget,
     /// The budget of the day is spent: nothing before this.
     budget_until: BootInstant,
+    /// Too much waits, and room is being made.
+    making_room: bool,
+    /// Reads that the store has not answered yet, and those that it was not asked for yet.
+    reads: HashMap<ReadId, Reading>,
+    next_read: u64,
+    wanted_reads: Vec<Read>,
+    /// Batches that are not finished, with the reports that each handed over: (log, up to).
+    unfinished: VecDeque<(u64, Vec<(u64, u64)>)>,
+    /// Sessions that have lost a log; what is played in them may not be wanted any more.
+    released: Vec<u32>,
 }
 
-/// What a turn of the delivery writes and remembers.
-pub(crate) struct Clerk<'a> {
+/// What a turn of the delivery reads, writes and counts on.
+pub(crate) struct DeliveryContext<'a> {
     pub settings: &'a Settings,
     pub ledger: &'a mut Ledger,
     pub next_rejected: &'a mut u64,
-    pub next_outbox: &'a mut u64,
+    pub next_log: &'a mut u64,
 }
 
 impl Delivery {
-    pub fn new(boot: BootId, gates: Gates, chance: Chance) -> Delivery {
+    pub fn new(boot: BootId, gates: Gates, chance: Chance, dialects: Dialects) -> Delivery {
         Delivery {
-            outboxes: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            dialects,
+            collectors: Vec::new(),
             gates,
             counters: Counters::default(),
             boot,
@@ -87,16 +102,57 @@ impl Delivery {
             pace: Pace::default(),
             budget: DayBudget::default(),
             budget_until: BootInstant(i64::MIN),
+            making_room: false,
+            reads: HashMap::new(),
+            next_read: 0,
+            wanted_reads: Vec::new(),
+            unfinished: VecDeque::new(),
+            released: Vec::new(),
         }
     }
 
-    pub(crate) fn restore(&mut self, key: u64, outbox: Outbox) {
-        self.outboxes.insert(key, outbox);
+    /// Whom to report to from now on. Lanes of a collector that is named no more are dropped; one
+    /// of another kind or URL does not know the sessions; a new one begins with the next session.
+    pub(crate) fn set_collectors(&mut self, ctx: &mut DeliveryContext<'_>) {
+        if self.collectors == ctx.settings.collectors {
+            return;
+        }
+        self.collectors.clone_from(&ctx.settings.collectors);
+        let named = |name: &str| self.collectors.iter().find(|c| c.name == name);
+        let mut orphans = Vec::new();
+        for (key, log) in &mut self.logs {
+            let before = log.lanes.len();
+            log.lanes.retain(|lane| named(&lane.collector).is_some());
+            if log.lanes.len() != before {
+                log.change(Changed::Everything);
+            }
+            for lane in &mut log.lanes {
+                if let Some(collector) = named(&lane.collector).filter(|c| !lane.leads_to(c))
+                    && let Some(dialect) = self.dialects.get(&collector.kind)
+                {
+                    lane.turn_to(collector, dialect.clone());
+                    log.changed = Changed::Everything;
+                }
+            }
+            if log.lanes.is_empty() {
+                orphans.push(*key);
+            }
+        }
+        for key in orphans {
+            let waiting = self.logs.get(&key).map_or(0, |log| log.waiting().count);
+            self.counters.dropped += waiting;
+            tracing::warn!(hits = waiting, "a log that no collector wants any more was given up");
+            self.remove(key, ctx);
+        }
     }
 
     /// Drops everything that waits or is under way; an answer to it is nobody's.
     pub(crate) fn forget(&mut self) {
-        self.outboxes.clear();
+        self.logs.clear();
+        self.reads.clear();
+        self.wanted_reads.clear();
+        self.unfinished.clear();
+        self.making_room = false;
     }
 
     /// A new random id for the box.
@@ -104,101 +160,152 @@ impl Delivery {
         self.chance.hex128()
     }
 
+    /// Reports that wait in all logs.
     pub fn queued(&self) -> u64 {
-        self.outboxes.values().map(|o| o.queue.len() as u64).sum()
+        self.logs.values().map(|log| log.waiting().count).sum()
     }
 
-    /// Hits of one session that wait, and whether the collector has answered its start.
+    /// Bytes that wait, as they lie in the store.
+    pub fn queued_bytes(&self) -> u64 {
+        self.logs.values().map(|log| log.waiting().bytes).sum()
+    }
+
+    /// Reports in memory, for tests of the window.
+    pub fn reports_in_memory(&self) -> usize {
+        let of = |log: &Log| {
+            let ahead: usize = log.lanes.iter().map(Lane::reports_ahead).sum();
+            ahead + log.unwritten_from(0).count()
+        };
+        self.logs.values().map(of).sum()
+    }
+
+    /// Reports of one session that wait, and whether the first collector has answered its start.
     pub fn queued_of(&self, session: u32) -> (u32, bool) {
-        let own = self.outboxes.values().filter(|o| o.line.session == session);
-        own.fold((0, false), |(n, _), o| (n + o.queue.len() as u32, o.line.sid.is_some()))
+        let own = self.logs.values().filter(|log| log.origin.session == session);
+        own.fold((0, false), |(n, _), log| {
+            let opened = log.lanes.first().is_some_and(|lane| lane.sid.is_some());
+            (n + log.waiting().count as u32, opened)
+        })
     }
 
-    /// What a heartbeat has changed in a session and its queue.
-    pub(crate) fn pulse(&self, outbox: u64, beat: Beat, now: Now) -> Pulse {
-        let line = self.outboxes.get(&outbox).map(|o| &o.line);
-        Pulse {
-            recorded_at: now.boot,
-            beat,
-            outbox,
-            accepted: line.and_then(|l| l.accepted),
-            last_ts: line.and_then(|l| l.last_ts),
-        }
+    /// The id of a log's session at the first collector.
+    pub fn sid(&self, log: u64) -> Option<&str> {
+        self.logs.get(&log)?.lanes.first()?.sid.as_deref()
     }
 
-    pub fn sid(&self, outbox: u64) -> Option<&str> {
-        self.outboxes.get(&outbox)?.line.sid.as_deref()
+    /// Whether reports of this session still wait in some log.
+    pub(crate) fn has_log_of(&self, session: u32) -> bool {
+        self.logs.values().any(|log| log.origin.session == session)
     }
 
-    /// Queues the hits of one session, in order. A `sessionStart` opens a new queue, whose number
-    /// becomes the session's. `wanted` is the durability that somebody waits for; pings wait for
-    /// the next batch.
+    /// Sessions that have lost a log since the last call.
+    pub(crate) fn released(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.released)
+    }
+
+    pub(crate) fn log_mut(&mut self, log: u64) -> Option<&mut Log> {
+        self.logs.get_mut(&log)
+    }
+
+    pub(crate) fn logs_mut(&mut self) -> impl Iterator<Item = (&u64, &mut Log)> {
+        self.logs.iter_mut()
+    }
+
+    /// Keeps the reports of one session, in order. A start opens a new log, whose number becomes
+    /// the session's.
     pub(crate) fn submit(
         &mut self,
-        who: &Line,
+        origin: &Origin,
         current: &mut u64,
-        hits: Vec<Hit>,
+        reports: Vec<Report>,
         now: Now,
-        clerk: &mut Clerk<'_>,
+        ctx: &mut DeliveryContext<'_>,
     ) {
-        for hit in hits {
-            if hit.kind == HitKind::SessionStart {
-                *current = *clerk.next_outbox;
-                *clerk.next_outbox = clerk.next_outbox.wrapping_add(1);
-                let anchor = self.gates.clock_trusted.then(|| Anchor::taken(now));
-                let line = Line { anchor, ..who.clone() };
-                clerk.ledger.put(Key::Start(*current), Record::Start(hit.clone()));
-                let outbox = Outbox::open(line, hit);
-                for (number, hit) in &outbox.queue {
-                    clerk.ledger.put(Key::Hit(*current, *number), Record::Hit(hit.clone()));
-                }
-                self.outboxes.insert(*current, outbox);
-                self.note(*current, clerk);
-                continue;
+        for report in reports {
+            if report.kind() == Kind::Start {
+                *current = self.open_log(origin, &report, now, ctx);
             }
-            let Some(outbox) = self.outboxes.get_mut(current) else {
+            let Some(log) = self.logs.get_mut(current) else {
                 // A refused session: what follows it is refused with it (spec 1.1).
                 self.counters.dropped += 1;
                 continue;
             };
-            let ends = hit.kind.is_end();
-            let idle = outbox.line.lost && outbox.queue.is_empty();
-            let folded = idle && !outbox.line.wire.plays([&hit]);
-            // What a new sid would have to repeat must survive a restart of the agent.
-            let note = ends || folded && hit.kind != HitKind::Ping;
-            if folded {
-                outbox.line.wire.fold(&hit);
-                outbox.line.ended |= ends;
+            let ends = report.kind().is_end();
+            // A lane whose session is lost keeps nothing that is not worth a new one.
+            let skips = |lane: &Lane, log: &Log| {
+                lane.lost
+                    && lane.waiting(&log.summary).count == 0
+                    && !report.holds_play_time(lane.context.playback())
+            };
+            let skipping: Vec<bool> = log.lanes.iter().map(|lane| skips(lane, log)).collect();
+            if skipping.iter().all(|skips| *skips) {
+                log.fold(&report);
+                for lane in &mut log.lanes {
+                    lane.context.fold(&report);
+                }
                 self.counters.dropped += 1;
                 self.counters.closed_by_server += 1;
+                // What a new session would have to repeat must survive a restart of the agent.
+                if ends || report.kind() != Kind::Ping {
+                    log.change(Changed::Everything);
+                }
             } else {
-                let number = outbox.push(hit.clone());
-                clerk.ledger.put(Key::Hit(*current, number), Record::Hit(hit));
+                let number = log.append(report.clone());
+                let stored = StoredReport { report, recorded_at: None };
+                ctx.ledger.put(Key::Report(*current, number), Record::Report(stored));
+                let Log { lanes, summary, .. } = log;
+                for (lane, _) in lanes.iter_mut().zip(skipping).filter(|(_, skips)| *skips) {
+                    lane.pass_all(summary);
+                }
+                if ends || log.wants_checkpoint() {
+                    log.change(Changed::Everything);
+                }
             }
-            if note {
-                self.note(*current, clerk);
-            }
+            self.settle(*current, ctx);
         }
-        self.enforce_limits(now, clerk);
+        self.enforce_limits(now, ctx);
     }
 
-    /// The moving part of an outbox changed: written with the next batch, or gone with it.
-    fn note(&mut self, key: u64, clerk: &mut Clerk<'_>) {
-        let Some(outbox) = self.outboxes.get(&key) else { return };
-        if outbox.done() {
-            self.remove(key, clerk);
+    fn open_log(
+        &mut self,
+        origin: &Origin,
+        start: &Report,
+        now: Now,
+        ctx: &mut DeliveryContext<'_>,
+    ) -> u64 {
+        let key = *ctx.next_log;
+        *ctx.next_log = ctx.next_log.wrapping_add(1);
+        let anchor = self.gates.clock_trusted.then(|| Anchor::taken(now));
+        let mut lanes = Vec::new();
+        for collector in &self.collectors {
+            let Some(dialect) = self.dialects.get(&collector.kind) else { continue };
+            let sid = match dialect.facts().session_id {
+                SessionId::Server => None,
+                SessionId::Agent => Some(self.chance.hex128()),
+            };
+            lanes.push(Lane::new(collector, dialect.clone(), sid, anchor));
+        }
+        self.logs.insert(key, Log::new(origin.clone(), start.at, lanes));
+        key
+    }
+
+    /// What follows from a change of a log: one that is done goes, one whose lanes run out of
+    /// reports reads on.
+    fn settle(&mut self, key: u64, ctx: &mut DeliveryContext<'_>) {
+        let Some(log) = self.logs.get(&key) else { return };
+        if log.done() {
+            self.remove(key, ctx);
         } else {
-            clerk.ledger.put(Key::Outbox(key), Record::Outbox(Box::new(outbox.line.clone())));
+            self.refill(key);
         }
     }
 
-    fn remove(&mut self, key: u64, clerk: &mut Clerk<'_>) {
-        if let Some(outbox) = self.outboxes.remove(&key) {
-            for (number, _) in &outbox.queue {
-                clerk.ledger.delete(Key::Hit(key, *number));
-            }
-            clerk.ledger.delete(Key::Start(key));
-            clerk.ledger.delete(Key::Outbox(key));
+    fn remove(&mut self, key: u64, ctx: &mut DeliveryContext<'_>) {
+        if let Some(log) = self.logs.remove(&key) {
+            self.released.push(log.origin.session);
+            ctx.ledger.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
+            ctx.ledger.delete(Key::Log(key));
+            ctx.ledger.delete(Key::Heartbeat(key));
         }
     }
 
@@ -208,11 +315,15 @@ impl Delivery {
             let d = &settings.delivery;
             self.spread_until = now.boot + self.chance.up_to(d.reconnect_spread);
             self.recovering = true;
-            for outbox in self.outboxes.values_mut() {
-                outbox.retry.succeeded();
+            for lane in self.lanes_mut() {
+                lane.retry.succeeded();
             }
         }
         self.gates.online = online;
+    }
+
+    fn lanes_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.logs.values_mut().flat_map(|log| &mut log.lanes)
     }
 
     /// The network manager says whether the connection costs money.
@@ -220,221 +331,55 @@ impl Delivery {
         self.gates.metered = metered;
     }
 
-    /// The wall clock was set or became trusted: queues that the collector knows nothing of are
-    /// anchored anew; hits of an earlier boot that never knew the time are dated to end where
+    /// The wall clock was set or became trusted: sessions that the collector knows nothing of are
+    /// anchored anew; reports of an earlier boot that never knew the time are dated to end where
     /// this boot began (api.md 2.6).
-    pub(crate) fn clock(&mut self, trusted: bool, now: Now, clerk: &mut Clerk<'_>) {
+    pub(crate) fn clock(&mut self, trusted: bool, now: Now) {
         self.gates.clock_trusted = trusted;
         self.budget_until = BootInstant(i64::MIN);
         if !trusted {
             return;
         }
-        let keys: Vec<u64> = self.outboxes.keys().copied().collect();
-        for key in keys {
-            let boot = self.boot.clone();
-            let Some(outbox) = self.outboxes.get_mut(&key) else { continue };
-            let line = &mut outbox.line;
-            if line.boot == boot {
-                if line.anchor.is_none() || (line.accepted.is_none() && outbox.flight.is_none()) {
-                    line.anchor = Some(Anchor::taken(now));
+        for log in self.logs.values_mut() {
+            let ours = log.origin.boot == self.boot;
+            for lane in &mut log.lanes {
+                let waiting = lane.waiting(&log.summary).count;
+                if ours {
+                    let untold = lane.progress.accepted.is_none() && lane.flight.is_none();
+                    if lane.anchor.is_none() || untold {
+                        lane.anchor = Some(Anchor::taken(now));
+                    }
+                } else if lane.anchor.is_none() && waiting > 0 {
+                    let booted = now.wall + (BootInstant(0) - now.boot);
+                    lane.anchor = Some(Anchor { boot: log.summary.last_at, wall: booted });
+                    tracing::warn!(
+                        hits = waiting,
+                        media = log_id(&log.origin.media.id),
+                        "ClockEstimated: hits of a boot that never knew the time are dated to its \
+                         end"
+                    );
                 }
-            } else if line.anchor.is_none()
-                && let Some((_, last)) = outbox.queue.back()
-            {
-                let booted = now.wall + (BootInstant(0) - now.boot);
-                line.anchor = Some(Anchor { boot: last.at, wall: booted });
-                tracing::warn!(
-                    hits = outbox.queue.len(),
-                    media = log_id(&line.media_id),
-                    "ClockEstimated: hits of a boot that never knew the time are dated to its end"
-                );
             }
-            self.note(key, clerk);
+            log.changed = Changed::Everything;
         }
     }
 
     /// Tries everything now, whatever back-off says.
     pub fn flush(&mut self) {
         self.spread_until = BootInstant(i64::MIN);
-        for outbox in self.outboxes.values_mut() {
-            outbox.retry.not_before = BootInstant(i64::MIN);
+        for lane in self.lanes_mut() {
+            lane.retry.not_before = BootInstant(i64::MIN);
         }
     }
 
-    fn open(&self, settings: &Settings) -> bool {
-        let gates = self.gates;
-        let held = gates.metered && settings.delivery.hold_on_metered;
-        gates.consent && gates.clock_trusted && gates.online && !held
-    }
-
-    /// When the next request could go, if nothing else happens.
-    pub fn deadline(&self, settings: &Settings) -> Option<BootInstant> {
-        if !self.open(settings) || self.in_flight() >= settings.delivery.parallel {
-            return None;
-        }
-        let gate = self.spread_until.max(self.pace.ready()).max(self.budget_until);
-        self.outboxes.values().filter(|o| sendable(o)).map(|o| o.retry.not_before.max(gate)).min()
-    }
-
-    fn in_flight(&self) -> usize {
-        self.outboxes.values().filter(|o| o.flight.is_some()).count()
-    }
-
-    /// Every request that may go now: oldest session first, one in flight per session.
-    pub(crate) fn pump(&mut self, now: Now, clerk: &mut Clerk<'_>) -> Vec<Request> {
-        let mut requests = Vec::new();
-        if !self.open(clerk.settings) || now.boot < self.spread_until {
-            return requests;
-        }
-        self.enforce_limits(now, clerk);
-        if let Some(wait) = self.held_for(now, &clerk.settings.delivery) {
-            self.budget_until = now.boot + wait;
-            return requests;
-        }
-        let mut free = clerk.settings.delivery.parallel.saturating_sub(self.in_flight());
-        let keys: Vec<u64> = self.outboxes.keys().copied().collect();
-        for key in keys {
-            if free == 0 || now.boot < self.pace.ready() {
-                break;
-            }
-            let ready = |o: &Outbox| sendable(o) && o.retry.not_before <= now.boot;
-            if !self.outboxes.get(&key).is_some_and(ready) || !self.alive(key, now, clerk) {
-                continue;
-            }
-            if let Some(request) = self.request(key, now, clerk) {
-                requests.push(request);
-                free -= 1;
-                if self.recovering {
-                    self.pace.spend(now.boot, clerk.settings.delivery.max_rate);
-                }
-            }
-        }
-        if self.recovering && self.outboxes.values().all(|o| o.queue.is_empty()) {
-            self.recovering = false;
-            self.pace = Pace::default();
-        }
-        requests
-    }
-
-    /// Makes sure that the front hit has a sid to go to: a dead one is opened again, or given up
-    /// when nothing is left to report. False when the queue has to wait or is empty now.
-    fn alive(&mut self, key: u64, now: Now, clerk: &mut Clerk<'_>) -> bool {
-        let d = &clerk.settings.delivery;
-        let Some(outbox) = self.outboxes.get_mut(&key) else { return false };
-        if outbox.line.downloaded {
-            return true;
-        }
-        if outbox.expired(now, d.sid_lifetime) {
-            tracing::info!(
-                media = log_id(&outbox.line.media_id),
-                "the session has expired at the collector"
-            );
-            outbox.line.sid = None;
-        }
-        let starts = outbox.queue.front().is_some_and(|(_, h)| h.kind == HitKind::SessionStart);
-        if outbox.line.sid.is_some() || starts {
-            return true;
-        }
-        if !outbox.plays() {
-            self.give_up(key, clerk);
-            return false;
-        }
-        self.restart(key, now, clerk)
-    }
-
-    /// The resume sequence at the first undelivered hit (spec 5.3, api.md 2.7). False when there
-    /// were too many already and the queue has to wait.
-    fn restart(&mut self, key: u64, now: Now, clerk: &mut Clerk<'_>) -> bool {
-        let d = &clerk.settings.delivery;
-        let Some(outbox) = self.outboxes.get_mut(&key) else { return false };
-        if !outbox.may_restart(now.boot, d.restart_window, d.max_restarts) {
-            outbox.retry.failed(now.boot, None, d, &mut self.chance);
-            return false;
-        }
-        let numbers = outbox.reopen(now.boot);
-        if outbox.line.boot == self.boot {
-            // A new sid takes a new anchor (api.md 2.6); only its own boot can give it one.
-            outbox.line.anchor = Some(Anchor::taken(now));
-        }
-        for (number, hit) in outbox.queue.iter().take(numbers.len()) {
-            clerk.ledger.put(Key::Hit(key, *number), Record::Hit(hit.clone()));
-        }
-        clerk.ledger.put(Key::Start(key), Record::Start(outbox.start.clone()));
-        clerk.ledger.want(Durability::Flushed);
-        tracing::info!(
-            media = log_id(&outbox.line.media_id),
-            "the session is opened again at the collector"
-        );
-        self.note(key, clerk);
-        true
-    }
-
-    /// Nothing undelivered is worth a new session: dropped and counted (api.md 2.7).
-    fn give_up(&mut self, key: u64, clerk: &mut Clerk<'_>) {
-        let Some(outbox) = self.outboxes.get_mut(&key) else { return };
-        outbox.line.lost = true;
-        outbox.line.sid = None;
-        while let Some((number, _)) = outbox.pop() {
-            clerk.ledger.delete(Key::Hit(key, number));
-            self.counters.dropped += 1;
-            self.counters.closed_by_server += 1;
-        }
-        self.note(key, clerk);
-    }
-
-    fn request(&mut self, key: u64, now: Now, clerk: &mut Clerk<'_>) -> Option<Request> {
-        let settings = clerk.settings;
-        let outbox = self.outboxes.get_mut(&key)?;
-        let fill = Fill {
-            identity: &settings.identity,
-            delivery: &settings.delivery,
-            downloaded: outbox.line.downloaded,
-        };
-        let (body, hits, last_ts) = outbox.body(&fill)?;
-        let resource = if outbox.line.downloaded {
-            match settings.delivery.legacy_sessions_batch {
-                true => Resource::Sessions,
-                false => Resource::Downloaded,
-            }
-        } else {
-            match &outbox.line.sid {
-                Some(sid) => Resource::Events { sid: sid.clone() },
-                None => Resource::Sessions,
-            }
-        };
-        if settings.delivery.daily_bytes > 0 {
-            self.budget.spend(body.to_string().len() as u64, now.wall);
-        }
-        let id = RequestId(self.next_request);
-        self.next_request += 1;
-        outbox.flight = Some(Flight { request: id, sent_at: now.boot, hits, last_ts });
-        // A stored ping must not be repeated when the agent dies while it is under way, so it
-        // leaves the store before it leaves the box (api.md 2.11).
-        if let Some((number, front)) = outbox.queue.front()
-            && front.kind == HitKind::Ping
-            && clerk.ledger.delete(Key::Hit(key, *number))
-        {
-            clerk.ledger.want(Durability::Flushed);
-        }
-        Some(Request { id, resource, body })
-    }
-
-    /// The wall time of an instant in the boot of a queue, when that boot knew it.
-    pub fn wall_of(&self, outbox: u64, at: BootInstant) -> Option<WallTime> {
-        Some(self.outboxes.get(&outbox)?.line.anchor?.wall(at))
+    /// The wall time of an instant in the boot of a log, when that boot knew it.
+    pub fn wall_of(&self, log: u64, at: BootInstant) -> Option<WallTime> {
+        let lanes = &self.logs.get(&log)?.lanes;
+        Some(lanes.iter().find_map(|lane| lane.anchor)?.wall(at))
     }
 
     /// The present wall time, when it is known.
     pub fn wall(&self, now: Now) -> Option<WallTime> {
         self.gates.clock_trusted.then_some(now.wall)
     }
-}
-
-/// Something waits, nothing is on its way, its time is known, and it is complete if it is a
-/// download.
-fn sendable(outbox: &Outbox) -> bool {
-    !outbox.queue.is_empty()
-        && outbox.flight.is_none()
-        && outbox.line.anchor.is_some()
-        && (!outbox.line.downloaded || outbox.line.ended)
 }

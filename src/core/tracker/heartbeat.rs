@@ -1,8 +1,8 @@
 //! The timers of a session: the ping cadence (spec 3.2), the idle close (spec 5.2), the 24-hour
 //! rule (spec 5.4) and the end of the opening (spec 3.9).
 
-use super::hit::HitKind;
-use super::{Desk, Phase, Tracker};
+use super::{Phase, Tracker, TrackerContext};
+use crate::core::report::What;
 use crate::core::settings::Settings;
 use crate::core::time::{BootInstant, Span};
 
@@ -12,7 +12,7 @@ impl Tracker {
             settings.downloaded_ping
         } else if self.context.ad.is_some() {
             // What was stored may be nonsense (spec 12.1: 1 to 10).
-            let own = self.media.ad_ping_seconds.map(|s| Span::seconds(s.clamp(1, 10)));
+            let own = self.media.own_ad_ping_seconds.map(|s| Span::seconds(s.clamp(1, 10)));
             own.unwrap_or(settings.ad_ping)
         } else {
             settings.main_ping
@@ -43,13 +43,13 @@ impl Tracker {
         Some(next)
     }
 
-    pub(super) fn ping_if_due(&mut self, now: BootInstant, desk: &mut Desk<'_>) {
-        let due = self.ping_due(desk.settings);
+    pub(super) fn ping_if_due(&mut self, now: BootInstant, out: &mut TrackerContext<'_>) {
+        let due = self.ping_due(out.settings);
         if self.context.phase == Phase::Open && due <= now {
             // A late tick makes one ping, never several (spec 3.2); one that is hardly late
             // keeps the grid.
-            let late = now - due >= self.ping_interval(desk.settings);
-            self.bare(HitKind::Ping, if late { now } else { due }, desk);
+            let late = now - due >= self.ping_interval(out.settings);
+            self.report(What::Ping, if late { now } else { due }, out);
         }
     }
 
@@ -68,30 +68,30 @@ impl Tracker {
 
     /// Runs every timer that is due at `now`. Idle and age come before the ping, which they make
     /// pointless (api.md 2.11).
-    pub(crate) fn tick(&mut self, now: BootInstant, desk: &mut Desk<'_>) {
+    pub(crate) fn tick(&mut self, now: BootInstant, out: &mut TrackerContext<'_>) {
         if self.opening.as_ref().is_some_and(|o| o.until <= now) {
-            self.release_opening(desk);
+            self.release_opening(out);
         }
         if self.context.phase != Phase::Open {
             return;
         }
-        if let Some(due) = self.idle_due(desk.settings).filter(|due| *due <= now) {
+        if let Some(due) = self.idle_due(out.settings).filter(|due| *due <= now) {
             // `sessionEnd` alone: what is open stays in the context (spec 5.2).
-            self.release_opening(desk);
-            self.bare(HitKind::SessionEnd, due, desk);
+            self.release_opening(out);
+            self.report(What::End, due, out);
             self.context.phase = Phase::Dormant;
             return;
         }
-        let mut old = self.context.opened_at + desk.settings.max_session;
+        let mut old = self.context.opened_at + out.settings.max_session;
         if old <= now {
             // After a long sleep one restart is enough.
-            if now - old >= desk.settings.max_session {
+            if now - old >= out.settings.max_session {
                 old = now;
             }
-            self.release_opening(desk);
-            self.bare(HitKind::SessionEnd, old, desk);
-            self.restart(old, desk);
+            self.release_opening(out);
+            self.report(What::End, old, out);
+            self.restart(old, out);
         }
-        self.ping_if_due(now, desk);
+        self.ping_if_due(now, out);
     }
 }

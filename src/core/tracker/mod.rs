@@ -1,23 +1,22 @@
-//! One playback session: events in, hits out (spec 3 to 5, 9). The rules stand in `rules.rs`, the
-//! timers in `heartbeat.rs`; this file holds what both know and how a hit is made.
+//! One playback session: events in, reports out (spec 3 to 5, 9). The rules stand in `rules.rs`,
+//! the timers in `heartbeat.rs`; this file holds what both know and how a report is made.
 
 pub mod event;
 mod heartbeat;
-pub mod hit;
-pub mod media;
+pub mod info;
 pub mod playhead;
 mod preroll;
 mod rules;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use self::hit::{Detail, Hit, HitKind};
-use self::media::{Ad, AdBreak, Chapter, MediaInfo, Params, Qoe};
 use self::playhead::Playhead;
 use self::preroll::Opening;
+use super::media::{Ad, AdBreak, Chapter, MediaInfo, Qoe};
+use super::report::{Kind, Report, What};
 use super::settings::Settings;
 use super::time::BootInstant;
 
@@ -50,23 +49,23 @@ impl State {
         }
     }
 
-    /// The hit that reports this state; `starting` has none (spec 3.5).
-    const fn hit(self) -> Option<HitKind> {
+    /// What reports this state; `starting` is not reported (spec 3.5).
+    const fn what(self) -> Option<What> {
         match self {
             State::Starting => None,
-            State::Playing => Some(HitKind::Play),
-            State::Paused | State::Seeking => Some(HitKind::PauseStart),
-            State::Buffering => Some(HitKind::BufferStart),
+            State::Playing => Some(What::Play),
+            State::Paused | State::Seeking => Some(What::Pause),
+            State::Buffering => Some(What::Buffer),
         }
     }
 }
 
-/// Whether the collector hears of this session at the moment.
+/// Whether collectors hear of this session at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
-    /// Hits go out.
+    /// Reports go out.
     Open,
-    /// A `sessionEnd` went out after idle time or in the background; the context goes on silently
+    /// The session was ended after idle time or in the background; the context goes on silently
     /// and playing revives the session (spec 5.2).
     Dormant,
     /// `End` or `Complete` was said; nothing more comes.
@@ -76,9 +75,9 @@ pub enum Phase {
 /// All that one playback knows about itself. Everything in it survives a restart of the agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tracker {
-    /// Stored in a record of its own, because it never changes.
+    /// Stored in a record of its own, because it never changes; a log of the session shares it.
     #[serde(skip)]
-    pub(crate) media: MediaInfo,
+    media: Arc<MediaInfo>,
     context: Context,
     /// The first 250 ms, in which a preroll may take back an early `play`.
     opening: Option<Opening>,
@@ -99,11 +98,11 @@ struct Context {
     states: Vec<String>,
     /// Every state name that this session has reported, ended ones too (spec 3.8).
     state_names: BTreeSet<String>,
-    qoe: Qoe,
-    qoe_sent: Qoe,
-    /// The playback state that the collector was last told.
-    reported: Option<HitKind>,
-    /// The ping cadence counts from the last playback hit or ping (spec 3.2).
+    quality: Qoe,
+    quality_sent: Qoe,
+    /// The playback state that was last reported.
+    reported: Option<Kind>,
+    /// The ping cadence counts from the last playback report or ping (spec 3.2).
     ping_from: BootInstant,
     /// When the present idle time began; `None` while playing (spec 5.1).
     idle_since: Option<BootInstant>,
@@ -111,30 +110,30 @@ struct Context {
     opened_at: BootInstant,
 }
 
-/// What a heartbeat changes in a tracker.
+/// The part of a tracker that a heartbeat or a report of the position changes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Beat {
+pub struct Position {
     #[serde(rename = "p")]
     ping_from: BootInstant,
     #[serde(rename = "h")]
     playhead: Playhead,
 }
 
-/// Where hits go while a call is worked on, with the numbers that rules ask for.
-pub(crate) struct Desk<'a> {
+/// What the rules of one call need: the settings they ask, and where their reports go.
+pub(crate) struct TrackerContext<'a> {
     pub settings: &'a Settings,
-    pub hits: &'a mut Vec<Hit>,
+    pub reports: &'a mut Vec<Report>,
 }
 
 impl Tracker {
-    /// Opens a session: the first hit is `sessionStart` (spec 3.1). `position` is in bounds
+    /// Opens a session: its first report is the start (spec 3.1). `position` is in bounds
     /// already, or will be clamped.
     pub(crate) fn open(
-        media: MediaInfo,
+        media: Arc<MediaInfo>,
         position: f64,
         resume: bool,
         at: BootInstant,
-        desk: &mut Desk<'_>,
+        out: &mut TrackerContext<'_>,
     ) -> Tracker {
         let context = Context {
             phase: Phase::Open,
@@ -147,22 +146,27 @@ impl Tracker {
             chapter: None,
             states: Vec::new(),
             state_names: BTreeSet::new(),
-            qoe: Qoe::default(),
-            qoe_sent: Qoe::default(),
+            quality: Qoe::default(),
+            quality_sent: Qoe::default(),
             reported: None,
             ping_from: at,
             idle_since: Some(at),
             opened_at: at,
         };
         let mut tracker = Tracker { media, context, opening: None };
-        tracker.session_start(resume, at, desk);
+        tracker.report(What::Start { resume }, at, out);
         tracker.opening = Some(Opening::new(at, &tracker.context));
         tracker
     }
 
     /// What is played.
-    pub fn media(&self) -> &MediaInfo {
+    pub fn media(&self) -> &Arc<MediaInfo> {
         &self.media
+    }
+
+    /// Gives a restored tracker what is played, which stands in a record of its own.
+    pub(crate) fn set_media(&mut self, media: Arc<MediaInfo>) {
+        self.media = media;
     }
 
     pub fn phase(&self) -> Phase {
@@ -173,13 +177,18 @@ impl Tracker {
         self.context.state()
     }
 
-    pub(crate) fn beat(&self) -> Beat {
-        Beat { ping_from: self.context.ping_from, playhead: self.context.playhead }
+    pub(crate) fn heartbeat(&self) -> Position {
+        Position { ping_from: self.context.ping_from, playhead: self.context.playhead }
     }
 
-    pub(crate) fn take_beat(&mut self, beat: Beat) {
-        self.context.ping_from = beat.ping_from;
-        self.context.playhead = beat.playhead;
+    pub(crate) fn restore_heartbeat(&mut self, position: Position) {
+        self.context.ping_from = position.ping_from;
+        self.context.playhead = position.playhead;
+    }
+
+    /// A stored ping is newer than the stored state of the tracker.
+    pub(crate) fn restore_ping(&mut self, at: BootInstant) {
+        self.context.ping_from = self.context.ping_from.max(at);
     }
 
     pub fn in_ad(&self) -> bool {
@@ -196,105 +205,65 @@ impl Tracker {
         self.context.playhead
     }
 
-    fn session_start(&mut self, resume: bool, at: BootInstant, desk: &mut Desk<'_>) {
-        let detail = Detail {
-            params: self.media.params(resume),
-            custom: self.media.custom.clone(),
-            qoe: Params::new(),
-        };
-        self.hit(HitKind::SessionStart, at, detail, desk);
-    }
-
-    /// Makes a hit with the present position. Quality rides along when it has news (spec 2.6).
-    /// Nothing is made while the collector does not hear of the session.
-    fn hit(&mut self, kind: HitKind, at: BootInstant, mut detail: Detail, desk: &mut Desk<'_>) {
+    /// Reports something with the present position. Quality rides along when it has news
+    /// (spec 2.6). Nothing is reported while the collectors do not hear of the session.
+    fn report(&mut self, what: What, at: BootInstant, out: &mut TrackerContext<'_>) {
         let c = &mut self.context;
         if c.phase != Phase::Open {
             return;
         }
-        let always = matches!(kind, HitKind::BitrateChange | HitKind::Error);
-        if kind != HitKind::SessionStart && (always || c.qoe != c.qoe_sent) {
-            let errors = std::mem::take(&mut detail.qoe);
-            detail.qoe = c.qoe.params();
-            detail.qoe.extend(errors);
-            c.qoe_sent = c.qoe;
+        let kind = what.kind();
+        let mut report = Report::new(what, at, c.playhead.at(at, &self.media));
+        let always = matches!(kind, Kind::BitrateChange | Kind::Error);
+        if kind != Kind::Start && (always || c.quality != c.quality_sent) {
+            report.quality = (c.quality != Qoe::default()).then(|| Box::new(c.quality));
+            c.quality_sent = c.quality;
         }
         if kind.is_playback() {
             c.reported = Some(kind);
+        }
+        if kind.is_playback() || kind == Kind::Ping {
             c.ping_from = at;
         }
-        if kind == HitKind::Ping {
-            c.ping_from = at;
-        }
-        let hit = Hit::new(kind, at, c.playhead.at(at, &self.media), detail);
         match &mut self.opening {
-            Some(opening) => opening.held.push(hit),
-            None => desk.hits.push(hit),
+            Some(opening) => opening.held.push(report),
+            None => out.reports.push(report),
         }
     }
 
-    fn bare(&mut self, kind: HitKind, at: BootInstant, desk: &mut Desk<'_>) {
-        self.hit(kind, at, Detail::default(), desk);
-    }
-
-    fn with(&mut self, kind: HitKind, params: Params, at: BootInstant, desk: &mut Desk<'_>) {
-        self.hit(kind, at, Detail { params, ..Detail::default() }, desk);
-    }
-
-    fn state_hit(&mut self, kind: HitKind, name: &str, at: BootInstant, desk: &mut Desk<'_>) {
-        let mut params = Params::new();
-        params.insert("media.state.name".into(), json!(name));
-        self.with(kind, params, at, desk);
-    }
-
-    fn chapter_start(&mut self, chapter: &Chapter, at: BootInstant, desk: &mut Desk<'_>) {
-        let detail =
-            Detail { params: chapter.params(), custom: chapter.custom.clone(), qoe: Params::new() };
-        self.hit(HitKind::ChapterStart, at, detail, desk);
-    }
-
-    fn ad_start(&mut self, ad: &Ad, at: BootInstant, desk: &mut Desk<'_>) {
-        let detail = Detail {
-            params: ad.params(&self.media.player_name),
-            custom: ad.custom.clone(),
-            qoe: Params::new(),
-        };
-        self.hit(HitKind::AdStart, at, detail, desk);
-    }
-
-    /// The playback hit of the present state: when it is news, or always for a flush (spec 3.5).
-    fn playback_hit(&mut self, flush: bool, at: BootInstant, desk: &mut Desk<'_>) {
-        if let Some(kind) = self.context.state().hit()
-            && (flush || self.context.reported != Some(kind))
+    /// Reports the playback state: when it is news, or always for a flush (spec 3.5).
+    fn playback_report(&mut self, flush: bool, at: BootInstant, out: &mut TrackerContext<'_>) {
+        if let Some(what) = self.context.state().what()
+            && (flush || self.context.reported != Some(what.kind()))
         {
-            self.bare(kind, at, desk);
+            self.report(what, at, out);
         }
     }
 
     /// The context as a fresh sid needs it: the resume sequence (spec 5.3).
-    fn restart(&mut self, at: BootInstant, desk: &mut Desk<'_>) {
+    fn restart(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {
         let c = &mut self.context;
         c.phase = Phase::Open;
         c.opened_at = at;
         c.ping_from = at;
-        c.qoe_sent = Qoe::default();
+        c.quality_sent = Qoe::default();
         c.reported = None;
         c.idle_since = c.idle_since.map(|_| at);
         c.state_names = c.states.iter().cloned().collect();
-        self.session_start(true, at, desk);
+        self.report(What::Start { resume: true }, at, out);
         if let Some(chapter) = self.context.chapter.clone() {
-            self.chapter_start(&chapter, at, desk);
+            self.report(What::ChapterStart(Box::new(chapter)), at, out);
         }
         if let Some(ad_break) = self.context.ad_break.clone() {
-            self.with(HitKind::AdBreakStart, ad_break.params(), at, desk);
+            self.report(What::AdBreakStart(Box::new(ad_break)), at, out);
         }
         if let Some(ad) = self.context.ad.clone() {
-            self.ad_start(&ad, at, desk);
+            self.report(What::AdStart(Box::new(ad)), at, out);
         }
         for name in self.context.states.clone() {
-            self.state_hit(HitKind::StateStart, &name, at, desk);
+            self.report(What::StateOn(name.into()), at, out);
         }
-        self.playback_hit(true, at, desk);
+        self.playback_report(true, at, out);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::media::MediaInfo;
+use crate::core::media::MediaInfo;
 use crate::core::time::BootInstant;
 
 /// A position that was true at one moment, and how it has moved since.

@@ -1,12 +1,12 @@
 //! The first 250 ms of a session (spec 3.9): players often say `Play` before they know of the
-//! preroll. Hits of this time are held back; when an ad break starts in it, the calls so far are
+//! preroll. Reports of this time are held back; when an ad break starts in it, the calls so far are
 //! played again without the early `Play`, as if it had never been said.
 
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
-use super::hit::Hit;
-use super::{Context, Desk, Tracker};
+use super::{Context, Tracker, TrackerContext};
+use crate::core::report::Report;
 use crate::core::time::{BootInstant, Span};
 
 /// How long a `play` can still be taken back (spec 3.9).
@@ -15,7 +15,7 @@ const PREROLL_WAIT: Span = Span::millis(250);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Opening {
     pub until: BootInstant,
-    pub held: Vec<Hit>,
+    pub held: Vec<Report>,
     /// The context right after `sessionStart`.
     start: Box<Context>,
     calls: Vec<(Event, f64, BootInstant)>,
@@ -42,25 +42,25 @@ impl Tracker {
     }
 
     /// A break begins: everything said so far counts but `Play`.
-    pub(super) fn take_back_play(&mut self, desk: &mut Desk<'_>) {
+    pub(super) fn take_back_play(&mut self, out: &mut TrackerContext<'_>) {
         let Some(mut opening) = self.opening.take() else { return };
         if !opening.calls.iter().any(|(event, ..)| matches!(event, Event::Play { .. })) {
-            desk.hits.append(&mut opening.held);
+            out.reports.append(&mut opening.held);
             return;
         }
         self.context = *opening.start;
         for (event, playhead, at) in opening.calls {
             if !matches!(event, Event::Play { .. }) {
                 // What only the early `Play` made legal falls with it.
-                let _ = self.apply(&event, playhead, at, desk);
+                let _ = self.apply(&event, playhead, at, out);
             }
         }
     }
 
     /// The opening is over: what was held goes out unchanged.
-    pub(super) fn release_opening(&mut self, desk: &mut Desk<'_>) {
+    pub(super) fn release_opening(&mut self, out: &mut TrackerContext<'_>) {
         if let Some(mut opening) = self.opening.take() {
-            desk.hits.append(&mut opening.held);
+            out.reports.append(&mut opening.held);
         }
     }
 }

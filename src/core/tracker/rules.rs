@@ -1,14 +1,11 @@
 //! What is legal, what it closes, what it sends: the table of spec section 9, in its order.
 //! The order of work inside one call is that of spec 5.5: refuse, close what is implied, the
-//! call's own hit, then idle and the playback hit.
-
-use serde_json::json;
+//! call's own report, then idle and the playback report.
 
 use super::event::Event;
-use super::hit::{Detail, HitKind};
-use super::media::Params;
-use super::{Base, Desk, Phase, State, Tracker};
+use super::{Base, Phase, State, Tracker, TrackerContext};
 use crate::core::rejected::Rejected;
+use crate::core::report::What;
 use crate::core::time::BootInstant;
 
 impl Tracker {
@@ -20,25 +17,25 @@ impl Tracker {
         event: &Event,
         playhead: f64,
         at: BootInstant,
-        desk: &mut Desk<'_>,
+        out: &mut TrackerContext<'_>,
     ) -> Result<(), Rejected> {
-        self.check(event, desk)?;
+        self.check(event, out)?;
         if matches!(event, Event::AdComplete | Event::AdSkip) {
             // The ping due at the ad's end goes before it (spec 3.2).
-            self.ping_if_due(at, desk);
+            self.ping_if_due(at, out);
         }
         match event {
-            Event::AdBreakStart(_) => self.take_back_play(desk),
-            Event::Complete | Event::End => self.release_opening(desk),
+            Event::AdBreakStart(_) => self.take_back_play(out),
+            Event::Complete | Event::End => self.release_opening(out),
             _ => {}
         }
-        self.apply(event, playhead, at, desk)?;
+        self.apply(event, playhead, at, out)?;
         self.note_opening(event, playhead, at);
         Ok(())
     }
 
     /// The preconditions (spec 9). The sentence says what is missing.
-    pub(super) fn check(&self, event: &Event, desk: &Desk<'_>) -> Result<(), Rejected> {
+    pub(super) fn check(&self, event: &Event, out: &TrackerContext<'_>) -> Result<(), Rejected> {
         let c = &self.context;
         let no = |why: &str| Err(Rejected::not_allowed(why));
         if c.phase == Phase::Over {
@@ -92,7 +89,7 @@ impl Tracker {
             }
             Event::StateStart(name)
                 if !c.state_names.contains(name)
-                    && c.state_names.len() >= desk.settings.limits.state_names =>
+                    && c.state_names.len() >= out.settings.limits.state_names =>
             {
                 no(&format!(
                     "this session has used {} state names, the most there may be (spec 3.8)",
@@ -112,9 +109,9 @@ impl Tracker {
         event: &Event,
         playhead: f64,
         at: BootInstant,
-        desk: &mut Desk<'_>,
+        out: &mut TrackerContext<'_>,
     ) -> Result<(), Rejected> {
-        self.check(event, desk)?;
+        self.check(event, out)?;
         self.context.playhead.report(playhead, at, &self.media);
         let mut rate = self.context.playhead.rate();
         let mut flush = false;
@@ -135,17 +132,17 @@ impl Tracker {
                 self.never_back_to_starting();
             }
             Event::AdBreakStart(new) => {
-                self.close_break(at, desk);
-                self.with(HitKind::AdBreakStart, new.params(), at, desk);
+                self.close_break(at, out);
+                self.report(What::AdBreakStart(Box::new(new.clone())), at, out);
                 self.context.ad_break = Some(new.clone());
             }
             Event::AdBreakComplete => {
-                self.close_break(at, desk);
+                self.close_break(at, out);
                 flush = true;
             }
             Event::AdStart(new) => {
-                self.close_ad(at, desk);
-                self.ad_start(new, at, desk);
+                self.close_ad(at, out);
+                self.report(What::AdStart(Box::new(new.clone())), at, out);
                 self.context.ad = Some(new.clone());
                 self.context.ping_from = at;
                 if self.state() == State::Starting {
@@ -155,55 +152,52 @@ impl Tracker {
                 // state, or a first play, has to be said (api.md 2.11).
                 flush = self.state() != State::Playing;
             }
-            Event::AdComplete => self.end_ad(HitKind::AdComplete, at, desk),
-            Event::AdSkip => self.end_ad(HitKind::AdSkip, at, desk),
+            Event::AdComplete => self.end_ad(What::AdComplete, at, out),
+            Event::AdSkip => self.end_ad(What::AdSkip, at, out),
             Event::ChapterStart(new) => {
-                self.close_chapter(at, desk);
-                self.chapter_start(new, at, desk);
+                self.close_chapter(at, out);
+                self.report(What::ChapterStart(Box::new(new.clone())), at, out);
                 self.context.chapter = Some(new.clone());
             }
-            Event::ChapterComplete => self.end_chapter(HitKind::ChapterComplete, at, desk),
-            Event::ChapterSkip => self.end_chapter(HitKind::ChapterSkip, at, desk),
+            Event::ChapterComplete => self.end_chapter(What::ChapterComplete, at, out),
+            Event::ChapterSkip => self.end_chapter(What::ChapterSkip, at, out),
             Event::StateStart(name) => {
-                self.state_hit(HitKind::StateStart, name, at, desk);
+                self.report(What::StateOn(name.as_str().into()), at, out);
                 self.context.states.push(name.clone());
                 self.context.state_names.insert(name.clone());
             }
             Event::StateEnd(name) => {
-                self.state_hit(HitKind::StateEnd, name, at, desk);
+                self.report(What::StateOff(name.as_str().into()), at, out);
                 self.context.states.retain(|on| on != name);
             }
-            Event::Qoe(new) => self.context.qoe = self.context.qoe.updated(*new),
+            Event::Qoe(new) => self.context.quality = self.context.quality.updated(*new),
             Event::BitrateChange(new) => {
-                self.context.qoe = self.context.qoe.updated(*new);
-                self.bare(HitKind::BitrateChange, at, desk);
+                self.context.quality = self.context.quality.updated(*new);
+                self.report(What::BitrateChange, at, out);
             }
-            Event::Error { id, source } => {
-                let mut qoe = Params::new();
-                qoe.insert("media.qoe.errorID".into(), json!(id));
-                qoe.insert("media.qoe.errorSource".into(), json!(source.name()));
-                self.hit(HitKind::Error, at, Detail { qoe, ..Detail::default() }, desk);
+            Event::Error(error) => {
+                self.report(What::Error(Box::new(error.clone())), at, out);
             }
             Event::Playhead => {}
             Event::Complete | Event::End => {
-                let kind = match event {
-                    Event::Complete => HitKind::SessionComplete,
-                    _ => HitKind::SessionEnd,
+                let what = match event {
+                    Event::Complete => What::Complete,
+                    _ => What::End,
                 };
-                self.close_all(at, desk);
-                self.bare(kind, at, desk);
+                self.close_all(at, out);
+                self.report(what, at, out);
                 self.context.phase = Phase::Over;
                 self.stand_still(at);
                 return Ok(());
             }
         }
-        self.settle(flush, rate, at, desk);
+        self.settle(flush, rate, at, out);
         Ok(())
     }
 
-    /// After the call's own hit: the position moves or stands, idle time begins or ends, a
-    /// dormant session that plays comes back, and the playback hit follows.
-    fn settle(&mut self, flush: bool, rate: f64, at: BootInstant, desk: &mut Desk<'_>) {
+    /// After the call's own report: the position moves or stands, idle time begins or ends, a
+    /// dormant session that plays comes back, and the playback report follows.
+    fn settle(&mut self, flush: bool, rate: f64, at: BootInstant, out: &mut TrackerContext<'_>) {
         let playing = self.state() == State::Playing;
         let moving = playing && self.context.ad_break.is_none();
         self.context.playhead.go_on(moving, rate, at, &self.media);
@@ -212,12 +206,12 @@ impl Tracker {
             (false, since) => since.or(Some(at)),
         };
         if playing && self.context.phase == Phase::Dormant {
-            self.restart(at, desk);
+            self.restart(at, out);
             return;
         }
         let between_ads = self.context.ad_break.is_some() && self.context.ad.is_none();
         if !between_ads {
-            self.playback_hit(flush, at, desk);
+            self.playback_report(flush, at, out);
         }
     }
 
@@ -234,68 +228,72 @@ impl Tracker {
         }
     }
 
-    fn end_ad(&mut self, kind: HitKind, at: BootInstant, desk: &mut Desk<'_>) {
-        self.bare(kind, at, desk);
+    fn end_ad(&mut self, what: What, at: BootInstant, out: &mut TrackerContext<'_>) {
+        self.report(what, at, out);
         self.context.ad = None;
     }
 
-    fn close_ad(&mut self, at: BootInstant, desk: &mut Desk<'_>) {
+    fn close_ad(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {
         if self.context.ad.is_some() {
-            self.end_ad(HitKind::AdSkip, at, desk);
+            self.end_ad(What::AdSkip, at, out);
         }
     }
 
-    fn close_break(&mut self, at: BootInstant, desk: &mut Desk<'_>) {
-        self.close_ad(at, desk);
+    fn close_break(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {
+        self.close_ad(at, out);
         if self.context.ad_break.take().is_some() {
-            self.bare(HitKind::AdBreakComplete, at, desk);
+            self.report(What::AdBreakComplete, at, out);
         }
     }
 
-    fn end_chapter(&mut self, kind: HitKind, at: BootInstant, desk: &mut Desk<'_>) {
-        self.bare(kind, at, desk);
+    fn end_chapter(&mut self, what: What, at: BootInstant, out: &mut TrackerContext<'_>) {
+        self.report(what, at, out);
         self.context.chapter = None;
     }
 
-    fn close_chapter(&mut self, at: BootInstant, desk: &mut Desk<'_>) {
+    fn close_chapter(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {
         if self.context.chapter.is_some() {
-            self.end_chapter(HitKind::ChapterSkip, at, desk);
+            self.end_chapter(What::ChapterSkip, at, out);
         }
     }
 
-    fn close_all(&mut self, at: BootInstant, desk: &mut Desk<'_>) {
-        self.close_break(at, desk);
-        self.close_chapter(at, desk);
+    fn close_all(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {
+        self.close_break(at, out);
+        self.close_chapter(at, out);
     }
 
     /// The application is interrupted, or its player is gone: paused at once, buffering and
     /// seeking forgotten. Between two ads nothing is sent (spec 4, api.md 2.4).
-    pub(crate) fn interrupt(&mut self, at: BootInstant, desk: &mut Desk<'_>) {
-        self.release_opening(desk);
+    pub(crate) fn interrupt(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {
+        self.release_opening(out);
         let rate = self.context.playhead.rate();
         self.set_base(Base::Paused);
-        self.settle(false, rate, at, desk);
+        self.settle(false, rate, at, out);
     }
 
     /// `Play` between two ads of an interrupted session: the state is playing again, nothing is
     /// sent before the next ad or the end of the break (api.md 2.11). False when the event is an
     /// ordinary one.
-    pub(crate) fn lift_between_ads(&mut self, at: BootInstant, desk: &mut Desk<'_>) -> bool {
+    pub(crate) fn lift_between_ads(
+        &mut self,
+        at: BootInstant,
+        out: &mut TrackerContext<'_>,
+    ) -> bool {
         if self.context.ad_break.is_none() || self.context.ad.is_some() {
             return false;
         }
         let rate = self.context.playhead.rate();
         self.set_base(Base::Playing);
-        self.settle(false, rate, at, desk);
+        self.settle(false, rate, at, out);
         true
     }
 
     /// The grace of an interrupt ran out: `sessionEnd` after the implied closings. The session
     /// can be revived by playing (spec 4).
-    pub(crate) fn end_interrupted(&mut self, at: BootInstant, desk: &mut Desk<'_>) {
-        self.release_opening(desk);
-        self.close_all(at, desk);
-        self.bare(HitKind::SessionEnd, at, desk);
+    pub(crate) fn end_interrupted(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {
+        self.release_opening(out);
+        self.close_all(at, out);
+        self.report(What::End, at, out);
         self.context.phase = match self.context.phase {
             Phase::Over => Phase::Over,
             _ => Phase::Dormant,
@@ -303,8 +301,8 @@ impl Tracker {
     }
 
     /// Ends the session for good, as `End` would.
-    pub(crate) fn end(&mut self, at: BootInstant, desk: &mut Desk<'_>) {
-        self.end_interrupted(at, desk);
+    pub(crate) fn end(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {
+        self.end_interrupted(at, out);
         self.stand_still(at);
         self.context.phase = Phase::Over;
     }

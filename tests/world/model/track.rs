@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use playheadd::core::tracker::event::{EventName, Info};
+use playheadd::core::tracker::event::EventName;
+
+use playheadd::core::tracker::info::Info;
 
 use crate::truth::{Kind, Media, Owed, Truth, key, number};
 

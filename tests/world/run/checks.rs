@@ -1,7 +1,7 @@
 //! What must hold at any moment, whatever arrives at the collector later.
 
-use playheadd::core::effect::Effect;
 use playheadd::core::input::CallId;
+use playheadd::core::turn::Step;
 
 use super::World;
 
@@ -33,7 +33,7 @@ impl World {
         effects: &[Effect],
     ) {
         let replies = effects.iter().filter_map(|effect| match effect {
-            Effect::Reply(to, result) => Some((*to, result.is_err())),
+            Step::Reply(to, result) => Some((*to, result.is_err())),
             _ => None,
         });
         let replies: Vec<_> = replies.collect();

@@ -2,9 +2,11 @@
 
 use std::fmt::{Display, Formatter};
 
-use playheadd::core::effect::{Effect, Request, Resource};
-use playheadd::core::input::{Input, Outcome, RequestId};
+use playheadd::core::dialect::exchange::{Outcome, Purpose, Request, RequestId};
+
+use playheadd::core::input::Input;
 use playheadd::core::settings::Consent;
+use playheadd::core::turn::Step;
 use playheadd::sim::backend::{Outcome as Planned, answered};
 use serde_json::Value as Json;
 
@@ -82,7 +84,7 @@ impl World {
 
     /// The agent died before this. A ping had left the store already.
     pub(super) fn never_done(&mut self, effect: &Effect) {
-        if let Effect::Send(request) = effect {
+        if let Step::Send(request) = effect {
             self.lost_pings.extend(ping(request));
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use playheadd::core::effect::{Batch, Durability};
+use playheadd::core::record::{Batch, Durability};
 use playheadd::store::memory::MemoryStore;
 
 use crate::model::Model;

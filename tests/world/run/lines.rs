@@ -1,8 +1,11 @@
 //! What the lines of a day do to the box.
 
-use playheadd::core::input::{CallId, Door, Input, PlayerId, Target};
+use playheadd::core::input::{CallId, Input, Target};
+
+use playheadd::core::player::{Door, PlayerId};
 use playheadd::core::settings::Consent;
-use playheadd::core::tracker::event::{EventName, Info};
+use playheadd::core::tracker::event::EventName;
+use playheadd::core::tracker::info::Info;
 use playheadd::sim::timeline::{self, What};
 use serde_json::Value as Json;
 

@@ -6,7 +6,7 @@ use playheadd::core::clock::BootId;
 use playheadd::core::delivery::Counters;
 use playheadd::core::input::Input;
 use playheadd::core::settings::Consent;
-use playheadd::core::{Agent, Birth};
+use playheadd::core::{Agent, StartInfo};
 use playheadd::sim::timeline::What;
 
 use super::disk::Saved;
@@ -70,7 +70,7 @@ impl World {
             self.model.rebooted(clean, cut, CUT_SLACK_MS, &mut self.truth);
             self.model.boot = number;
         }
-        let birth = Birth {
+        let birth = StartInfo {
             boot: BootId(format!("boot-{number}")),
             bus: format!("bus-{number}"),
             clock_trusted: self.trusted,

@@ -1,0 +1,354 @@
+//! One collector's way through a log: where it is, what it knows, what is on its way to it, and
+//! the few reports ahead of it that are in memory (spec 3.1, 5.3, 8).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::backoff::Retry;
+use crate::core::clock::Anchor;
+use crate::core::context::SessionContext;
+use crate::core::dialect::exchange::RequestId;
+use crate::core::dialect::{Dated, Dialect, Facts, SessionId};
+use crate::core::record::{Accepted, LaneRecord, Numbered, Progress, Summary, Totals};
+use crate::core::report::Report;
+use crate::core::settings::CollectorSettings;
+use crate::core::time::{BootInstant, Now, Span, WallTime};
+
+/// A request on its way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flight {
+    pub request: RequestId,
+    pub sent_at: BootInstant,
+    /// The reports in it, from the front of the lane.
+    pub reports: usize,
+    pub last_ts: WallTime,
+}
+
+/// A downloaded session that is being put together from the store, in steps.
+#[derive(Debug)]
+pub struct Download {
+    pub body: String,
+    /// Reports with lower numbers are in the body.
+    pub next: u64,
+    pub reports: usize,
+    pub last_ts: Option<WallTime>,
+    /// The next piece is being read.
+    pub reading: bool,
+}
+
+#[derive(Debug)]
+pub struct Lane {
+    pub collector: Arc<str>,
+    kind: String,
+    url: String,
+    pub dialect: Arc<dyn Dialect>,
+    pub sid: Option<String>,
+    pub anchor: Option<Anchor>,
+    /// The session is lost and nothing was worth a new one yet (api.md 2.7).
+    pub lost: bool,
+    pub context: SessionContext,
+    pub restarts: Vec<BootInstant>,
+    /// What is left of the reports that open the session anew; they come first.
+    pub reopening: VecDeque<Arc<Report>>,
+    pub progress: Progress,
+    pub flight: Option<Flight>,
+    pub retry: Retry,
+    pub download: Option<Download>,
+    /// The next reports, as far as they are in memory: all with numbers in `cursor..ahead_to`.
+    ahead: VecDeque<(u64, Arc<Report>)>,
+    ahead_to: u64,
+    /// More of them are being read.
+    pub reading: bool,
+}
+
+impl Lane {
+    /// A lane at the beginning of a log. `sid` is the agent's own name of the session, where the
+    /// server gives none.
+    pub fn new(
+        collector: &CollectorSettings,
+        dialect: Arc<dyn Dialect>,
+        sid: Option<String>,
+        anchor: Option<Anchor>,
+    ) -> Lane {
+        let first = super::log::FIRST;
+        let progress = Progress {
+            cursor: first,
+            passed: Totals::default(),
+            ping_under_way: None,
+            accepted: None,
+            last_ts: None,
+        };
+        Lane {
+            collector: collector.name.as_str().into(),
+            kind: collector.kind.clone(),
+            url: collector.url.clone(),
+            dialect,
+            sid,
+            anchor,
+            lost: false,
+            context: SessionContext::default(),
+            restarts: Vec::new(),
+            reopening: VecDeque::new(),
+            progress,
+            flight: None,
+            retry: Retry::default(),
+            download: None,
+            ahead: VecDeque::new(),
+            ahead_to: first,
+            reading: false,
+        }
+    }
+
+    /// As it was stored.
+    pub fn restored(record: LaneRecord, dialect: Arc<dyn Dialect>, summary: &Summary) -> Lane {
+        let LaneRecord { collector, kind, url, sid, anchor, lost, context, .. } = record;
+        Lane {
+            collector: collector.into(),
+            kind,
+            url,
+            dialect,
+            sid,
+            anchor,
+            lost,
+            context: context.unwrap_or_else(|| summary.context.clone()),
+            restarts: record.restarts,
+            reopening: record.reopening.into_iter().map(Arc::new).collect(),
+            flight: None,
+            retry: record.not_before.map(Retry::restored).unwrap_or_default(),
+            download: None,
+            ahead: VecDeque::new(),
+            ahead_to: record.progress.cursor,
+            reading: false,
+            progress: record.progress,
+        }
+    }
+
+    pub fn record(&self, summary: &Summary) -> LaneRecord {
+        LaneRecord {
+            collector: self.collector.to_string(),
+            kind: self.kind.clone(),
+            url: self.url.clone(),
+            sid: self.sid.clone(),
+            anchor: self.anchor,
+            lost: self.lost,
+            context: (self.context != summary.context).then(|| self.context.clone()),
+            restarts: self.restarts.clone(),
+            reopening: self.reopening.iter().map(|report| Report::clone(report)).collect(),
+            not_before: self.retry.asked_for(),
+            progress: self.progress.clone(),
+        }
+    }
+
+    pub fn facts(&self) -> Facts {
+        self.dialect.facts()
+    }
+
+    /// Whether it leads to this collector.
+    pub fn leads_to(&self, collector: &CollectorSettings) -> bool {
+        self.kind == collector.kind && self.url == collector.url
+    }
+
+    /// Another collector has taken the name: it knows nothing of the session.
+    pub fn turn_to(&mut self, collector: &CollectorSettings, dialect: Arc<dyn Dialect>) {
+        self.kind.clone_from(&collector.kind);
+        self.url.clone_from(&collector.url);
+        self.dialect = dialect;
+        self.sid = None;
+        self.progress.accepted = None;
+        self.flight = None;
+        self.download = None;
+        self.retry.succeeded();
+    }
+
+    /// The next report, if it is in memory.
+    pub fn front(&self) -> Option<&Report> {
+        self.reopening
+            .front()
+            .or_else(|| self.ahead.front().map(|(_, report)| report))
+            .map(Arc::as_ref)
+    }
+
+    /// The number of the front report; `None` when it belongs to a reopening or is not in memory.
+    pub fn front_number(&self) -> Option<u64> {
+        match self.reopening.is_empty() {
+            true => self.ahead.front().map(|(number, _)| *number),
+            false => None,
+        }
+    }
+
+    /// The first reports of the lane that are in memory, at most `most`.
+    pub fn first(&self, most: usize) -> impl Iterator<Item = &Report> {
+        let ahead = self.ahead.iter().map(|(_, report)| report);
+        self.reopening.iter().chain(ahead).take(most).map(Arc::as_ref)
+    }
+
+    /// Reports that wait, and their bytes in the store.
+    pub fn waiting(&self, summary: &Summary) -> Totals {
+        let mut waiting = summary.totals.without(self.progress.passed);
+        for report in &self.reopening {
+            waiting.add(report.stored_bytes());
+        }
+        waiting
+    }
+
+    /// Whether what is undelivered is worth a new session (api.md 2.7).
+    pub fn holds_play_time(&self, summary: &Summary) -> bool {
+        let mut playback = self.context.playback();
+        let opens_play = self.reopening.iter().any(|report| {
+            let holds = report.holds_play_time(playback);
+            if report.kind().is_playback() {
+                playback = Some(report.kind());
+            }
+            holds
+        });
+        opens_play || summary.last_play >= self.progress.cursor
+    }
+
+    /// Whether all that is undelivered only closes something.
+    pub fn only_closes(&self, summary: &Summary) -> bool {
+        self.reopening.iter().all(|report| report.kind().is_closing())
+            && summary.last_open < self.progress.cursor
+    }
+
+    /// Whether the collector has closed the session for want of events (spec 3.3).
+    pub fn expired(&self, now: Now, lifetime: Span) -> bool {
+        self.facts().session_id == SessionId::Server
+            && self.sid.is_some()
+            && match self.progress.accepted {
+                Some(Accepted::Boot(at)) => now.boot - at >= lifetime,
+                Some(Accepted::Wall(at)) => now.wall - at >= lifetime,
+                None => false,
+            }
+    }
+
+    /// Whether another restart is allowed now.
+    pub fn may_restart(&mut self, now: BootInstant, window: Span, most: usize) -> bool {
+        self.restarts.retain(|at| now - *at < window);
+        self.restarts.len() < most
+    }
+
+    /// Puts the reports that open the session anew in front of what is undelivered (spec 5.3).
+    pub fn reopen(&mut self, now: BootInstant) {
+        let Some(first) = self.front() else { return };
+        let reports = self.context.reopening(first);
+        for report in reports.into_iter().rev() {
+            self.reopening.push_front(Arc::new(report));
+        }
+        self.sid = None;
+        self.progress.accepted = None;
+        self.progress.last_ts = None;
+        self.lost = false;
+        self.restarts.push(now);
+    }
+
+    /// The front report is behind the lane, delivered or dropped. Gives its number, if the log
+    /// has it.
+    pub fn pass(&mut self) -> Option<(Option<u64>, Arc<Report>)> {
+        self.progress.ping_under_way = None;
+        if let Some(report) = self.reopening.pop_front() {
+            self.context.fold(&report);
+            return Some((None, report));
+        }
+        let (number, report) = self.ahead.pop_front()?;
+        self.progress.cursor = number + 1;
+        self.progress.passed.add(report.stored_bytes());
+        self.context.fold(&report);
+        Some((Some(number), report))
+    }
+
+    /// Everything of the log is behind the lane.
+    pub fn pass_all(&mut self, summary: &Summary) {
+        self.ahead.clear();
+        self.reopening.clear();
+        self.download = None;
+        self.ahead_to = summary.next;
+        self.progress.cursor = summary.next;
+        self.progress.passed = summary.totals;
+        self.progress.ping_under_way = None;
+        self.context = summary.context.clone();
+    }
+
+    /// The ping at the front was under way when the agent died.
+    pub fn skip_ping_under_way(&mut self, summary: &Summary, bytes: u64) {
+        if let Some(number) = self.progress.ping_under_way.take()
+            && number >= self.progress.cursor
+        {
+            self.progress.cursor = number + 1;
+            self.ahead_to = self.ahead_to.max(number + 1);
+            let waiting = summary.totals.without(self.progress.passed);
+            if waiting.count > 0 {
+                self.progress.passed.add(bytes);
+            }
+        }
+    }
+
+    /// The reports that are under way and may not be touched.
+    pub fn is_under_way(&self, number: u64) -> bool {
+        let own = |f: &Flight| f.reports.saturating_sub(self.reopening.len());
+        let busy = self.flight.as_ref().map_or(0, own);
+        self.ahead.iter().take(busy).any(|(n, _)| *n == number)
+    }
+
+    /// A ping that was thinned out is no longer ahead of the lane, or counts no longer behind it.
+    pub fn thinned(&mut self, number: u64, bytes: u64) {
+        if number < self.progress.cursor {
+            self.progress.passed.subtract(bytes);
+        } else {
+            self.ahead.retain(|(n, _)| *n != number);
+        }
+    }
+
+    /// The numbers in front of which nothing is missing in memory.
+    pub fn ahead_to(&self) -> u64 {
+        self.ahead_to
+    }
+
+    pub fn reports_ahead(&self) -> usize {
+        self.ahead.len()
+    }
+
+    /// Takes a report into memory; all between it and the one before are gone.
+    pub fn load(&mut self, number: u64, report: Arc<Report>) {
+        if number >= self.ahead_to {
+            self.ahead.push_back((number, report));
+            self.ahead_to = number + 1;
+        }
+    }
+
+    /// There are no reports with numbers below `to` that are not loaded.
+    pub fn loaded_to(&mut self, to: u64) {
+        self.ahead_to = self.ahead_to.max(to);
+    }
+
+    /// The collector is behind the log's newest report; what is in memory is all there is. Puts
+    /// right what a torn store has counted wrongly.
+    pub fn reconcile(&mut self, summary: &Summary) {
+        let mut ahead = Totals::default();
+        for (_, report) in &self.ahead {
+            ahead.add(report.stored_bytes());
+        }
+        self.progress.passed = summary.totals.without(ahead);
+    }
+
+    /// Gives the front reports their times: strictly rising, whatever the clock's grain
+    /// (spec 3.1).
+    pub fn date<'a>(
+        anchor: Anchor,
+        last: Option<WallTime>,
+        reports: impl Iterator<Item = &'a Report>,
+    ) -> Vec<Dated<'a>> {
+        let mut last = last;
+        let dated = reports.map(|report| {
+            let least = last.map_or(WallTime(0), |l| l + Span::millis(1));
+            let ts = anchor.wall(report.at).max(least);
+            last = Some(ts);
+            Dated { ts, report }
+        });
+        dated.collect()
+    }
+}
+
+/// The reports of a read, as the lanes hold them.
+pub fn shared(reports: Numbered) -> impl Iterator<Item = (u64, Arc<Report>)> {
+    reports.into_iter().map(|(number, stored)| (number, Arc::new(stored.report)))
+}

@@ -1,0 +1,172 @@
+//! What comes back from the store, in steps: the next reports of a lane, the pieces of a download,
+//! the reports among which room is made; and what a start of the agent finds (api.md 2.5).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::lane::Lane;
+use super::log::{Changed, Log};
+use super::{Delivery, DeliveryContext};
+use crate::core::media::MediaInfo;
+use crate::core::record::{
+    Accepted, HeartbeatRecord, Key, LogRecord, Numbered, Read, ReadId, ReportRange,
+};
+use crate::core::time::{BootInstant, Now};
+
+/// What a read is for.
+#[derive(Debug, Clone)]
+pub(super) enum Reading {
+    /// The next reports of a lane; nothing that is stored has a number of `to` or more.
+    Ahead { log: u64, lane: Arc<str>, most: usize, to: u64 },
+    /// The next piece of a download.
+    Download { log: u64, lane: Arc<str>, most: usize, to: u64 },
+    /// Reports of which pings are thinned out.
+    Thin { log: u64, most: usize, to: u64 },
+}
+
+impl Reading {
+    fn log(&self) -> u64 {
+        match self {
+            Reading::Ahead { log, .. } | Reading::Download { log, .. } => *log,
+            Reading::Thin { log, .. } => *log,
+        }
+    }
+}
+
+impl Delivery {
+    pub(super) fn want_read(&mut self, range: ReportRange, most: usize, reading: Reading) {
+        let id = ReadId(self.next_read);
+        self.next_read += 1;
+        self.reads.insert(id, reading);
+        self.wanted_reads.push(Read { id, range, most });
+    }
+
+    /// Reads that the store is to be asked for.
+    pub(crate) fn wanted_reads(&mut self) -> Vec<Read> {
+        std::mem::take(&mut self.wanted_reads)
+    }
+
+    pub(super) fn refill(&mut self, key: u64) {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        let mut wanted = Vec::new();
+        for lane in 0..log.lanes.len() {
+            if let Some((range, most, to)) = log.refill(lane) {
+                log.lanes[lane].reading = true;
+                let name = log.lanes[lane].collector.clone();
+                let range = ReportRange { log: key, ..range };
+                wanted.push((range, most, Reading::Ahead { log: key, lane: name, most, to }));
+            }
+        }
+        for (range, most, reading) in wanted {
+            self.want_read(range, most, reading);
+        }
+    }
+
+    /// The store has answered a read.
+    pub(crate) fn read(
+        &mut self,
+        id: ReadId,
+        reports: Numbered,
+        now: Now,
+        ctx: &mut DeliveryContext<'_>,
+    ) {
+        // One that nobody waits for any more is of a log that is gone.
+        let Some(reading) = self.reads.remove(&id) else { return };
+        let key = reading.log();
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        let at = |name: &str| log.lanes.iter().position(|lane| *lane.collector == *name);
+        match &reading {
+            Reading::Ahead { lane, most, to, .. } => {
+                if let Some(lane) = at(lane) {
+                    log.filled(lane, reports, *most, *to);
+                }
+            }
+            Reading::Download { lane, most, to, .. } => {
+                if let Some(lane) = at(lane) {
+                    self.download_piece(key, lane, &reports, *most, *to, ctx);
+                }
+            }
+            Reading::Thin { most, to, .. } => self.thin_read(key, reports, *most, *to, ctx),
+        }
+        self.settle(key, ctx);
+        self.enforce_limits(now, ctx);
+    }
+
+    /// A batch is about to be handed to the store.
+    pub(crate) fn handing_over(&mut self, batch: u64) {
+        let handed = |(key, log): (&u64, &mut Log)| Some((*key, log.hand_over()?));
+        let reports: Vec<(u64, u64)> = self.logs.iter_mut().filter_map(handed).collect();
+        if !reports.is_empty() {
+            self.unfinished.push_back((batch, reports));
+        }
+    }
+
+    /// Every batch up to this one is in the store.
+    pub(crate) fn written(&mut self, batch: u64) {
+        while self.unfinished.front().is_some_and(|(number, _)| *number <= batch) {
+            let Some((_, reports)) = self.unfinished.pop_front() else { break };
+            for (key, to) in reports {
+                if let Some(log) = self.logs.get_mut(&key) {
+                    log.written(to);
+                    self.refill(key);
+                }
+            }
+        }
+    }
+
+    /// A log as it was stored, with what heartbeats have changed in it.
+    pub(crate) fn restore(
+        &mut self,
+        key: u64,
+        mut record: LogRecord,
+        heartbeat: Option<&HeartbeatRecord>,
+        newest: &Numbered,
+        media: Arc<MediaInfo>,
+        ctx: &mut DeliveryContext<'_>,
+    ) {
+        let heartbeat = heartbeat.filter(|heartbeat| heartbeat.revision > record.revision);
+        if let Some(heartbeat) = heartbeat {
+            record.revision = heartbeat.revision;
+            for (lane, progress) in record.lanes.iter_mut().zip(&heartbeat.lanes) {
+                lane.progress.clone_from(progress);
+            }
+        }
+        let earlier_boot = record.boot != self.boot;
+        let lanes = std::mem::take(&mut record.lanes);
+        let mut restored = Vec::new();
+        for mut lane in lanes {
+            if let (true, Some(Accepted::Boot(at)), Some(anchor)) =
+                (earlier_boot, lane.progress.accepted, lane.anchor)
+            {
+                lane.progress.accepted = Some(Accepted::Wall(anchor.wall(at)));
+            }
+            if let Some(dialect) = self.dialects.get(&lane.kind) {
+                restored.push(Lane::restored(lane, dialect.clone(), &record.summary));
+            }
+        }
+        let mut log = Log::restored(record, heartbeat, newest, media, restored);
+        let sizes: BTreeMap<u64, u64> =
+            newest.iter().map(|(number, stored)| (*number, stored.report.stored_bytes())).collect();
+        for at in 0..log.lanes.len() {
+            let Log { lanes, summary, .. } = &mut log;
+            if let Some(number) = lanes[at].progress.ping_under_way {
+                const BARE_PING: u64 = 70;
+                let bytes = sizes.get(&number).copied().unwrap_or(BARE_PING);
+                lanes[at].skip_ping_under_way(summary, bytes);
+                if log.first() > number {
+                    ctx.ledger.delete(Key::Report(key, number));
+                }
+                log.change(Changed::Progress);
+            }
+        }
+        self.logs.insert(key, log);
+        self.settle(key, ctx);
+    }
+
+    /// A wait that a collector asked for ends in the boot in which it was asked for.
+    pub(crate) fn forget_waits(&mut self) {
+        for lane in self.lanes_mut() {
+            lane.retry.not_before = BootInstant(i64::MIN);
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! Which request goes out next, and how it is put together (api.md 2.7, spec 8).
+
+use super::answers::pass_all;
+use super::lane::{Download, Flight, Lane};
+use super::log::{Changed, Log, WINDOW};
+use super::reading::Reading;
+use super::{Delivery, DeliveryContext};
+use crate::core::clock::Anchor;
+use crate::core::dialect::exchange::{Purpose, Request, RequestId};
+use crate::core::dialect::{SessionId, Shipment};
+use crate::core::media::log_id;
+use crate::core::record::{Durability, Key, Numbered, ReportRange};
+use crate::core::report::{Kind, Report};
+use crate::core::settings::Settings;
+use crate::core::time::{BootInstant, Now};
+
+impl Delivery {
+    fn open(&self, settings: &Settings) -> bool {
+        let gates = self.gates;
+        let held = gates.metered && settings.delivery.hold_on_metered;
+        gates.consent && gates.clock_trusted && gates.online && !held
+    }
+
+    /// When the next request could go, if nothing else happens.
+    pub fn deadline(&self, settings: &Settings) -> Option<BootInstant> {
+        if !self.open(settings) {
+            return None;
+        }
+        let gate = self.spread_until.max(self.pace.ready()).max(self.budget_until);
+        let full: Vec<&str> = self
+            .collectors
+            .iter()
+            .map(|c| c.name.as_str())
+            .filter(|name| self.in_flight(name) >= settings.delivery.parallel)
+            .collect();
+        let lanes =
+            self.logs.values().flat_map(|log| log.lanes.iter().map(move |lane| (log, lane)));
+        lanes
+            .filter(|(log, lane)| sendable(log, lane) && !full.contains(&&*lane.collector))
+            .map(|(_, lane)| lane.retry.not_before.max(gate))
+            .min()
+    }
+
+    /// Requests to one collector that are on their way.
+    fn in_flight(&self, collector: &str) -> usize {
+        let lanes = self.logs.values().flat_map(|log| &log.lanes);
+        lanes.filter(|lane| lane.flight.is_some() && *lane.collector == *collector).count()
+    }
+
+    /// Every request that may go now: oldest session first, one in flight per session and
+    /// collector.
+    pub(crate) fn pump(&mut self, now: Now, ctx: &mut DeliveryContext<'_>) -> Vec<Request> {
+        let mut requests = Vec::new();
+        if !self.open(ctx.settings) || now.boot < self.spread_until {
+            return requests;
+        }
+        self.enforce_limits(now, ctx);
+        if let Some(wait) = self.budget.wait(ctx.settings.delivery.daily_bytes, now.wall) {
+            self.budget_until = now.boot + wait;
+            return requests;
+        }
+        let names: Vec<String> = self.collectors.iter().map(|c| c.name.clone()).collect();
+        for name in names {
+            let flying = self.in_flight(&name);
+            let free = ctx.settings.delivery.parallel.saturating_sub(flying);
+            self.pump_collector(&name, free, now, &mut requests, ctx);
+        }
+        if self.recovering && self.logs.values().all(|log| log.waiting().count == 0) {
+            self.recovering = false;
+            self.pace = Default::default();
+        }
+        requests
+    }
+
+    fn pump_collector(
+        &mut self,
+        name: &str,
+        mut free: usize,
+        now: Now,
+        requests: &mut Vec<Request>,
+        ctx: &mut DeliveryContext<'_>,
+    ) {
+        let keys: Vec<u64> = self.logs.keys().copied().collect();
+        for key in keys {
+            if free == 0 || now.boot < self.pace.ready() {
+                break;
+            }
+            let Some(log) = self.logs.get(&key) else { continue };
+            let Some(at) = log.lanes.iter().position(|lane| *lane.collector == *name) else {
+                continue;
+            };
+            let lane = &log.lanes[at];
+            let ready = sendable(log, lane) && lane.retry.not_before <= now.boot;
+            if !ready || !self.alive(key, at, now, ctx) {
+                continue;
+            }
+            if let Some(request) = self.request(key, at, now, ctx) {
+                requests.push(request);
+                free -= 1;
+                if self.recovering {
+                    self.pace.spend(now.boot, ctx.settings.delivery.max_rate);
+                }
+            }
+        }
+    }
+
+    /// Makes sure that the front report has a session to go to: a dead one is opened again, or
+    /// given up when nothing is left to report. False when the lane has to wait or is empty now.
+    fn alive(&mut self, key: u64, at: usize, now: Now, ctx: &mut DeliveryContext<'_>) -> bool {
+        let d = &ctx.settings.delivery;
+        let Some(log) = self.logs.get_mut(&key) else { return false };
+        let lane = &mut log.lanes[at];
+        let facts = lane.facts();
+        let in_one = log.origin.media.downloaded && facts.downloads_in_one;
+        if in_one || facts.session_id == SessionId::Agent {
+            return true;
+        }
+        if lane.expired(now, d.sid_lifetime) {
+            tracing::info!(
+                media = log_id(&log.origin.media.id),
+                "the session has expired at the collector"
+            );
+            lane.sid = None;
+        }
+        let starts = lane.front().is_some_and(|report| report.kind() == Kind::Start);
+        if lane.sid.is_some() || starts {
+            return true;
+        }
+        if !lane.holds_play_time(&log.summary) {
+            self.give_up(key, at, ctx);
+            self.settle(key, ctx);
+            return false;
+        }
+        self.restart(key, at, now, ctx)
+    }
+
+    /// The resume sequence at the first undelivered report (spec 5.3, api.md 2.7). False when
+    /// there were too many already and the lane has to wait.
+    pub(super) fn restart(
+        &mut self,
+        key: u64,
+        at: usize,
+        now: Now,
+        ctx: &mut DeliveryContext<'_>,
+    ) -> bool {
+        let d = &ctx.settings.delivery;
+        let Some(log) = self.logs.get_mut(&key) else { return false };
+        let lane = &mut log.lanes[at];
+        if !lane.may_restart(now.boot, d.restart_window, d.max_restarts) {
+            lane.retry.failed(now.boot, None, d, &mut self.chance);
+            return false;
+        }
+        lane.reopen(now.boot);
+        if log.origin.boot == self.boot {
+            // A new session takes a new anchor (api.md 2.6); only its own boot can give it one.
+            lane.anchor = Some(Anchor::taken(now));
+        }
+        ctx.ledger.want(Durability::Flushed);
+        tracing::info!(
+            media = log_id(&log.origin.media.id),
+            "the session is opened again at the collector"
+        );
+        log.change(Changed::Everything);
+        true
+    }
+
+    /// Nothing undelivered is worth a new session: dropped and counted (api.md 2.7).
+    pub(super) fn give_up(&mut self, key: u64, at: usize, ctx: &mut DeliveryContext<'_>) {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        let waiting = log.lanes[at].waiting(&log.summary).count;
+        pass_all(key, log, at, ctx);
+        let lane = &mut log.lanes[at];
+        lane.lost = true;
+        lane.sid = None;
+        self.counters.dropped += waiting;
+        self.counters.closed_by_server += waiting;
+        log.change(Changed::Everything);
+    }
+
+    /// The next request of a lane; `None` while it is being put together.
+    fn request(
+        &mut self,
+        key: u64,
+        at: usize,
+        now: Now,
+        ctx: &mut DeliveryContext<'_>,
+    ) -> Option<Request> {
+        let log = self.logs.get_mut(&key)?;
+        let purpose = purpose(log, &log.lanes[at], ctx.settings);
+        let (body, reports, last_ts) = match purpose {
+            Purpose::Download => {
+                self.download(key, at, ctx);
+                let log = self.logs.get_mut(&key)?;
+                let lane = &mut log.lanes[at];
+                let download = lane.download.as_mut().filter(|d| d.next >= log.summary.next)?;
+                let mut body = std::mem::take(&mut download.body);
+                lane.dialect.finish(&mut body, &purpose);
+                (body, download.reports, download.last_ts?)
+            }
+            _ => single(log, at, &purpose, ctx.settings)?,
+        };
+        let log = self.logs.get_mut(&key)?;
+        let lane = &mut log.lanes[at];
+        let shipment = Shipment {
+            purpose: &purpose,
+            sid: lane.sid.as_deref(),
+            media: &log.origin.media,
+            settings: ctx.settings,
+            reports: &[],
+        };
+        let path = lane.dialect.path(&shipment);
+        if ctx.settings.delivery.daily_bytes > 0 {
+            self.budget.spend(body.len() as u64, now.wall);
+        }
+        let id = RequestId(self.next_request);
+        self.next_request += 1;
+        lane.flight = Some(Flight { request: id, sent_at: now.boot, reports, last_ts });
+        let facts = lane.facts();
+        // A stored ping must not be repeated when the agent dies while it is under way, so it is
+        // marked before it leaves the box (api.md 2.11).
+        if let Some(number) = lane.front_number()
+            && lane.front().is_some_and(|front| front.kind() == Kind::Ping)
+            && !facts.tells_repeats_apart
+        {
+            lane.progress.ping_under_way = Some(number);
+            log.change(Changed::Progress);
+            if !ctx.ledger.holds(&Key::Report(key, number)) {
+                ctx.ledger.want(Durability::Flushed);
+            }
+        }
+        let collector = log.lanes[at].collector.clone();
+        let reads_answer = facts.reads_answer;
+        Some(Request { id, collector, purpose, path, body, reads_answer })
+    }
+
+    /// Puts a downloaded session together, as far as it is in memory, and has the rest read.
+    fn download(&mut self, key: u64, at: usize, ctx: &mut DeliveryContext<'_>) {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        let lane = &mut log.lanes[at];
+        if lane.download.is_none() {
+            lane.download = Some(Download {
+                body: String::new(),
+                next: lane.progress.cursor,
+                reports: 0,
+                last_ts: lane.progress.last_ts,
+                reading: false,
+            });
+            let reports: Vec<Report> = lane.first(WINDOW).cloned().collect();
+            let to = lane.ahead_to();
+            append_piece(log, at, &reports, to, ctx.settings);
+        }
+        self.read_on(key, at, ctx);
+    }
+
+    /// The next piece of a download: from memory what the store may not have, else read.
+    fn read_on(&mut self, key: u64, at: usize, ctx: &mut DeliveryContext<'_>) {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        let (stored_to, end) = (log.stored_to(), log.summary.next);
+        let Some(next) = log.lanes[at].download.as_ref().map(|download| download.next) else {
+            return;
+        };
+        if next >= end {
+            return;
+        }
+        if next >= stored_to {
+            let reports: Vec<Report> =
+                log.unwritten_from(next).map(|(_, report)| Report::clone(report)).collect();
+            append_piece(log, at, &reports, end, ctx.settings);
+            return;
+        }
+        let Some(download) = &mut log.lanes[at].download else { return };
+        download.reading = true;
+        let lane = log.lanes[at].collector.clone();
+        let range = ReportRange { log: key, from: next, to: stored_to };
+        let reading = Reading::Download { log: key, lane, most: WINDOW, to: stored_to };
+        self.want_read(range, WINDOW, reading);
+    }
+
+    /// A piece of a download has been read.
+    pub(super) fn download_piece(
+        &mut self,
+        key: u64,
+        at: usize,
+        reports: &Numbered,
+        most: usize,
+        to: u64,
+        ctx: &mut DeliveryContext<'_>,
+    ) {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        // It may have been given up meanwhile.
+        let Some(download) = &mut log.lanes[at].download else { return };
+        download.reading = false;
+        let next = match reports.last() {
+            Some((last, _)) if reports.len() >= most => last + 1,
+            _ => to,
+        };
+        let reports: Vec<Report> =
+            reports.iter().map(|(_, stored)| stored.report.clone()).collect();
+        append_piece(log, at, &reports, next, ctx.settings);
+        self.read_on(key, at, ctx);
+    }
+}
+
+/// What a request of a lane is for.
+pub(super) fn purpose(log: &Log, lane: &Lane, _settings: &Settings) -> Purpose {
+    let facts = lane.facts();
+    if log.origin.media.downloaded && facts.downloads_in_one {
+        return Purpose::Download;
+    }
+    match &lane.sid {
+        Some(sid) => Purpose::Report { sid: sid.clone() },
+        None => Purpose::Open,
+    }
+}
+
+/// A request of the reports at the front of a lane.
+fn single(
+    log: &Log,
+    at: usize,
+    purpose: &Purpose,
+    settings: &Settings,
+) -> Option<(String, usize, crate::core::time::WallTime)> {
+    let lane = &log.lanes[at];
+    let anchor = lane.anchor?;
+    // A start that the server must answer travels alone.
+    let most = if *purpose == Purpose::Open { 1 } else { lane.facts().reports_per_request };
+    let dated = Lane::date(anchor, lane.progress.last_ts, lane.first(most));
+    let last_ts = dated.last()?.ts;
+    let shipment = Shipment {
+        purpose,
+        sid: lane.sid.as_deref(),
+        media: &log.origin.media,
+        settings,
+        reports: &dated,
+    };
+    let mut body = String::new();
+    lane.dialect.append(&mut body, &shipment);
+    lane.dialect.finish(&mut body, purpose);
+    Some((body, dated.len(), last_ts))
+}
+
+/// Appends reports to a download; those with numbers below `next` are in it then.
+fn append_piece(log: &mut Log, at: usize, reports: &[Report], next: u64, settings: &Settings) {
+    let (media, lane) = (log.origin.media.clone(), &mut log.lanes[at]);
+    let Some(anchor) = lane.anchor else { return };
+    let Some(download) = &mut lane.download else { return };
+    let dated = Lane::date(anchor, download.last_ts, reports.iter());
+    download.last_ts = dated.last().map(|d| d.ts).or(download.last_ts);
+    download.reports += dated.len();
+    download.next = next;
+    let shipment = Shipment {
+        purpose: &Purpose::Download,
+        sid: None,
+        media: &media,
+        settings,
+        reports: &dated,
+    };
+    lane.dialect.append(&mut download.body, &shipment);
+}
+
+/// Something waits and is in memory, nothing is on its way, its time is known, and it is complete
+/// if it is a download.
+fn sendable(log: &Log, lane: &Lane) -> bool {
+    let in_one = log.origin.media.downloaded && lane.facts().downloads_in_one;
+    let reading = lane.download.as_ref().is_some_and(|download| download.reading);
+    lane.front().is_some()
+        && lane.flight.is_none()
+        && !reading
+        && lane.anchor.is_some()
+        && (!in_one || log.ended)
+}

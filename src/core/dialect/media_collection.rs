@@ -1,0 +1,354 @@
+//! Adobe's Media Collection API (spec): the only place that knows its paths, keys, status codes and
+//! headers. One event a request; the server names a session in `Location`; a downloaded session is
+//! one array.
+
+use serde_json::{Map, Value, json};
+
+use super::exchange::{Outcome, Purpose, RetryAfter};
+use super::{Dated, Dialect, Facts, SessionId, Shipment, Verdict};
+use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe};
+use crate::core::report::{Report, What};
+use crate::core::settings::Settings;
+use crate::core::time::{DAY_SECONDS, Span, WallTime};
+
+/// `collector.kind` of this dialect.
+pub const KIND: &str = "media-collection";
+
+/// JSON members of an event.
+type Params = Map<String, Value>;
+
+#[derive(Debug)]
+pub struct MediaCollection;
+
+impl Dialect for MediaCollection {
+    fn facts(&self) -> Facts {
+        Facts {
+            session_id: SessionId::Server,
+            reports_per_request: 1,
+            tells_repeats_apart: false,
+            downloads_in_one: true,
+            reads_answer: false,
+        }
+    }
+
+    fn path(&self, shipment: &Shipment<'_>) -> String {
+        let legacy = shipment.settings.delivery.legacy_sessions_batch;
+        match shipment.purpose {
+            Purpose::Open => "/api/v1/sessions".into(),
+            Purpose::Report { sid } => format!("/api/v1/sessions/{sid}/events"),
+            Purpose::Download if legacy => "/api/v1/sessions".into(),
+            Purpose::Download => "/api/v1/downloaded".into(),
+        }
+    }
+
+    fn append(&self, body: &mut String, shipment: &Shipment<'_>) {
+        for dated in shipment.reports {
+            if *shipment.purpose == Purpose::Download {
+                body.push(if body.is_empty() { '[' } else { ',' });
+            }
+            body.push_str(&event(dated, shipment).to_string());
+        }
+    }
+
+    fn finish(&self, body: &mut String, purpose: &Purpose) {
+        if *purpose == Purpose::Download {
+            body.push(']');
+        }
+    }
+
+    fn judge(&self, purpose: &Purpose, outcome: &Outcome, now: WallTime) -> Verdict {
+        let (status, location, retry_after, body) = match outcome {
+            Outcome::Unreachable(why) => return Verdict::Later { after: None, why: why.clone() },
+            Outcome::Unanswered(why) => return Verdict::Ambiguous { why: why.clone() },
+            Outcome::Answered { status, location, retry_after, body } => {
+                (*status, location, retry_after, body)
+            }
+        };
+        let message = Outcome::message(body);
+        match status {
+            200..=299 if *purpose == Purpose::Open => {
+                match location.as_deref().and_then(sid_of) {
+                    Some(sid) => Verdict::Opened { sid },
+                    // A 2xx without a usable Location is a failure like a 5xx (spec 1.1).
+                    None => Verdict::Later {
+                        after: None,
+                        why: format!(
+                            "the collector answered {status} without a session in Location"
+                        ),
+                    },
+                }
+            }
+            200..=299 => Verdict::Accepted,
+            400 | 413 | 415 | 422 => Verdict::Refused { status, message },
+            404 | 410 if matches!(purpose, Purpose::Report { .. }) => Verdict::Gone,
+            _ => Verdict::Later {
+                after: retry_after.map(|r| match r {
+                    RetryAfter::Seconds(s) => Span::seconds(s.min(1 << 40)),
+                    RetryAfter::Date(date) => (date - now).max(Span::ZERO),
+                }),
+                why: if message.is_empty() {
+                    format!("the collector answered {status}")
+                } else {
+                    format!("the collector answered {status}: {message}")
+                },
+            },
+        }
+    }
+}
+
+/// The JSON of one event (spec 2), with the operator's parameters in a start.
+fn event(dated: &Dated<'_>, shipment: &Shipment<'_>) -> Value {
+    let Dated { ts, report } = dated;
+    let mut event = Map::new();
+    event.insert("playerTime".into(), json!({"playhead": number(report.playhead), "ts": ts.0}));
+    event.insert("eventType".into(), json!(report.kind().event_type()));
+    let (params, custom) = content(report, shipment);
+    if !params.is_empty() {
+        event.insert("params".into(), Value::Object(params));
+    }
+    if let Some(custom) = custom.filter(|custom| !custom.is_empty()) {
+        event.insert("customMetadata".into(), json!(custom));
+    }
+    let quality = quality(report);
+    if !quality.is_empty() {
+        event.insert("qoeData".into(), Value::Object(quality));
+    }
+    Value::Object(event)
+}
+
+/// `params` and `customMetadata` of an event (spec 2.2 to 2.5).
+fn content<'a>(report: &'a Report, shipment: &Shipment<'a>) -> (Params, Option<&'a Metadata>) {
+    let media = shipment.media;
+    match &report.what {
+        What::Start { resume } => (start(media, *resume, shipment), Some(&media.custom)),
+        What::AdBreakStart(ad_break) => (ad_break_params(ad_break), None),
+        What::AdStart(ad) => (ad_params(ad, &media.player_name), Some(&ad.custom)),
+        What::ChapterStart(chapter) => (chapter_params(chapter), Some(&chapter.custom)),
+        What::StateOn(name) | What::StateOff(name) => {
+            (Params::from_iter([("media.state.name".to_owned(), json!(name))]), None)
+        }
+        _ => (Params::new(), None),
+    }
+}
+
+fn start(media: &MediaInfo, resume: bool, shipment: &Shipment<'_>) -> Params {
+    let mut p = media_params(media, resume);
+    identify(&mut p, shipment.settings);
+    let delivery = &shipment.settings.delivery;
+    let flagged = delivery.send_flag || delivery.legacy_sessions_batch;
+    if media.downloaded && flagged {
+        p.insert("media.downloaded".into(), json!(true));
+    }
+    p
+}
+
+/// Who reports to whom (spec 2.2). Filled in when a start is sent, not when it is stored
+/// (spec 7).
+fn identify(p: &mut Params, settings: &Settings) {
+    let id = &settings.identity;
+    p.insert("analytics.trackingServer".into(), json!(id.tracking_server));
+    p.insert("analytics.reportSuite".into(), json!(id.report_suite));
+    p.insert("analytics.enableSSL".into(), json!(true));
+    p.insert("visitor.marketingCloudOrgId".into(), json!(id.org_id));
+    let optional = [
+        ("analytics.visitorId", &id.visitor_id),
+        ("visitor.marketingCloudUserId", &id.marketing_cloud_user_id),
+    ];
+    for (key, value) in optional {
+        if let Some(value) = value {
+            p.insert(key.into(), json!(value));
+        }
+    }
+    let installation = id.app_installation_id.as_ref().unwrap_or(&id.installation);
+    p.insert("appInstallationId".into(), json!(installation));
+    let version = concat!("playheadd-", env!("CARGO_PKG_VERSION"));
+    p.insert("media.libraryVersion".into(), json!(version));
+}
+
+fn media_params(media: &MediaInfo, resume: bool) -> Params {
+    let mut p = Params::new();
+    p.insert("media.id".into(), json!(media.id));
+    p.insert("media.name".into(), json!(media.name));
+    p.insert("media.length".into(), number(media.length.unwrap_or(DAY_SECONDS)));
+    p.insert("media.contentType".into(), json!(media.content_type));
+    p.insert("media.streamType".into(), json!(media.stream_type));
+    p.insert("media.playerName".into(), json!(media.player_name));
+    p.insert("media.channel".into(), json!(media.channel));
+    p.insert("media.resume".into(), json!(resume));
+    if let Some(version) = &media.app_version {
+        p.insert("media.sdkVersion".into(), json!(version));
+    }
+    extend_with_text(&mut p, &media.standard);
+    p
+}
+
+fn ad_break_params(ad_break: &AdBreak) -> Params {
+    let mut p = Params::new();
+    p.insert("media.ad.podFriendlyName".into(), json!(ad_break.name));
+    p.insert("media.ad.podIndex".into(), json!(ad_break.position));
+    p.insert("media.ad.podSecond".into(), number(ad_break.start));
+    p
+}
+
+fn ad_params(ad: &Ad, player_name: &str) -> Params {
+    let mut p = Params::new();
+    p.insert("media.ad.id".into(), json!(ad.id));
+    p.insert("media.ad.name".into(), json!(ad.name));
+    p.insert("media.ad.length".into(), number(ad.length));
+    p.insert("media.ad.podPosition".into(), json!(ad.position));
+    p.insert("media.ad.playerName".into(), json!(player_name));
+    extend_with_text(&mut p, &ad.standard);
+    p
+}
+
+fn chapter_params(chapter: &Chapter) -> Params {
+    let mut p = Params::new();
+    p.insert("media.chapter.friendlyName".into(), json!(chapter.name));
+    p.insert("media.chapter.index".into(), json!(chapter.position));
+    p.insert("media.chapter.offset".into(), number(chapter.start));
+    p.insert("media.chapter.length".into(), number(chapter.length));
+    p
+}
+
+fn extend_with_text(params: &mut Params, texts: &Metadata) {
+    params.extend(texts.iter().map(|(k, v)| (k.clone(), json!(v))));
+}
+
+/// The members of `qoeData` (spec 2.6); empty when nothing is known.
+fn quality(report: &Report) -> Params {
+    let Qoe { bitrate, dropped_frames, fps, startup_ms } =
+        report.quality.as_deref().copied().unwrap_or_default();
+    let known = [
+        ("media.qoe.bitrate", bitrate),
+        ("media.qoe.droppedFrames", dropped_frames),
+        ("media.qoe.framesPerSecond", fps),
+        ("media.qoe.timeToStart", startup_ms),
+    ];
+    let mut p: Params = known
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), json!(value?))))
+        .collect();
+    if let What::Error(error) = &report.what {
+        p.insert("media.qoe.errorID".into(), json!(error.id));
+        p.insert("media.qoe.errorSource".into(), json!(error.source.name()));
+    }
+    p
+}
+
+/// A JSON number; whole seconds without a fraction, others to the millisecond.
+pub fn number(x: f64) -> Value {
+    let ms = (x * 1000.0).round();
+    if ms % 1000.0 == 0.0 && ms.abs() < 9.0e15 {
+        json!((ms / 1000.0) as i64)
+    } else {
+        json!(ms / 1000.0)
+    }
+}
+
+/// The sid in a `Location`: what follows `/sessions/`, without a trailing slash, a query or a
+/// fragment; an absolute URL is fine (spec 1). `None` when there is none, or when it holds what
+/// cannot stand in a path.
+pub fn sid_of(location: &str) -> Option<String> {
+    let (_, sid) = location.split_once("/sessions/")?;
+    let sid = sid.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~:".contains(&b);
+    let usable = !sid.is_empty() && sid.len() <= 512 && sid.bytes().all(plain);
+    (usable && sid.bytes().any(|b| b != b'.')).then(|| sid.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::time::BootInstant;
+
+    #[test]
+    fn the_sid_is_what_follows_sessions() {
+        for (location, sid) in [
+            ("/api/v1/sessions/abc123", Some("abc123")),
+            ("https://x.example/pre/api/v1/sessions/abc/", Some("abc")),
+            ("/api/v1/sessions/a?x=1", Some("a")),
+            ("/api/v1/sessions/", None),
+            ("/api/v1/other/abc", None),
+            ("/api/v1/sessions/a/b", None),
+            ("/api/v1/sessions/..", None),
+            ("/api/v1/sessions/a b", None),
+        ] {
+            assert_eq!(sid_of(location).as_deref(), sid, "{location}");
+        }
+    }
+
+    #[test]
+    fn every_status_has_its_row() {
+        let events = Purpose::Report { sid: "s".into() };
+        let answer = |status| Outcome::Answered {
+            status,
+            location: None,
+            retry_after: None,
+            body: String::new(),
+        };
+        let name = |purpose: &Purpose, status| match MediaCollection.judge(
+            purpose,
+            &answer(status),
+            WallTime(0),
+        ) {
+            Verdict::Opened { .. } => "opened",
+            Verdict::Accepted => "accepted",
+            Verdict::Refused { .. } => "refused",
+            Verdict::Gone => "gone",
+            Verdict::Later { .. } => "later",
+            Verdict::Ambiguous { .. } => "ambiguous",
+        };
+        for (status, on_events, on_sessions) in [
+            (204, "accepted", "later"),
+            (400, "refused", "refused"),
+            (413, "refused", "refused"),
+            (404, "gone", "later"),
+            (410, "gone", "later"),
+            (401, "later", "later"),
+            (302, "later", "later"),
+            (408, "later", "later"),
+            (429, "later", "later"),
+            (500, "later", "later"),
+        ] {
+            assert_eq!(name(&events, status), on_events, "{status} on events");
+            assert_eq!(name(&Purpose::Open, status), on_sessions, "{status} on sessions");
+        }
+    }
+
+    fn body(what: What, playhead: f64) -> String {
+        let report = Report::new(what, BootInstant(1), playhead);
+        let reports = [Dated { ts: WallTime(1700), report: &report }];
+        let shipment = Shipment {
+            purpose: &Purpose::Report { sid: "s".into() },
+            sid: Some("s"),
+            media: &MediaInfo::default(),
+            settings: &Settings::default(),
+            reports: &reports,
+        };
+        let mut body = String::new();
+        MediaCollection.append(&mut body, &shipment);
+        body
+    }
+
+    #[test]
+    fn a_ping_has_nothing_but_its_time() {
+        assert_eq!(
+            body(What::Ping, 12.5),
+            r#"{"eventType":"ping","playerTime":{"playhead":12.5,"ts":1700}}"#
+        );
+    }
+
+    #[test]
+    fn an_unknown_length_is_a_day() {
+        let start: Value = serde_json::from_str(&body(What::Start { resume: true }, 0.0)).unwrap();
+        assert_eq!(start["params"]["media.length"], json!(86_400));
+        assert_eq!(start["params"]["media.resume"], json!(true));
+    }
+
+    #[test]
+    fn numbers_keep_milliseconds_and_lose_a_useless_fraction() {
+        assert_eq!(number(3.0).to_string(), "3");
+        assert_eq!(number(12.34567).to_string(), "12.346");
+        assert_eq!(number(0.0004).to_string(), "0");
+    }
+}

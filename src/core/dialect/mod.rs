@@ -1,0 +1,124 @@
+//! How collectors want to hear what happened, and what their answers mean. Sessions, resume, queue,
+//! clock, consent and limits know no dialect: a new protocol is one file here and a row in
+//! `Dialects::default`.
+
+pub mod exchange;
+pub mod keys;
+pub mod media_collection;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use self::exchange::{Outcome, Purpose};
+use self::media_collection::MediaCollection;
+use super::media::MediaInfo;
+use super::report::Report;
+use super::settings::Settings;
+use super::time::{Span, WallTime};
+
+/// A protocol of collectors.
+pub trait Dialect: Debug + Send + Sync {
+    /// What `delivery` must know of the collector's server.
+    fn facts(&self) -> Facts;
+
+    /// The path of a request, below the collector's base URL.
+    fn path(&self, shipment: &Shipment<'_>) -> String;
+
+    /// Appends reports to the body of a request. A request of many reports is put together in
+    /// several steps; the body is empty at the first.
+    fn append(&self, body: &mut String, shipment: &Shipment<'_>);
+
+    /// Completes a body to which all reports were appended.
+    fn finish(&self, body: &mut String, purpose: &Purpose);
+
+    /// What an outcome means for the reports that were sent. `now` dates a wish to wait in its
+    /// date form.
+    fn judge(&self, purpose: &Purpose, outcome: &Outcome, now: WallTime) -> Verdict;
+}
+
+/// What delivery must know of a collector's server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    pub session_id: SessionId,
+    /// Reports in one request; a session's start travels alone where the server names the session.
+    /// A dialect with more than one must be able to tell repeated reports apart.
+    pub reports_per_request: usize,
+    /// A report that comes twice is known as the same, so that a ping may be sent again when
+    /// nobody knows whether it arrived.
+    pub tells_repeats_apart: bool,
+    /// A downloaded session is one request, sent when it has ended (spec 7).
+    pub downloads_in_one: bool,
+    /// The answer stands in a body.
+    pub reads_answer: bool,
+}
+
+/// Who names a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionId {
+    /// The server, in its answer to the start. It forgets a session that is silent for longer than
+    /// `delivery.sid_lifetime` (spec 3.3).
+    Server,
+    /// The agent; the server has no sessions and forgets none.
+    Agent,
+}
+
+/// Reports on their way into a request, with what a dialect may say about them.
+#[derive(Debug)]
+pub struct Shipment<'a> {
+    pub purpose: &'a Purpose,
+    /// The session's id at this collector, once it has one.
+    pub sid: Option<&'a str>,
+    pub media: &'a MediaInfo,
+    pub settings: &'a Settings,
+    pub reports: &'a [Dated<'a>],
+}
+
+/// A report with its time on the wall clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Dated<'a> {
+    pub ts: WallTime,
+    pub report: &'a Report,
+}
+
+/// What an outcome means for the reports that were sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Accepted; the server has named the session.
+    Opened { sid: String },
+    /// Accepted.
+    Accepted,
+    /// Refused for good: the data is wrong.
+    Refused { status: u16, message: String },
+    /// The session is unknown or closed.
+    Gone,
+    /// Try again; `after` is the collector's own wish.
+    Later { after: Option<Span>, why: String },
+    /// It may have been counted; nobody knows.
+    Ambiguous { why: String },
+}
+
+/// The dialects that a program speaks, by the `kind` of a collector in the settings.
+#[derive(Debug, Clone)]
+pub struct Dialects(BTreeMap<String, Arc<dyn Dialect>>);
+
+impl Default for Dialects {
+    /// Every dialect of this program.
+    fn default() -> Dialects {
+        let mut dialects = Dialects(BTreeMap::new());
+        dialects.add(media_collection::KIND, Arc::new(MediaCollection));
+        dialects
+    }
+}
+
+impl Dialects {
+    /// Adds a dialect, or replaces the one of the same kind.
+    pub fn add(&mut self, kind: &str, dialect: Arc<dyn Dialect>) {
+        self.0.insert(kind.to_owned(), dialect);
+    }
+
+    /// `None` for a kind that nobody speaks.
+    pub fn get(&self, kind: &str) -> Option<&Arc<dyn Dialect>> {
+        self.0.get(kind)
+    }
+}

@@ -1,0 +1,148 @@
+//! What is played: media, ad break, ad, chapter and quality, as a player describes them.
+//! `tracker/info.rs` reads them from what players send; the dialects write them for collectors.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::time::DAY_SECONDS;
+
+/// Metadata of a player: strings only (spec 2).
+pub type Metadata = BTreeMap<String, String>;
+
+/// The media info of a session (api.md 1.2), with the defaults filled in.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaInfo {
+    pub id: String,
+    pub name: String,
+    /// Seconds as the player gave them; `None` when unknown.
+    pub length: Option<f64>,
+    pub content_type: String,
+    pub stream_type: String,
+    pub channel: String,
+    pub player_name: String,
+    pub app_version: Option<String>,
+    /// The player declares a continuation (spec 6).
+    pub declares_resume: bool,
+    pub downloaded: bool,
+    pub background_playback: bool,
+    /// Overrides the ad ping interval (spec 12.1: 1 to 10).
+    pub own_ad_ping_seconds: Option<u64>,
+    /// Standard metadata (spec 2.3), under the full names that players use.
+    pub standard: Metadata,
+    pub custom: Metadata,
+}
+
+impl MediaInfo {
+    /// The id as a log line may have it: URLs and paths say more about a viewer than an operator
+    /// needs.
+    pub fn log_id(&self) -> &str {
+        log_id(&self.id)
+    }
+
+    /// Live content counts its playhead in seconds of the day (api.md 1.1).
+    pub fn live(&self) -> bool {
+        matches!(self.content_type.as_str(), "live" | "linear" | "radio")
+    }
+
+    /// A position as it may stand in a hit: modulo a day for live, else inside the length
+    /// (spec 3.6).
+    pub fn clamp(&self, position: f64) -> f64 {
+        if self.live() {
+            position.rem_euclid(DAY_SECONDS)
+        } else {
+            // A stored length may be nonsense; `clamp` would panic over it.
+            position.min(self.length.unwrap_or(f64::MAX)).max(0.0)
+        }
+    }
+}
+
+/// See [`MediaInfo::log_id`].
+pub fn log_id(id: &str) -> &str {
+    if id.contains("://") || id.starts_with('/') { "(a URL)" } else { id }
+}
+
+fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() < 1e-6
+}
+
+/// An ad break (spec 2.4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdBreak {
+    pub name: String,
+    /// Counted from 1.
+    pub position: i64,
+    /// Content second of the break.
+    pub start: f64,
+}
+
+impl AdBreak {
+    pub fn same(&self, other: &AdBreak) -> bool {
+        self.name == other.name && self.position == other.position && same(self.start, other.start)
+    }
+}
+
+/// An ad (spec 2.4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ad {
+    pub id: String,
+    pub name: String,
+    /// Counted from 1 in its break.
+    pub position: i64,
+    pub length: f64,
+    pub standard: Metadata,
+    pub custom: Metadata,
+}
+
+impl Ad {
+    pub fn same(&self, other: &Ad) -> bool {
+        self.id == other.id
+            && self.name == other.name
+            && self.position == other.position
+            && same(self.length, other.length)
+    }
+}
+
+/// A chapter (spec 2.4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Chapter {
+    pub name: String,
+    /// Counted from 1.
+    pub position: i64,
+    pub start: f64,
+    pub length: f64,
+    pub custom: Metadata,
+}
+
+impl Chapter {
+    pub fn same(&self, other: &Chapter) -> bool {
+        self.name == other.name
+            && self.position == other.position
+            && same(self.start, other.start)
+            && same(self.length, other.length)
+    }
+}
+
+/// Quality of experience: any subset may be known (spec 2.6).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Qoe {
+    /// kbit/s (spec 12.5)
+    pub bitrate: Option<i64>,
+    /// Running total of the session.
+    pub dropped_frames: Option<i64>,
+    pub fps: Option<i64>,
+    /// From the viewer's action to the first frame.
+    pub startup_ms: Option<i64>,
+}
+
+impl Qoe {
+    /// What was known, with what `newer` says on top.
+    pub fn updated(self, newer: Qoe) -> Qoe {
+        Qoe {
+            bitrate: newer.bitrate.or(self.bitrate),
+            dropped_frames: newer.dropped_frames.or(self.dropped_frames),
+            fps: newer.fps.or(self.fps),
+            startup_ms: newer.startup_ms.or(self.startup_ms),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Everything that follows from one input, by kind: the back door of the core. A turn is carried
+//! out in the order of its members, and what promises something waits for the batch before it
+//! (api.md 2.9); a wrong order cannot be written down.
+
+use super::dialect::exchange::Request;
+use super::input::CallId;
+use super::record::{Batch, Read, ResumePoint};
+use super::rejected::Rejected;
+
+/// Everything that follows from one input.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Turn {
+    /// Delete everything that is stored, also what is about to be written, so that no old byte is
+    /// left (api.md 2.10).
+    pub wipe: bool,
+    /// What must be stored before anything below is carried out.
+    pub batch: Option<Batch>,
+    pub reads: Vec<Read>,
+    pub requests: Vec<Request>,
+    pub reply: Option<(CallId, Result<Reply, Rejected>)>,
+    pub notices: Vec<Notice>,
+}
+
+/// One step of a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    Wipe,
+    Write(Batch),
+    Read(Read),
+    Send(Request),
+    Reply(CallId, Result<Reply, Rejected>),
+    Announce(Notice),
+}
+
+impl Turn {
+    /// The steps in the order in which they are carried out.
+    pub fn steps(self) -> impl Iterator<Item = Step> {
+        let wipe = self.wipe.then_some(Step::Wipe);
+        let reply = self.reply.map(|(call, result)| Step::Reply(call, result));
+        wipe.into_iter()
+            .chain(self.batch.map(Step::Write))
+            .chain(self.reads.into_iter().map(Step::Read))
+            .chain(self.requests.into_iter().map(Step::Send))
+            .chain(reply)
+            .chain(self.notices.into_iter().map(Step::Announce))
+    }
+}
+
+/// What a call is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    Done,
+    Session(u32),
+    ResumePoint(Option<ResumePoint>),
+    /// Hits that wait.
+    Pending(u64),
+}
+
+/// Why a session's `Closed` signal was sent (api.md 1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    Complete,
+    End,
+    Replaced,
+    Idle,
+    Background,
+    Vanished,
+    Shutdown,
+    Consent,
+}
+
+impl CloseReason {
+    pub const fn name(self) -> &'static str {
+        match self {
+            CloseReason::Complete => "complete",
+            CloseReason::End => "end",
+            CloseReason::Replaced => "replaced",
+            CloseReason::Idle => "idle",
+            CloseReason::Background => "background",
+            CloseReason::Vanished => "vanished",
+            CloseReason::Shutdown => "shutdown",
+            CloseReason::Consent => "consent",
+        }
+    }
+
+    /// Whether the session object stays, because `Play` revives it.
+    pub const fn stays(self) -> bool {
+        matches!(self, CloseReason::Idle | CloseReason::Background)
+    }
+}
+
+/// Something the bus should hear.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// A session object appears.
+    Opened(u32),
+    Closed(u32, CloseReason),
+}
