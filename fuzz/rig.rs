@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use playheadd::core::clock::BootId;
+use playheadd::core::dialect::Dialects;
 use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
 use playheadd::core::input::{CallId, Input};
 use playheadd::core::player::PlayerId;
@@ -36,6 +37,7 @@ pub struct Rig {
     /// Whether the stored bytes are the agent's own, so that its bodies answer for themselves.
     own_bytes: bool,
     flying: VecDeque<Request>,
+    from_store: VecDeque<Input>,
     sids: u32,
     calls: u64,
     unanswered: BTreeSet<u64>,
@@ -51,13 +53,14 @@ fn settings() -> Settings {
     Settings { initial_consent: Consent::In, identity, ..Settings::default() }
 }
 
-fn birth(boots: u32, trusted: bool) -> StartInfo {
+fn start_info(boots: u32, trusted: bool) -> StartInfo {
     StartInfo {
         boot: BootId(format!("boot-{boots}")),
         bus: format!("bus-{boots}"),
         clock_trusted: trusted,
         online: true,
         seed: 1,
+        dialects: Dialects::default(),
     }
 }
 
@@ -65,8 +68,8 @@ impl Rig {
     pub fn new(store: MemoryStore) -> Rig {
         let now = Now { boot: BootInstant(0), wall: WallTime(EPOCH_MS) };
         let loaded = store.load();
-        let own_bytes = loaded.meta.is_none() && loaded.outboxes.is_empty();
-        let agent = Agent::new(settings(), loaded, birth(1, true), now);
+        let own_bytes = loaded.meta.is_none() && loaded.logs.is_empty();
+        let agent = Agent::new(settings(), loaded, start_info(1, true), now);
         let mut rig = Rig {
             agent,
             store,
@@ -76,6 +79,7 @@ impl Rig {
             boots: 1,
             own_bytes,
             flying: VecDeque::new(),
+            from_store: VecDeque::new(),
             sids: 0,
             calls: 0,
             unanswered: BTreeSet::new(),
@@ -88,7 +92,7 @@ impl Rig {
         Now { boot: BootInstant(self.now_ms), wall: WallTime(self.now_ms + self.wall_offset_ms) }
     }
 
-    /// One input; its effects are carried out in order, then the agent comes to rest.
+    /// One input; its turn is carried out in order, then the agent comes to rest.
     pub fn give(&mut self, input: Input) {
         self.handle(input);
         let mut ticks = 0;
@@ -100,10 +104,17 @@ impl Rig {
     }
 
     fn handle(&mut self, input: Input) {
-        for effect in self.agent.handle(input, self.clock_now()) {
-            match effect {
+        for step in self.agent.handle(input, self.clock_now()).steps() {
+            match step {
                 Step::Wipe => self.store = MemoryStore::default(),
-                Step::Write(batch) => self.store.apply(&batch, self.now_ms),
+                Step::Write(batch) => {
+                    self.store.apply(&batch, self.now_ms);
+                    self.from_store.push_back(Input::Written { batch: batch.number });
+                }
+                Step::Read(read) => {
+                    let reports = self.store.read(&read);
+                    self.from_store.push_back(Input::Read { id: read.id, reports });
+                }
                 Step::Send(request) => self.sent(request),
                 Step::Reply(CallId(call), _) => {
                     assert!(self.unanswered.remove(&call), "call {call} was answered twice");
@@ -111,12 +122,16 @@ impl Rig {
                 Step::Announce(_) => {}
             }
         }
+        while let Some(input) = self.from_store.pop_front() {
+            self.handle(input);
+        }
     }
 
     fn sent(&mut self, request: Request) {
         if self.own_bytes {
-            let valid = match &request.body {
-                body @ serde_json::Value::Array(_) => validate::batch(body),
+            let body = serde_json::from_str(&request.body).expect("a body is JSON");
+            let valid = match &body {
+                serde_json::Value::Array(_) => validate::batch(&body),
                 body => validate::event(body),
             };
             valid.unwrap_or_else(|why| panic!("{why}: {}", request.body));
@@ -136,13 +151,13 @@ impl Rig {
     pub fn answer(&mut self, outcome: Option<Outcome>) {
         let Some(request) = self.flying.pop_front() else { return };
         let outcome = outcome.unwrap_or_else(|| {
-            let opens = request.resource == Resource::Sessions;
+            let opens = request.purpose == Purpose::Open;
             self.sids += u32::from(opens);
             Outcome::Answered {
                 status: if opens { 201 } else { 204 },
                 location: opens.then(|| format!("/api/v1/sessions/S{}", self.sids)),
                 retry_after: None,
-                message: String::new(),
+                body: String::new(),
             }
         });
         self.give(Input::Answer { request: request.id, outcome });
@@ -174,8 +189,8 @@ impl Rig {
     /// The agent dies and comes back; the players of the bits of `present` are still there.
     pub fn crash(&mut self, present: usize) {
         self.flying.clear();
-        let birth = birth(self.boots, self.trusted);
-        self.agent = Agent::new(settings(), self.store.load(), birth, self.clock_now());
+        let start = start_info(self.boots, self.trusted);
+        self.agent = Agent::new(settings(), self.store.load(), start, self.clock_now());
         self.recovered(present);
     }
 
@@ -201,18 +216,18 @@ impl Rig {
         let stored = self.store.load();
         let told = self.agent.sessions().filter(|(_, s)| !s.silent).count();
         assert_eq!(stored.sessions.len(), told, "sessions that were stored");
-        let again = Agent::new(settings(), stored, birth(self.boots, true), self.clock_now());
+        let again = Agent::new(settings(), stored, start_info(self.boots, true), self.clock_now());
         let shape = |agent: &Agent| -> Vec<_> {
             let tracked = agent.sessions().filter(|(_, s)| !s.silent);
             // Positions come back to the last bit but one, which is as good.
             let of = |(n, s): (u32, &Session)| {
                 let t = &s.tracker;
-                (n, t.phase(), t.state(), t.in_ad(), t.media().id.clone(), s.interrupt, s.outbox)
+                (n, t.phase(), t.state(), t.in_ad(), t.media().id.clone(), s.interrupt, s.log)
             };
             tracked.map(of).collect()
         };
         assert_eq!(shape(&again), shape(&self.agent), "sessions came back as others");
-        // A ping on its way has left the store, and is not repeated (api.md 2.11).
+        // A ping on its way is not repeated (api.md 2.11).
         let (queued, flying) = (self.agent.delivery().queued(), self.flying.len() as u64);
         let back = again.delivery().queued();
         assert!(back <= queued && back + flying >= queued, "{queued} hits went, {back} came back");

@@ -10,8 +10,8 @@ mod rig;
 
 use playheadd::collector::retry_after;
 use playheadd::config::Config;
-use playheadd::core::delivery::verdict::sid_of;
 use playheadd::core::dialect::exchange::Outcome;
+use playheadd::core::dialect::media_collection::sid_of;
 use playheadd::core::input::{CallId, Input, Lifecycle, Target};
 use playheadd::core::player::Door;
 use playheadd::core::settings::Consent;
@@ -165,7 +165,7 @@ fn outcome_of(feed: &mut Feed<'_>) -> Option<Outcome> {
         status,
         location: None,
         retry_after: None,
-        message: String::new(),
+        body: String::new(),
     };
     match feed.below(8) {
         0 => Some(Outcome::Unreachable("no route".into())),
@@ -252,7 +252,7 @@ fn read_answer(paragraph: &str) -> Outcome {
         assert!(!sid.is_empty() && !sid.contains(['/', '?', '#', '%', ' ']), "{sid:?} in a path");
     }
     let status = first.parse().unwrap_or(0);
-    Outcome::Answered { status, location, retry_after: after, message: body.to_owned() }
+    Outcome::Answered { status, location, retry_after: after, body: body.to_owned() }
 }
 
 /// Bytes in the store that another version, or chance, has written: the agent starts, comes to

@@ -8,7 +8,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,9 +17,11 @@ use std::time::Duration;
 
 use common::Chance;
 use playheadd::core::clock::BootId;
-use playheadd::core::record::{Batch, Durability, Key, Record, ResumePoint};
+use playheadd::core::record::{
+    Batch, Durability, Key, Read, ReadId, Record, ReportRange, ResumePoint, StoredReport,
+};
+use playheadd::core::report::{ErrorSource, PlayerError, Report, What};
 use playheadd::core::time::BootInstant;
-use playheadd::core::tracker::hit::{Detail, Hit, HitKind};
 use playheadd::store::sled::{self as store, SledStore};
 
 /// How long an opening may take before it counts as a hang.
@@ -115,8 +117,10 @@ fn opened_in_a_process_of_its_own() {
     for (_, media, point) in &stored.points {
         println!("= R {media} {}", point.position);
     }
-    for (outbox, number, hit) in &stored.hits {
-        println!("= H {outbox}/{number} {}", hit.playhead);
+    let range = ReportRange { log: 1, from: 0, to: u64::MAX };
+    let all = Read { id: ReadId(1), range, most: usize::MAX };
+    for (number, stored) in store.read(&all).expect("reports can be read") {
+        println!("= H 1/{number} {}", stored.report.playhead);
     }
     // It goes on: what is torn further in the file must not be met later either.
     let mut playback = Playback::new(3, 400);
@@ -186,12 +190,12 @@ fn resume_point(media: usize, position: u64) -> (Key, Option<Record>) {
 fn told((key, record): &(Key, Option<Record>)) -> (String, Option<String>) {
     let key = match key {
         Key::Resume(_, media) => format!("R {media}"),
-        Key::Hit(outbox, number) => format!("H {outbox}/{number}"),
+        Key::Report(log, number) => format!("H {log}/{number}"),
         other => panic!("{other:?} is not written here"),
     };
     let value = record.as_ref().map(|record| match record {
         Record::Resume(point) => point.position.to_string(),
-        Record::Hit(hit) => hit.playhead.to_string(),
+        Record::Report(stored) => stored.report.playhead.to_string(),
         other => panic!("{other:?} is not written here"),
     });
     (key, value)
@@ -216,18 +220,19 @@ impl Playback {
         for _ in 0..=self.chance.below(4) {
             self.serial += 1;
             let text = "x".repeat(self.chance.below(self.text_bytes));
-            let detail = Detail { custom: [("k".into(), text)].into(), ..Detail::default() };
-            let hit = Hit::new(HitKind::Play, BootInstant(0), self.serial as f64, detail);
-            changes.push((Key::Hit(1, self.serial), Some(Record::Hit(hit))));
+            let error = Box::new(PlayerError { id: text, source: ErrorSource::Player });
+            let report = Report::new(What::Error(error), BootInstant(0), self.serial as f64);
+            let stored = StoredReport { report, recorded_at: None };
+            changes.push((Key::Report(1, self.serial), Some(Record::Report(stored))));
         }
         while self.serial - self.first > 40 {
             self.first += 1;
-            changes.push((Key::Hit(1, self.first), None));
+            changes.push((Key::Report(1, self.first), None));
         }
         changes.push(resume_point(1 + self.chance.below(30), self.serial));
         let durability =
             if self.chance.below(8) == 0 { Durability::Synced } else { Durability::Flushed };
-        Batch { changes, durability }
+        Batch { number: self.serial, changes, gone: Vec::new(), durability }
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use playheadd::core::clock::BootId;
+use playheadd::core::dialect::Dialects;
 use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
 use playheadd::core::input::{Input, Lifecycle, Target};
 use playheadd::core::player::{Door, PlayerId};
@@ -65,14 +66,15 @@ impl Box {
     }
 
     fn start(&mut self, stored: Stored) {
-        let birth = StartInfo {
+        let start = StartInfo {
             boot: BootId("b".into()),
             bus: "b".into(),
             clock_trusted: true,
             online: true,
             seed: 1,
+            dialects: Dialects::default(),
         };
-        self.agent = Some(Agent::new(settings(), stored, birth, self.clock()));
+        self.agent = Some(Agent::new(settings(), stored, start, self.clock()));
         self.give(Input::Recovered { present: vec![":1.1".into()] });
     }
 
@@ -84,10 +86,17 @@ impl Box {
         let now = self.clock();
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
-            let effects = self.agent.as_mut().expect("an agent").handle(input, now);
-            for effect in effects {
-                match effect {
-                    Step::Write(batch) => self.store.apply(&batch, self.now),
+            let turn = self.agent.as_mut().expect("an agent").handle(input, now);
+            for step in turn.steps() {
+                match step {
+                    Step::Write(batch) => {
+                        self.store.apply(&batch, self.now);
+                        inputs.push(Input::Written { batch: batch.number });
+                    }
+                    Step::Read(read) => {
+                        let reports = self.store.read(&read);
+                        inputs.push(Input::Read { id: read.id, reports });
+                    }
                     Step::Send(request) => inputs.push(self.accept(request)),
                     _ => {}
                 }
@@ -96,18 +105,19 @@ impl Box {
     }
 
     fn accept(&mut self, request: Request) -> Input {
-        let (sid, location) = match &request.resource {
-            Resource::Events { sid } => (sid.clone(), None),
+        let (sid, location) = match &request.purpose {
+            Purpose::Report { sid } => (sid.clone(), None),
             _ => {
                 self.sids += 1;
                 let sid = format!("S{}", self.sids);
                 (sid.clone(), Some(format!("/api/v1/sessions/{sid}")))
             }
         };
-        self.sent.push((sid, request.body));
+        let body = serde_json::from_str(&request.body).expect("a body is JSON");
+        self.sent.push((sid, body));
         let status = if location.is_some() { 201 } else { 204 };
         let outcome =
-            Outcome::Answered { status, location, retry_after: None, message: String::new() };
+            Outcome::Answered { status, location, retry_after: None, body: String::new() };
         Input::Answer { request: request.id, outcome }
     }
 

@@ -1,5 +1,5 @@
 //! The box: clocks, players, network, power, disk, a collector, and one agent at a time, with the
-//! truth beside it. The agent may die between any two of its effects.
+//! truth beside it. The agent may die between any two steps of a turn.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -59,6 +59,7 @@ pub struct World {
     /// A clean end: at this instant, down for so long, into another boot or not.
     stops: Option<(i64, i64, bool)>,
     deferred: Vec<Input>,
+    from_store: VecDeque<Input>,
     armed: Option<Armed>,
     flying: BTreeMap<(i64, u64), Flying>,
     sent: u64,
@@ -139,6 +140,7 @@ impl World {
             asleep_from: None,
             stops: None,
             deferred: Vec::new(),
+            from_store: VecDeque::new(),
             armed: None,
             flying: BTreeMap::new(),
             sent: 0,
@@ -256,7 +258,7 @@ impl World {
     }
 
     /// Hands one input to the agent and its meaning to the truth, which says whether it is legal;
-    /// then carries the effects out, as far as the agent lives.
+    /// then carries the turn out, as far as the agent lives.
     fn give(
         &mut self,
         input: Input,
@@ -277,10 +279,10 @@ impl World {
         let tick = matches!(input, Input::Tick);
         let recovered = matches!(input, Input::Recovered { .. });
         let refused = agent.status().rejected_events;
-        let effects = agent.handle(input, now);
+        let turn = agent.handle(input, now);
         let refused = agent.status().rejected_events > refused;
-        self.answers_its_caller(call, refused, &effects);
-        self.count();
+        self.answers_its_caller(call, refused, &turn);
+        self.count(!turn.reads.is_empty());
         if let Some(since) = self.away_since.take() {
             self.away.push((since, self.now));
         }
@@ -301,23 +303,34 @@ impl World {
         }
         let idle = idle || refused || self.model.consent() == Consent::Out;
         let promise = if idle { Promise::Nothing } else { promise };
-        self.carry_out(effects, promise);
+        self.carry_out(turn.steps().collect(), promise);
+        self.hear_the_store();
     }
 
-    fn carry_out(&mut self, effects: Vec<Effect>, promise: Promise) {
+    /// What the store says comes before anything else of the same instant.
+    pub(crate) fn hear_the_store(&mut self) {
+        if let Some(batch) = self.disk.finished.take() {
+            self.from_store.push_back(Input::Written { batch });
+        }
+        while let Some(input) = self.from_store.pop_front() {
+            self.give(input, Promise::Nothing, |_, _| None);
+        }
+    }
+
+    fn carry_out(&mut self, steps: Vec<Step>, promise: Promise) {
         let asleep = self.asleep_from.is_some();
         // The agent of a box that falls asleep does not crash.
         let strikes =
             |armed: &mut Armed| !asleep || !matches!(armed.death, What::AgentCrash { .. });
-        let armed = if effects.is_empty() { None } else { self.armed.take_if(strikes) };
-        let last = effects.len();
+        let armed = if steps.is_empty() { None } else { self.armed.take_if(strikes) };
+        let last = steps.len();
         let mut written = !self.disk.full;
-        for (n, effect) in effects.into_iter().enumerate() {
-            if armed.as_ref().is_some_and(|a| a.effects <= n) {
-                self.never_done(&effect);
+        for (n, step) in steps.into_iter().enumerate() {
+            if armed.as_ref().is_some_and(|a| a.steps <= n) {
+                self.never_done(&step);
                 continue;
             }
-            match effect {
+            match step {
                 Step::Wipe => {
                     let mut nothing = Model::new(self.model.rules);
                     (nothing.boot, nothing.told) = (self.model.boot, self.model.told);
@@ -332,13 +345,17 @@ impl World {
                     };
                     written = self.disk.write(batch, saved, self.now);
                 }
+                Step::Read(read) => {
+                    let reports = self.disk.store.read(&read);
+                    self.from_store.push_back(Input::Read { id: read.id, reports });
+                }
                 Step::Send(request) => self.send(request),
                 Step::Reply(_, result) => self.reply(result, written),
                 Step::Announce(_) => {}
             }
         }
         let dead = armed.is_some();
-        if written && (!dead || armed.as_ref().is_some_and(|a| a.effects >= last)) {
+        if written && (!dead || armed.as_ref().is_some_and(|a| a.steps >= last)) {
             let told = self.model.told;
             if promise >= Promise::Flushed {
                 self.promised.insert("flushed", told);

@@ -1,7 +1,7 @@
 //! What must hold at any moment, whatever arrives at the collector later.
 
 use playheadd::core::input::CallId;
-use playheadd::core::turn::Step;
+use playheadd::core::turn::Turn;
 
 use super::World;
 
@@ -26,17 +26,9 @@ impl World {
     }
 
     /// Each call gets one reply, and an error exactly when it was refused.
-    pub(super) fn answers_its_caller(
-        &mut self,
-        call: Option<CallId>,
-        refused: bool,
-        effects: &[Effect],
-    ) {
-        let replies = effects.iter().filter_map(|effect| match effect {
-            Step::Reply(to, result) => Some((*to, result.is_err())),
-            _ => None,
-        });
-        let replies: Vec<_> = replies.collect();
+    pub(super) fn answers_its_caller(&mut self, call: Option<CallId>, refused: bool, turn: &Turn) {
+        let reply = turn.reply.iter().map(|(to, result)| (*to, result.is_err()));
+        let replies: Vec<_> = reply.collect();
         let due: Vec<_> = call.map(|call| (call, refused)).into_iter().collect();
         if replies != due {
             self.say("reply", format!("{}: replies {replies:?}, due {due:?}", self.now));
@@ -44,7 +36,7 @@ impl World {
     }
 
     /// Adds up what the agents of the day count, and holds the queue within its limit.
-    pub(super) fn count(&mut self) {
+    pub(super) fn count(&mut self, reading: bool) {
         let Some(agent) = &self.agent else { return };
         let (new, old) = (agent.delivery().counters, self.counters);
         let (bytes, most) =
@@ -55,7 +47,8 @@ impl World {
         self.counted.over_limit += new.over_limit - old.over_limit;
         self.counted.ambiguous_pings += new.ambiguous_pings - old.ambiguous_pings;
         self.counters = new;
-        if bytes > most + MOST_UNDER_WAY {
+        // Room is made as far as the store has been read.
+        if bytes > most + MOST_UNDER_WAY && !reading {
             self.say("limit", format!("{}: {bytes} bytes wait, {most} may", self.now));
         }
     }

@@ -52,7 +52,7 @@ impl Display for Post {
 pub(super) struct Flying {
     request: RequestId,
     post: Option<usize>,
-    to: Resource,
+    to: Purpose,
     outcome: Outcome,
 }
 
@@ -61,8 +61,7 @@ impl World {
         if !self.trusted || self.model.consent() != Consent::In {
             self.say("gate", format!("{}: a request that may not be made", self.now));
         }
-        let same =
-            |f: &&Flying| matches!(f.to, Resource::Events { .. }) && f.to == request.resource;
+        let same = |f: &&Flying| matches!(f.to, Purpose::Report { .. }) && f.to == request.purpose;
         if self.flying.values().any(|f| same(&f)) || self.flying.len() >= PARALLEL {
             self.say("flight", format!("{}: too many requests under way", self.now));
         }
@@ -78,22 +77,22 @@ impl World {
             }
         }
         self.sent += 1;
-        let flying = Flying { request: request.id, post, to: request.resource, outcome };
+        let flying = Flying { request: request.id, post, to: request.purpose, outcome };
         self.flying.insert((self.now + delay, self.sent), flying);
     }
 
-    /// The agent died before this. A ping had left the store already.
-    pub(super) fn never_done(&mut self, effect: &Effect) {
-        if let Step::Send(request) = effect {
+    /// The agent died before this. A ping was marked in the store already.
+    pub(super) fn never_done(&mut self, step: &Step) {
+        if let Step::Send(request) = step {
             self.lost_pings.extend(ping(request));
         }
     }
 
     fn arrive(&mut self, request: &Request) -> (i64, Outcome, Option<usize>) {
-        let judged =
-            self.backend.judge(&request.resource.path(), &request.body, self.now + DAWN_MS);
-        let usual = match request.resource {
-            Resource::Events { .. } => EVENT_DELAY_MS,
+        let body = body(request);
+        let judged = self.backend.judge(&request.path, &body, self.now + DAWN_MS);
+        let usual = match request.purpose {
+            Purpose::Report { .. } => EVENT_DELAY_MS,
             _ => SESSION_DELAY_MS,
         };
         let lost = |why: &str| Outcome::Unanswered(why.into());
@@ -111,9 +110,9 @@ impl World {
         if status == Some(400) && !judged.fault {
             self.say("form", format!("{}: malformed: {}", self.now, request.body));
         }
-        let bodies = match &request.body {
-            Json::Array(bodies) => bodies.clone(),
-            body => vec![body.clone()],
+        let bodies = match body {
+            Json::Array(bodies) => bodies,
+            body => vec![body],
         };
         self.posts.push(Post {
             at: self.now,
@@ -145,6 +144,11 @@ impl World {
 
 /// The `ts` of a ping, on the timeline.
 fn ping(request: &Request) -> Option<i64> {
-    let ts = request.body["playerTime"]["ts"].as_i64()?;
-    (request.body["eventType"] == "ping").then_some(ts - DAWN_MS)
+    let body = body(request);
+    let ts = body["playerTime"]["ts"].as_i64()?;
+    (body["eventType"] == "ping").then_some(ts - DAWN_MS)
+}
+
+fn body(request: &Request) -> Json {
+    serde_json::from_str(&request.body).expect("a body is JSON")
 }

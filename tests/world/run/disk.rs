@@ -27,6 +27,8 @@ pub struct Disk {
     /// What could not be written yet, as the daemon keeps it.
     kept: Vec<Batch>,
     kept_saved: Option<Saved>,
+    /// The last batch that was written, until the agent has been told.
+    pub finished: Option<u64>,
     on_medium: Saved,
     /// With the operating system, and when it was handed over.
     between: VecDeque<(i64, Saved)>,
@@ -39,6 +41,7 @@ impl Disk {
             full: false,
             kept: Vec::new(),
             kept_saved: None,
+            finished: None,
             on_medium: saved,
             between: VecDeque::new(),
         }
@@ -63,8 +66,10 @@ impl Disk {
         let Some(saved) = self.kept_saved.take() else { return };
         let synced = self.kept.iter().any(|b| b.durability == Durability::Synced);
         let durability = if synced { Durability::Synced } else { Durability::Flushed };
-        let changes = self.kept.drain(..).flat_map(|b| b.changes).collect();
-        self.store.apply(&Batch { changes, durability }, now);
+        for batch in self.kept.drain(..) {
+            self.finished = Some(batch.number);
+            self.store.apply(&Batch { durability, ..batch }, now);
+        }
         if synced {
             self.between.clear();
             self.on_medium = saved;
@@ -81,12 +86,14 @@ impl Disk {
 
     /// The agent dies; what it kept goes with it.
     pub fn crash(&mut self) -> Saved {
+        self.finished = None;
         self.kept.clear();
         self.kept_saved = None;
         self.between.back().map_or(&self.on_medium, |(_, saved)| saved).clone()
     }
 
     pub fn power_cut(&mut self, now: i64) -> Saved {
+        self.finished = None;
         self.kept.clear();
         self.kept_saved = None;
         self.store.power_cut(now, UNSYNCED_MS);

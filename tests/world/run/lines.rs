@@ -6,6 +6,7 @@ use playheadd::core::player::{Door, PlayerId};
 use playheadd::core::settings::Consent;
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::Info;
+use playheadd::sim::CollectorModel as _;
 use playheadd::sim::timeline::{self, What};
 use serde_json::Value as Json;
 
@@ -27,6 +28,7 @@ impl World {
             }
             "DiskFree" => {
                 self.disk.free(self.now);
+                self.hear_the_store();
                 self.full_until = self.now;
             }
             name @ ("Update" | "Reboot") => {
@@ -73,7 +75,7 @@ impl World {
             death @ (What::AgentCrash { .. } | What::PowerLoss { .. }) => {
                 let effects = comment.strip_prefix("after ").and_then(|c| c.split(' ').next());
                 match effects.and_then(|n| n.parse().ok()) {
-                    Some(effects) => self.armed = Some(Armed { effects, death }),
+                    Some(steps) => self.armed = Some(Armed { steps, death }),
                     None => self.death(&death),
                 }
             }

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use playheadd::core::clock::BootId;
 use playheadd::core::delivery::Counters;
+use playheadd::core::dialect::Dialects;
 use playheadd::core::input::Input;
 use playheadd::core::settings::Consent;
 use playheadd::core::{Agent, StartInfo};
+use playheadd::sim::CollectorModel as _;
 use playheadd::sim::timeline::What;
 
 use super::disk::Saved;
@@ -56,7 +58,7 @@ impl Boot {
 /// A death that waits for the next thing that the agent does.
 #[derive(Debug, Clone)]
 pub(super) struct Armed {
-    pub effects: usize,
+    pub steps: usize,
     pub death: What,
 }
 
@@ -70,15 +72,16 @@ impl World {
             self.model.rebooted(clean, cut, CUT_SLACK_MS, &mut self.truth);
             self.model.boot = number;
         }
-        let birth = StartInfo {
+        let start = StartInfo {
             boot: BootId(format!("boot-{number}")),
             bus: format!("bus-{number}"),
             clock_trusted: self.trusted,
             online: self.online,
             seed: self.seed.wrapping_add(self.now as u64),
+            dialects: Dialects::default(),
         };
         let stored = self.disk.store.load();
-        self.agent = Some(Agent::new(self.settings.clone(), stored, birth, self.clock()));
+        self.agent = Some(Agent::new(self.settings.clone(), stored, start, self.clock()));
         self.counters = Counters::default();
         let present: Vec<String> =
             self.connections.iter().map(|(name, n)| unique(name, *n)).collect();
@@ -156,6 +159,7 @@ impl World {
             return;
         }
         self.flying.clear();
+        self.from_store.clear();
         self.stops = None;
         if self.full_until >= self.now - FORGETFUL_MS {
             self.forgotten.push((self.full_from, self.now));
@@ -227,6 +231,7 @@ impl World {
         self.armed = None;
         self.backend.set_rules(Vec::new());
         self.disk.free(self.now);
+        self.hear_the_store();
         self.wake();
         if let Some((_, down, reboot)) = self.stops {
             self.stopped(down, reboot);
