@@ -142,7 +142,7 @@ impl Agent {
                 ended: at,
                 boot: boot.clone(),
             };
-            let (app, media_id) = (session.app.clone(), media.id.clone());
+            let (app, media_id) = (session.app.clone(), session.tracker.media().id.clone());
             let mut reports = Vec::new();
             let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
             session.tracker.end(ended, &mut out);

@@ -93,16 +93,16 @@ impl Agent {
         now: Now,
     ) -> Result<Reply, Rejected> {
         let playhead = finite(playhead)?;
-        let media = Arc::new(MediaInfo::read(info, &self.settings)?);
+        let content = Arc::new(MediaInfo::read(info, &self.settings)?);
         let app = Reader { event: "SessionStart", info }
             .text("app")?
             .filter(|a| !a.is_empty())
             .unwrap_or(app);
-        self.one_door(&player, door, media.id.as_str())?;
+        self.one_door(&player, door, &content.id)?;
         if let Some(&open) = self.players.get(&player)
             && let Some(session) = self.sessions.get(&open)
         {
-            if session.tracker.media().id == media.id {
+            if session.tracker.media().id == content.id {
                 return Err(Rejected::not_allowed(
                     "this player has a session of this media open; Play goes on with it, End or \
                      Complete closes it",
@@ -114,14 +114,14 @@ impl Agent {
         self.check_session_limits(&player)?;
         let silent = self.opted_out();
         let beginning = resume::decide(
-            self.resume_point(&app, &media.id, now).as_ref(),
+            self.resume_point(&app, &content.id, now).as_ref(),
             playhead,
-            media.declares_resume,
-            media.live(),
+            content.declares_resume,
+            content.live(),
             self.moment(now),
             &self.settings,
         );
-        let position = beginning.position.unwrap_or_else(|| match media.live() {
+        let position = beginning.position.unwrap_or_else(|| match content.live() {
             true => second_of_day(now.wall, self.settings.live_day_offset()),
             false => 0.0,
         });
@@ -129,7 +129,7 @@ impl Agent {
         self.meta.next_session = self.meta.next_session.wrapping_add(1);
         let mut reports = Vec::new();
         let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
-        let tracker = Tracker::open(media, position, beginning.resume, now.boot, &mut out);
+        let tracker = Tracker::open(content, position, beginning.resume, now.boot, &mut out);
         tracing::info!(
             session = number,
             app,

@@ -25,6 +25,11 @@ impl MemoryStore {
         MemoryStore { synced: flushed.clone(), flushed, ..MemoryStore::default() }
     }
 
+    /// Everything in it as it is stored, for `from_raw`.
+    pub fn raw(&self) -> impl Iterator<Item = (&Vec<u8>, &Vec<u8>)> {
+        self.flushed.iter()
+    }
+
     /// Takes a batch at `now_ms` on the simulated world's own clock.
     pub fn apply(&mut self, batch: &Batch, now_ms: i64) {
         let mut changes: Vec<Change> = batch

@@ -5,7 +5,6 @@ use super::log::{Changed, Log};
 use super::{Delivery, DeliveryContext};
 use crate::core::dialect::exchange::{Outcome, RequestId};
 use crate::core::dialect::{SessionId, Verdict};
-use crate::core::media::log_id;
 use crate::core::record::{Accepted, Durability, Key, Record, RejectedReport, ReportRange};
 use crate::core::report::Kind;
 use crate::core::time::{BootInstant, Now, Span};
@@ -105,7 +104,7 @@ impl Delivery {
             changed = Changed::Everything;
             lane.retry.not_before = BootInstant(i64::MIN);
             tracing::info!(
-                media = log_id(&log.origin.media.id),
+                media = log.origin.media.log_id(),
                 sid,
                 "the collector has opened the session"
             );
@@ -160,7 +159,7 @@ impl Delivery {
         let rejected = RejectedReport {
             collector: lane.collector.to_string(),
             app: log.origin.app.clone(),
-            media_id: log.origin.media.id.clone(),
+            media_id: log.origin.media_id().to_owned(),
             report,
             lost,
             status,
@@ -215,7 +214,7 @@ impl Delivery {
         lane.download = None;
         lane.retry.failed(now.boot, after, &ctx.settings.delivery, &mut self.chance);
         let failures = lane.retry.failures();
-        let (media, collector) = (log_id(&log.origin.media.id), &*lane.collector);
+        let (media, collector) = (log.origin.media.log_id(), &*lane.collector);
         if failures == 1 {
             tracing::warn!(media, collector, why, "delivery failed; it is tried again");
         } else {

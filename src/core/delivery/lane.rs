@@ -250,7 +250,7 @@ impl Lane {
             return Some((None, report));
         }
         let (number, report) = self.ahead.pop_front()?;
-        self.progress.cursor = number + 1;
+        self.progress.cursor = number.saturating_add(1);
         self.progress.passed.add(report.stored_bytes());
         self.context.fold(&report);
         Some((Some(number), report))
@@ -273,8 +273,8 @@ impl Lane {
         if let Some(number) = self.progress.ping_under_way.take()
             && number >= self.progress.cursor
         {
-            self.progress.cursor = number + 1;
-            self.ahead_to = self.ahead_to.max(number + 1);
+            self.progress.cursor = number.saturating_add(1);
+            self.ahead_to = self.ahead_to.max(number.saturating_add(1));
             let waiting = summary.totals.without(self.progress.passed);
             if waiting.count > 0 {
                 self.progress.passed.add(bytes);
@@ -311,7 +311,7 @@ impl Lane {
     pub fn load(&mut self, number: u64, report: Arc<Report>) {
         if number >= self.ahead_to {
             self.ahead.push_back((number, report));
-            self.ahead_to = number + 1;
+            self.ahead_to = number.saturating_add(1);
         }
     }
 

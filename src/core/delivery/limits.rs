@@ -10,7 +10,6 @@ use super::log::{Changed, Log, WINDOW};
 use super::reading::Reading;
 use super::{Delivery, DeliveryContext};
 use crate::core::clock::BootId;
-use crate::core::media::log_id;
 use crate::core::record::{Key, Numbered, ReportRange};
 use crate::core::report::{Kind, Report};
 use crate::core::time::{Now, Span};
@@ -94,7 +93,7 @@ impl Delivery {
     ) {
         let limit = ctx.settings.delivery.queue_max_bytes;
         let to = match reports.last() {
-            Some((last, _)) if reports.len() >= most => last + 1,
+            Some((last, _)) if reports.len() >= most => last.saturating_add(1),
             _ => to,
         };
         let ping = |report: &Report| report.kind() == Kind::Ping;
@@ -197,7 +196,7 @@ impl Delivery {
         tracing::warn!(
             hits,
             why,
-            media = log_id(&log.origin.media.id),
+            media = log.origin.media.log_id(),
             "a session's hits were given up"
         );
         log.change(Changed::Everything);

@@ -34,6 +34,13 @@ pub struct Origin {
     pub boot: BootId,
 }
 
+impl Origin {
+    pub fn media_id(&self) -> &str {
+        let MediaInfo { id, .. } = &*self.media;
+        id
+    }
+}
+
 /// What of a log must be written with the next batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Changed {

@@ -18,7 +18,6 @@ use self::reading::Reading;
 use super::clock::{Anchor, BootId};
 use super::dialect::{Dialects, SessionId};
 use super::ledger::Ledger;
-use super::media::log_id;
 use super::record::{DayBudget, Key, Read, ReadId, Record, ReportRange, StoredReport};
 use super::report::{Kind, Report};
 use super::settings::{CollectorSettings, Settings};
@@ -354,7 +353,7 @@ impl Delivery {
                     lane.anchor = Some(Anchor { boot: log.summary.last_at, wall: booted });
                     tracing::warn!(
                         hits = waiting,
-                        media = log_id(&log.origin.media.id),
+                        media = log.origin.media.log_id(),
                         "ClockEstimated: hits of a boot that never knew the time are dated to its \
                          end"
                     );

@@ -8,7 +8,6 @@ use super::{Delivery, DeliveryContext};
 use crate::core::clock::Anchor;
 use crate::core::dialect::exchange::{Purpose, Request, RequestId};
 use crate::core::dialect::{SessionId, Shipment};
-use crate::core::media::log_id;
 use crate::core::record::{Durability, Key, Numbered, ReportRange};
 use crate::core::report::{Kind, Report};
 use crate::core::settings::Settings;
@@ -117,7 +116,7 @@ impl Delivery {
         }
         if lane.expired(now, d.sid_lifetime) {
             tracing::info!(
-                media = log_id(&log.origin.media.id),
+                media = log.origin.media.log_id(),
                 "the session has expired at the collector"
             );
             lane.sid = None;
@@ -157,7 +156,7 @@ impl Delivery {
         }
         ctx.ledger.want(Durability::Flushed);
         tracing::info!(
-            media = log_id(&log.origin.media.id),
+            media = log.origin.media.log_id(),
             "the session is opened again at the collector"
         );
         log.change(Changed::Everything);
@@ -291,7 +290,7 @@ impl Delivery {
         let Some(download) = &mut log.lanes[at].download else { return };
         download.reading = false;
         let next = match reports.last() {
-            Some((last, _)) if reports.len() >= most => last + 1,
+            Some((last, _)) if reports.len() >= most => last.saturating_add(1),
             _ => to,
         };
         let reports: Vec<Report> =
