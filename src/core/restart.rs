@@ -97,8 +97,15 @@ impl Agent {
         let known: BTreeSet<u64> = logs.iter().map(|(key, _)| *key).collect();
         let (delivery, mut ctx) = self.delivery_context();
         for (key, record) in logs {
-            let Some(media) = media.get(&record.session) else {
-                tracing::warn!(log = key, "a stored log has lost its media info; dropped");
+            // No log gets so far: numbers beyond it are nonsense, and counting on would end.
+            const MOST_REPORTS: u64 = 1 << 62;
+            let sound = record.summary.next < MOST_REPORTS;
+            let Some(media) = media.get(&record.session).filter(|_| sound) else {
+                tracing::warn!(
+                    log = key,
+                    sound,
+                    "a stored log is unsound or has lost its media info; dropped"
+                );
                 ctx.ledger.delete(Key::Log(key));
                 ctx.ledger.delete(Key::Heartbeat(key));
                 ctx.ledger.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
