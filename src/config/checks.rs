@@ -123,7 +123,8 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     s.collectors = vec![CollectorSettings { url, ..CollectorSettings::default() }];
     let store = StoreConfig {
         path: schema.store.path.unwrap_or_else(|| "/var/lib/playheadd".into()),
-        max_bytes: schema.store.max_bytes.unwrap_or(16 << 20),
+        // A full queue of 8 MiB takes up to 31 MB of files (docs/performance.md).
+        max_bytes: schema.store.max_bytes.unwrap_or(32 << 20),
     };
     let mpris = mpris(&c, schema.mpris)?;
     let log_level = match schema.log.level.as_deref() {

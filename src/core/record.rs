@@ -322,11 +322,12 @@ pub struct RejectedReport {
     pub message: String,
 }
 
-/// Everything that a store holds when the agent starts, but the reports that only wait.
+/// Everything that a store holds when the agent starts, but the reports that only wait. Each list
+/// is in the order of its keys.
 #[derive(Debug, Default)]
 pub struct Stored {
     pub meta: Option<Meta>,
-    pub media: Vec<(u32, MediaInfo)>,
+    pub media: Vec<(u32, Arc<MediaInfo>)>,
     pub sessions: Vec<(u32, SessionRecord)>,
     pub logs: Vec<(u64, LogRecord)>,
     pub heartbeats: Vec<(u64, HeartbeatRecord)>,

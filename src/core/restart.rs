@@ -1,9 +1,9 @@
 //! After a crash, a reboot or an update: the agent as it was (api.md 2.5).
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::clock::BootId;
+use super::delivery::log::MOST_REPORTS;
 use super::media::MediaInfo;
 use super::player::Door;
 use super::record::{
@@ -28,16 +28,13 @@ impl Agent {
         for (app, media_id, point) in stored.points {
             self.resume.restore(app, media_id, point);
         }
-        let media: BTreeMap<u32, Arc<MediaInfo>> =
-            stored.media.into_iter().map(|(number, media)| (number, Arc::new(media))).collect();
-        let heartbeats: BTreeMap<u64, HeartbeatRecord> = stored.heartbeats.into_iter().collect();
-        let newest: BTreeMap<u64, Numbered> = stored.newest.into_iter().collect();
+        let (media, heartbeats, newest) = (stored.media, stored.heartbeats, stored.newest);
         self.restore_logs(stored.logs, &heartbeats, &newest, &media);
         if !same_boot {
             self.delivery.forget_waits();
         }
         for (number, record) in stored.sessions {
-            let Some(media) = media.get(&number) else {
+            let Some(media) = of(&media, number) else {
                 tracing::warn!(
                     session = number,
                     "a stored session has lost its media info; dropped"
@@ -62,8 +59,8 @@ impl Agent {
             session.tracker.set_media(media.clone());
             let recorded_at = session.restore_position(
                 record.stamp,
-                heartbeats.get(&record.log).and_then(|heartbeat| heartbeat.position),
-                newest.get(&record.log).map_or(&[], Vec::as_slice),
+                of(&heartbeats, record.log).and_then(|heartbeat| heartbeat.position),
+                of(&newest, record.log).map_or(&[], Vec::as_slice),
             );
             if same_boot && let Some(owner) = &mut session.owner {
                 if !same_bus && session.door != Door::Mpris {
@@ -76,7 +73,7 @@ impl Agent {
             self.sessions.insert(number, session);
             self.recorded.insert(number, recorded_at);
         }
-        for number in media.into_keys() {
+        for (number, _) in media {
             self.forget_media(number);
         }
         if let Some((boot, clean)) = earlier.filter(|_| !same_boot) {
@@ -89,18 +86,23 @@ impl Agent {
     fn restore_logs(
         &mut self,
         logs: Vec<(u64, LogRecord)>,
-        heartbeats: &BTreeMap<u64, HeartbeatRecord>,
-        newest: &BTreeMap<u64, Numbered>,
-        media: &BTreeMap<u32, Arc<MediaInfo>>,
+        heartbeats: &[(u64, HeartbeatRecord)],
+        newest: &[(u64, Numbered)],
+        media: &[(u32, Arc<MediaInfo>)],
     ) {
         const NONE: &Numbered = &Vec::new();
-        let known: BTreeSet<u64> = logs.iter().map(|(key, _)| *key).collect();
+        // What a log has left behind that went while its reports were deleted.
+        let left = heartbeats.iter().map(|(key, _)| *key);
+        let left = left.chain(newest.iter().map(|(key, _)| *key));
+        for key in left.filter(|key| of(&logs, *key).is_none()) {
+            self.ledger.delete(Key::Heartbeat(key));
+            self.ledger.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
+        }
         let (delivery, mut ctx) = self.delivery_context();
         for (key, record) in logs {
-            // No log gets so far: numbers beyond it are nonsense, and counting on would end.
-            const MOST_REPORTS: u64 = 1 << 62;
-            let sound = record.summary.next < MOST_REPORTS;
-            let Some(media) = media.get(&record.session).filter(|_| sound) else {
+            let heard = of(heartbeats, key).map_or(0, |heartbeat| heartbeat.next);
+            let sound = record.summary.next.max(heard) < MOST_REPORTS;
+            let Some(media) = of(media, record.session).filter(|_| sound) else {
                 tracing::warn!(
                     log = key,
                     sound,
@@ -111,15 +113,10 @@ impl Agent {
                 ctx.ledger.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
                 continue;
             };
-            let (heartbeat, newest) = (heartbeats.get(&key), newest.get(&key).unwrap_or(NONE));
+            let (heartbeat, newest) = (of(heartbeats, key), of(newest, key).unwrap_or(NONE));
             delivery.restore(key, record, heartbeat, newest, media.clone(), &mut ctx);
         }
         delivery.set_collectors(&mut ctx);
-        // What a log has left behind that went while its reports were deleted.
-        for key in heartbeats.keys().chain(newest.keys()).filter(|key| !known.contains(key)) {
-            ctx.ledger.delete(Key::Heartbeat(*key));
-            ctx.ledger.delete_reports(ReportRange { log: *key, from: 0, to: u64::MAX });
-        }
     }
 
     /// Another boot: nobody of then is left. Every session ends at its last recorded state, or,
@@ -215,6 +212,12 @@ impl Session {
         self.revision = stamp.revision;
         stamp.recorded_at
     }
+}
+
+/// A record of a list in the order of its keys, as a store is read.
+fn of<K: Ord + Copy, T>(list: &[(K, T)], key: K) -> Option<&T> {
+    let at = list.binary_search_by_key(&key, |(other, _)| *other).ok()?;
+    Some(&list[at].1)
 }
 
 /// Later than whatever may have been delivered after the last recorded state and was not recorded

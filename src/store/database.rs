@@ -6,7 +6,7 @@
 //! followed by `sync_data` on a second handle of sled's file.
 
 use std::fs::File;
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
@@ -16,6 +16,10 @@ use super::pieces::Entry;
 /// Smaller segments make a smaller file.
 const SEGMENT_BYTES: usize = 64 * 1024;
 const CACHE_BYTES: u64 = 256 * 1024;
+/// How often an entry is looked up after it was written.
+const TOUCHES: u32 = 4;
+/// Entries that are read before what they were read from is let go of.
+const STEP: usize = 64;
 /// A database that was just dropped may hold its lock a moment longer.
 const LOCK_RETRIES: u32 = 20;
 
@@ -79,18 +83,39 @@ impl Database {
         self.db.get(key).ok().flatten().map(|value| value.to_vec())
     }
 
-    /// Takes over what another one holds; synced when it is done.
+    /// Takes over what another one holds, in steps; synced when it is done.
     pub fn fill_from(&self, other: &Database) -> Result<(), StoreError> {
-        for entry in other.range(..) {
-            let (key, value) = entry?;
-            self.db.insert(key, value).map_err(sled(&self.path, "written"))?;
+        let mut last = Bound::Unbounded;
+        loop {
+            let some = other.range((last, Bound::Unbounded)).take(STEP);
+            let entries = some.collect::<Result<Vec<_>, StoreError>>()?;
+            let Some((key, _)) = entries.last() else { break };
+            last = Bound::Excluded(key.clone());
+            for (key, value) in entries {
+                other.touch(&key);
+                self.db.insert(&key, value).map_err(sled(&self.path, "written"))?;
+                self.touch(&key);
+            }
+            self.db.flush().map_err(sled(&self.path, "flushed"))?;
         }
-        self.db.flush().map_err(sled(&self.path, "flushed"))?;
         self.sync()
+    }
+
+    /// Has sled let go of older pages. It looks at what its cache may hold only when 64
+    /// accesses have gathered in one of its 256 parts, and a page that is written and left alone
+    /// gathers few: without this 8 MB of waiting reports stay in memory whatever the limit of the
+    /// cache (docs/performance.md).
+    fn touch(&self, key: &[u8]) {
+        for _ in 0..TOUCHES {
+            // Only that it is looked up counts.
+            let _ = self.db.contains_key(key);
+        }
     }
 
     /// Applies all entries or none. Gives the bytes that the log grew by.
     pub fn write(&self, mut entries: Vec<Entry>) -> Result<usize, StoreError> {
+        let is_put = |(key, value): &Entry| value.is_some().then(|| key.clone());
+        let puts: Vec<Vec<u8>> = entries.iter().filter_map(is_put).collect();
         let written = match (entries.pop(), entries.is_empty()) {
             // A batch is written in two steps, each of which costs a page of flash; a heartbeat is one
             // entry (benches/wear.py).
@@ -108,7 +133,9 @@ impl Database {
             }
         };
         written.map_err(sled(&self.path, "written"))?;
-        self.db.flush().map_err(sled(&self.path, "flushed"))
+        let grown = self.db.flush().map_err(sled(&self.path, "flushed"))?;
+        puts.iter().for_each(|key| self.touch(key));
+        Ok(grown)
     }
 
     pub fn sync(&self) -> Result<(), StoreError> {

@@ -9,7 +9,6 @@ mod pieces;
 pub mod sled;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::core::record::{Key, Record, Stored, StoredReport};
 
@@ -48,9 +47,7 @@ impl Gathering {
     fn take(&mut self, key: &[u8], value: &[u8]) {
         match codec::decode(key, value) {
             Some((Key::Meta, Record::Meta(meta))) => self.stored.meta = Some(meta),
-            Some((Key::Media(n), Record::Media(media))) => {
-                self.stored.media.push((n, Arc::unwrap_or_clone(media)));
-            }
+            Some((Key::Media(n), Record::Media(media))) => self.stored.media.push((n, media)),
             Some((Key::Session(n), Record::Session(s))) => self.stored.sessions.push((n, *s)),
             Some((Key::Log(n), Record::Log(log))) => self.stored.logs.push((n, *log)),
             Some((Key::Heartbeat(n), Record::Heartbeat(heartbeat))) => {

@@ -30,6 +30,9 @@ pub struct SledStore {
     /// Above this the database is written anew.
     max_bytes: u64,
     batches: u32,
+    /// The size when it was last written anew: what is alive takes so much, and to do it again
+    /// before it has doubled would wear the flash for nothing.
+    written_anew: u64,
     /// Written since the last sync.
     unsynced_bytes: usize,
     /// Told after each sync, for tests that cut the power.
@@ -82,6 +85,7 @@ impl SledStore {
             pieces,
             max_bytes,
             batches: 0,
+            written_anew: 0,
             unsynced_bytes: 0,
             #[cfg(feature = "bench")]
             on_sync: None,
@@ -108,7 +112,7 @@ impl SledStore {
         self.batches += 1;
         if self.batches.is_multiple_of(LOOK_EVERY) {
             guard::forget_panics(&self.dir);
-            if self.bytes_on_disk() > self.max_bytes {
+            if self.bytes_on_disk() > self.max_bytes.max(2 * self.written_anew) {
                 self.compact()?;
             }
         }
@@ -214,7 +218,8 @@ impl SledStore {
         self.db = Database::open(&path)?;
         sync_dir(&self.dir)?;
         remove_dir(&old)?;
-        tracing::info!(before, after = self.bytes_on_disk(), "the store was written anew");
+        self.written_anew = self.bytes_on_disk();
+        tracing::info!(before, after = self.written_anew, "the store was written anew");
         Ok(())
     }
 }

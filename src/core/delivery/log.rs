@@ -17,8 +17,19 @@ use crate::core::tracker::Position;
 
 /// The number of a log's first report.
 pub const FIRST: u64 = 1;
-/// The most reports of a log that wait in memory once they are stored.
+/// No log gets so far: a stored number beyond it is nonsense.
+pub const MOST_REPORTS: u64 = 1 << 62;
+/// The most reports of a log that wait in memory once they are stored, and the fewest where there
+/// are many logs.
 pub const WINDOW: usize = 64;
+const SMALLEST_WINDOW: usize = 8;
+/// Reports of all logs together that wait in memory, as far as the smallest windows allow.
+const ALL_WINDOWS: usize = 1024;
+
+/// How large the windows are when there are so many logs.
+pub fn window(logs: usize) -> usize {
+    (ALL_WINDOWS / logs.max(1)).clamp(SMALLEST_WINDOW, WINDOW)
+}
 /// The record of a log is written anew after so many reports, so that a start of the agent has to
 /// read only these.
 const CHECKPOINT: u64 = 64;
@@ -197,14 +208,14 @@ impl Log {
         self.ended |= report.kind().is_end();
     }
 
-    /// Appends a report and gives its number.
-    pub fn append(&mut self, report: Report) -> u64 {
+    /// Appends a report and gives its number. `window` is as [`window`] says.
+    pub fn append(&mut self, report: Report, window: usize) -> u64 {
         let number = self.summary.next;
         self.summary.next = number.saturating_add(1);
         self.summary.totals.add(report.stored_bytes());
         self.note(number, &report);
         let report = Arc::new(report);
-        let window = self.window();
+        let window = self.of_a_lane(window);
         for lane in &mut self.lanes {
             if lane.ahead_to() == number && lane.reports_ahead() < window {
                 lane.load(number, report.clone());
@@ -214,9 +225,9 @@ impl Log {
         number
     }
 
-    /// Reports of each lane that are kept in memory.
-    fn window(&self) -> usize {
-        (WINDOW / self.lanes.len().max(1)).max(1)
+    /// Each lane's share of the window.
+    fn of_a_lane(&self, window: usize) -> usize {
+        (window / self.lanes.len().max(1)).max(1)
     }
 
     /// The number that the next batch hands to the store, if it holds reports that none before did.
@@ -245,9 +256,11 @@ impl Log {
         self.unwritten.range(at..)
     }
 
-    /// Fills a lane's window from memory. Gives what has to be read for it, if anything.
-    pub fn refill(&mut self, lane: usize) -> Option<(ReportRange, usize, u64)> {
-        let (window, log_end, stored_to) = (self.window(), self.summary.next, self.stored_to());
+    /// Fills a lane's window from memory. Gives what has to be read for it, if anything: the range
+    /// (of log 0), how many of it, and the end of what is stored.
+    pub fn refill(&mut self, lane: usize, window: usize) -> Option<(ReportRange, usize, u64)> {
+        let window = self.of_a_lane(window);
+        let (log_end, stored_to) = (self.summary.next, self.stored_to());
         let at = self.unwritten.partition_point(|(n, _)| *n < self.lanes[lane].ahead_to());
         let lane = &mut self.lanes[lane];
         if lane.reading {

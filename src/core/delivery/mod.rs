@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use self::backoff::{Chance, Pace};
 use self::lane::Lane;
-use self::log::{Changed, Log, Origin};
+use self::log::{Changed, Log, Origin, window};
 use self::reading::Reading;
 use super::clock::{Anchor, BootId};
 use super::dialect::{Dialects, SessionId};
@@ -221,6 +221,7 @@ impl Delivery {
         ctx: &mut DeliveryContext<'_>,
     ) {
         for report in reports {
+            let window = window(self.logs.len());
             if report.kind() == Kind::Start {
                 *current = self.open_log(origin, &report, now, ctx);
             }
@@ -249,7 +250,7 @@ impl Delivery {
                     log.change(Changed::Everything);
                 }
             } else {
-                let number = log.append(report.clone());
+                let number = log.append(report.clone(), window);
                 let stored = StoredReport { report, recorded_at: None };
                 ctx.ledger.put(Key::Report(*current, number), Record::Report(stored));
                 let Log { lanes, summary, .. } = log;

@@ -1,11 +1,10 @@
 //! What comes back from the store, in steps: the next reports of a lane, the pieces of a download,
 //! the reports among which room is made; and what a start of the agent finds (api.md 2.5).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::lane::Lane;
-use super::log::{Changed, Log};
+use super::log::{Changed, Log, window};
 use super::{Delivery, DeliveryContext};
 use crate::core::media::MediaInfo;
 use crate::core::record::{
@@ -47,10 +46,11 @@ impl Delivery {
     }
 
     pub(super) fn refill(&mut self, key: u64) {
+        let window = window(self.logs.len());
         let Some(log) = self.logs.get_mut(&key) else { return };
         let mut wanted = Vec::new();
         for lane in 0..log.lanes.len() {
-            if let Some((range, most, to)) = log.refill(lane) {
+            if let Some((range, most, to)) = log.refill(lane, window) {
                 log.lanes[lane].reading = true;
                 let name = log.lanes[lane].collector.clone();
                 let range = ReportRange { log: key, ..range };
@@ -145,13 +145,12 @@ impl Delivery {
             }
         }
         let mut log = Log::restored(record, heartbeat, newest, media, restored);
-        let sizes: BTreeMap<u64, u64> =
-            newest.iter().map(|(number, stored)| (*number, stored.report.stored_bytes())).collect();
         for at in 0..log.lanes.len() {
             let Log { lanes, summary, .. } = &mut log;
             if let Some(number) = lanes[at].progress.ping_under_way {
                 const BARE_PING: u64 = 70;
-                let bytes = sizes.get(&number).copied().unwrap_or(BARE_PING);
+                let stored = newest.iter().find(|(n, _)| *n == number);
+                let bytes = stored.map_or(BARE_PING, |(_, stored)| stored.report.stored_bytes());
                 lanes[at].skip_ping_under_way(summary, bytes);
                 if log.first() > number {
                     ctx.ledger.delete(Key::Report(key, number));

@@ -2,7 +2,7 @@
 //! headers. One event a request; the server names a session in `Location`; a downloaded session is
 //! one array.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::exchange::{Outcome, Purpose, RetryAfter};
 use super::{Dated, Dialect, Facts, SessionId, Shipment, Verdict};
@@ -99,19 +99,23 @@ impl Dialect for MediaCollection {
 /// The JSON of one event (spec 2), with the operator's parameters in a start.
 fn event(dated: &Dated<'_>, shipment: &Shipment<'_>) -> Value {
     let Dated { ts, report } = dated;
-    let mut event = Map::new();
-    event.insert("playerTime".into(), json!({"playhead": number(report.playhead), "ts": ts.0}));
-    event.insert("eventType".into(), json!(report.kind().event_type()));
+    let (mut event, mut time) = (Params::new(), Params::new());
+    set(&mut time, "playhead", number(report.playhead));
+    set(&mut time, "ts", ts.0);
+    set(&mut event, "playerTime", time);
+    set(&mut event, "eventType", report.kind().event_type());
     let (params, custom) = content(report, shipment);
     if !params.is_empty() {
-        event.insert("params".into(), Value::Object(params));
+        set(&mut event, "params", params);
     }
     if let Some(custom) = custom.filter(|custom| !custom.is_empty()) {
-        event.insert("customMetadata".into(), json!(custom));
+        let mut texts = Params::new();
+        extend_with_text(&mut texts, custom);
+        set(&mut event, "customMetadata", texts);
     }
     let quality = quality(report);
     if !quality.is_empty() {
-        event.insert("qoeData".into(), Value::Object(quality));
+        set(&mut event, "qoeData", quality);
     }
     Value::Object(event)
 }
@@ -125,7 +129,9 @@ fn content<'a>(report: &'a Report, shipment: &Shipment<'a>) -> (Params, Option<&
         What::AdStart(ad) => (ad_params(ad, &media.player_name), Some(&ad.custom)),
         What::ChapterStart(chapter) => (chapter_params(chapter), Some(&chapter.custom)),
         What::StateOn(name) | What::StateOff(name) => {
-            (Params::from_iter([("media.state.name".to_owned(), json!(name))]), None)
+            let mut p = Params::new();
+            set(&mut p, "media.state.name", &**name);
+            (p, None)
         }
         _ => (Params::new(), None),
     }
@@ -137,7 +143,7 @@ fn start(media: &MediaInfo, resume: bool, shipment: &Shipment<'_>) -> Params {
     let delivery = &shipment.settings.delivery;
     let flagged = delivery.send_flag || delivery.legacy_sessions_batch;
     if media.downloaded && flagged {
-        p.insert("media.downloaded".into(), json!(true));
+        set(&mut p, "media.downloaded", true);
     }
     p
 }
@@ -146,37 +152,37 @@ fn start(media: &MediaInfo, resume: bool, shipment: &Shipment<'_>) -> Params {
 /// (spec 7).
 fn identify(p: &mut Params, settings: &Settings) {
     let id = &settings.identity;
-    p.insert("analytics.trackingServer".into(), json!(id.tracking_server));
-    p.insert("analytics.reportSuite".into(), json!(id.report_suite));
-    p.insert("analytics.enableSSL".into(), json!(true));
-    p.insert("visitor.marketingCloudOrgId".into(), json!(id.org_id));
+    set(p, "analytics.trackingServer", id.tracking_server.as_str());
+    set(p, "analytics.reportSuite", id.report_suite.as_str());
+    set(p, "analytics.enableSSL", true);
+    set(p, "visitor.marketingCloudOrgId", id.org_id.as_str());
     let optional = [
         ("analytics.visitorId", &id.visitor_id),
         ("visitor.marketingCloudUserId", &id.marketing_cloud_user_id),
     ];
     for (key, value) in optional {
         if let Some(value) = value {
-            p.insert(key.into(), json!(value));
+            set(p, key, value.as_str());
         }
     }
     let installation = id.app_installation_id.as_ref().unwrap_or(&id.installation);
-    p.insert("appInstallationId".into(), json!(installation));
+    set(p, "appInstallationId", installation.as_str());
     let version = concat!("playheadd-", env!("CARGO_PKG_VERSION"));
-    p.insert("media.libraryVersion".into(), json!(version));
+    set(p, "media.libraryVersion", version);
 }
 
 fn media_params(media: &MediaInfo, resume: bool) -> Params {
     let mut p = Params::new();
-    p.insert("media.id".into(), json!(media.id));
-    p.insert("media.name".into(), json!(media.name));
-    p.insert("media.length".into(), number(media.length.unwrap_or(DAY_SECONDS)));
-    p.insert("media.contentType".into(), json!(media.content_type));
-    p.insert("media.streamType".into(), json!(media.stream_type));
-    p.insert("media.playerName".into(), json!(media.player_name));
-    p.insert("media.channel".into(), json!(media.channel));
-    p.insert("media.resume".into(), json!(resume));
+    set(&mut p, "media.id", media.id.as_str());
+    set(&mut p, "media.name", media.name.as_str());
+    set(&mut p, "media.length", number(media.length.unwrap_or(DAY_SECONDS)));
+    set(&mut p, "media.contentType", media.content_type.as_str());
+    set(&mut p, "media.streamType", media.stream_type.as_str());
+    set(&mut p, "media.playerName", media.player_name.as_str());
+    set(&mut p, "media.channel", media.channel.as_str());
+    set(&mut p, "media.resume", resume);
     if let Some(version) = &media.app_version {
-        p.insert("media.sdkVersion".into(), json!(version));
+        set(&mut p, "media.sdkVersion", version.as_str());
     }
     extend_with_text(&mut p, &media.standard);
     p
@@ -184,34 +190,40 @@ fn media_params(media: &MediaInfo, resume: bool) -> Params {
 
 fn ad_break_params(ad_break: &AdBreak) -> Params {
     let mut p = Params::new();
-    p.insert("media.ad.podFriendlyName".into(), json!(ad_break.name));
-    p.insert("media.ad.podIndex".into(), json!(ad_break.position));
-    p.insert("media.ad.podSecond".into(), number(ad_break.start));
+    set(&mut p, "media.ad.podFriendlyName", ad_break.name.as_str());
+    set(&mut p, "media.ad.podIndex", ad_break.position);
+    set(&mut p, "media.ad.podSecond", number(ad_break.start));
     p
 }
 
 fn ad_params(ad: &Ad, player_name: &str) -> Params {
     let mut p = Params::new();
-    p.insert("media.ad.id".into(), json!(ad.id));
-    p.insert("media.ad.name".into(), json!(ad.name));
-    p.insert("media.ad.length".into(), number(ad.length));
-    p.insert("media.ad.podPosition".into(), json!(ad.position));
-    p.insert("media.ad.playerName".into(), json!(player_name));
+    set(&mut p, "media.ad.id", ad.id.as_str());
+    set(&mut p, "media.ad.name", ad.name.as_str());
+    set(&mut p, "media.ad.length", number(ad.length));
+    set(&mut p, "media.ad.podPosition", ad.position);
+    set(&mut p, "media.ad.playerName", player_name);
     extend_with_text(&mut p, &ad.standard);
     p
 }
 
 fn chapter_params(chapter: &Chapter) -> Params {
     let mut p = Params::new();
-    p.insert("media.chapter.friendlyName".into(), json!(chapter.name));
-    p.insert("media.chapter.index".into(), json!(chapter.position));
-    p.insert("media.chapter.offset".into(), number(chapter.start));
-    p.insert("media.chapter.length".into(), number(chapter.length));
+    set(&mut p, "media.chapter.friendlyName", chapter.name.as_str());
+    set(&mut p, "media.chapter.index", chapter.position);
+    set(&mut p, "media.chapter.offset", number(chapter.start));
+    set(&mut p, "media.chapter.length", number(chapter.length));
     p
 }
 
+fn set(params: &mut Params, key: &str, value: impl Into<Value>) {
+    params.insert(key.to_owned(), value.into());
+}
+
 fn extend_with_text(params: &mut Params, texts: &Metadata) {
-    params.extend(texts.iter().map(|(k, v)| (k.clone(), json!(v))));
+    for (key, value) in texts {
+        set(params, key, value.as_str());
+    }
 }
 
 /// The members of `qoeData` (spec 2.6); empty when nothing is known.
@@ -224,13 +236,15 @@ fn quality(report: &Report) -> Params {
         ("media.qoe.framesPerSecond", fps),
         ("media.qoe.timeToStart", startup_ms),
     ];
-    let mut p: Params = known
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), json!(value?))))
-        .collect();
+    let mut p = Params::new();
+    for (key, value) in known {
+        if let Some(value) = value {
+            set(&mut p, key, value);
+        }
+    }
     if let What::Error(error) = &report.what {
-        p.insert("media.qoe.errorID".into(), json!(error.id));
-        p.insert("media.qoe.errorSource".into(), json!(error.source.name()));
+        set(&mut p, "media.qoe.errorID", error.id.as_str());
+        set(&mut p, "media.qoe.errorSource", error.source.name());
     }
     p
 }
@@ -239,9 +253,9 @@ fn quality(report: &Report) -> Params {
 pub fn number(x: f64) -> Value {
     let ms = (x * 1000.0).round();
     if ms % 1000.0 == 0.0 && ms.abs() < 9.0e15 {
-        json!((ms / 1000.0) as i64)
+        Value::from((ms / 1000.0) as i64)
     } else {
-        json!(ms / 1000.0)
+        Value::from(ms / 1000.0)
     }
 }
 
@@ -258,6 +272,8 @@ pub fn sid_of(location: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::core::time::BootInstant;
 
