@@ -70,10 +70,8 @@ impl Config {
     /// Reads one file and puts `section.key=value` settings on top.
     pub fn load_with(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
         let (file, text) = read(Some(path))?;
-        // Mistakes of the file are said with their lines.
-        schema::Schema::parse(file, &text)?;
-        let table = toml::from_str(&text).unwrap_or_default();
-        checks::check(schema::Schema::overridden(table, overrides)?, file)
+        let schema = schema::Schema::parse(file, &text)?;
+        overridden(schema, overrides, file)
     }
 
     /// What a daemon cannot do without: where to report, and for whom.
@@ -108,9 +106,19 @@ impl Config {
 
     /// Only settings of the form `section.key=value`, on the defaults.
     pub fn from_overrides(overrides: &[String]) -> Result<Config, ConfigError> {
-        let schema = schema::Schema::overridden(toml::Table::new(), overrides)?;
-        checks::check(schema, Path::new("--set"))
+        overridden(schema::Schema::default(), overrides, Path::new("--set"))
     }
+}
+
+fn overridden(
+    mut schema: schema::Schema,
+    overrides: &[String],
+    file: &Path,
+) -> Result<Config, ConfigError> {
+    for setting in overrides {
+        schema.set(setting)?;
+    }
+    checks::check(schema, file)
 }
 
 fn read(path: Option<&Path>) -> Result<(&Path, String), ConfigError> {
