@@ -10,8 +10,9 @@ use playheadd::core::player::PlayerId;
 use playheadd::core::sessions::Session;
 use playheadd::core::settings::{Consent, Identity, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
-use playheadd::core::turn::Step;
 use playheadd::core::{Agent, StartInfo};
+use playheadd::engine::{Action, Event};
+use playheadd::sim::driver::Driver;
 use playheadd::sim::validate;
 use playheadd::store::memory::MemoryStore;
 
@@ -28,8 +29,7 @@ pub fn player(number: usize) -> PlayerId {
 }
 
 pub struct Rig {
-    agent: Agent,
-    store: MemoryStore,
+    driver: Driver,
     now_ms: i64,
     wall_offset_ms: i64,
     trusted: bool,
@@ -37,7 +37,6 @@ pub struct Rig {
     /// Whether the stored bytes are the agent's own, so that its bodies answer for themselves.
     own_bytes: bool,
     flying: VecDeque<Request>,
-    from_store: VecDeque<Input>,
     sids: u32,
     calls: u64,
     unanswered: BTreeSet<u64>,
@@ -69,17 +68,17 @@ impl Rig {
         let now = Now { boot: BootInstant(0), wall: WallTime(EPOCH_MS) };
         let loaded = store.load();
         let own_bytes = loaded.meta.is_none() && loaded.logs.is_empty();
-        let agent = Agent::new(settings(), loaded, start_info(1, true), now);
+        let mut driver = Driver::default();
+        driver.disk.store = store;
+        driver.start(settings(), start_info(1, true), now);
         let mut rig = Rig {
-            agent,
-            store,
+            driver,
             now_ms: 0,
             wall_offset_ms: EPOCH_MS,
             trusted: true,
             boots: 1,
             own_bytes,
             flying: VecDeque::new(),
-            from_store: VecDeque::new(),
             sids: 0,
             calls: 0,
             unanswered: BTreeSet::new(),
@@ -92,38 +91,38 @@ impl Rig {
         Now { boot: BootInstant(self.now_ms), wall: WallTime(self.now_ms + self.wall_offset_ms) }
     }
 
-    /// One input; its turn is carried out in order, then the agent comes to rest.
+    /// One input and everything that follows from it; then the agent comes to rest.
     pub fn give(&mut self, input: Input) {
-        self.handle(input);
+        let arrived = self.clock_now().boot;
+        self.event(Event::Message { input, arrived });
+    }
+
+    fn event(&mut self, event: Event) {
+        self.tell(event);
         let mut ticks = 0;
-        while self.agent.deadline().is_some_and(|due| due.0 <= self.now_ms) {
+        while self.driver.deadline().is_some_and(|due| due.0 <= self.now_ms) {
             ticks += 1;
             assert!(ticks < MOST_TICKS, "the agent does not come to rest at {} ms", self.now_ms);
-            self.handle(Input::Tick);
+            self.tell(Event::Tick);
         }
     }
 
-    fn handle(&mut self, input: Input) {
-        for step in self.agent.handle(input, self.clock_now()).steps() {
-            match step {
-                Step::Wipe => self.store = MemoryStore::default(),
-                Step::Write(batch) => {
-                    self.store.apply(&batch, self.now_ms);
-                    self.from_store.push_back(Input::Written { batch: batch.number });
-                }
-                Step::Read(read) => {
-                    let reports = self.store.read(&read);
-                    self.from_store.push_back(Input::Read { id: read.id, reports });
-                }
-                Step::Send(request) => self.sent(request),
-                Step::Reply(CallId(call), _) => {
+    fn agent(&self) -> &Agent {
+        self.driver.agent().expect("an agent")
+    }
+
+    fn tell(&mut self, event: Event) {
+        let mut actions = Vec::new();
+        self.driver.tell(event, self.clock_now(), self.now_ms, &mut actions);
+        for action in actions {
+            match action {
+                Action::Send(request) => self.sent(request),
+                Action::DropRequests => self.flying.clear(),
+                Action::Reply(CallId(call), _) => {
                     assert!(self.unanswered.remove(&call), "call {call} was answered twice");
                 }
-                Step::Announce(_) => {}
+                Action::Store(_) | Action::Announce(_) | Action::Show(_) => {}
             }
-        }
-        while let Some(input) = self.from_store.pop_front() {
-            self.handle(input);
         }
     }
 
@@ -160,23 +159,23 @@ impl Rig {
                 body: String::new(),
             }
         });
-        self.give(Input::Answer { request: request.id, outcome });
+        self.event(Event::Answer { request: request.id, outcome });
     }
 
     /// Time goes on; timers run when they are due, until the box has no time for them.
     pub fn pass(&mut self, span_ms: i64) {
         let until = self.now_ms + span_ms;
         for _ in 0..TICKS_A_SPAN {
-            match self.agent.deadline() {
+            match self.driver.deadline() {
                 Some(due) if due.0 < until => {
                     self.now_ms = due.0.max(self.now_ms);
-                    self.give(Input::Tick);
+                    self.event(Event::Tick);
                 }
                 _ => break,
             }
         }
         self.now_ms = until;
-        self.give(Input::Tick);
+        self.event(Event::Tick);
     }
 
     /// The wall clock is set, and believed or not.
@@ -190,7 +189,8 @@ impl Rig {
     pub fn crash(&mut self, present: usize) {
         self.flying.clear();
         let start = start_info(self.boots, self.trusted);
-        self.agent = Agent::new(settings(), self.store.load(), start, self.clock_now());
+        self.driver.kill();
+        self.driver.start(settings(), start, self.clock_now());
         self.recovered(present);
     }
 
@@ -202,7 +202,7 @@ impl Rig {
 
     /// The plug is pulled: what was not synced is gone, and everybody with it.
     pub fn power_cut(&mut self, trusted: bool) {
-        self.store.power_cut(self.now_ms, settings().flush_interval.0);
+        self.driver.cut_power(self.now_ms, settings().flush_interval.0);
         self.wall_offset_ms += self.now_ms;
         self.now_ms = 0;
         self.boots += 1;
@@ -212,9 +212,9 @@ impl Rig {
 
     /// A stop that was asked for writes everything: what comes back is what was there.
     pub fn come_back_whole(mut self) {
-        self.handle(Input::Stop);
-        let stored = self.store.load();
-        let told = self.agent.sessions().filter(|(_, s)| !s.silent).count();
+        self.tell(Event::Stop);
+        let stored = self.driver.disk.store.load();
+        let told = self.agent().sessions().filter(|(_, s)| !s.silent).count();
         assert_eq!(stored.sessions.len(), told, "sessions that were stored");
         let again = Agent::new(settings(), stored, start_info(self.boots, true), self.clock_now());
         let shape = |agent: &Agent| -> Vec<_> {
@@ -226,9 +226,9 @@ impl Rig {
             };
             tracked.map(of).collect()
         };
-        assert_eq!(shape(&again), shape(&self.agent), "sessions came back as others");
+        assert_eq!(shape(&again), shape(self.agent()), "sessions came back as others");
         // A ping on its way is not repeated (api.md 2.11).
-        let (queued, flying) = (self.agent.delivery().queued(), self.flying.len() as u64);
+        let (queued, flying) = (self.agent().delivery().queued(), self.flying.len() as u64);
         let back = again.delivery().queued();
         assert!(back <= queued && back + flying >= queued, "{queued} hits went, {back} came back");
     }

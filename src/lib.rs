@@ -1,7 +1,8 @@
 //! `playheadd`: a playback-session agent for set-top boxes.
 //!
 //! The rooms, and who may import whom (`tests/layers.rs` holds it):
-//! `bin -> {app, sim, ctl} -> {dbus, mpris, store, collector, system} -> port -> config -> core`.
+//! `bin -> {app, sim, ctl} -> {dbus, mpris, store, collector, system} -> port -> config -> engine ->
+//! core`.
 
 pub mod app;
 #[cfg(feature = "bench")]
@@ -12,6 +13,7 @@ pub mod config;
 pub mod core;
 pub mod ctl;
 pub mod dbus;
+pub mod engine;
 pub mod mpris;
 pub mod port;
 pub mod sim;

@@ -4,19 +4,18 @@
 
 use std::collections::BTreeMap;
 
+use playheadd::core::StartInfo;
 use playheadd::core::clock::BootId;
 use playheadd::core::dialect::Dialects;
 use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
 use playheadd::core::input::{Input, Lifecycle, Target};
 use playheadd::core::player::{Door, PlayerId};
-use playheadd::core::record::Stored;
 use playheadd::core::settings::{Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::{Info, Value};
-use playheadd::core::turn::Step;
-use playheadd::core::{Agent, StartInfo};
-use playheadd::store::memory::MemoryStore;
+use playheadd::engine::{Action, Event};
+use playheadd::sim::driver::Driver;
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -34,8 +33,7 @@ enum Said {
 type Sent = Vec<(String, Json)>;
 
 struct Box {
-    agent: Option<Agent>,
-    store: MemoryStore,
+    driver: Driver,
     now: i64,
     sent: Sent,
     sids: u32,
@@ -54,18 +52,17 @@ fn player() -> PlayerId {
 impl Box {
     fn new() -> Box {
         let mut new = Box {
-            agent: None,
-            store: MemoryStore::default(),
+            driver: Driver::default(),
             now: 0,
             sent: Vec::new(),
             sids: 0,
             refusals_change_nothing: true,
         };
-        new.start(Stored::default());
+        new.start();
         new
     }
 
-    fn start(&mut self, stored: Stored) {
+    fn start(&mut self) {
         let start = StartInfo {
             boot: BootId("b".into()),
             bus: "b".into(),
@@ -74,7 +71,7 @@ impl Box {
             seed: 1,
             dialects: Dialects::default(),
         };
-        self.agent = Some(Agent::new(settings(), stored, start, self.clock()));
+        self.driver.start(settings(), start, self.clock());
         self.give(Input::Recovered { present: vec![":1.1".into()] });
     }
 
@@ -83,28 +80,25 @@ impl Box {
     }
 
     fn give(&mut self, input: Input) {
+        let arrived = self.clock().boot;
+        self.tell(Event::Message { input, arrived });
+    }
+
+    fn tell(&mut self, event: Event) {
         let now = self.clock();
-        let mut inputs = vec![input];
-        while let Some(input) = inputs.pop() {
-            let turn = self.agent.as_mut().expect("an agent").handle(input, now);
-            for step in turn.steps() {
-                match step {
-                    Step::Write(batch) => {
-                        self.store.apply(&batch, self.now);
-                        inputs.push(Input::Written { batch: batch.number });
-                    }
-                    Step::Read(read) => {
-                        let reports = self.store.read(&read);
-                        inputs.push(Input::Read { id: read.id, reports });
-                    }
-                    Step::Send(request) => inputs.push(self.accept(request)),
-                    _ => {}
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            let mut actions = Vec::new();
+            self.driver.tell(event, now, self.now, &mut actions);
+            for action in actions {
+                if let Action::Send(request) = action {
+                    events.push(self.accept(request));
                 }
             }
         }
     }
 
-    fn accept(&mut self, request: Request) -> Input {
+    fn accept(&mut self, request: Request) -> Event {
         let (sid, location) = match &request.purpose {
             Purpose::Report { sid } => (sid.clone(), None),
             _ => {
@@ -118,18 +112,18 @@ impl Box {
         let status = if location.is_some() { 201 } else { 204 };
         let outcome =
             Outcome::Answered { status, location, retry_after: None, body: String::new() };
-        Input::Answer { request: request.id, outcome }
+        Event::Answer { request: request.id, outcome }
     }
 
     /// Time passes; every timer gets its turn.
     fn until(&mut self, at: i64) {
         loop {
-            let due = self.agent.as_ref().expect("an agent").deadline().map(|d| d.0.max(self.now));
+            let due = self.driver.deadline().map(|d| d.0.max(self.now));
             match due.filter(|due| *due <= at) {
                 Some(due) => self.now = due,
                 None => break,
             }
-            self.give(Input::Tick);
+            self.tell(Event::Tick);
         }
         self.now = at;
     }
@@ -160,19 +154,19 @@ impl Box {
     }
 
     fn refused(&self) -> u64 {
-        self.agent.as_ref().expect("an agent").status().rejected_events
+        self.driver.agent().expect("an agent").status().rejected_events
     }
 
     fn state(&self) -> String {
-        let agent = self.agent.as_ref().expect("an agent");
+        let agent = self.driver.agent().expect("an agent");
         agent.sessions().map(|(n, s)| format!("{n} {:?} {:?}", s.tracker, s.interrupt)).collect()
     }
 
     /// Stored and restored, as by a stop and a start.
     fn cut(&mut self) {
-        self.give(Input::Stop);
-        self.agent = None;
-        self.start(self.store.load());
+        self.tell(Event::Stop);
+        self.driver.kill();
+        self.start();
     }
 }
 

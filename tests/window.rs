@@ -10,9 +10,9 @@ use playheadd::core::settings::{CollectorSettings, Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::{Info, Value};
-use playheadd::core::turn::Step;
 use playheadd::core::{Agent, StartInfo};
-use playheadd::store::memory::MemoryStore;
+use playheadd::engine::{Action, Event};
+use playheadd::sim::driver::Driver;
 use serde_json::Value as Json;
 
 const EPOCH_MS: i64 = 1_800_000_000_000;
@@ -22,14 +22,11 @@ const WINDOW: usize = 64;
 const UNWRITTEN: usize = 8;
 
 struct Agents {
-    agent: Agent,
-    store: MemoryStore,
+    driver: Driver,
     now: i64,
     settings: Settings,
     sent: Vec<Request>,
     most_in_memory: usize,
-    /// The most reports that one read has brought.
-    most_read: usize,
 }
 
 fn settings(collectors: usize) -> Settings {
@@ -41,62 +38,59 @@ fn settings(collectors: usize) -> Settings {
     }
 }
 
-fn start(settings: &Settings, store: &MemoryStore, now: Now) -> Agent {
-    let info = StartInfo {
-        boot: BootId("b".into()),
-        bus: "b".into(),
-        clock_trusted: true,
-        online: true,
-        seed: 1,
-        dialects: Dialects::default(),
-    };
-    Agent::new(settings.clone(), store.load(), info, now)
-}
-
 fn player(n: usize) -> PlayerId {
     PlayerId { sender: format!(":1.{n}"), instance: "/p".into() }
 }
 
 impl Agents {
     fn new(settings: Settings) -> Agents {
-        let store = MemoryStore::default();
-        let now = Now { boot: BootInstant(0), wall: WallTime(EPOCH_MS) };
-        let agent = start(&settings, &store, now);
         let mut new = Agents {
-            agent,
-            store,
+            driver: Driver::default(),
             now: 0,
             settings,
             sent: Vec::new(),
             most_in_memory: 0,
-            most_read: 0,
         };
-        new.give(Input::Recovered { present: Vec::new() });
+        new.start(Vec::new());
         new
     }
 
+    fn clock(&self) -> Now {
+        Now { boot: BootInstant(self.now), wall: WallTime(EPOCH_MS + self.now) }
+    }
+
+    fn start(&mut self, present: Vec<String>) {
+        let info = StartInfo {
+            boot: BootId("b".into()),
+            bus: "b".into(),
+            clock_trusted: true,
+            online: true,
+            seed: 1,
+            dialects: Dialects::default(),
+        };
+        self.driver.start(self.settings.clone(), info, self.clock());
+        self.give(Input::Network { online: false });
+        self.give(Input::Recovered { present });
+    }
+
     fn give(&mut self, input: Input) {
-        let now = Now { boot: BootInstant(self.now), wall: WallTime(EPOCH_MS + self.now) };
-        let mut inputs = vec![input];
-        while let Some(input) = inputs.pop() {
-            for step in self.agent.handle(input, now).steps() {
-                match step {
-                    Step::Write(batch) => {
-                        self.store.apply(&batch, self.now);
-                        inputs.push(Input::Written { batch: batch.number });
-                    }
-                    Step::Read(read) => {
-                        let reports = self.store.read(&read);
-                        self.most_read = self.most_read.max(reports.len());
-                        inputs.push(Input::Read { id: read.id, reports });
-                    }
-                    Step::Send(request) => self.sent.push(request),
-                    _ => {}
-                }
+        let arrived = self.clock().boot;
+        self.tell(Event::Message { input, arrived });
+    }
+
+    fn tell(&mut self, event: Event) {
+        let mut actions = Vec::new();
+        self.driver.tell(event, self.clock(), self.now, &mut actions);
+        for action in actions {
+            if let Action::Send(request) = action {
+                self.sent.push(request);
             }
-            self.most_in_memory =
-                self.most_in_memory.max(self.agent.delivery().reports_in_memory());
         }
+        self.most_in_memory = self.most_in_memory.max(self.agent().delivery().reports_in_memory());
+    }
+
+    fn agent(&self) -> &Agent {
+        self.driver.agent().expect("an agent")
     }
 
     fn say(&mut self, n: usize, name: EventName, info: &[(&str, Value)]) {
@@ -120,9 +114,9 @@ impl Agents {
 
     fn pass(&mut self, ms: i64) {
         let until = self.now + ms;
-        while let Some(due) = self.agent.deadline().filter(|due| due.0 <= until) {
+        while let Some(due) = self.driver.deadline().filter(|due| due.0 <= until) {
             self.now = due.0.max(self.now);
-            self.give(Input::Tick);
+            self.tell(Event::Tick);
         }
         self.now = until;
     }
@@ -133,11 +127,11 @@ impl Agents {
         for turn in 0.. {
             assert!(turn < 100_000, "it comes to rest");
             if self.sent.is_empty() {
-                match self.agent.deadline().filter(|_| self.agent.status().queued_hits > 0) {
+                match self.driver.deadline().filter(|_| self.agent().status().queued_hits > 0) {
                     Some(due) => self.now = self.now.max(due.0),
                     None => break,
                 }
-                self.give(Input::Tick);
+                self.tell(Event::Tick);
             }
             for request in std::mem::take(&mut self.sent) {
                 let opens = request.purpose != Purpose::Download
@@ -150,7 +144,7 @@ impl Agents {
                     body: String::new(),
                 };
                 got.push(serde_json::from_str(&request.body).expect("a body is JSON"));
-                self.give(Input::Answer { request: request.id, outcome });
+                self.tell(Event::Answer { request: request.id, outcome });
             }
         }
         got
@@ -165,12 +159,11 @@ fn media(id: &str, downloaded: bool) -> Vec<(&'static str, Value)> {
 fn a_night_offline_waits_in_the_store_and_comes_out_whole() {
     for collectors in [1, 2] {
         let mut box_ = Agents::new(settings(collectors));
-        box_.give(Input::Network { online: false });
         box_.say(0, EventName::SessionStart, &media("m", false));
         box_.say(0, EventName::Play, &[]);
         // And as long as the last ping may take to the store.
         box_.pass(8 * 3_600_000 + 6_000);
-        let waiting = box_.agent.status().queued_hits;
+        let waiting = box_.agent().status().queued_hits;
         assert!(waiting > 2_800, "{waiting} wait");
         assert!(
             box_.most_in_memory <= WINDOW + 2 * UNWRITTEN,
@@ -178,32 +171,25 @@ fn a_night_offline_waits_in_the_store_and_comes_out_whole() {
             box_.most_in_memory
         );
         // A restart reads no more than that either.
-        box_.agent = start(
-            &box_.settings,
-            &box_.store,
-            Now { boot: BootInstant(box_.now), wall: WallTime(EPOCH_MS + box_.now) },
-        );
-        box_.give(Input::Network { online: false });
-        box_.give(Input::Recovered { present: vec![":1.0".into()] });
-        assert_eq!(box_.agent.status().queued_hits, waiting);
+        box_.driver.kill();
+        box_.start(vec![":1.0".into()]);
+        assert_eq!(box_.agent().status().queued_hits, waiting);
         box_.most_in_memory = 0;
         box_.say(0, EventName::Complete, &[]);
         box_.give(Input::Network { online: true });
         let got = box_.deliver();
         assert!(box_.most_in_memory <= WINDOW + 2 * UNWRITTEN, "{} read", box_.most_in_memory);
-        assert!(box_.most_read <= WINDOW);
         let pings = got.iter().filter(|hit| hit["eventType"] == "ping").count();
         assert_eq!(pings, collectors * 2_880, "each of them, once for each collector");
-        assert_eq!(box_.agent.status().queued_hits, 0);
-        assert_eq!(box_.store.load().logs.len(), 0, "nothing is left behind");
-        assert_eq!(box_.store.load().newest.len(), 0, "nothing is left behind");
+        assert_eq!(box_.agent().status().queued_hits, 0);
+        assert_eq!(box_.driver.disk.store.load().logs.len(), 0, "nothing is left behind");
+        assert_eq!(box_.driver.disk.store.load().newest.len(), 0, "nothing is left behind");
     }
 }
 
 #[test]
 fn a_long_download_is_put_together_from_the_store() {
     let mut box_ = Agents::new(settings(1));
-    box_.give(Input::Network { online: false });
     box_.say(0, EventName::SessionStart, &media("m", true));
     box_.say(0, EventName::Play, &[]);
     box_.pass(3 * 3_600_000);
@@ -216,20 +202,19 @@ fn a_long_download_is_put_together_from_the_store() {
     assert_eq!(hits.len(), 1 + 1 + 1080 + 1);
     let times: Vec<_> = hits.iter().filter_map(|h| h["playerTime"]["ts"].as_i64()).collect();
     assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "in order");
-    assert!(box_.most_in_memory <= WINDOW + UNWRITTEN && box_.most_read <= WINDOW);
+    assert!(box_.most_in_memory <= WINDOW + UNWRITTEN);
 }
 
 #[test]
 fn many_sessions_share_the_memory() {
     const SESSIONS: usize = 40;
     let mut box_ = Agents::new(settings(1));
-    box_.give(Input::Network { online: false });
     for n in 0..SESSIONS {
         box_.say(n, EventName::SessionStart, &media(&format!("m{n}"), false));
         box_.say(n, EventName::Play, &[]);
     }
     box_.pass(3_600_000);
-    assert!(box_.agent.status().queued_hits > 14_000);
+    assert!(box_.agent().status().queued_hits > 14_000);
     let each = box_.most_in_memory / SESSIONS;
     assert!(each <= WINDOW / 2, "{each} each");
 }

@@ -1,9 +1,8 @@
 //! The daemon: its parts are made and joined here, and here alone.
 
-mod engine;
+mod event_loop;
 pub mod log;
-mod trace;
-mod writer;
+mod store_worker;
 
 use std::path::PathBuf;
 
@@ -12,8 +11,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_tokio::Signals;
 use tokio::sync::mpsc;
 
-use self::engine::{Control, Engine};
-use self::writer::{Place, Writer};
+use self::event_loop::{Control, EventLoop};
+use self::store_worker::{Opened, Place, StoreThread};
 use crate::collector::Client;
 use crate::config::{Config, ConfigError};
 use crate::core::dialect::Dialects;
@@ -21,10 +20,13 @@ use crate::core::input::Input;
 use crate::core::player::Door;
 use crate::core::{Agent, StartInfo};
 use crate::dbus::{Bus, BusAddress};
+use crate::engine::{Engine, Event};
 use crate::mpris::Watcher;
-use crate::port::{Port, Said};
+use crate::port::{Message, Port, news};
 use crate::system::clock;
-use crate::system::notify::Notify;
+
+/// Words from the process itself that may wait for the loop; whoever has another waits with it.
+const CONTROLS: usize = 8;
 
 /// What the command line says.
 pub struct Arguments {
@@ -84,19 +86,19 @@ pub fn check(config: &Config) -> Result<(), AppError> {
 pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|e| AppError::System("signal handling", e))?;
-    let (control, mut controls) = mpsc::unbounded_channel();
+    let (control, mut controls) = mpsc::channel(CONTROLS);
     let bus = arguments.bus.clone();
     tokio::spawn(relay_signals(signals, arguments, control.clone()));
     // A bus that does not answer must not keep us from stopping.
-    let (engine, inputs) = tokio::select! {
+    let (event_loop, messages) = tokio::select! {
         started = start(&bus, &config, control) => started?,
         () = stopped(&mut controls) => return Ok(()),
     };
-    engine.run(inputs, controls).await
+    event_loop.run(messages, controls).await
 }
 
 /// Waits for a stop and drops everything else that is said meanwhile.
-async fn stopped(controls: &mut mpsc::UnboundedReceiver<Control>) {
+async fn stopped(controls: &mut mpsc::Receiver<Control>) {
     while let Some(control) = controls.recv().await {
         if matches!(control, Control::Stop) {
             return;
@@ -108,15 +110,15 @@ async fn stopped(controls: &mut mpsc::UnboundedReceiver<Control>) {
 async fn start(
     bus: &BusAddress,
     config: &Config,
-    control: mpsc::UnboundedSender<Control>,
-) -> Result<(Engine, mpsc::UnboundedReceiver<Said>), AppError> {
+    control: mpsc::Sender<Control>,
+) -> Result<(EventLoop, mpsc::Receiver<Message>), AppError> {
     let url = config.collector.url.clone().unwrap_or_default();
     let client = Client::new(&url, &config.collector)?;
     let place = Place { dir: config.store.path.clone(), max_bytes: config.store.max_bytes };
     crate::store::sled::note_panics(&place.dir);
-    let (store, stored) = place.open()?;
-    let (port, inputs) = Port::new();
-    let (news, told) = mpsc::unbounded_channel();
+    let Opened { store, stored, failed } = place.open()?;
+    let (port, messages) = Port::new();
+    let (news, told) = news();
     let bus = Bus::connect(bus, port.clone(), config.settings.limits.clone()).await?;
     let now = clock::now();
     let watch = clock::Watch::new(now, config.require_sync);
@@ -134,12 +136,12 @@ async fn start(
     // First of all the agent learns whose players are still there; then it may be called.
     let mut present = bus.present();
     present.extend(watcher.iter().flat_map(Watcher::present));
-    let writer =
-        Writer::start(store, place).map_err(|e| AppError::System("the store's thread", e))?;
-    let notify = Notify::from_environment();
-    let mut engine = Engine::new(agent, client, writer, port.clone(), news, notify, watch);
-    engine.input(Input::Recovered { present });
-    engine.publish();
+    let thread =
+        StoreThread::start(store, place).map_err(|e| AppError::System("the store's thread", e))?;
+    let engine = Engine::new(agent, failed);
+    let mut event_loop = EventLoop::new(engine, client, thread, port.clone(), news, watch);
+    event_loop.tell(Event::Message { input: Input::Recovered { present }, arrived: now.boot });
+    event_loop.publish();
     let connection = bus.serve(&restored, told).await?;
     if let Some(watcher) = watcher {
         tokio::spawn(watcher.run());
@@ -147,10 +149,10 @@ async fn start(
     tokio::spawn(crate::system::network::watch(connection.clone(), port));
     tokio::spawn(async move {
         connection.closed().await;
-        let _ = control.send(Control::BusGone);
+        let _ = control.send(Control::BusGone).await;
     });
-    engine.ready(&url);
-    Ok((engine, inputs))
+    event_loop.ready();
+    Ok((event_loop, messages))
 }
 
 /// MPRIS is an extra: without its bus the daemon works for everybody else.
@@ -174,11 +176,7 @@ async fn watch_mpris(config: &Config, agent: &Agent, port: Port) -> Option<Watch
 
 /// SIGTERM and SIGINT stop the daemon, SIGHUP reads the configuration anew; a broken one leaves
 /// the old in force (api.md 3).
-async fn relay_signals(
-    mut signals: Signals,
-    arguments: Arguments,
-    control: mpsc::UnboundedSender<Control>,
-) {
+async fn relay_signals(mut signals: Signals, arguments: Arguments, control: mpsc::Sender<Control>) {
     while let Some(signal) = signals.next().await {
         let said = match signal {
             SIGHUP => match load(&arguments) {
@@ -190,7 +188,7 @@ async fn relay_signals(
             },
             _ => Control::Stop,
         };
-        if control.send(said).is_err() {
+        if control.send(said).await.is_err() {
             return;
         }
     }

@@ -55,6 +55,7 @@ impl Agent {
         if session.silent || session.tracker.phase() != Phase::Open {
             return;
         }
+        let at = session.tracker.counts_at(at);
         let grace = self.settings.grace;
         let until = (grace.0 > 0).then(|| at + grace);
         session.interrupt = Some(match session.interrupt {

@@ -87,6 +87,11 @@ impl Ledger {
         self.wanted.or_else(|| self.due.filter(|due| *due <= now).map(|_| Durability::Flushed))
     }
 
+    /// How many batches there were.
+    pub fn batches(&self) -> u64 {
+        self.last
+    }
+
     /// The next batch; `None` when nothing has changed.
     pub fn take(&mut self, durability: Durability) -> Option<Batch> {
         self.wanted = None;

@@ -500,6 +500,11 @@ impl Agent {
         }
     }
 
+    /// How many batches the agent has made for its store.
+    pub fn batches(&self) -> u64 {
+        self.ledger.batches()
+    }
+
     /// Every resume point there is, for `playheadctl resume-points`.
     pub fn resume_points(&self) -> impl Iterator<Item = (&(String, String), &ResumePoint)> {
         self.resume.iter()

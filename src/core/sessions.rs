@@ -222,6 +222,7 @@ impl Agent {
             }
             return Ok(Reply::Done);
         }
+        let now = now.at(session.tracker.counts_at(now.boot));
         let mut reports = Vec::new();
         let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
         let plays = matches!(event, Event::Play { .. });
@@ -338,6 +339,7 @@ impl Agent {
             self.drop_session(number, reason, now);
             return;
         }
+        let at = session.tracker.counts_at(at);
         let mut reports = Vec::new();
         let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
         session.tracker.end(at, &mut out);

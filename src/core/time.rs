@@ -87,6 +87,13 @@ pub struct Now {
     pub wall: WallTime,
 }
 
+impl Now {
+    /// What both clocks showed, or will show, at another moment of this boot.
+    pub fn at(self, boot: BootInstant) -> Now {
+        Now { boot, wall: self.wall + (boot - self.boot) }
+    }
+}
+
 /// Seconds of a day; live content's playhead lives in `0..DAY_SECONDS` (spec 2).
 pub const DAY_SECONDS: f64 = 86_400.0;
 

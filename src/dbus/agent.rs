@@ -11,14 +11,15 @@ use super::error::Refused;
 use super::object::{self, Served};
 use super::owners::Owners;
 use super::{Sessions, args, session};
-use crate::core::input::{Input, Lifecycle};
+use crate::core::input::{CallId, Input, Lifecycle};
 use crate::core::player::{Door, PlayerId};
 use crate::core::record::ResumePoint;
 use crate::core::rejected::Rejected;
 use crate::core::settings::Consent;
 use crate::core::tracker::info::Value;
 use crate::core::turn::Reply;
-use crate::port::{Port, Said};
+use crate::port::{self, Port};
+use crate::system::clock;
 
 pub const AGENT_PATH: &str = "/tv/playhead/Agent1";
 pub const AGENT_INTERFACE: &str = "tv.playhead.Agent1";
@@ -53,30 +54,30 @@ pub(super) struct AgentObject {
 
 /// A property's present value; `None` for a name that is none.
 pub(super) fn property(port: &Port, name: &str) -> Option<Variant<'static>> {
-    port.view.read(|picture| {
-        let status = picture.status.as_ref();
+    port.view.read(|snapshot| {
+        let status = snapshot.status.as_ref();
         let gates = status.map(|s| s.gates);
         let counters = status.map(|s| s.counters).unwrap_or_default();
         Some(match name {
             "Version" => env!("CARGO_PKG_VERSION").into(),
             "ActiveSessions" => status.map_or(0, |s| s.active_sessions).into(),
             "QueuedHits" => status.map_or(0, |s| s.queued_hits).into(),
-            "QueuedBytes" => picture.queued_bytes.into(),
-            "StoreHealthy" => picture.store_healthy.into(),
+            "QueuedBytes" => snapshot.queued_bytes.into(),
+            "StoreHealthy" => snapshot.store_healthy.into(),
             "DeliveredHits" => counters.delivered.into(),
             "DroppedHits" => counters.dropped.into(),
             "RejectedEvents" => status.map_or(0, |s| s.rejected_events).into(),
             "Online" => gates.is_some_and(|g| g.online).into(),
             "ClockTrusted" => gates.is_some_and(|g| g.clock_trusted).into(),
             "Consent" => status.map_or(Consent::Unknown, |s| s.consent).name().into(),
-            "Collector" => picture.collector.clone().into(),
+            "Collector" => snapshot.collector.clone().into(),
             _ => return None,
         })
     })
 }
 
 /// A call, ready to be handed in, and where its answer will arrive.
-type Call = (Said, oneshot::Receiver<Result<Reply, Rejected>>);
+type Call = (port::Message, oneshot::Receiver<Result<Reply, Rejected>>);
 
 impl AgentObject {
     /// A method's arguments as the core knows them; `None` for a method that is none.
@@ -96,20 +97,26 @@ impl AgentObject {
             "OpenSession" => self.open_session(message, sender),
             "GetResumePoint" => {
                 args::strings(message, &self.owners.limits).map(|[app, media_id]| {
-                    self.owners.port.call(|call| Input::GetResumePoint { call, app, media_id })
+                    self.call(|call| Input::GetResumePoint { call, app, media_id })
                 })
             }
             "ForgetResumePoint" => {
                 args::strings(message, &self.owners.limits).map(|[app, media_id]| {
-                    self.owners.port.call(|call| Input::ForgetResumePoint { call, app, media_id })
+                    self.call(|call| Input::ForgetResumePoint { call, app, media_id })
                 })
             }
             "NotifyLifecycle" => self.notify_lifecycle(message),
-            "Flush" => args::nothing(message)
-                .map(|()| self.owners.port.call(|call| Input::Flush { call: Some(call) })),
+            "Flush" => {
+                args::nothing(message).map(|()| self.call(|call| Input::Flush { call: Some(call) }))
+            }
             "SetConsent" => self.set_consent(message),
             _ => return None,
         })
+    }
+
+    /// A call that has arrived now.
+    fn call(&self, make: impl FnOnce(CallId) -> Input) -> Call {
+        self.owners.port.call(clock::now().boot, make)
     }
 
     fn open_session(&self, message: &Message, sender: &str) -> Result<Call, Rejected> {
@@ -125,7 +132,7 @@ impl AgentObject {
             }
         };
         let player = PlayerId { sender: sender.to_owned(), instance };
-        Ok(self.owners.port.call(|call| Input::Open {
+        Ok(self.call(|call| Input::Open {
             call: Some(call),
             player,
             door: Door::Method,
@@ -142,7 +149,7 @@ impl AgentObject {
                 "the state is 'foreground', 'background' or 'stopped', got '{word}'"
             ))
         })?;
-        Ok(self.owners.port.call(|call| Input::Lifecycle { call: Some(call), app, state }))
+        Ok(self.call(|call| Input::Lifecycle { call: Some(call), app, state }))
     }
 
     fn set_consent(&self, message: &Message) -> Result<Call, Rejected> {
@@ -150,7 +157,7 @@ impl AgentObject {
         let consent = Consent::parse(&word).ok_or_else(|| {
             Rejected::invalid(format!("consent is 'in', 'out' or 'unknown', got '{word}'"))
         })?;
-        Ok(self.owners.port.call(|call| Input::SetConsent { call: Some(call), consent }))
+        Ok(self.call(|call| Input::SetConsent { call: Some(call), consent }))
     }
 }
 

@@ -34,7 +34,8 @@ use self::owners::Owners;
 use self::session::SessionObject;
 use crate::core::settings::Limits;
 use crate::core::turn::Notice;
-use crate::port::{Changed, News, Port};
+use crate::engine::snapshot::Changed;
+use crate::port::{News, Port};
 
 /// The name that players and tools look for.
 pub const BUS_NAME: &str = "tv.playhead.Agent1";
@@ -46,6 +47,9 @@ const SYSTEMD: &str = "org.freedesktop.systemd1";
 
 /// A bus or a peer that does not answer must not hold us up for ever.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Signals that may wait between the bus and the listener; then the bus waits with them.
+const SIGNALS: usize = 1024;
 
 /// A method of the bus itself.
 pub(super) async fn call_bus<B>(
@@ -100,7 +104,7 @@ impl BusAddress {
 /// Our side of the bus.
 pub struct Bus {
     owners: Owners,
-    signals: mpsc::UnboundedReceiver<Message>,
+    signals: mpsc::Receiver<Message>,
 }
 
 impl Bus {
@@ -112,7 +116,7 @@ impl Bus {
     ) -> Result<Bus, BusError> {
         let connection = address.connect().await?;
         // Read from the first moment on: a stream that nobody polls stalls its connection.
-        let (heard, signals) = mpsc::unbounded_channel();
+        let (heard, signals) = mpsc::channel(SIGNALS);
         tokio::spawn(players::relay(MessageStream::from(&connection), heard));
         let owners = Owners::new(connection, port, limits);
         for rule in players::match_rules() {
@@ -139,7 +143,7 @@ impl Bus {
     pub async fn serve(
         self,
         sessions: &[u32],
-        news: mpsc::UnboundedReceiver<News>,
+        news: mpsc::Receiver<News>,
     ) -> Result<Connection, BusError> {
         let Bus { owners, signals } = self;
         let connection = owners.connection.clone();
@@ -177,7 +181,7 @@ impl Sessions {
     async fn appear(&self, number: u32) -> zbus::Result<()> {
         let object = SessionObject { number, owners: self.0.clone() };
         self.0.connection.object_server().at(session::path(number), Object(object)).await?;
-        if !self.0.port.view.read(|picture| picture.sessions.contains_key(&number)) {
+        if !self.0.port.view.read(|snapshot| snapshot.sessions.contains_key(&number)) {
             self.disappear(number).await?;
         }
         Ok(())
@@ -195,7 +199,7 @@ impl Sessions {
 
 /// Tells the bus what the engine says: sessions that appear and close, properties that changed, and what
 /// those see who watch.
-async fn announce(sessions: Sessions, watchers: Watchers, mut news: mpsc::UnboundedReceiver<News>) {
+async fn announce(sessions: Sessions, watchers: Watchers, mut news: mpsc::Receiver<News>) {
     while let Some(item) = news.recv().await {
         let told = match item {
             News::Notice(Notice::Opened(number)) => sessions.appear(number).await,

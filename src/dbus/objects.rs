@@ -21,7 +21,7 @@ pub(super) struct Objects {
 impl Objects {
     fn managed(&self) -> fdo::Result<fdo::ManagedObjects> {
         let numbers: Vec<u32> =
-            self.owners.port.view.read(|picture| picture.sessions.keys().copied().collect());
+            self.owners.port.view.read(|snapshot| snapshot.sessions.keys().copied().collect());
         let mut objects = fdo::ManagedObjects::new();
         for number in numbers {
             let path = OwnedObjectPath::try_from(session::path(number))

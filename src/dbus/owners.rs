@@ -17,7 +17,7 @@ use super::{SYSTEMD, call_bus, object};
 use crate::core::input::Input;
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Limits;
-use crate::port::{Port, Said};
+use crate::port::{Message, Port};
 use crate::system::clock;
 
 /// What a flood has lost is counted this often.
@@ -25,21 +25,23 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 struct Sender {
     bucket: Bucket,
-    identity: Known,
+    identity: Lookup,
 }
 
-enum Known {
+enum Lookup {
     /// Nobody has asked, or the bus did not say.
     No,
-    /// Being looked up. What was said waits for all of it, reads for the rights alone.
+    /// Being looked up. Messages wait for all of it, reads for the rights alone.
     Asked {
         rights: Option<Rights>,
-        said: VecDeque<Said>,
+        waiting: VecDeque<Message>,
         asking: Vec<oneshot::Sender<Rights>>,
     },
     Yes(Identity),
 }
 
+/// Messages of one connection that may wait until it is known who it is; a burst fits.
+const MOST_WAITING: usize = 256;
 /// Reads of one connection that may wait for its rights.
 const MOST_ASKING: usize = 256;
 
@@ -116,8 +118,8 @@ impl Owners {
     /// A connection is gone and everything it sent was handed in: its identity is forgotten.
     pub fn forget(&self, sender: &str) {
         let gone = self.register().senders.remove(sender);
-        if let Some(Sender { identity: Known::Asked { said, .. }, .. }) = gone {
-            said.into_iter().for_each(|said| self.refuse(said, left()));
+        if let Some(Sender { identity: Lookup::Asked { waiting, .. }, .. }) = gone {
+            waiting.into_iter().for_each(|message| self.refuse(message, left()));
         }
     }
 
@@ -145,31 +147,40 @@ impl Owners {
     async fn count(self) {
         tokio::time::sleep(COUNT_EVERY).await;
         let events = std::mem::take(&mut self.register().uncounted);
-        self.port.tell(Input::Flooded { events });
+        self.port.tell(Input::Flooded { events }, clock::now().boot);
     }
 
     /// A sender's entry. The first time, its identity is asked for.
     fn sender<'r>(&self, register: &'r mut Register, sender: &str) -> &'r mut Sender {
         let entry = register.senders.entry(sender.to_owned()).or_insert_with(|| Sender {
             bucket: Bucket::full(&self.limits, clock::now().boot),
-            identity: Known::No,
+            identity: Lookup::No,
         });
-        if matches!(entry.identity, Known::No) {
+        if matches!(entry.identity, Lookup::No) {
             tokio::spawn(self.clone().identify(sender.to_owned()));
             entry.identity =
-                Known::Asked { rights: None, said: VecDeque::new(), asking: Vec::new() };
+                Lookup::Asked { rights: None, waiting: VecDeque::new(), asking: Vec::new() };
         }
         entry
     }
 
     /// Hands in what `sender` said, now or as soon as the sender is known. Never waits itself, so
     /// the order is that of the wire.
-    pub fn hand_in(&self, sender: &str, what: Said) {
+    pub fn hand_in(&self, sender: &str, message: Message) {
         let mut register = self.register();
         match &mut self.sender(&mut register, sender).identity {
-            Known::Yes(identity) => self.pass(what, identity),
-            Known::Asked { said, .. } => said.push_back(what),
-            Known::No => self.refuse(what, left()),
+            Lookup::Yes(identity) => self.pass(message, identity),
+            Lookup::Asked { waiting, .. } if waiting.len() < MOST_WAITING => {
+                waiting.push_back(message);
+            }
+            Lookup::Asked { .. } => {
+                let why = format!(
+                    "{MOST_WAITING} messages of this sender wait until the bus says who it is; \
+                     this one was dropped"
+                );
+                self.refuse(message, Rejected::new(Refusal::LimitsExceeded, why));
+            }
+            Lookup::No => self.refuse(message, left()),
         }
     }
 
@@ -181,9 +192,9 @@ impl Owners {
         let answer = {
             let mut register = self.register();
             match &mut self.sender(&mut register, sender).identity {
-                Known::Yes(identity) => return identity.rights.check(needed),
-                Known::Asked { rights: Some(rights), .. } => return rights.check(needed),
-                Known::Asked { asking, .. } if asking.len() < MOST_ASKING => {
+                Lookup::Yes(identity) => return identity.rights.check(needed),
+                Lookup::Asked { rights: Some(rights), .. } => return rights.check(needed),
+                Lookup::Asked { asking, .. } if asking.len() < MOST_ASKING => {
                     let (told, answer) = oneshot::channel();
                     asking.push(told);
                     answer
@@ -203,7 +214,7 @@ impl Owners {
         let (name, systemd) = {
             let mut register = self.register();
             let Some(entry) = register.senders.get_mut(&sender) else { return };
-            if let Known::Asked { rights: known, asking, .. } = &mut entry.identity {
+            if let Lookup::Asked { rights: known, asking, .. } = &mut entry.identity {
                 *known = Some(rights);
                 for told in asking.drain(..) {
                     let _ = told.send(rights);
@@ -220,9 +231,9 @@ impl Owners {
         let identity = Identity { app, rights };
         let mut register = self.register();
         let Some(entry) = register.senders.get_mut(&sender) else { return };
-        let known = std::mem::replace(&mut entry.identity, Known::Yes(identity.clone()));
-        if let Known::Asked { said, .. } = known {
-            said.into_iter().for_each(|said| self.pass(said, &identity));
+        let known = std::mem::replace(&mut entry.identity, Lookup::Yes(identity.clone()));
+        if let Lookup::Asked { waiting, .. } = known {
+            waiting.into_iter().for_each(|message| self.pass(message, &identity));
         }
     }
 
@@ -234,29 +245,32 @@ impl Owners {
         }
         let mut register = self.register();
         let Some(entry) = register.senders.get_mut(sender) else { return };
-        if let Known::Asked { said, .. } = std::mem::replace(&mut entry.identity, Known::No) {
-            said.into_iter().for_each(|said| self.refuse(said, left()));
+        if let Lookup::Asked { waiting, .. } = std::mem::replace(&mut entry.identity, Lookup::No) {
+            waiting.into_iter().for_each(|message| self.refuse(message, left()));
         }
     }
 
     /// To the engine, if the sender may say it.
-    fn pass(&self, mut said: Said, identity: &Identity) {
-        if let Some(needed) = access::needed(&said.input)
+    fn pass(&self, mut message: Message, identity: &Identity) {
+        if let Some(needed) = access::needed(&message.input)
             && let Err(rejected) = identity.rights.check(needed)
         {
-            return self.refuse(said, rejected);
+            return self.refuse(message, rejected);
         }
-        name(&mut said.input, identity);
-        self.port.hand_in(said);
+        name(&mut message.input, identity);
+        self.port.hand_in(message);
     }
 
     /// A caller is told, a signal is counted.
-    fn refuse(&self, said: Said, rejected: Rejected) {
-        match said.answer {
+    fn refuse(&self, message: Message, rejected: Rejected) {
+        match message.answer {
             Some((_, answer)) => {
                 let _ = answer.send(Err(rejected));
             }
-            None => self.port.tell(Input::Unreadable { event: "signal", why: rejected.why }),
+            None => {
+                let input = Input::Unreadable { event: "signal", why: rejected.why };
+                self.port.tell(input, message.arrived);
+            }
         }
     }
 }

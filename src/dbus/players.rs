@@ -12,8 +12,10 @@ use super::monitor::Watchers;
 use super::owners::Owners;
 use crate::core::input::{Input, Lifecycle, Target};
 use crate::core::player::{Door, PlayerId};
+use crate::core::time::BootInstant;
 use crate::core::tracker::event::EventName;
-use crate::port::Said;
+use crate::port;
+use crate::system::clock;
 
 const PLAYER: &str = "tv.playhead.Player1";
 const LIFECYCLE: &str = "tv.playhead.Lifecycle1";
@@ -33,11 +35,11 @@ pub(super) fn match_rules() -> Vec<MatchRule<'static>> {
 }
 
 /// Hands on what concerns us and drops the rest at once.
-pub(super) async fn relay(mut stream: MessageStream, heard: mpsc::UnboundedSender<Message>) {
+pub(super) async fn relay(mut stream: MessageStream, heard: mpsc::Sender<Message>) {
     while let Some(message) = stream.next().await {
         match message {
             Ok(message) if concerns_us(&message) => {
-                if heard.send(message).is_err() {
+                if heard.send(message).await.is_err() {
                     return;
                 }
             }
@@ -55,7 +57,7 @@ fn concerns_us(message: &Message) -> bool {
 
 /// Works through what was heard, in order, until the bus is gone.
 pub(super) async fn listen(
-    mut signals: mpsc::UnboundedReceiver<Message>,
+    mut signals: mpsc::Receiver<Message>,
     owners: Owners,
     watchers: Watchers,
 ) {
@@ -65,15 +67,16 @@ pub(super) async fn listen(
             message = signals.recv() => match message {
                 Some(message) => {
                     if let Some(gone) = hear(&message, &owners) {
-                        leaving.push(last_words(owners.connection.clone(), gone));
+                        let arrived = clock::now().boot;
+                        leaving.push(last_words(owners.connection.clone(), gone, arrived));
                     }
                 }
                 None => break,
             },
-            Some(gone) = leaving.next() => {
+            Some((gone, arrived)) = leaving.next() => {
                 owners.forget(&gone);
                 watchers.remove(&gone);
-                owners.port.tell(Input::PlayerGone { sender: gone });
+                owners.port.tell_surely(Input::PlayerGone { sender: gone }, arrived).await;
             }
         }
     }
@@ -99,7 +102,11 @@ fn hear(message: &Message, owners: &Owners) -> Option<String> {
 
 /// A ping to ourselves: when it comes back, everything that the bus routed to us before it has
 /// been handed in, so what a player sent before it died counts (measured, api.md 1.5).
-async fn last_words(connection: Connection, gone: String) -> String {
+async fn last_words(
+    connection: Connection,
+    gone: String,
+    arrived: BootInstant,
+) -> (String, BootInstant) {
     if let Some(own) = connection.unique_name() {
         let peer = Some("org.freedesktop.DBus.Peer");
         let answered = connection.call_method(Some(own), "/", peer, "Ping", &()).await;
@@ -107,10 +114,11 @@ async fn last_words(connection: Connection, gone: String) -> String {
             tracing::debug!(%error, "the ping to ourselves failed");
         }
     }
-    gone
+    (gone, arrived)
 }
 
 fn player(message: &Message, sender: &str, owners: &Owners) {
+    let arrived = clock::now().boot;
     let header = message.header();
     let (Some(member), Some(path)) = (header.member(), header.path()) else { return };
     let Some(name) = EventName::parse(member) else {
@@ -121,7 +129,7 @@ fn player(message: &Message, sender: &str, owners: &Owners) {
         Ok(args) => args,
         Err(rejected) => {
             let input = Input::Unreadable { event: name.name(), why: rejected.why };
-            owners.hand_in(sender, Said { input, answer: None });
+            owners.hand_in(sender, port::Message { input, arrived, answer: None });
             return;
         }
     };
@@ -137,11 +145,12 @@ fn player(message: &Message, sender: &str, owners: &Owners) {
         },
         name => Input::Event { call: None, target: Target::Player(player), name, playhead, info },
     };
-    owners.hand_in(sender, Said { input, answer: None });
+    owners.hand_in(sender, port::Message { input, arrived, answer: None });
 }
 
 /// `Foreground(s app)`, `Background(s app)`, `Stopped(s app)`.
 fn lifecycle(message: &Message, sender: &str, owners: &Owners) {
+    let arrived = clock::now().boot;
     let header = message.header();
     let word = header.member().map(|m| m.as_str().to_ascii_lowercase()).unwrap_or_default();
     let Some(state) = Lifecycle::parse(&word) else {
@@ -152,5 +161,5 @@ fn lifecycle(message: &Message, sender: &str, owners: &Owners) {
         Ok([app]) => Input::Lifecycle { call: None, app, state },
         Err(rejected) => Input::Unreadable { event: state.name(), why: rejected.why },
     };
-    owners.hand_in(sender, Said { input, answer: None });
+    owners.hand_in(sender, port::Message { input, arrived, answer: None });
 }

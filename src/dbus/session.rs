@@ -16,6 +16,7 @@ use crate::core::rejected::{Refusal, Rejected};
 use crate::core::tracker::event::EventName;
 use crate::core::turn::Reply;
 use crate::port::Port;
+use crate::system::clock;
 
 pub const SESSION_INTERFACE: &str = "tv.playhead.Session1";
 
@@ -31,13 +32,13 @@ pub(super) struct SessionObject {
 
 /// A property's present value; `None` for a name that is none, or a session that is gone.
 pub(super) fn property(port: &Port, number: u32, name: &str) -> Option<Variant<'static>> {
-    port.view.read(|picture| {
-        let session = picture.sessions.get(&number)?;
+    port.view.read(|snapshot| {
+        let session = snapshot.sessions.get(&number)?;
         Some(match name {
             "App" => session.app.clone().into(),
             "MediaId" => session.media.id.clone().into(),
             "State" => session.state.into(),
-            "Playhead" => session.position((picture.now)().boot).into(),
+            "Playhead" => session.position(clock::now().boot).into(),
             "Resumed" => session.resumed.into(),
             "Live" => session.media.live().into(),
             "Queued" => session.queued.into(),
@@ -88,8 +89,8 @@ impl Served for SessionObject {
         let asked = read.map(|(playhead, info)| {
             let target = Target::Session { number: self.number, sender: sender.to_owned() };
             let call = |call| Input::Event { call: Some(call), target, name, playhead, info };
-            let (said, answer) = port.call(call);
-            self.owners.hand_in(sender, said);
+            let (message, answer) = port.call(clock::now().boot, call);
+            self.owners.hand_in(sender, message);
             answer
         });
         DispatchResult::new_async(

@@ -14,6 +14,7 @@ use super::quirks;
 use crate::config::{MprisBus, MprisConfig};
 use crate::core::input::{Input, Target};
 use crate::core::player::{Door, PlayerId};
+use crate::core::time::BootInstant;
 use crate::core::tracker::event::EventName;
 use crate::port::Port;
 use crate::system::clock;
@@ -23,10 +24,12 @@ const PATH: &str = "/org/mpris/MediaPlayer2";
 const PLAYER: &str = "org.mpris.MediaPlayer2.Player";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const BUS: &str = "org.freedesktop.DBus";
+/// Signals that may wait while a player is asked; then the bus waits with them.
+const SIGNALS: usize = 1024;
 /// A player that does not answer must not hold up the others.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-struct Known {
+struct Tracked {
     player: Player,
     app: String,
     name: String,
@@ -35,11 +38,11 @@ struct Known {
 /// A connection to the players' bus, listening already.
 pub struct Watcher {
     connection: Connection,
-    signals: mpsc::UnboundedReceiver<Message>,
+    signals: mpsc::Receiver<(Message, BootInstant)>,
     allow: Vec<String>,
     port: Port,
     /// By unique name.
-    players: HashMap<String, Known>,
+    players: HashMap<String, Tracked>,
 }
 
 impl Watcher {
@@ -51,7 +54,7 @@ impl Watcher {
         };
         let connection = builder.method_timeout(PATIENCE).build().await?;
         // Read from the first moment on: a stream that nobody polls stalls its connection.
-        let (heard, signals) = mpsc::unbounded_channel();
+        let (heard, signals) = mpsc::channel(SIGNALS);
         tokio::spawn(relay(MessageStream::from(&connection), heard));
         for rule in match_rules()? {
             call_bus(&connection, "AddMatch", &rule.to_string()).await?;
@@ -93,7 +96,7 @@ impl Watcher {
     /// Runs until the bus is gone.
     pub async fn run(mut self) {
         for unique in self.players.keys().cloned().collect::<Vec<_>>() {
-            self.read_all(&unique).await;
+            self.read_all(&unique, clock::now().boot).await;
         }
         loop {
             let due = self.players.values().filter_map(|k| k.player.deadline()).min();
@@ -101,7 +104,7 @@ impl Watcher {
                 due.map(|due| Duration::from_millis((due - clock::now().boot).0.max(0) as u64));
             tokio::select! {
                 message = self.signals.recv() => match message {
-                    Some(message) => self.hear(&message).await,
+                    Some((message, arrived)) => self.hear(&message, arrived).await,
                     None => break,
                 },
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
@@ -111,7 +114,8 @@ impl Watcher {
         }
         tracing::error!("the players' bus is gone; MPRIS players are not tracked until a restart");
         for unique in self.players.keys() {
-            self.port.tell(Input::PlayerGone { sender: self.sender(unique) });
+            let gone = Input::PlayerGone { sender: self.sender(unique) };
+            self.port.tell_surely(gone, clock::now().boot).await;
         }
     }
 
@@ -125,11 +129,11 @@ impl Watcher {
             .map(|(unique, _)| unique.clone())
             .collect();
         for unique in due {
-            self.read_all(&unique).await;
+            self.read_all(&unique, now).await;
             let position = self.position(&unique).await;
             if let Some(known) = self.players.get_mut(&unique) {
                 let heard = known.player.change(&Change::default(), position, now);
-                self.tell(&unique, heard);
+                self.tell(&unique, heard, now);
             }
         }
     }
@@ -142,11 +146,11 @@ impl Watcher {
         }
         let app = short.split(".instance").next().unwrap_or(short).to_owned();
         let player = Player::new(app.clone());
-        self.players.insert(owner.to_owned(), Known { player, app, name: name.to_owned() });
+        self.players.insert(owner.to_owned(), Tracked { player, app, name: name.to_owned() });
         true
     }
 
-    async fn hear(&mut self, message: &Message) {
+    async fn hear(&mut self, message: &Message, arrived: BootInstant) {
         let header = message.header();
         let (Some(sender), Some(interface), Some(member)) =
             (header.sender(), header.interface(), header.member())
@@ -157,7 +161,9 @@ impl Watcher {
             return;
         }
         match (interface.as_str(), member.as_str()) {
-            (BUS, "NameOwnerChanged") if sender.as_str() == BUS => self.name_changed(message).await,
+            (BUS, "NameOwnerChanged") if sender.as_str() == BUS => {
+                self.name_changed(message, arrived).await
+            }
             (PROPERTIES, "PropertiesChanged") => {
                 let body = message.body();
                 type Args = (String, HashMap<String, OwnedVariant>, Vec<String>);
@@ -166,49 +172,50 @@ impl Watcher {
                     return;
                 }
                 if stale.iter().any(|s| s == "PlaybackStatus" || s == "Metadata") {
-                    self.read_all(sender.as_str()).await;
+                    self.read_all(sender.as_str(), arrived).await;
                 } else {
-                    self.changed(sender.as_str(), &change_of(&values)).await;
+                    self.changed(sender.as_str(), &change_of(&values), arrived).await;
                 }
             }
             (PLAYER, "Seeked") => {
                 if let Ok(position) = message.body().deserialize::<i64>()
                     && let Some(known) = self.players.get_mut(sender.as_str())
                 {
-                    let heard = known.player.seeked(micros(position), clock::now().boot);
-                    self.tell(sender.as_str(), heard);
+                    let heard = known.player.seeked(micros(position), arrived);
+                    self.tell(sender.as_str(), heard, arrived);
                 }
             }
             _ => {}
         }
     }
 
-    async fn name_changed(&mut self, message: &Message) {
+    async fn name_changed(&mut self, message: &Message, arrived: BootInstant) {
         let body = message.body();
         let Ok((name, old, new)) = body.deserialize::<(&str, &str, &str)>() else { return };
         let ours = self.players.get(old).is_some_and(|known| known.name == name || old == name);
         if ours {
             self.players.remove(old);
-            self.port.tell(Input::PlayerGone { sender: self.sender(old) });
+            let gone = Input::PlayerGone { sender: self.sender(old) };
+            self.port.tell_surely(gone, arrived).await;
         }
         if !new.is_empty() && self.learn(name, new) {
-            self.read_all(new).await;
+            self.read_all(new, arrived).await;
         }
     }
 
     /// Reads a player's whole state, when it appears or when it says that we should.
-    async fn read_all(&mut self, unique: &str) {
+    async fn read_all(&mut self, unique: &str, arrived: BootInstant) {
         let reply = self
             .connection
             .call_method(Some(unique), PATH, Some(PROPERTIES), "GetAll", &(PLAYER,))
             .await;
         let Ok(reply) = reply else { return };
         if let Ok(values) = reply.body().deserialize::<HashMap<String, OwnedVariant>>() {
-            self.changed(unique, &change_of(&values)).await;
+            self.changed(unique, &change_of(&values), arrived).await;
         }
     }
 
-    async fn changed(&mut self, unique: &str, change: &Change) {
+    async fn changed(&mut self, unique: &str, change: &Change, arrived: BootInstant) {
         if *change == Change::default() {
             return;
         }
@@ -218,8 +225,8 @@ impl Watcher {
             false => self.position(unique).await,
         };
         if let Some(known) = self.players.get_mut(unique) {
-            let heard = known.player.change(change, position, clock::now().boot);
-            self.tell(unique, heard);
+            let heard = known.player.change(change, position, arrived);
+            self.tell(unique, heard, arrived);
         }
     }
 
@@ -234,11 +241,11 @@ impl Watcher {
         Some(micros(integer(&value)?))
     }
 
-    fn tell(&self, unique: &str, heard: Vec<Heard>) {
+    fn tell(&self, unique: &str, heard: Vec<Heard>, arrived: BootInstant) {
         let Some(known) = self.players.get(unique) else { return };
         for Heard { name, playhead, info } in heard {
             let player = PlayerId { sender: self.sender(unique), instance: known.name.clone() };
-            self.port.tell(match name {
+            let input = match name {
                 EventName::SessionStart => Input::Open {
                     call: None,
                     player,
@@ -254,17 +261,18 @@ impl Watcher {
                     playhead,
                     info,
                 },
-            });
+            };
+            self.port.tell(input, arrived);
         }
     }
 }
 
-/// Hands signals on and drops the rest at once.
-async fn relay(mut stream: MessageStream, heard: mpsc::UnboundedSender<Message>) {
+/// Hands signals on with the time of their arrival, and drops the rest at once.
+async fn relay(mut stream: MessageStream, heard: mpsc::Sender<(Message, BootInstant)>) {
     while let Some(message) = stream.next().await {
         if let Ok(message) = message
             && message.message_type() == Type::Signal
-            && heard.send(message).is_err()
+            && heard.send((message, clock::now().boot)).await.is_err()
         {
             return;
         }

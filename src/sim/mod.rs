@@ -3,6 +3,7 @@
 //! adapters; that is why `simulate` proves something.
 
 pub mod backend;
+pub mod driver;
 mod faults;
 pub mod timeline;
 pub mod validate;

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::backend::Rule;
+use super::driver::DiskFault;
 use crate::core::input::Lifecycle;
 use crate::core::settings::Consent;
 use crate::core::tracker::event::EventName;
@@ -31,6 +32,7 @@ pub enum What {
     ClockSet { unix_ms: i64, trusted: bool },
     Consent(Consent),
     Collector(Vec<Rule>),
+    Disk(DiskFault),
     Stop,
     Boot { unix_ms: i64, trusted: bool },
 }
@@ -51,6 +53,7 @@ impl What {
             What::ClockSet { .. } => "ClockSet",
             What::Consent(_) => "Consent",
             What::Collector(_) => "Collector",
+            What::Disk(_) => "Disk",
             What::Stop => "Stop",
             What::Boot { .. } => "Boot",
         }
@@ -156,14 +159,32 @@ fn world_event(event: &str, json: &Json) -> Result<What, String> {
             let rules = Rule::list(&read::<CollectorLine>(json)?.rules);
             What::Collector(rules.map_err(|e| format!("Collector: {e}"))?)
         }
+        "Disk" => {
+            let DiskLine { full, read_only, fails } = read(json)?;
+            What::Disk(DiskFault { full, read_only, fails })
+        }
         other => return Err(format!("unknown event '{other}'")),
     })
 }
 
 /// Every member that some line has, and one for people. Anything else is a slip of the pen.
 const MEMBERS: &[&str] = &[
-    "at", "event", "playhead", "info", "from", "app", "down_s", "unix_ms", "trusted", "silent",
-    "value", "rules", "comment",
+    "at",
+    "event",
+    "playhead",
+    "info",
+    "from",
+    "app",
+    "down_s",
+    "unix_ms",
+    "trusted",
+    "silent",
+    "value",
+    "rules",
+    "full",
+    "read_only",
+    "fails",
+    "comment",
 ];
 
 /// Reads the members of a line; `at` and `event` have been read already.
@@ -215,6 +236,16 @@ fn value_of(json: Json) -> Value {
         Json::Array(_) => Value::Other("an array".into()),
         Json::Null => Value::Other("null".into()),
     }
+}
+
+#[derive(Deserialize)]
+struct DiskLine {
+    #[serde(default)]
+    full: bool,
+    #[serde(default)]
+    read_only: bool,
+    #[serde(default)]
+    fails: bool,
 }
 
 #[derive(Deserialize)]

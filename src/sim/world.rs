@@ -1,19 +1,19 @@
 //! The simulated box: clocks, players, network, power, and one agent at a time.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 use super::backend::{Outcome as Planned, Plan, answered};
+use super::driver::Driver;
 use super::timeline::{Line, What};
 use super::{Collectors, Exchange, Options};
+use crate::core::StartInfo;
 use crate::core::clock::BootId;
 use crate::core::dialect::exchange::{Outcome, Purpose, Request, RequestId};
 use crate::core::input::{Input, Target};
 use crate::core::player::{Door, PlayerId};
 use crate::core::time::{BootInstant, Now, WallTime};
 use crate::core::tracker::event::EventName;
-use crate::core::turn::Step;
-use crate::core::{Agent, StartInfo};
-use crate::store::memory::MemoryStore;
+use crate::engine::{Action, Event};
 
 /// What an implied `Boot` shows on the wall.
 const DEFAULT_UNIX_MS: i64 = 1_700_000_000_000;
@@ -52,8 +52,7 @@ pub(super) struct World<'a> {
     network: bool,
     /// What the network manager says.
     online: bool,
-    agent: Option<Agent>,
-    store: MemoryStore,
+    driver: Driver,
     collectors: Collectors,
     /// When an agent that is down comes back.
     returns: Option<i64>,
@@ -83,8 +82,7 @@ impl<'a> World<'a> {
             trusted: true,
             network: true,
             online: true,
-            agent: None,
-            store: MemoryStore::default(),
+            driver: Driver::default(),
             collectors,
             returns: None,
             asleep_from: None,
@@ -123,7 +121,7 @@ impl<'a> World<'a> {
 
     /// When the agent wants a tick, if it can have one.
     fn tick_at(&self) -> Option<i64> {
-        let deadline = self.agent.as_ref()?.deadline()?;
+        let deadline = self.driver.deadline()?;
         let at = deadline.0.saturating_add(self.booted).max(self.now);
         match self.asleep_from {
             Some(from) if at > from => None,
@@ -141,12 +139,17 @@ impl<'a> World<'a> {
 
     fn next_instant(&mut self) -> Option<i64> {
         let line = self.lines.peek().map(|line| line.at_ms);
-        [self.answer_at(), line, self.returns, self.tick_at()].into_iter().flatten().min()
+        let store = self.driver.store_done_at();
+        [self.answer_at(), line, self.returns, store, self.tick_at()].into_iter().flatten().min()
     }
 
     /// One thing of the present instant: answers, then lines, then timers (api.md 2.11).
     fn turn(&mut self) {
-        if self.answer_at() == Some(self.now) {
+        if self.driver.store_done_at().is_some_and(|at| at <= self.now) {
+            let mut actions = Vec::new();
+            self.driver.store_done(self.clock(), self.now, &mut actions);
+            self.carry_out(actions);
+        } else if self.answer_at() == Some(self.now) {
             self.answer();
         } else if self.returns == Some(self.now) {
             self.returns = None;
@@ -156,7 +159,7 @@ impl<'a> World<'a> {
             self.turns = 0;
             self.line(&line.what);
         } else if self.tick_at() == Some(self.now) {
-            self.give(Input::Tick);
+            self.tell(Event::Tick);
         }
     }
 
@@ -178,32 +181,33 @@ impl<'a> World<'a> {
             dialects: self.collectors.dialects.clone(),
         };
         let settings = self.options.config.settings.clone();
-        let agent = Agent::new(settings, self.store.load(), start, self.clock());
-        self.agent = Some(agent);
+        self.driver.start(settings, start, self.clock());
         let present = self.connections.iter().map(|(name, n)| unique(name, *n)).collect();
         self.give(Input::Recovered { present });
     }
 
+    /// Something that the agent hears at this moment.
     fn give(&mut self, input: Input) {
-        let now = self.clock();
-        // What the store says comes at once and before anything else.
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            let Some(agent) = &mut self.agent else { return };
-            for step in agent.handle(input, now).steps() {
-                match step {
-                    Step::Wipe => self.store = MemoryStore::default(),
-                    Step::Write(batch) => {
-                        self.store.apply(&batch, self.now);
-                        inputs.push_back(Input::Written { batch: batch.number });
-                    }
-                    Step::Read(read) => {
-                        let reports = self.store.read(&read);
-                        inputs.push_back(Input::Read { id: read.id, reports });
-                    }
-                    Step::Send(request) => self.send(request),
-                    Step::Reply(..) | Step::Announce(_) => {}
-                }
+        let arrived = self.clock().boot;
+        self.tell(Event::Message { input, arrived });
+    }
+
+    fn tell(&mut self, event: Event) {
+        let mut actions = Vec::new();
+        self.driver.tell(event, self.clock(), self.now, &mut actions);
+        self.carry_out(actions);
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Send(request) => self.send(request),
+                // A request that the agent dropped is answered to nobody.
+                Action::DropRequests
+                | Action::Store(_)
+                | Action::Reply(..)
+                | Action::Announce(_)
+                | Action::Show(_) => {}
             }
         }
     }
@@ -269,13 +273,13 @@ impl<'a> World<'a> {
         line.status = flying.status;
         line.sid = flying.sid;
         line.answered = seconds(self.now);
-        self.give(Input::Answer { request: flying.request, outcome: flying.outcome });
+        self.tell(Event::Answer { request: flying.request, outcome: flying.outcome });
     }
 
     fn line(&mut self, what: &What) {
         match what {
             What::Playback { from, name, playhead, info } => {
-                if self.agent.is_none() || self.frozen() {
+                if self.driver.agent().is_none() || self.frozen() {
                     return;
                 }
                 let n = *self.connections.entry(from.clone()).or_default();
@@ -313,7 +317,7 @@ impl<'a> World<'a> {
             What::AgentCrash { down_ms } => self.die(*down_ms),
             What::PowerLoss { down_ms, unix_ms, trusted } => {
                 let unsynced = self.options.config.settings.flush_interval.0;
-                self.store.power_cut(self.now, unsynced);
+                self.driver.cut_power(self.now, unsynced);
                 self.die(*down_ms);
                 for n in self.connections.values_mut() {
                     *n += 1;
@@ -352,8 +356,9 @@ impl<'a> World<'a> {
                     model.set_rules(rules.clone());
                 }
             }
+            What::Disk(fault) => self.driver.disk.fault = *fault,
             What::Stop => {
-                self.give(Input::Stop);
+                self.tell(Event::Stop);
                 self.stops_at = Some(self.now + LAST_WORDS_MS);
             }
             What::Boot { .. } => {}
@@ -362,7 +367,7 @@ impl<'a> World<'a> {
 
     /// The agent is gone with its connections; what was under way is never answered.
     fn die(&mut self, down_ms: i64) {
-        self.agent = None;
+        self.driver.kill();
         self.returns = Some(self.now + down_ms);
         for flying in std::mem::take(&mut self.flying).into_values() {
             self.output[flying.index].answered = seconds(self.now);

@@ -8,6 +8,7 @@ use futures_util::stream::select_all;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, MessageStream, OwnedVariant, Variant};
 
+use super::clock;
 use crate::core::input::Input;
 use crate::port::Port;
 
@@ -38,9 +39,9 @@ pub async fn watch(connection: Connection, port: Port) {
         }
     };
     let mut told = UNKNOWN;
-    tell(&port, &mut told, ask(&connection).await);
+    tell(&port, &mut told, ask(&connection).await).await;
     while changes.next().await.is_some() {
-        tell(&port, &mut told, ask(&connection).await);
+        tell(&port, &mut told, ask(&connection).await).await;
     }
 }
 
@@ -61,13 +62,14 @@ async fn listen(connection: &Connection) -> zbus::Result<Vec<MessageStream>> {
     Ok(streams)
 }
 
-fn tell(port: &Port, told: &mut Network, now: Network) {
+async fn tell(port: &Port, told: &mut Network, now: Network) {
+    let arrived = clock::now().boot;
     if now.online != told.online {
         tracing::info!(online = now.online, "the network manager speaks");
-        port.tell(Input::Network { online: now.online });
+        port.tell_surely(Input::Network { online: now.online }, arrived).await;
     }
     if now.metered != told.metered {
-        port.tell(Input::Metered(now.metered));
+        port.tell_surely(Input::Metered(now.metered), arrived).await;
     }
     *told = now;
 }

@@ -31,6 +31,8 @@ pub struct Knobs {
     pub queue_bytes: u64,
     /// Whether somebody said yes before the day began.
     pub agreed: bool,
+    /// Every so many jobs of the store one fails; 0: none.
+    pub disk_fails_every: u32,
 }
 
 impl Knobs {
@@ -42,18 +44,21 @@ impl Knobs {
             resume_window_s: dice.pick(&[2_592_000, 2_592_000, 7_200]),
             queue_bytes: dice.pick(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 20_000]),
             agreed: dice.percent(95),
+            disk_fails_every: 0,
         }
     }
 
     fn comment(&self) -> String {
         format!(
-            "seed={} ping_s={} max_session_s={} resume_window_s={} queue_bytes={} agreed={}",
+            "seed={} ping_s={} max_session_s={} resume_window_s={} queue_bytes={} agreed={} \
+             disk_fails_every={}",
             self.seed,
             self.ping_s,
             self.max_session_s,
             self.resume_window_s,
             self.queue_bytes,
-            i32::from(self.agreed)
+            i32::from(self.agreed),
+            self.disk_fails_every
         )
     }
 
@@ -69,6 +74,7 @@ impl Knobs {
             resume_window_s: number("resume_window_s", 2_592_000),
             queue_bytes: number("queue_bytes", 0),
             agreed: number("agreed", 1) == 1,
+            disk_fails_every: number("disk_fails_every", 0) as u32,
         }
     }
 }

@@ -21,12 +21,27 @@ use search::{MOST_REPORTS, look};
 
 /// What `make test` runs.
 const DAYS: u64 = 2_000;
+const DAYS_OF_A_BAD_DISK: u64 = 300;
 
 #[test]
 fn nothing_is_lost_in_random_days() {
-    let seen = look(0, |seen, seed| seed < DAYS && seen.reports.len() < MOST_REPORTS);
+    hold(DAYS, |day| day);
+}
+
+/// A store that fails at every tenth step breaks promises, and says so; it loses nothing but what
+/// was not on it when the agent died meanwhile.
+#[test]
+fn nothing_is_lost_on_a_store_that_fails_at_every_tenth_step() {
+    hold(DAYS_OF_A_BAD_DISK, |mut day| {
+        day.knobs.disk_fails_every = 10;
+        day
+    });
+}
+
+fn hold(days: u64, change: fn(Day) -> Day) {
+    let seen = look(0, change, |seen, seed| seed < days && seen.reports.len() < MOST_REPORTS);
     assert!(seen.reports.is_empty(), "{}", seen.reports.join("\n"));
-    assert_eq!(seen.days, DAYS);
+    assert_eq!(seen.days, days);
 }
 
 #[test]
@@ -63,7 +78,8 @@ fn soak() {
     let number = |name: &str| given(name).and_then(|n| n.parse::<u64>().ok());
     let seconds = number("WORLD_SECONDS").unwrap_or(60);
     let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
-    let seen = look(number("WORLD_FROM").unwrap_or(DAYS), |_, _| std::time::Instant::now() < end);
+    let from = number("WORLD_FROM").unwrap_or(DAYS);
+    let seen = look(from, |day| day, |_, _| std::time::Instant::now() < end);
     println!("{} days, {} with violations\n{}", seen.days, seen.bad, seen.reports.join("\n"));
     assert_eq!(seen.bad, 0);
 }

@@ -6,18 +6,18 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use playheadd::core::Agent;
 use playheadd::core::delivery::Counters;
 use playheadd::core::input::Input;
-use playheadd::core::rejected::Rejected;
 use playheadd::core::settings::{Consent, DeliverySettings, Settings};
 use playheadd::core::time::{BootInstant, Now, Span, WallTime};
-use playheadd::core::turn::{Reply, Step};
+use playheadd::engine::{Engine, Event};
 use playheadd::sim::backend::Backend;
-use playheadd::sim::timeline::What;
+use playheadd::sim::driver::Driver;
 
 use self::collector::Flying;
 pub use self::collector::Post;
-use self::disk::{Disk, Saved};
+use self::disk::{Copies, Saved};
 use self::power::Armed;
 pub use self::power::Boot;
+use self::turn::Turn;
 use crate::day::{DAWN_MS, Day, Line};
 use crate::model::{Model, Rules};
 use crate::truth::{Truth, Wrong};
@@ -27,6 +27,7 @@ mod collector;
 mod disk;
 mod lines;
 mod power;
+mod turn;
 
 /// More turns than this at one instant is a loop in the agent.
 const MOST_TURNS: u32 = 2_000;
@@ -49,8 +50,10 @@ pub struct World {
     trusted: bool,
     network: bool,
     online: bool,
-    agent: Option<Agent>,
-    disk: Disk,
+    driver: Driver,
+    /// Nobody has killed the agent yet.
+    alive: bool,
+    copies: Copies,
     backend: Backend,
     /// When an agent that is down comes back, and what kind of death it was.
     returns: Option<i64>,
@@ -59,7 +62,6 @@ pub struct World {
     /// A clean end: at this instant, down for so long, into another boot or not.
     stops: Option<(i64, i64, bool)>,
     deferred: Vec<Input>,
-    from_store: VecDeque<Input>,
     armed: Option<Armed>,
     flying: BTreeMap<(i64, u64), Flying>,
     sent: u64,
@@ -123,6 +125,8 @@ impl World {
             initial,
         };
         let model = Model::new(rules);
+        let mut driver = Driver::default();
+        driver.disk.fails_every = k.disk_fails_every;
         World {
             lines: day.lines.clone().into(),
             seed: k.seed,
@@ -132,15 +136,15 @@ impl World {
             trusted: day.trusted,
             network: true,
             online: true,
-            agent: None,
-            disk: Disk::new(Saved { model: model.clone(), owed: 0, acks: 0 }),
+            driver,
+            alive: false,
+            copies: Copies::new(Saved { model: model.clone(), owed: 0, acks: 0 }),
             backend: Backend::new(),
             returns: Some(0),
             reboot: None,
             asleep_from: None,
             stops: None,
             deferred: Vec::new(),
-            from_store: VecDeque::new(),
             armed: None,
             flying: BTreeMap::new(),
             sent: 0,
@@ -213,7 +217,7 @@ impl World {
     }
 
     fn tick_at(&self) -> Option<i64> {
-        let deadline = self.agent.as_ref()?.deadline()?;
+        let deadline = self.driver.deadline()?;
         self.awake(deadline.0.saturating_add(self.booted()).max(self.now))
     }
 
@@ -244,7 +248,7 @@ impl World {
         } else if let Some((_, down, reboot)) = self.stops.filter(|(at, ..)| *at <= self.now) {
             self.stopped(down, reboot);
         } else if self.tick_at() == Some(self.now) {
-            self.give(Input::Tick, Promise::Nothing, |_, _| None);
+            self.tell(Event::Tick, Promise::Nothing, |_, _, _| None);
         } else if self.evening.is_none() && self.now >= self.dusk {
             self.begin_evening();
         }
@@ -257,124 +261,42 @@ impl World {
         }
     }
 
-    /// Hands one input to the agent and its meaning to the truth, which says whether it is legal;
-    /// then carries the turn out, as far as the agent lives.
+    fn agent(&self) -> Option<&Agent> {
+        self.driver.agent()
+    }
+
+    /// Hands one input to the agent and its meaning to the truth.
     fn give(
         &mut self,
         input: Input,
         promise: Promise,
-        meaning: impl FnOnce(&mut World, i64) -> Option<bool>,
+        meaning: impl FnOnce(&mut World, &Agent, i64) -> Option<bool>,
     ) {
-        let now = self.clock();
-        let said = match &input {
-            Input::Open { .. } | Input::Event { .. } => format!("{input:?}"),
-            _ => String::new(),
-        };
-        let call = match &input {
-            Input::Open { call, .. } | Input::Event { call, .. } => *call,
-            Input::SetConsent { call, .. } => *call,
-            _ => None,
-        };
-        let Some(agent) = &mut self.agent else { return };
-        let tick = matches!(input, Input::Tick);
-        let recovered = matches!(input, Input::Recovered { .. });
-        let refused = agent.status().rejected_events;
-        let turn = agent.handle(input, now);
-        let refused = agent.status().rejected_events > refused;
-        self.answers_its_caller(call, refused, &turn);
-        self.count(!turn.reads.is_empty());
-        if let Some(since) = self.away_since.take() {
-            self.away.push((since, self.now));
-        }
-        if let Some(boot) = self.boots.last_mut() {
-            boot.look(self.now, self.trusted);
-        }
-        if !recovered {
-            let until = if tick { self.now } else { self.now - 1 };
-            self.model.tick(until, self.now, &mut self.truth);
-        }
-        // Without consent a call has no effect, so there is nothing to keep.
-        let idle = self.model.any_silent();
-        let legal = meaning(self, self.now);
-        self.model.told += 1;
-        if legal.is_some_and(|legal| legal == refused) {
-            let what = if refused { "refuses what is legal" } else { "takes what is not" };
-            self.say("legal", format!("{}: the agent {what}: {said}", self.now));
-        }
-        let idle = idle || refused || self.model.consent() == Consent::Out;
-        let promise = if idle { Promise::Nothing } else { promise };
-        self.carry_out(turn.steps().collect(), promise);
-        self.hear_the_store();
+        let arrived = self.clock().boot;
+        self.tell(Event::Message { input, arrived }, promise, meaning);
     }
 
-    /// What the store says comes before anything else of the same instant.
-    pub(crate) fn hear_the_store(&mut self) {
-        if let Some(batch) = self.disk.finished.take() {
-            self.from_store.push_back(Input::Written { batch });
-        }
-        while let Some(input) = self.from_store.pop_front() {
-            self.give(input, Promise::Nothing, |_, _| None);
-        }
-    }
-
-    fn carry_out(&mut self, steps: Vec<Step>, promise: Promise) {
-        let asleep = self.asleep_from.is_some();
-        // The agent of a box that falls asleep does not crash.
-        let strikes =
-            |armed: &mut Armed| !asleep || !matches!(armed.death, What::AgentCrash { .. });
-        let armed = if steps.is_empty() { None } else { self.armed.take_if(strikes) };
-        let last = steps.len();
-        let mut written = !self.disk.full;
-        for (n, step) in steps.into_iter().enumerate() {
-            if armed.as_ref().is_some_and(|a| a.steps <= n) {
-                self.never_done(&step);
-                continue;
+    /// Hands one event to the agent and its meaning to the truth, which says whether it is legal;
+    /// then everything that follows is carried out, as far as the agent lives.
+    fn tell(
+        &mut self,
+        event: Event,
+        promise: Promise,
+        meaning: impl FnOnce(&mut World, &Agent, i64) -> Option<bool>,
+    ) {
+        let mut driver = std::mem::take(&mut self.driver);
+        if let Some(agent) = driver.agent() {
+            let (now, at) = (self.clock(), self.now);
+            let mut turn = Turn::new(self, agent, &event, promise, meaning);
+            let lived = driver.tell(event, now, at, &mut turn);
+            let healthy = driver.engine().is_some_and(Engine::store_healthy);
+            let death = turn.finish(lived, healthy);
+            self.driver = driver;
+            if let Some(death) = death {
+                self.death(&death);
             }
-            match step {
-                Step::Wipe => {
-                    let mut nothing = Model::new(self.model.rules);
-                    (nothing.boot, nothing.told) = (self.model.boot, self.model.told);
-                    self.disk.wipe(Saved { model: nothing, owed: self.truth.owed.len(), acks: 0 });
-                    self.promised.clear();
-                }
-                Step::Write(batch) => {
-                    let saved = Saved {
-                        model: self.model.clone(),
-                        owed: self.truth.owed.len(),
-                        acks: self.acks.len(),
-                    };
-                    written = self.disk.write(batch, saved, self.now);
-                }
-                Step::Read(read) => {
-                    let reports = self.disk.store.read(&read);
-                    self.from_store.push_back(Input::Read { id: read.id, reports });
-                }
-                Step::Send(request) => self.send(request),
-                Step::Reply(_, result) => self.reply(result, written),
-                Step::Announce(_) => {}
-            }
-        }
-        let dead = armed.is_some();
-        if written && (!dead || armed.as_ref().is_some_and(|a| a.steps >= last)) {
-            let told = self.model.told;
-            if promise >= Promise::Flushed {
-                self.promised.insert("flushed", told);
-            }
-            if promise >= Promise::Synced {
-                self.promised.insert("synced", told);
-            }
-        }
-        if let Some(armed) = armed {
-            self.death(&armed.death);
-        }
-    }
-
-    fn reply(&mut self, result: Result<Reply, Rejected>, written: bool) {
-        // A store that is full keeps no promise, and the caller is told so.
-        if let (Ok(Reply::Session(number)), true) = (result, written)
-            && let Some(owner) = self.model.sessions.get(&number).and_then(|s| s.owner.clone())
-        {
-            self.numbers.insert(owner, number);
+        } else {
+            self.driver = driver;
         }
     }
 }

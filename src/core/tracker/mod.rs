@@ -18,7 +18,7 @@ use self::preroll::Opening;
 use super::media::{Ad, AdBreak, Chapter, MediaInfo, Qoe};
 use super::report::{Kind, Report, What};
 use super::settings::Settings;
-use super::time::BootInstant;
+use super::time::{BootInstant, Span};
 
 /// What the player is doing, before buffering and seeking lie over it (spec 3.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +102,8 @@ struct Context {
     quality_sent: Qoe,
     /// The playback state that was last reported.
     reported: Option<Kind>,
+    /// When the last report happened.
+    last_report: BootInstant,
     /// The ping cadence counts from the last playback report or ping (spec 3.2).
     ping_from: BootInstant,
     /// When the present idle time began; `None` while playing (spec 5.1).
@@ -149,6 +151,7 @@ impl Tracker {
             quality: Qoe::default(),
             quality_sent: Qoe::default(),
             reported: None,
+            last_report: at,
             ping_from: at,
             idle_since: Some(at),
             opened_at: at,
@@ -191,6 +194,13 @@ impl Tracker {
         self.context.ping_from = self.context.ping_from.max(at);
     }
 
+    /// When something counts that arrived at a moment: then, or just after the last report of the
+    /// session if that is later (api.md 1.5).
+    pub(crate) fn counts_at(&self, arrived: BootInstant) -> BootInstant {
+        let last = self.context.last_report;
+        if arrived < last { last + Span::millis(1) } else { arrived }
+    }
+
     pub fn in_ad(&self) -> bool {
         self.context.ad.is_some()
     }
@@ -219,6 +229,7 @@ impl Tracker {
             report.quality = (c.quality != Qoe::default()).then(|| Box::new(c.quality));
             c.quality_sent = c.quality;
         }
+        c.last_report = c.last_report.max(at);
         if kind.is_playback() {
             c.reported = Some(kind);
         }

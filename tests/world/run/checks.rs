@@ -1,17 +1,22 @@
 //! What must hold at any moment, whatever arrives at the collector later.
 
-use playheadd::core::input::CallId;
-use playheadd::core::turn::Turn;
+use playheadd::core::Agent;
 
 use super::World;
+use super::disk::Saved;
 
 /// What is under way stays, whatever the limit.
 const MOST_UNDER_WAY: u64 = 4_000;
 
 impl World {
+    /// The truth of this moment.
+    pub(super) fn saved(&self) -> Saved {
+        Saved { model: self.model.clone(), owed: self.truth.owed.len(), acks: self.acks.len() }
+    }
+
     /// What must hold when everybody has gone and everything works again.
     pub(super) fn at_rest(&mut self) {
-        let Some(agent) = &self.agent else { return };
+        let Some(agent) = self.agent() else { return };
         let queued = agent.delivery().queued();
         let left: Vec<String> = agent
             .sessions()
@@ -25,19 +30,8 @@ impl World {
         }
     }
 
-    /// Each call gets one reply, and an error exactly when it was refused.
-    pub(super) fn answers_its_caller(&mut self, call: Option<CallId>, refused: bool, turn: &Turn) {
-        let reply = turn.reply.iter().map(|(to, result)| (*to, result.is_err()));
-        let replies: Vec<_> = reply.collect();
-        let due: Vec<_> = call.map(|call| (call, refused)).into_iter().collect();
-        if replies != due {
-            self.say("reply", format!("{}: replies {replies:?}, due {due:?}", self.now));
-        }
-    }
-
     /// Adds up what the agents of the day count, and holds the queue within its limit.
-    pub(super) fn count(&mut self, reading: bool) {
-        let Some(agent) = &self.agent else { return };
+    pub(super) fn count(&mut self, agent: &Agent, reading: bool) {
         let (new, old) = (agent.delivery().counters, self.counters);
         let (bytes, most) =
             (agent.delivery().queued_bytes(), self.settings.delivery.queue_max_bytes);

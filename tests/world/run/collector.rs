@@ -4,9 +4,8 @@ use std::fmt::{Display, Formatter};
 
 use playheadd::core::dialect::exchange::{Outcome, Purpose, Request, RequestId};
 
-use playheadd::core::input::Input;
 use playheadd::core::settings::Consent;
-use playheadd::core::turn::Step;
+use playheadd::engine::{Action, Event};
 use playheadd::sim::backend::{Outcome as Planned, answered};
 use serde_json::Value as Json;
 
@@ -82,8 +81,8 @@ impl World {
     }
 
     /// The agent died before this. A ping was marked in the store already.
-    pub(super) fn never_done(&mut self, step: &Step) {
-        if let Step::Send(request) = step {
+    pub(super) fn never_done(&mut self, action: &Action) {
+        if let Action::Send(request) = action {
             self.lost_pings.extend(ping(request));
         }
     }
@@ -127,7 +126,7 @@ impl World {
 
     pub(super) fn answer(&mut self) {
         let Some((_, flying)) = self.flying.pop_first() else { return };
-        if self.agent.is_none() {
+        if self.agent().is_none() {
             return;
         }
         if let Some(post) = flying.post.filter(|p| self.posts[*p].status.is_some()) {
@@ -137,8 +136,8 @@ impl World {
         // A power cut must not open a session twice (docs/api.md 2.11).
         let opened = matches!(&flying.outcome, Outcome::Answered { location: Some(_), .. });
         let promise = if opened { Promise::Synced } else { Promise::Nothing };
-        let input = Input::Answer { request: flying.request, outcome: flying.outcome };
-        self.give(input, promise, |_, _| None);
+        let event = Event::Answer { request: flying.request, outcome: flying.outcome };
+        self.tell(event, promise, |_, _, _| None);
     }
 }
 

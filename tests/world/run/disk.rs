@@ -1,15 +1,15 @@
-//! The disk of the simulated box: what a store holds is a copy of the truth, taken with every
-//! batch, so that going back after a crash or a power cut goes back in both.
+//! What a store holds is a copy of the truth, taken with every batch, so that going back after a
+//! crash or a power cut goes back in both.
 
 use std::collections::VecDeque;
 
-use playheadd::core::record::{Batch, Durability};
-use playheadd::store::memory::MemoryStore;
+use playheadd::core::record::Durability;
+use playheadd::engine::StoreJob;
 
 use crate::model::Model;
 
 /// What is flushed and not synced is on the medium after this (docs/api.md 4).
-const UNSYNCED_MS: i64 = 5_000;
+pub const UNSYNCED_MS: i64 = 5_000;
 
 /// The truth as of one batch.
 #[derive(Debug, Clone)]
@@ -20,57 +20,26 @@ pub struct Saved {
     pub acks: usize,
 }
 
+/// The truth as of what the disk holds.
 #[derive(Debug)]
-pub struct Disk {
-    pub store: MemoryStore,
-    pub full: bool,
-    /// What could not be written yet, as the daemon keeps it.
-    kept: Vec<Batch>,
-    kept_saved: Option<Saved>,
-    /// The last batch that was written, until the agent has been told.
-    pub finished: Option<u64>,
+pub struct Copies {
+    /// As of the last batch that the agent made.
+    pub newest: Saved,
     on_medium: Saved,
     /// With the operating system, and when it was handed over.
     between: VecDeque<(i64, Saved)>,
 }
 
-impl Disk {
-    pub fn new(saved: Saved) -> Disk {
-        Disk {
-            store: MemoryStore::default(),
-            full: false,
-            kept: Vec::new(),
-            kept_saved: None,
-            finished: None,
-            on_medium: saved,
-            between: VecDeque::new(),
-        }
+impl Copies {
+    pub fn new(saved: Saved) -> Copies {
+        Copies { newest: saved.clone(), on_medium: saved, between: VecDeque::new() }
     }
 
-    /// Whether the batch was written; one that was not is tried again.
-    pub fn write(&mut self, batch: Batch, saved: Saved, now: i64) -> bool {
-        self.kept.push(batch);
-        self.kept_saved = Some(saved);
-        if !self.full {
-            self.write_kept(now);
-        }
-        !self.full
-    }
-
-    pub fn free(&mut self, now: i64) {
-        self.full = false;
-        self.write_kept(now);
-    }
-
-    fn write_kept(&mut self, now: i64) {
-        let Some(saved) = self.kept_saved.take() else { return };
-        let synced = self.kept.iter().any(|b| b.durability == Durability::Synced);
-        let durability = if synced { Durability::Synced } else { Durability::Flushed };
-        for batch in self.kept.drain(..) {
-            self.finished = Some(batch.number);
-            self.store.apply(&Batch { durability, ..batch }, now);
-        }
-        if synced {
+    /// The store has written what the agent made.
+    pub fn written(&mut self, job: &StoreJob, now: i64) {
+        let saved = self.newest.clone();
+        let StoreJob::Write { batches, .. } = job else { return };
+        if batches.iter().any(|batch| batch.durability == Durability::Synced) {
             self.between.clear();
             self.on_medium = saved;
         } else {
@@ -78,31 +47,26 @@ impl Disk {
         }
     }
 
-    /// The store is deleted and made anew; `saved` is a truth that knows nothing.
-    pub fn wipe(&mut self, saved: Saved) {
-        let full = self.full;
-        *self = Disk { full, ..Disk::new(saved) };
+    /// Everything was deleted; `saved` is a truth that knows nothing.
+    pub fn wiped(&mut self, saved: Saved) {
+        self.between.clear();
+        self.on_medium = saved;
     }
 
-    /// The agent dies; what it kept goes with it.
-    pub fn crash(&mut self) -> Saved {
-        self.finished = None;
-        self.kept.clear();
-        self.kept_saved = None;
-        self.between.back().map_or(&self.on_medium, |(_, saved)| saved).clone()
+    /// The agent dies.
+    pub fn after_crash(&mut self) -> Saved {
+        self.newest = self.between.back().map_or(&self.on_medium, |(_, saved)| saved).clone();
+        self.newest.clone()
     }
 
-    pub fn power_cut(&mut self, now: i64) -> Saved {
-        self.finished = None;
-        self.kept.clear();
-        self.kept_saved = None;
-        self.store.power_cut(now, UNSYNCED_MS);
+    pub fn after_power_cut(&mut self, now: i64) -> Saved {
         while self.between.front().is_some_and(|(at, _)| *at <= now - UNSYNCED_MS) {
             if let Some((_, saved)) = self.between.pop_front() {
                 self.on_medium = saved;
             }
         }
         self.between.clear();
-        self.on_medium.clone()
+        self.newest = self.on_medium.clone();
+        self.newest.clone()
     }
 }

@@ -6,6 +6,7 @@ use playheadd::core::player::{Door, PlayerId};
 use playheadd::core::settings::Consent;
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::Info;
+use playheadd::engine::Event;
 use playheadd::sim::CollectorModel as _;
 use playheadd::sim::timeline::{self, What};
 use serde_json::Value as Json;
@@ -20,21 +21,19 @@ impl World {
         let number = |key: &str| (json[key].as_f64().unwrap_or(0.0) * 1000.0).round() as i64;
         match json["event"].as_str().unwrap_or_default() {
             "DiskFull" => {
-                if !self.disk.full {
+                if !self.driver.disk.fault.full {
                     self.full_from = self.now;
                 }
-                self.disk.full = true;
+                self.driver.disk.fault.full = true;
                 self.full_until = i64::MAX;
             }
             "DiskFree" => {
-                self.disk.free(self.now);
-                self.hear_the_store();
-                self.full_until = self.now;
+                self.driver.disk.fault.full = false;
             }
             name @ ("Update" | "Reboot") => {
-                if self.agent.is_some() && !self.frozen() && self.stops.is_none() {
+                if self.agent().is_some() && !self.frozen() && self.stops.is_none() {
                     let down = number("down_s");
-                    self.give(Input::Stop, Promise::Nothing, |_, _| None);
+                    self.tell(Event::Stop, Promise::Nothing, |_, _, _| None);
                     self.stops = Some((self.now + LAST_WORDS_MS, down, name == "Reboot"));
                 }
             }
@@ -57,7 +56,7 @@ impl World {
             What::Lifecycle { app, state } => {
                 if !self.frozen() {
                     let input = Input::Lifecycle { call: None, app: app.clone(), state };
-                    self.give(input, Promise::Nothing, |world, now| {
+                    self.give(input, Promise::Nothing, |world, _, now| {
                         world.model.lifecycle(&app, state, now, &mut world.truth);
                         None
                     });
@@ -83,7 +82,7 @@ impl World {
                 self.network = online;
                 if !silent {
                     self.online = online;
-                    self.tell(Input::Network { online });
+                    self.hear(Input::Network { online });
                 }
             }
             What::Sleep => self.sleep(),
@@ -92,32 +91,33 @@ impl World {
                 self.wall_offset = unix_ms - self.now;
                 self.trusted = trusted;
                 self.clock_errors.push(self.wall_offset - DAWN_MS);
-                self.tell(Input::Clock { trusted });
+                self.hear(Input::Clock { trusted });
             }
             What::Consent(consent) => {
                 if !self.frozen() {
-                    if consent == Consent::Out && self.agent.is_some() {
+                    if consent == Consent::Out && self.agent().is_some() {
                         self.opted_out.push((self.model.told, self.now));
                     }
                     let call = Some(self.call());
                     let input = Input::SetConsent { call, consent };
-                    self.give(input, Promise::Synced, |world, now| {
+                    self.give(input, Promise::Synced, |world, _, now| {
                         world.model.set_consent(consent, now, &mut world.truth);
                         None
                     });
                 }
             }
             What::Collector(rules) => self.backend.set_rules(rules),
+            What::Disk(fault) => self.driver.disk.fault = fault,
             What::Boot { .. } | What::Stop => {}
         }
     }
 
     /// Something that a sleeping box learns when it wakes.
-    fn tell(&mut self, input: Input) {
+    fn hear(&mut self, input: Input) {
         if self.frozen() {
             self.deferred.push(input);
         } else {
-            self.give(input, Promise::Nothing, |_, _| None);
+            self.give(input, Promise::Nothing, |_, _, _| None);
         }
     }
 
@@ -127,7 +127,7 @@ impl World {
     }
 
     fn playback(&mut self, from: &str, name: EventName, playhead: f64, info: Info) {
-        if self.agent.is_none() {
+        if self.agent().is_none() {
             return;
         }
         let n = *self.connections.entry(from.to_owned()).or_default();
@@ -140,7 +140,7 @@ impl World {
         if name == EventName::SessionStart {
             let app = from.to_owned();
             let input = Input::Open { call, player, door, app: app.clone(), playhead, info };
-            self.give(input, Promise::Synced, move |world, now| {
+            self.give(input, Promise::Synced, move |world, _, now| {
                 let truth = &mut world.truth;
                 Some(world.model.open(&owner, &app, playhead, &said, now, truth).is_some())
             });
@@ -165,14 +165,14 @@ impl World {
         };
         let input = Input::Event { call, target, name, playhead, info };
         let said = Said { number, owner, name, playhead, info: said };
-        self.give(input, promise, move |world, now| {
+        self.give(input, promise, move |world, _, now| {
             Some(world.model.say(&said, now, &mut world.truth))
         });
     }
 
     pub(super) fn player_gone(&mut self, sender: String) {
         let owner = sender.clone();
-        self.give(Input::PlayerGone { sender }, Promise::Nothing, move |world, now| {
+        self.give(Input::PlayerGone { sender }, Promise::Nothing, move |world, _, now| {
             world.model.gone(&owner, now, &mut world.truth);
             None
         });

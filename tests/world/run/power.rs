@@ -8,10 +8,11 @@ use playheadd::core::dialect::Dialects;
 use playheadd::core::input::Input;
 use playheadd::core::settings::Consent;
 use playheadd::core::{Agent, StartInfo};
+use playheadd::engine::Event;
 use playheadd::sim::CollectorModel as _;
 use playheadd::sim::timeline::What;
 
-use super::disk::Saved;
+use super::disk::{Saved, UNSYNCED_MS};
 use super::lines::unique;
 use super::{Promise, World};
 use crate::day::DAWN_MS;
@@ -80,22 +81,21 @@ impl World {
             seed: self.seed.wrapping_add(self.now as u64),
             dialects: Dialects::default(),
         };
-        let stored = self.disk.store.load();
-        self.agent = Some(Agent::new(self.settings.clone(), stored, start, self.clock()));
+        self.driver.start(self.settings.clone(), start, self.clock());
+        self.alive = true;
         self.counters = Counters::default();
         let present: Vec<String> =
             self.connections.iter().map(|(name, n)| unique(name, *n)).collect();
         let there = present.clone();
-        let estimates = |world: &World| -> HashMap<u32, i64> {
-            let Some(agent) = &world.agent else { return HashMap::new() };
+        let estimates = |world: &World, agent: &Agent| -> HashMap<u32, i64> {
             let gone = agent.sessions().filter_map(|(number, session)| {
                 let until = session.interrupt?.until?;
                 Some((number, until.0 + world.booted() - GRACE_MS))
             });
             gone.collect()
         };
-        self.give(Input::Recovered { present }, Promise::Nothing, move |world, now| {
-            let gone = estimates(world);
+        self.give(Input::Recovered { present }, Promise::Nothing, move |world, agent, now| {
+            let gone = estimates(world, agent);
             let when = |number: u32| gone.get(&number).copied();
             let wrong = world.model.recovered(&there, now, when, &mut world.truth);
             world.wrong.extend(wrong.into_iter().map(|w| Wrong::new("gone", w)));
@@ -104,14 +104,14 @@ impl World {
     }
 
     pub(super) fn sleep(&mut self) {
-        if self.agent.is_none() || self.asleep_from.is_some() {
+        if self.agent().is_none() || self.asleep_from.is_some() {
             return;
         }
-        self.give(Input::Sleep, Promise::Nothing, |world, now| {
+        self.give(Input::Sleep, Promise::Nothing, |world, _, now| {
             world.model.sleep(now, &mut world.truth);
             None
         });
-        if self.agent.is_some() {
+        if self.agent().is_some() {
             self.asleep_from = Some(self.now + LAST_WORDS_MS);
             self.away.push((self.now, self.now + LAST_WORDS_MS));
         }
@@ -120,31 +120,32 @@ impl World {
     pub(super) fn wake(&mut self) {
         let Some(from) = self.asleep_from.take() else { return };
         self.away.push((from, self.now));
-        self.give(Input::Wake, Promise::Nothing, |world, _| {
+        self.give(Input::Wake, Promise::Nothing, |world, _, _| {
             world.model.wake();
             None
         });
         for input in std::mem::take(&mut self.deferred) {
-            self.give(input, Promise::Nothing, |_, _| None);
+            self.give(input, Promise::Nothing, |_, _, _| None);
         }
     }
 
     /// The end of a stop that was asked for.
     pub(super) fn stopped(&mut self, down: i64, reboot: bool) {
         self.stops = None;
-        if self.agent.is_none() || self.frozen() {
+        if self.agent().is_none() || self.frozen() {
             return;
         }
-        self.give(Input::Stop, Promise::Nothing, |_, _| None);
-        if self.agent.is_none() {
+        self.tell(Event::Stop, Promise::Nothing, |_, _, _| None);
+        if self.agent().is_none() {
             return;
         }
-        if self.disk.full {
+        if self.driver.engine().is_some_and(|engine| !engine.store_healthy()) {
             // The last changes are given up, as by a crash.
             self.death(&What::AgentCrash { down_ms: down });
             return;
         }
-        self.agent = None;
+        self.driver.kill();
+        self.alive = false;
         self.away_since = Some(self.now);
         self.flying.clear();
         self.returns = Some(self.now + down);
@@ -159,7 +160,6 @@ impl World {
             return;
         }
         self.flying.clear();
-        self.from_store.clear();
         self.stops = None;
         if self.full_until >= self.now - FORGETFUL_MS {
             self.forgotten.push((self.full_from, self.now));
@@ -172,15 +172,18 @@ impl World {
         if let Some(boot) = self.boots.last_mut() {
             boot.lost = true;
         }
-        let was_there = self.agent.take().is_some();
+        let was_there = self.alive;
+        self.alive = false;
+        self.driver.kill();
         match what {
             What::AgentCrash { down_ms } if was_there => {
-                let saved = self.disk.crash();
+                let saved = self.copies.after_crash();
                 self.go_back(saved, "flushed");
                 self.returns = Some(self.now + down_ms);
             }
             What::PowerLoss { down_ms, unix_ms, trusted } => {
-                let saved = self.disk.power_cut(self.now);
+                self.driver.cut_power(self.now, UNSYNCED_MS);
+                let saved = self.copies.after_power_cut(self.now);
                 self.go_back(saved, "synced");
                 self.asleep_from = None;
                 self.deferred.clear();
@@ -230,8 +233,8 @@ impl World {
         self.evening = Some(self.now + EVENING_MS);
         self.armed = None;
         self.backend.set_rules(Vec::new());
-        self.disk.free(self.now);
-        self.hear_the_store();
+        self.driver.disk.fault = Default::default();
+        self.driver.disk.fails_every = 0;
         self.wake();
         if let Some((_, down, reboot)) = self.stops {
             self.stopped(down, reboot);
@@ -242,16 +245,16 @@ impl World {
             self.start();
         }
         (self.network, self.online) = (true, true);
-        self.give(Input::Network { online: true }, Promise::Nothing, |_, _| None);
+        self.give(Input::Network { online: true }, Promise::Nothing, |_, _, _| None);
         if !self.trusted {
             self.trusted = true;
             self.wall_offset = DAWN_MS;
             self.clock_errors.push(0);
-            self.give(Input::Clock { trusted: true }, Promise::Nothing, |_, _| None);
+            self.give(Input::Clock { trusted: true }, Promise::Nothing, |_, _, _| None);
         }
         if self.model.consent() != Consent::In {
             let input = Input::SetConsent { call: None, consent: Consent::In };
-            self.give(input, Promise::Synced, |world, now| {
+            self.give(input, Promise::Synced, |world, _, now| {
                 world.model.set_consent(Consent::In, now, &mut world.truth);
                 None
             });

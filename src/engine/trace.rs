@@ -19,11 +19,6 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// Nobody watches any more.
-    pub fn forget(&mut self) {
-        self.left.clear();
-    }
-
     /// An input worth a line, before the agent takes it.
     pub fn input(&mut self, input: &Input, agent: &Agent, now: Now) -> Option<Json> {
         let mut line = match input {

@@ -1,0 +1,251 @@
+//! The one loop: takes what the outside says to the engine, carries out what the engine answers,
+//! and sleeps until its deadline. It decides nothing.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::AppError;
+use super::store_worker::StoreThread;
+use crate::collector::Client;
+use crate::config::Config;
+use crate::core::dialect::exchange::{Outcome, RequestId};
+use crate::core::input::CallId;
+use crate::engine::{Action, Engine, Event};
+use crate::port::{Answer, Message, News, NewsSender, Port};
+use crate::system::clock;
+use crate::system::notify::Notify;
+
+/// Messages taken before timers get a turn.
+const MESSAGES_A_TURN: usize = 64;
+/// An idle loop turns at least this often, so that a suspended clock is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// Until the time is known, it is looked for more often.
+const UNTRUSTED_SLEEP: Duration = Duration::from_secs(1);
+
+/// What comes from the process itself.
+pub enum Control {
+    Stop,
+    Reload(Box<Config>),
+    BusGone,
+}
+
+/// The parts that the loop joins.
+pub struct EventLoop {
+    pub engine: Engine,
+    pub client: Client,
+    pub store: StoreThread,
+    pub port: Port,
+    pub news: NewsSender,
+    pub notify: Notify,
+    pub watch: clock::Watch,
+    pub steps: clock::Steps,
+    /// Calls that wait for their replies.
+    answers: HashMap<CallId, Answer>,
+    requests: JoinSet<(RequestId, Outcome)>,
+    watched: bool,
+    longest_sleep: Duration,
+}
+
+impl EventLoop {
+    pub fn new(
+        engine: Engine,
+        client: Client,
+        store: StoreThread,
+        port: Port,
+        news: NewsSender,
+        watch: clock::Watch,
+    ) -> EventLoop {
+        // Half of the watchdog's period, so that an idle box lives.
+        let longest_sleep =
+            Notify::watchdog_period().map_or(LONGEST_SLEEP, |p| (p / 2).min(LONGEST_SLEEP));
+        EventLoop {
+            engine,
+            client,
+            store,
+            port,
+            news,
+            notify: Notify::from_environment(),
+            watch,
+            steps: clock::Steps::watch(),
+            answers: HashMap::new(),
+            requests: JoinSet::new(),
+            watched: false,
+            longest_sleep,
+        }
+    }
+
+    /// Tells the service manager that calls are answered.
+    pub fn ready(&mut self) {
+        self.publish();
+        let status = self.engine.manager_status(clock::now().boot).unwrap_or_default();
+        self.notify.ready(&status);
+        tracing::info!(collector = self.engine.snapshot().collector, "ready");
+        crate::system::memory::let_go_of_program_pages();
+    }
+
+    /// One event to the engine, and its actions.
+    pub fn tell(&mut self, event: Event) {
+        for action in self.engine.handle(event, clock::now()) {
+            self.act(action);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Store(job) => self.store.ask(job),
+            Action::Send(request) => {
+                tracing::debug!(path = request.path, "sending");
+                let client = self.client.clone();
+                self.requests.spawn(async move {
+                    let outcome = client.send(&request).await;
+                    (request.id, outcome)
+                });
+            }
+            Action::DropRequests => self.requests.abort_all(),
+            Action::Reply(call, result) => {
+                if let Some(answer) = self.answers.remove(&call) {
+                    // A caller that went away needs no answer.
+                    let _ = answer.send(result);
+                }
+            }
+            Action::Announce(notice) => self.news.tell(News::Notice(notice)),
+            Action::Show(line) => self.news.tell(News::Seen(line)),
+        }
+    }
+
+    /// Runs until a stop or until the bus is gone.
+    pub async fn run(
+        mut self,
+        mut messages: mpsc::Receiver<Message>,
+        mut controls: mpsc::Receiver<Control>,
+    ) -> Result<(), AppError> {
+        let left = loop {
+            let wake = self.wake_at();
+            tokio::select! {
+                biased;
+                Some(control) = controls.recv() => match control {
+                    Control::Stop => break Ok(()),
+                    Control::BusGone => break Err(AppError::BusGone),
+                    Control::Reload(config) => self.reload(*config),
+                },
+                Some(done) = self.store.done.recv() => self.tell(Event::Store(done)),
+                Some(answered) = self.requests.join_next() => self.answered(answered),
+                Some(message) = messages.recv() => self.take(message, &mut messages),
+                () = self.steps.next() => {}
+                () = sleep_until(wake) => {}
+            }
+            self.turn();
+        };
+        self.leave(&mut messages).await;
+        left
+    }
+
+    /// What every turn ends with.
+    fn turn(&mut self) {
+        if self.watch.changed(clock::now()) {
+            let trusted = self.watch.trusted();
+            tracing::info!(trusted, "the wall clock was set");
+            self.tell(Event::Clock { trusted });
+        }
+        if self.port.is_watched() != self.watched {
+            self.watched = !self.watched;
+            self.tell(Event::Watched(self.watched));
+        }
+        if self.engine.deadline().is_some_and(|due| due <= clock::now().boot) {
+            self.tell(Event::Tick);
+        }
+        self.publish();
+        if let Some(status) = self.engine.manager_status(clock::now().boot) {
+            self.notify.status(&status);
+            self.notify.watchdog();
+        }
+    }
+
+    fn take(&mut self, first: Message, messages: &mut mpsc::Receiver<Message>) {
+        let mut next = Some(first);
+        for _ in 0..MESSAGES_A_TURN {
+            let Some(Message { input, arrived, answer }) = next else { break };
+            if let Some((call, answer)) = answer {
+                self.answers.insert(call, answer);
+            }
+            self.tell(Event::Message { input, arrived });
+            next = messages.try_recv().ok();
+        }
+    }
+
+    fn answered(&mut self, answered: Result<(RequestId, Outcome), tokio::task::JoinError>) {
+        // One that was dropped is nobody's.
+        if let Ok((request, outcome)) = answered {
+            self.tell(Event::Answer { request, outcome });
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = clock::now();
+        let until = self.engine.deadline().map_or(self.longest_sleep, |due| {
+            // A millisecond more than the difference, because both clocks were cut off.
+            Duration::from_millis((due - now.boot).0.max(0) as u64 + 1)
+        });
+        let longest = if self.watch.trusted() { self.longest_sleep } else { UNTRUSTED_SLEEP };
+        Instant::now() + until.min(longest.min(self.longest_sleep))
+    }
+
+    fn reload(&mut self, config: Config) {
+        self.notify.reloading(clock::monotonic_us());
+        let url = config.collector.url.clone().unwrap_or_default();
+        match Client::new(&url, &config.collector) {
+            Ok(client) => {
+                self.client = client;
+                self.tell(Event::Reload(Box::new(config.settings)));
+                tracing::info!(
+                    "the configuration was read anew; bus, store, limits of messages, mpris, clock and log keep theirs until a restart"
+                );
+            }
+            Err(error) => {
+                tracing::error!(%error, "the configuration is broken; the old one stays in force");
+            }
+        }
+        let status = self.engine.manager_status(clock::now().boot).unwrap_or_default();
+        self.notify.ready(&status);
+    }
+
+    /// Everything is written, what can be delivered in two seconds is delivered.
+    async fn leave(&mut self, messages: &mut mpsc::Receiver<Message>) {
+        self.notify.stopping();
+        self.tell(Event::Stop);
+        while !self.engine.may_leave(clock::now().boot) || !messages.is_empty() {
+            let wake = self.wake_at();
+            tokio::select! {
+                Some(done) = self.store.done.recv() => self.tell(Event::Store(done)),
+                Some(message) = messages.recv() => self.take(message, messages),
+                Some(answered) = self.requests.join_next() => self.answered(answered),
+                () = sleep_until(wake) => self.tell(Event::Tick),
+            }
+            if self.engine.stop_is_over(clock::now().boot) {
+                tracing::info!("not everything could be delivered; it is kept");
+                break;
+            }
+        }
+        // What was answered meanwhile is written too.
+        self.tell(Event::Stop);
+        while !self.engine.store_at_rest() {
+            match self.store.done.recv().await {
+                Some(done) => self.tell(Event::Store(done)),
+                None => break,
+            }
+        }
+        self.store.finish();
+        tracing::info!("stopped");
+    }
+
+    /// Puts up what readers see, and tells the bus what has changed.
+    pub fn publish(&mut self) {
+        for changed in self.port.view.publish(self.engine.snapshot()) {
+            self.news.tell(News::Changed(changed));
+        }
+    }
+}

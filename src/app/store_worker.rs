@@ -1,0 +1,150 @@
+//! The store's own thread: it does one job at a time, as the engine asks, and says what became of
+//! it. The engine never waits for a disk.
+
+use std::path::PathBuf;
+use std::sync::mpsc as std_mpsc;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+
+use crate::core::record::Stored;
+use crate::engine::{StoreDone, StoreJob};
+use crate::store::StoreError;
+use crate::store::sled::{self as store, SledStore};
+use crate::system::memory;
+
+/// The engine has one job under way at a time.
+const JOBS: usize = 1;
+
+/// Where the store lies.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub dir: PathBuf,
+    pub max_bytes: u64,
+}
+
+/// A store as it was opened.
+pub struct Opened {
+    pub store: Option<SledStore>,
+    pub stored: Stored,
+    /// Why there is none.
+    pub failed: Option<String>,
+}
+
+impl Place {
+    /// Opens the store, or does without: the daemon never refuses to start over its own state
+    /// (api.md 2.9).
+    ///
+    /// Errors: `InUse`, because two daemons on one state would lose it.
+    pub fn open(&self) -> Result<Opened, StoreError> {
+        match SledStore::open(&self.dir, self.max_bytes) {
+            Ok((store, stored)) => Ok(Opened { store: Some(store), stored, failed: None }),
+            Err(error @ StoreError::InUse { .. }) => Err(error),
+            Err(error) => {
+                let (stored, failed) = (Stored::default(), Some(error.report()));
+                Ok(Opened { store: None, stored, failed })
+            }
+        }
+    }
+}
+
+/// The engine's end of the thread.
+pub struct StoreThread {
+    jobs: Option<std_mpsc::SyncSender<StoreJob>>,
+    thread: Option<JoinHandle<()>>,
+    pub done: mpsc::Receiver<StoreDone>,
+}
+
+impl StoreThread {
+    /// `store` is `None` when it could not be opened; it is tried again at the next write.
+    pub fn start(store: Option<SledStore>, place: Place) -> std::io::Result<StoreThread> {
+        let (jobs, asked) = std_mpsc::sync_channel(JOBS);
+        let (word, done) = mpsc::channel(JOBS);
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
+            let mut worker = StoreWorker { store, place };
+            while let Ok(job) = asked.recv() {
+                if word.blocking_send(worker.work(&job)).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(StoreThread { jobs: Some(jobs), thread: Some(thread), done })
+    }
+
+    pub fn ask(&self, job: StoreJob) {
+        if let Some(jobs) = &self.jobs {
+            // The thread is gone only after `finish`; there is room, because it has one job at a
+            // time.
+            let _ = jobs.send(job);
+        }
+    }
+
+    /// Closes the store.
+    pub fn finish(&mut self) {
+        self.jobs = None;
+        self.done.close();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's thread has panicked");
+        }
+    }
+}
+
+/// The store as its thread has it.
+struct StoreWorker {
+    store: Option<SledStore>,
+    place: Place,
+}
+
+impl StoreWorker {
+    fn work(&mut self, job: &StoreJob) -> StoreDone {
+        match job {
+            StoreJob::Write { batches, set_aside } => {
+                let written = self.open(*set_aside).and_then(|store| store.apply(batches));
+                StoreDone::Written(self.closed_on_error(written))
+            }
+            StoreJob::Read(read) => {
+                let reports = self.open(false).and_then(|store| store.read(read));
+                StoreDone::Read(self.closed_on_error(reports))
+            }
+            StoreJob::Wipe => {
+                self.store = None;
+                StoreDone::Wiped(store::delete(&self.place.dir).map_err(|e| e.report()))
+            }
+            StoreJob::Tidy => {
+                memory::give_back_free_heap();
+                StoreDone::Tidied
+            }
+        }
+    }
+
+    fn open(&mut self, set_aside: bool) -> Result<&mut SledStore, StoreError> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => {
+                if set_aside {
+                    // Its numbers are those of another life and must not mix with ours.
+                    let why = "it could not be read when the daemon started";
+                    store::set_aside(&self.place.dir, why)?;
+                }
+                SledStore::open(&self.place.dir, self.place.max_bytes)?.0
+            }
+        };
+        Ok(self.store.insert(store))
+    }
+
+    /// sled does not recover from an error by itself: the next job opens it anew. Closing can hang
+    /// over a full disk, so a thread of its own does it.
+    fn closed_on_error<T>(&mut self, result: Result<T, StoreError>) -> Result<T, String> {
+        result.map_err(|error| {
+            if let Some(store) = self.store.take() {
+                let closing = std::thread::Builder::new().name("closing".into());
+                if let Err(error) = closing.spawn(move || drop(store)) {
+                    tracing::error!(%error, "the store could not be closed");
+                }
+            }
+            error.report()
+        })
+    }
+}

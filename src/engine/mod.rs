@@ -1,0 +1,292 @@
+//! The turn of the whole agent, without I/O: events in, actions out, time as an argument. It owns
+//! the [`Agent`] and says what may be carried out when: what promises something waits for its
+//! batch, what is sent waits for every batch before it (api.md 2.9). `app` carries the actions out
+//! on a box, `sim` in virtual time.
+
+pub mod snapshot;
+pub mod store;
+mod trace;
+
+use std::collections::{BTreeSet, VecDeque};
+
+pub use self::snapshot::Snapshot;
+pub use self::store::{StoreDone, StoreJob};
+use self::store::{StoreQueue, Word};
+use self::trace::Trace;
+use crate::core::Agent;
+use crate::core::dialect::exchange::{Outcome, Request, RequestId};
+use crate::core::input::{CallId, Input};
+use crate::core::record::Durability;
+use crate::core::rejected::{Refusal, Rejected};
+use crate::core::settings::Settings;
+use crate::core::time::{BootInstant, Now, Span};
+use crate::core::turn::{Notice, Reply, Step, Turn};
+
+/// What a stop leaves for delivery (api.md 1.6).
+pub const STOP_PATIENCE: Span = Span::seconds(2);
+/// A status line and a sign of life are worth a message to the service manager this often.
+const MANAGER_INTERVAL: Span = Span::millis(500);
+
+/// Everything that the outside tells the engine.
+#[derive(Debug)]
+pub enum Event {
+    /// A door has taken something in, at this moment (api.md 1.5).
+    Message { input: Input, arrived: BootInstant },
+    /// What became of a request.
+    Answer { request: RequestId, outcome: Outcome },
+    /// What became of a job of the store.
+    Store(StoreDone),
+    /// The wall clock was set, or is trusted or not from now on.
+    Clock { trusted: bool },
+    /// A new configuration was loaded.
+    Reload(Box<Settings>),
+    /// Whether somebody wants to see what happens.
+    Watched(bool),
+    /// The deadline is reached.
+    Tick,
+    /// The agent is asked to leave.
+    Stop,
+}
+
+/// What is to be done outside, in this order.
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    /// One job at a time; its end is an event.
+    Store(StoreJob),
+    Send(Request),
+    /// The requests that are under way lead nowhere any more.
+    DropRequests,
+    Reply(CallId, Result<Reply, Rejected>),
+    Announce(Notice),
+    /// Something that happened, as JSON, for those who watch.
+    Show(String),
+}
+
+/// Steps that wait for a batch, and whether its promise was a synced one.
+#[derive(Debug)]
+struct Held {
+    batch: u64,
+    synced: bool,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+pub struct Engine {
+    agent: Agent,
+    store: StoreQueue,
+    held: VecDeque<Held>,
+    flying: BTreeSet<RequestId>,
+    actions: Vec<Action>,
+    trace: Option<Trace>,
+    /// When a stop that was asked for is over at the latest.
+    stopping: Option<BootInstant>,
+    manager_told: Option<BootInstant>,
+}
+
+impl Engine {
+    /// An engine around an agent. `store_failed` says why the store could not be opened; then the
+    /// agent knows nothing of what lies there, and goes on from memory.
+    pub fn new(agent: Agent, store_failed: Option<String>) -> Engine {
+        Engine {
+            agent,
+            store: StoreQueue::new(store_failed),
+            held: VecDeque::new(),
+            flying: BTreeSet::new(),
+            actions: Vec::new(),
+            trace: None,
+            stopping: None,
+            manager_told: None,
+        }
+    }
+
+    pub fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    pub fn store_healthy(&self) -> bool {
+        self.store.healthy()
+    }
+
+    /// One event, and everything that follows from it.
+    pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
+        match event {
+            Event::Message { input, arrived } => {
+                self.input(input, now.at(arrived.min(now.boot)));
+            }
+            Event::Answer { request, outcome } => {
+                self.flying.remove(&request);
+                self.input(Input::Answer { request, outcome }, now);
+            }
+            Event::Store(done) => self.store_done(done, now),
+            Event::Clock { trusted } => self.input(Input::Clock { trusted }, now),
+            Event::Reload(settings) => self.input(Input::Reload { settings }, now),
+            Event::Watched(watched) => {
+                let trace = self.trace.take();
+                self.trace = watched.then(|| trace.unwrap_or_default());
+            }
+            // What else happened at this instant comes before timers and sends (api.md 2.11), so
+            // that nothing but a tick runs them.
+            Event::Tick if self.agent.deadline().is_some_and(|due| due <= now.boot) => {
+                self.input(Input::Tick, now);
+            }
+            Event::Tick => {}
+            Event::Stop => {
+                self.stopping.get_or_insert(now.boot + STOP_PATIENCE);
+                self.input(Input::Stop, now);
+            }
+        }
+        if let Some(job) = self.store.next(now.boot) {
+            self.actions.push(Action::Store(job));
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When `Event::Tick` is due at the latest; in the past when something can be done now.
+    pub fn deadline(&self) -> Option<BootInstant> {
+        [self.agent.deadline(), self.store.deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether nothing is under way any more that a stop would wait for.
+    pub fn may_leave(&self, now: BootInstant) -> bool {
+        let due = self.agent.deadline().is_some_and(|due| due <= now);
+        self.flying.is_empty() && self.held.is_empty() && !self.store.busy() && !due
+    }
+
+    /// Whether the time that a stop leaves for delivery is over.
+    pub fn stop_is_over(&self, now: BootInstant) -> bool {
+        self.stopping.is_some_and(|until| until <= now)
+    }
+
+    /// Whether everything that was handed to the store lies there, or is given up because it
+    /// cannot be written.
+    pub fn store_at_rest(&self) -> bool {
+        !self.store.busy() || !self.store.healthy()
+    }
+
+    /// A status line for the service manager, whenever it is time for one.
+    pub fn manager_status(&mut self, now: BootInstant) -> Option<String> {
+        let due = self.manager_told.is_none_or(|told| now - told >= MANAGER_INTERVAL);
+        due.then(|| {
+            self.manager_told = Some(now);
+            snapshot::status_line(&self.agent, self.store.healthy())
+        })
+    }
+
+    fn input(&mut self, input: Input, now: Now) {
+        let Some(trace) = &mut self.trace else {
+            let turn = self.agent.handle(input, now);
+            return self.carry_out(turn, now);
+        };
+        let line = trace.input(&input, &self.agent, now);
+        let refused_before = self.agent.status().rejected_events;
+        let turn = self.agent.handle(input, now);
+        if let Some(mut line) = line {
+            let refused = self.agent.status().rejected_events > refused_before;
+            trace::outcome(&mut line, &turn, refused);
+            self.actions.push(Action::Show(line.to_string()));
+        }
+        self.carry_out(turn, now);
+    }
+
+    fn carry_out(&mut self, turn: Turn, now: Now) {
+        let mut batch = None;
+        let mut waiting = Vec::new();
+        for step in turn.steps() {
+            match step {
+                Step::Wipe => {
+                    // Nothing that was held or is under way may be sent any more.
+                    self.flying.clear();
+                    self.actions.push(Action::DropRequests);
+                    for held in &mut self.held {
+                        held.steps.retain(|step| !matches!(step, Step::Send(_)));
+                    }
+                    self.store.wipe();
+                }
+                Step::Write(b) => {
+                    batch = Some((b.number, b.durability == Durability::Synced));
+                    self.store.write(b);
+                }
+                Step::Read(read) => self.store.read(read),
+                Step::Reply(call, result) if batch.is_none() || result.is_err() => {
+                    self.actions.push(Action::Reply(call, result));
+                }
+                step => waiting.push(step),
+            }
+        }
+        let last = self.held.back().map(|held| held.batch);
+        match (batch, last) {
+            (Some((batch, synced)), _) => {
+                self.held.push_back(Held { batch, synced, steps: waiting });
+            }
+            (None, Some(_)) if waiting.is_empty() => {}
+            (None, Some(batch)) => {
+                self.held.push_back(Held { batch, synced: false, steps: waiting });
+            }
+            (None, None) => self.release(waiting, now),
+        }
+        // A store that cannot be written keeps nobody waiting.
+        if let Some(batch) = self.store.given_up() {
+            self.released(batch, false, now);
+        }
+    }
+
+    fn store_done(&mut self, done: StoreDone, now: Now) {
+        match self.store.done(done, now.boot) {
+            Word::Written(batch) => {
+                self.released(batch, true, now);
+                self.input(Input::Written { batch }, now);
+            }
+            Word::Failed(batch) => self.released(batch, false, now),
+            Word::Read(id, reports) => self.input(Input::Read { id, reports }, now),
+            Word::Nothing => {}
+        }
+    }
+
+    /// Every batch up to this one is written, or could not be.
+    fn released(&mut self, batch: u64, written: bool, now: Now) {
+        while self.held.front().is_some_and(|held| held.batch <= batch) {
+            let Some(mut held) = self.held.pop_front() else { break };
+            if !written && held.synced {
+                refuse_promises(&mut held.steps);
+            }
+            self.release(held.steps, now);
+        }
+    }
+
+    fn release(&mut self, steps: Vec<Step>, now: Now) {
+        for step in steps {
+            match step {
+                Step::Send(request) => {
+                    if let Some(trace) = &mut self.trace {
+                        let line = trace.request(&request, now).to_string();
+                        self.actions.push(Action::Show(line));
+                    }
+                    self.flying.insert(request.id);
+                    self.actions.push(Action::Send(request));
+                }
+                Step::Reply(call, result) => self.actions.push(Action::Reply(call, result)),
+                Step::Announce(notice) => self.actions.push(Action::Announce(notice)),
+                // Handed over at once.
+                Step::Wipe | Step::Write(_) | Step::Read(_) => {}
+            }
+        }
+    }
+}
+
+/// The store could not keep what these replies promise (api.md 2.9).
+fn refuse_promises(steps: &mut [Step]) {
+    for step in steps {
+        if let Step::Reply(_, result @ Ok(_)) = step {
+            let opened = match result {
+                Ok(Reply::Session(number)) => format!(" as session {number}"),
+                _ => String::new(),
+            };
+            *result = Err(Rejected::new(
+                Refusal::Storage,
+                format!(
+                    "done{opened}, but the store cannot be written: it would not survive a power cut"
+                ),
+            ));
+        }
+    }
+}

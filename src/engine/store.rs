@@ -1,0 +1,338 @@
+//! What the store is asked to do, one job at a time, and what follows when it cannot: what could
+//! not be written is kept, squashed, and tried again (api.md 2.9). As many batches as wait are one
+//! job, so that they share one barrier.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::core::record::{Batch, Durability, Key, Numbered, Read, ReadId};
+use crate::core::time::{BootInstant, Span};
+
+/// How long a store that could not be written is left alone.
+const RETRY: Span = Span::seconds(5);
+/// How many batches are written before the free memory that they leave behind is given back, and
+/// how long nothing comes before it is given back after fewer.
+const TIDY_EVERY: usize = 256;
+const TIDY_FROM: usize = 64;
+const TIDY_AFTER: Span = Span::seconds(2);
+
+/// Something that the store is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StoreJob {
+    /// Writes batches in order; the last write of them is synced if one of them asks for it.
+    Write {
+        batches: Arc<Vec<Batch>>,
+        /// What lies there could not be read when the agent started, and must not mix with ours.
+        set_aside: bool,
+    },
+    Read(Read),
+    /// Deletes everything that is stored, so that no old byte is left (api.md 2.10).
+    Wipe,
+    /// Gives back memory that is not used.
+    Tidy,
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub enum StoreDone {
+    Written(Result<(), String>),
+    Read(Result<Numbered, String>),
+    Wiped(Result<(), String>),
+    Tidied,
+}
+
+/// What the engine learns from it.
+#[derive(Debug, PartialEq)]
+pub(super) enum Word {
+    /// Every batch up to this one is in the store.
+    Written(u64),
+    /// The batches up to this one could not be written; they are kept.
+    Failed(u64),
+    Read(ReadId, Numbered),
+    Nothing,
+}
+
+#[derive(Debug)]
+pub(super) struct StoreQueue {
+    /// Under way: the newest batch, a read, or something else.
+    job: Option<Job>,
+    /// Not yet handed over.
+    batches: Vec<Batch>,
+    reads: VecDeque<Read>,
+    wipe: bool,
+    /// What lies there was never read.
+    unread: bool,
+    healthy: bool,
+    /// A store that could not be written is not tried again before this.
+    retry_at: BootInstant,
+    /// The same for one that could not be read, which holds no write up.
+    read_at: BootInstant,
+    /// Batches since the last tidying, and when the last one came.
+    untidy: usize,
+    last_write: BootInstant,
+}
+
+#[derive(Debug)]
+enum Job {
+    Write(Arc<Vec<Batch>>),
+    Read(Read),
+    Other,
+}
+
+impl StoreQueue {
+    pub fn new(failed: Option<String>) -> StoreQueue {
+        if let Some(error) = &failed {
+            tracing::error!(error, "the store cannot be used; going on from memory");
+        }
+        StoreQueue {
+            job: None,
+            batches: Vec::new(),
+            reads: VecDeque::new(),
+            wipe: false,
+            unread: failed.is_some(),
+            healthy: failed.is_none(),
+            retry_at: BootInstant(i64::MIN),
+            read_at: BootInstant(i64::MIN),
+            untidy: TIDY_EVERY,
+            last_write: BootInstant(i64::MIN),
+        }
+    }
+
+    pub fn healthy(&self) -> bool {
+        self.healthy
+    }
+
+    /// Whether anything is under way or waits.
+    pub fn busy(&self) -> bool {
+        self.job.is_some() || self.wipe || !self.batches.is_empty()
+    }
+
+    pub fn write(&mut self, batch: Batch) {
+        self.batches.push(batch);
+    }
+
+    pub fn read(&mut self, read: Read) {
+        self.reads.push_back(read);
+    }
+
+    /// Deletes everything that is stored or waits to be.
+    pub fn wipe(&mut self) {
+        self.batches.clear();
+        self.reads.clear();
+        self.wipe = true;
+    }
+
+    /// The newest batch that waits for a store which cannot be written at present: nobody should
+    /// wait for it.
+    pub fn given_up(&self) -> Option<u64> {
+        let newest = self.batches.last()?.number;
+        (!self.healthy && self.retry_at > BootInstant(i64::MIN)).then_some(newest)
+    }
+
+    /// When the next try or the next tidying is due.
+    pub fn deadline(&self) -> Option<BootInstant> {
+        if self.job.is_some() {
+            return None;
+        }
+        let writing = self.busy().then_some(self.retry_at);
+        let reading = (!self.reads.is_empty()).then_some(self.read_at.max(self.retry_at));
+        if let Some(due) = [writing, reading].into_iter().flatten().min() {
+            return Some(due);
+        }
+        (self.untidy >= TIDY_FROM).then(|| self.last_write + TIDY_AFTER)
+    }
+
+    /// The next job, if the store is free and there is one.
+    pub fn next(&mut self, now: BootInstant) -> Option<StoreJob> {
+        if self.job.is_some() || now < self.retry_at {
+            return None;
+        }
+        if self.wipe {
+            self.job = Some(Job::Other);
+            return Some(StoreJob::Wipe);
+        }
+        if !self.batches.is_empty() {
+            let batches = Arc::new(std::mem::take(&mut self.batches));
+            self.untidy += batches.len();
+            self.last_write = now;
+            self.job = Some(Job::Write(batches.clone()));
+            return Some(StoreJob::Write { batches, set_aside: self.unread });
+        }
+        if now >= self.read_at
+            && let Some(read) = self.reads.pop_front()
+        {
+            self.job = Some(Job::Read(read));
+            return Some(StoreJob::Read(read));
+        }
+        let at_rest = self.untidy >= TIDY_FROM && now - self.last_write >= TIDY_AFTER;
+        if at_rest || self.untidy >= TIDY_EVERY {
+            self.untidy = 0;
+            self.job = Some(Job::Other);
+            return Some(StoreJob::Tidy);
+        }
+        None
+    }
+
+    /// The job under way is done.
+    pub fn done(&mut self, done: StoreDone, now: BootInstant) -> Word {
+        match (self.job.take(), done) {
+            (Some(Job::Write(batches)), StoreDone::Written(Ok(()))) => {
+                self.unread = false;
+                self.works();
+                batches.last().map_or(Word::Nothing, |batch| Word::Written(batch.number))
+            }
+            (Some(Job::Write(batches)), StoreDone::Written(Err(error))) => {
+                self.failed(&error, now);
+                let newer = std::mem::take(&mut self.batches);
+                let failed = Arc::try_unwrap(batches).unwrap_or_else(|shared| Vec::clone(&shared));
+                self.batches = squashed(failed.into_iter().chain(newer));
+                self.batches.last().map_or(Word::Nothing, |batch| Word::Failed(batch.number))
+            }
+            (Some(Job::Read(read)), StoreDone::Read(Ok(reports))) => Word::Read(read.id, reports),
+            (Some(Job::Read(read)), StoreDone::Read(Err(error))) => {
+                tracing::warn!(error, "the store cannot be read; tried again");
+                self.reads.push_front(read);
+                self.read_at = now + RETRY;
+                Word::Nothing
+            }
+            (_, StoreDone::Wiped(Ok(()))) => {
+                self.wipe = false;
+                self.unread = false;
+                self.works();
+                Word::Nothing
+            }
+            (_, StoreDone::Wiped(Err(error))) => {
+                self.failed(&error, now);
+                self.batches.last().map_or(Word::Nothing, |batch| Word::Failed(batch.number))
+            }
+            _ => Word::Nothing,
+        }
+    }
+
+    fn works(&mut self) {
+        if !self.healthy {
+            tracing::info!("the store can be written again");
+        }
+        self.healthy = true;
+        self.retry_at = BootInstant(i64::MIN);
+    }
+
+    fn failed(&mut self, error: &str, now: BootInstant) {
+        if self.healthy {
+            tracing::error!(error, "the store cannot be written; going on from memory");
+        }
+        self.healthy = false;
+        self.retry_at = now + RETRY;
+    }
+}
+
+/// Keeps only the newest change of each key, so that a store that stays away costs no more memory
+/// than its own size.
+fn squashed(batches: impl IntoIterator<Item = Batch>) -> Vec<Batch> {
+    let mut newest = BTreeMap::new();
+    let mut whole =
+        Batch { number: 0, changes: Vec::new(), gone: Vec::new(), durability: Durability::Flushed };
+    for batch in batches {
+        whole.number = batch.number;
+        whole.durability = whole.durability.max(batch.durability);
+        newest.extend(batch.changes);
+        for gone in batch.gone {
+            let all = Key::Report(gone.log, gone.from)..Key::Report(gone.log, gone.to);
+            let keys: Vec<Key> = newest.range(all).map(|(key, _)| key.clone()).collect();
+            for key in keys {
+                newest.remove(&key);
+            }
+            whole.gone.push(gone);
+        }
+    }
+    whole.changes = newest.into_iter().collect();
+    vec![whole]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::record::{Record, ReportRange, StoredReport};
+    use crate::core::report::{Report, What};
+
+    fn batch(number: u64, reports: &[u64], gone: Vec<ReportRange>) -> Batch {
+        let report = Report::new(What::Ping, BootInstant(0), 0.0);
+        let record = Record::Report(StoredReport { report, recorded_at: None });
+        let changes = reports.iter().map(|n| (Key::Report(1, *n), Some(record.clone()))).collect();
+        Batch { number, changes, gone, durability: Durability::Flushed }
+    }
+
+    const T0: BootInstant = BootInstant(1_000);
+
+    #[test]
+    fn what_waits_is_one_job_and_one_is_under_way_at_a_time() {
+        let mut store = StoreQueue::new(None);
+        store.write(batch(1, &[1], Vec::new()));
+        let Some(StoreJob::Write { batches, .. }) = store.next(T0) else { panic!("a job") };
+        assert_eq!(batches.len(), 1);
+        store.write(batch(2, &[2], Vec::new()));
+        store.write(batch(3, &[3], Vec::new()));
+        assert_eq!(store.next(T0), None);
+        assert_eq!(store.done(StoreDone::Written(Ok(())), T0), Word::Written(1));
+        let Some(StoreJob::Write { batches, .. }) = store.next(T0) else { panic!("a job") };
+        assert_eq!(batches.len(), 2);
+    }
+
+    #[test]
+    fn what_failed_is_kept_squashed_and_tried_again_later() {
+        let mut store = StoreQueue::new(None);
+        store.write(batch(1, &[1, 2], Vec::new()));
+        assert!(store.next(T0).is_some());
+        let gone = ReportRange { log: 1, from: 0, to: 2 };
+        store.write(batch(2, &[3], vec![gone]));
+        assert_eq!(store.done(StoreDone::Written(Err("full".into())), T0), Word::Failed(2));
+        assert!(!store.healthy());
+        assert_eq!(store.next(T0), None, "left alone for a while");
+        assert_eq!(store.deadline(), Some(T0 + RETRY));
+        store.write(batch(3, &[4], Vec::new()));
+        assert_eq!(store.given_up(), Some(3), "nobody waits for it");
+        let Some(StoreJob::Write { batches, .. }) = store.next(T0 + RETRY) else { panic!("a job") };
+        let keys: Vec<&Key> = batches.iter().flat_map(|b| &b.changes).map(|(k, _)| k).collect();
+        assert_eq!(keys, [&Key::Report(1, 2), &Key::Report(1, 3), &Key::Report(1, 4)]);
+        assert_eq!(store.done(StoreDone::Written(Ok(())), T0 + RETRY), Word::Written(3));
+        assert!(store.healthy());
+    }
+
+    #[test]
+    fn a_wipe_forgets_what_waits_and_comes_first() {
+        let mut store = StoreQueue::new(None);
+        store.write(batch(1, &[1], Vec::new()));
+        store.wipe();
+        store.write(batch(2, &[2], Vec::new()));
+        assert_eq!(store.next(T0), Some(StoreJob::Wipe));
+        assert_eq!(store.done(StoreDone::Wiped(Ok(())), T0), Word::Nothing);
+        assert!(matches!(store.next(T0), Some(StoreJob::Write { .. })));
+    }
+
+    #[test]
+    fn a_read_that_fails_is_tried_again_and_holds_no_write_up() {
+        let mut store = StoreQueue::new(None);
+        let range = ReportRange { log: 1, from: 0, to: 9 };
+        let read = Read { id: ReadId(1), range, most: 4 };
+        store.read(read);
+        assert_eq!(store.next(T0), Some(StoreJob::Read(read)));
+        assert_eq!(store.done(StoreDone::Read(Err("EIO".into())), T0), Word::Nothing);
+        assert_eq!(store.deadline(), Some(T0 + RETRY));
+        store.write(batch(1, &[1], Vec::new()));
+        assert!(matches!(store.next(T0), Some(StoreJob::Write { .. })));
+        store.done(StoreDone::Written(Ok(())), T0);
+        assert_eq!(store.next(T0 + RETRY), Some(StoreJob::Read(read)));
+    }
+
+    #[test]
+    fn a_store_that_could_not_be_read_is_set_aside_before_it_is_written() {
+        let mut store = StoreQueue::new(Some("it is full".into()));
+        store.write(batch(1, &[1], Vec::new()));
+        let Some(StoreJob::Write { set_aside, .. }) = store.next(T0) else { panic!("a job") };
+        assert!(set_aside);
+        assert_eq!(store.done(StoreDone::Written(Ok(())), T0), Word::Written(1));
+        store.write(batch(2, &[2], Vec::new()));
+        let Some(StoreJob::Write { set_aside, .. }) = store.next(T0) else { panic!("a job") };
+        assert!(!set_aside);
+    }
+}
