@@ -166,15 +166,19 @@ impl EventLoop {
     }
 
     fn take(&mut self, first: Message, messages: &mut mpsc::Receiver<Message>) {
-        let mut next = Some(first);
-        for _ in 0..MESSAGES_A_TURN {
-            let Some(Message { input, arrived, answer }) = next else { break };
-            if let Some((call, answer)) = answer {
-                self.answers.insert(call, answer);
-            }
-            self.tell(Event::Message { input, arrived });
-            next = messages.try_recv().ok();
+        self.message(first);
+        for _ in 1..MESSAGES_A_TURN {
+            let Ok(message) = messages.try_recv() else { break };
+            self.message(message);
         }
+    }
+
+    fn message(&mut self, message: Message) {
+        let Message { input, arrived, answer } = message;
+        if let Some((call, answer)) = answer {
+            self.answers.insert(call, answer);
+        }
+        self.tell(Event::Message { input, arrived });
     }
 
     fn answered(&mut self, answered: Result<(RequestId, Outcome), tokio::task::JoinError>) {
