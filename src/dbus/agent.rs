@@ -8,7 +8,8 @@ use zbus::object_server::DispatchResult;
 use zbus::{Connection, Variant};
 
 use super::error::Refused;
-use super::object::{self, Served};
+use super::identity;
+use super::object::Served;
 use super::owners::Owners;
 use super::{Sessions, args, session};
 use crate::core::input::{CallId, Input, Lifecycle};
@@ -181,7 +182,7 @@ impl Served for AgentObject {
         member: &str,
     ) -> DispatchResult<'call> {
         let header = message.header();
-        let sender = object::sender(&header);
+        let sender = identity::sender(&header);
         let Some(read) = self.read(message, member, sender) else {
             return DispatchResult::NotFound;
         };

@@ -5,21 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use zbus::message::Header;
 use zbus::{Connection, OwnedVariant};
 
-use super::access::Rights;
 use super::call_bus;
 
 /// How long the service manager may take to say whose process it is.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Whom a connection belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Identity {
-    /// Stable id of the application.
-    pub app: String,
-    pub rights: Rights,
-}
 
 /// What the bus knows of a connection.
 #[derive(Debug)]
@@ -28,6 +20,11 @@ pub(super) struct Credentials {
     /// `None` from a bus that does not tell groups.
     pub groups: Option<Vec<u32>>,
     pid: Option<u32>,
+}
+
+/// The sender of a message, as the bus itself has written it.
+pub(super) fn sender<'m>(header: &'m Header<'_>) -> &'m str {
+    header.sender().map_or("", |sender| sender.as_str())
 }
 
 /// The application of a connection that owns no well-known name: its service, else its program.

@@ -10,7 +10,8 @@ use zbus::object_server::{DispatchResult, SignalEmitter};
 
 use super::access::Right;
 use super::error::Refused;
-use super::object::{self, Served};
+use super::identity;
+use super::object::Served;
 use super::owners::Owners;
 use crate::port::Port;
 
@@ -83,7 +84,7 @@ impl Served for MonitorObject {
         DispatchResult::new_async(connection, message, async move {
             let header = message.header();
             self.owners.check(&header, Right::Manage).await?;
-            let sender = object::sender(&header);
+            let sender = identity::sender(&header);
             self.watchers.add(sender);
             if !self.owners.is_connected(sender) {
                 // It has left meanwhile, and nobody will say so again.

@@ -52,11 +52,6 @@ fn owned(value: Variant<'static>) -> fdo::Result<OwnedVariant> {
     OwnedVariant::try_from(value).map_err(|e| fdo::Error::Failed(e.to_string()))
 }
 
-/// The sender of a message, as the bus itself has written it.
-pub(super) fn sender<'m>(header: &'m message::Header<'_>) -> &'m str {
-    header.sender().map_or("", |sender| sender.as_str())
-}
-
 /// An object as zbus takes it.
 pub(super) struct Object<T>(pub T);
 

@@ -11,9 +11,9 @@ use zbus::Connection;
 use zbus::message::Header;
 
 use super::access::{self, Right, Rights};
-use super::identity::{self, Identity};
+use super::identity;
 use super::rate::Bucket;
-use super::{SYSTEMD, call_bus, object};
+use super::{SYSTEMD, call_bus};
 use crate::core::input::Input;
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Limits;
@@ -26,6 +26,14 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 struct Sender {
     bucket: Bucket,
     identity: Lookup,
+}
+
+/// Whom a connection belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Identity {
+    /// Stable id of the application.
+    app: String,
+    rights: Rights,
 }
 
 enum Lookup {
@@ -188,7 +196,7 @@ impl Owners {
     ///
     /// Errors: `AccessDenied`, also for a caller that is gone.
     pub async fn check(&self, header: &Header<'_>, needed: Right) -> Result<(), Rejected> {
-        let sender = object::sender(header);
+        let sender = identity::sender(header);
         let answer = {
             let mut register = self.register();
             match &mut self.sender(&mut register, sender).identity {

@@ -9,7 +9,8 @@ use zbus::{Connection, Variant};
 use super::access::Right;
 use super::args;
 use super::error::Refused;
-use super::object::{self, Served};
+use super::identity;
+use super::object::Served;
 use super::owners::Owners;
 use crate::core::input::{Input, Target};
 use crate::core::rejected::{Refusal, Rejected};
@@ -83,7 +84,7 @@ impl Served for SessionObject {
         };
         let Owners { port, limits, .. } = &self.owners;
         let header = message.header();
-        let sender = object::sender(&header);
+        let sender = identity::sender(&header);
         // Handed in before anything is waited for: order is that of the wire (api.md 1.5).
         let read = self.owners.admit(sender).and_then(|()| args::event(message, limits));
         let asked = read.map(|(playhead, info)| {

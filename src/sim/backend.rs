@@ -292,10 +292,6 @@ fn next(counter: &mut u64) -> u64 {
     *counter
 }
 
-pub(super) fn events(body: &Value) -> &[Value] {
-    body.as_array().map_or(std::slice::from_ref(body), Vec::as_slice)
-}
-
 fn kind(event: &Value) -> &str {
     event["eventType"].as_str().unwrap_or_default()
 }

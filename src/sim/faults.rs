@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::backend::events;
-
 /// What a request is addressed to (spec 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -106,4 +104,9 @@ impl Rule {
             && self.session.as_deref().is_none_or(|wanted| label == Some(wanted))
             && self.event_type.as_deref().is_none_or(kind)
     }
+}
+
+/// The events of a body: one, or those of a batch.
+fn events(body: &Value) -> &[Value] {
+    body.as_array().map_or(std::slice::from_ref(body), Vec::as_slice)
 }
