@@ -11,18 +11,17 @@ pub mod context;
 pub mod delivery;
 pub mod dialect;
 pub mod input;
-pub mod interrupt;
 mod ledger;
 pub mod media;
 pub mod player;
 pub mod record;
+mod recording;
 pub mod rejected;
 pub mod report;
-mod restart;
-pub mod resume;
 pub mod sessions;
 pub mod settings;
 pub mod time;
+pub mod timer;
 pub mod tracker;
 pub mod turn;
 mod warnings;
@@ -31,19 +30,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use self::clock::BootId;
 use self::delivery::backoff::Chance;
-use self::delivery::log::Changed;
 use self::delivery::{Counters, Delivery, DeliveryContext, Gates};
 use self::dialect::Dialects;
 use self::input::{CallId, Input};
 use self::ledger::Ledger;
 use self::player::PlayerId;
-use self::record::{Durability, Key, Meta, Record, ResumePoint, Stored};
+use self::record::{Key, Meta, ResumePoint, Stored};
 use self::rejected::Rejected;
-use self::resume::{Moment, ResumePoints};
-use self::sessions::{Moved, Session};
+use self::sessions::Session;
+use self::sessions::resume::{Moment, ResumePoints};
 use self::settings::{Consent, Settings};
 use self::time::{BootInstant, Now};
-use self::tracker::TrackerContext;
 use self::turn::{Notice, Reply, Turn};
 use self::warnings::Warnings;
 
@@ -152,7 +149,7 @@ impl Agent {
             self.catch_up(now);
         }
         if !self.recovering {
-            let until = if tick { now.boot } else { now.boot - time::Span::millis(1) };
+            let until = if tick { now.boot } else { now.boot.just_before() };
             self.run_timers(until, now);
         }
         let mut turn = Turn { reply: self.take(input, now), ..Turn::default() };
@@ -168,11 +165,7 @@ impl Agent {
         if self.recovering {
             return None;
         }
-        let heard = self.sessions.values().filter(|s| !s.silent);
-        let sessions = heard.flat_map(|s| {
-            let grace = s.interrupt.and_then(|i| i.until);
-            [s.tracker.deadline(&self.settings), grace]
-        });
+        let sessions = self.sessions.values().map(|session| session.deadline(&self.settings));
         let rest = [self.delivery.deadline(&self.settings), self.ledger.deadline()];
         sessions.chain(rest).flatten().min()
     }
@@ -339,57 +332,6 @@ impl Agent {
         turn
     }
 
-    fn run_timers(&mut self, until: BootInstant, now: Now) {
-        let due: Vec<u32> = self.sessions.keys().copied().collect();
-        for number in due {
-            let Some(session) = self.sessions.get_mut(&number) else { continue };
-            if session.silent {
-                continue;
-            }
-            // Grace comes before idle, age and ping (api.md 2.11).
-            if let Some(grace) = session.interrupt.and_then(|i| i.until).filter(|d| *d <= until) {
-                self.run_tracker(number, grace - time::Span::millis(1), now);
-                self.grace_over(number, grace, now);
-            }
-            self.run_tracker(number, until, now);
-        }
-    }
-
-    /// Nothing ran for a while. The state of now goes to the medium before the first ping goes
-    /// out: what a power cut leaves must not be older than that time.
-    fn catch_up(&mut self, now: Now) {
-        for session in self.sessions.values_mut() {
-            session.tracker.catch_up(now.boot, &self.settings);
-        }
-        self.write_all();
-        self.ledger.want(Durability::Synced);
-    }
-
-    fn run_tracker(&mut self, number: u32, until: BootInstant, now: Now) {
-        let Some(session) = self.sessions.get_mut(&number) else { return };
-        if session.tracker.deadline(&self.settings).is_none_or(|due| due > until) {
-            return;
-        }
-        let mut reports = Vec::new();
-        let open = session.tracker.phase();
-        let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
-        session.tracker.tick(until, &mut out);
-        let dormant = session.tracker.phase() == tracker::Phase::Dormant;
-        let close = open == tracker::Phase::Open && dormant;
-        // `submit` marks what a ping changed.
-        session.dirty |= close || reports.is_empty();
-        let orphan = session.owner.is_none();
-        self.submit(number, reports, now);
-        self.ledger.wait(now.boot, self.settings.flush_interval);
-        if close && orphan {
-            // Nobody is left who could revive it.
-            self.close(number, turn::CloseReason::Vanished, now);
-        } else if close {
-            self.keep_point(number, false, now.boot, now);
-            self.announce(Notice::Closed(number, turn::CloseReason::Idle));
-        }
-    }
-
     fn clock(&mut self, trusted: bool, now: Now) {
         self.delivery.clock(trusted, now);
         self.ledger.wait(now.boot, self.settings.flush_interval);
@@ -421,68 +363,6 @@ impl Agent {
 
     fn moment(&self, now: Now) -> Moment<'_> {
         Moment { now, wall: self.delivery.wall(now), boot: &self.meta.boot }
-    }
-
-    fn write_meta(&mut self) {
-        self.ledger.put(Key::Meta, Record::Meta(self.meta.clone()));
-    }
-
-    /// Puts everything that has changed into the ledger.
-    fn write_changed(&mut self, now: Now) {
-        if self.meta.budget != self.delivery.budget {
-            self.meta.budget = self.delivery.budget;
-            self.write_meta();
-        }
-        for (number, session) in &mut self.sessions {
-            if session.silent {
-                continue;
-            }
-            let dirty = std::mem::take(&mut session.dirty);
-            let moved = std::mem::take(&mut session.moved);
-            let log = self.delivery.log_mut(session.log);
-            let next = log.as_ref().map_or(0, |log| log.summary.next);
-            if dirty || (moved != Moved::No && log.is_none()) {
-                let stamp = session.stamp(next, now);
-                let record = Record::Session(Box::new(session.record(stamp)));
-                self.ledger.put(Key::Session(*number), record);
-                continue;
-            }
-            let Some(log) = log else { continue };
-            // An offline heartbeat is one record: the report tells when it was stored.
-            if let Moved::Ping(report) = moved
-                && log.changed == Changed::Nothing
-                && let Some(Record::Report(stored)) =
-                    self.ledger.waiting_mut(&Key::Report(session.log, report))
-            {
-                stored.recorded_at = Some(now.boot);
-                session.recorded_by_report = true;
-            } else if moved != Moved::No
-                || log.changed == Changed::Progress
-                || (log.changed == Changed::Everything && session.recorded_by_report)
-            {
-                // The record of the log will not tell of pings that stood for the position.
-                log.change(Changed::Progress);
-                session.recorded_by_report = false;
-                log.position = Some((session.stamp(next, now), session.tracker.heartbeat()));
-            }
-        }
-        for (key, log) in self.delivery.logs_mut() {
-            let changed = std::mem::replace(&mut log.changed, Changed::Nothing);
-            if changed == Changed::Everything {
-                let record = Record::Log(Box::new(log.record()));
-                self.ledger.put(Key::Log(*key), record);
-            }
-            if changed == Changed::Progress || log.position.is_some() {
-                let record = Record::Heartbeat(Box::new(log.heartbeat()));
-                self.ledger.put(Key::Heartbeat(*key), record);
-            }
-        }
-    }
-
-    fn write_all(&mut self) {
-        for session in self.sessions.values_mut() {
-            session.dirty = true;
-        }
     }
 
     fn count_rejection(

@@ -12,6 +12,13 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct BootInstant(pub i64);
 
+impl BootInstant {
+    /// The last moment before this one.
+    pub const fn just_before(self) -> BootInstant {
+        BootInstant(self.0.saturating_sub(1))
+    }
+}
+
 /// Milliseconds since 1970-01-01 UTC on the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

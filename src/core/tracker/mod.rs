@@ -1,12 +1,12 @@
 //! One playback session: events in, reports out (spec 3 to 5, 9). The rules stand in `rules.rs`,
-//! the timers in `heartbeat.rs`; this file holds what both know and how a report is made.
+//! the timers in `timers.rs`; this file holds what both know and how a report is made.
 
 pub mod event;
-mod heartbeat;
 pub mod info;
 pub mod playhead;
 mod preroll;
 mod rules;
+mod timers;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -2,88 +2,24 @@
 
 use std::sync::Arc;
 
-use super::Agent;
-use super::delivery::log::Origin;
-use super::input::Target;
-use super::media::MediaInfo;
-use super::player::{Door, PlayerId};
-use super::record::{Cause, Durability, Interrupt, Key, Record, ResumePoint, SessionRecord, Stamp};
-use super::rejected::{Refusal, Rejected};
-use super::report::Report;
-use super::resume;
-use super::time::{BootInstant, Now, second_of_day};
-use super::tracker::event::{Event, EventName};
-use super::tracker::info::{Info, MOST, Reader};
-use super::tracker::{Phase, Tracker, TrackerContext};
-use super::turn::{CloseReason, Notice, Reply};
-
-/// A session object and the playback behind it.
-#[derive(Debug)]
-pub struct Session {
-    pub app: String,
-    pub door: Door,
-    /// The player that drives it; `None` once it is gone or was stopped.
-    pub owner: Option<PlayerId>,
-    pub tracker: Tracker,
-    /// The log that its reports go to.
-    pub log: u64,
-    pub interrupt: Option<Interrupt>,
-    /// The resume flag of its last `sessionStart`.
-    pub resumed: bool,
-    /// Opened while the viewer had opted out: calls are accepted without effect, to its end.
-    pub silent: bool,
-    /// The moving part changed since it was last written.
-    pub(crate) dirty: bool,
-    /// Only its position changed since then.
-    pub(crate) moved: Moved,
-    /// A stored report stands for the record of the position.
-    pub(crate) recorded_by_report: bool,
-    pub(crate) revision: u64,
-}
-
-/// What a heartbeat or a report of the position has changed in a session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Moved {
-    #[default]
-    No,
-    /// Only a ping was reported, under this number of the session's log.
-    Ping(u64),
-    Yes,
-}
-
-impl Session {
-    /// The stamp of the next record of the session.
-    pub(crate) fn stamp(&mut self, reports_before: u64, now: Now) -> Stamp {
-        self.revision += 1;
-        Stamp { revision: self.revision, recorded_at: now.boot, reports_before }
-    }
-
-    pub(crate) fn record(&self, stamp: Stamp) -> SessionRecord {
-        SessionRecord {
-            app: self.app.clone(),
-            door: self.door,
-            owner: self.owner.clone(),
-            tracker: self.tracker.clone(),
-            log: self.log,
-            interrupt: self.interrupt,
-            resumed: self.resumed,
-            stamp,
-        }
-    }
-
-    /// The word for the `State` property (api.md 1.4).
-    pub fn state_name(&self) -> &'static str {
-        match (&self.interrupt, self.tracker.phase()) {
-            (Some(i), _) if i.cause == Cause::Background => "background",
-            (_, Phase::Dormant) => "idle",
-            _ => self.tracker.state().name(),
-        }
-    }
-}
+use super::{Moved, Session, resume};
+use crate::core::Agent;
+use crate::core::delivery::log::Origin;
+use crate::core::input::Target;
+use crate::core::media::MediaInfo;
+use crate::core::player::{Door, PlayerId};
+use crate::core::record::{Cause, Durability, Key, Record, ResumePoint};
+use crate::core::rejected::{Refusal, Rejected};
+use crate::core::report::Report;
+use crate::core::time::{BootInstant, Now, second_of_day};
+use crate::core::tracker::event::{Event, EventName};
+use crate::core::tracker::info::{Info, MOST, Reader};
+use crate::core::tracker::{Phase, Tracker, TrackerContext};
+use crate::core::turn::{CloseReason, Notice, Reply};
 
 impl Agent {
     /// `OpenSession` and `SessionStart`.
-    pub(super) fn open(
+    pub(in crate::core) fn open(
         &mut self,
         player: PlayerId,
         door: Door,
@@ -202,7 +138,7 @@ impl Agent {
     }
 
     /// A playback event in a session.
-    pub(super) fn event(
+    pub(in crate::core) fn event(
         &mut self,
         target: &Target,
         name: EventName,
@@ -288,7 +224,7 @@ impl Agent {
     }
 
     /// Keeps what a tracker has reported.
-    pub(super) fn submit(&mut self, number: u32, reports: Vec<Report>, now: Now) {
+    pub(in crate::core) fn submit(&mut self, number: u32, reports: Vec<Report>, now: Now) {
         if reports.is_empty() {
             return;
         }
@@ -328,12 +264,18 @@ impl Agent {
     }
 
     /// Ends a session for good, as `End` would, and closes its object.
-    pub(super) fn end(&mut self, number: u32, reason: CloseReason, now: Now) {
+    pub(in crate::core) fn end(&mut self, number: u32, reason: CloseReason, now: Now) {
         self.end_at(number, reason, now.boot, now);
     }
 
     /// The same, dated `at`.
-    pub(super) fn end_at(&mut self, number: u32, reason: CloseReason, at: BootInstant, now: Now) {
+    pub(in crate::core) fn end_at(
+        &mut self,
+        number: u32,
+        reason: CloseReason,
+        at: BootInstant,
+        now: Now,
+    ) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         if session.silent {
             self.drop_session(number, reason, now);
@@ -347,7 +289,7 @@ impl Agent {
         self.close_at(number, reason, at, now);
     }
 
-    pub(super) fn close(&mut self, number: u32, reason: CloseReason, now: Now) {
+    pub(in crate::core) fn close(&mut self, number: u32, reason: CloseReason, now: Now) {
         self.close_at(number, reason, now.boot, now);
     }
 
@@ -358,7 +300,7 @@ impl Agent {
     }
 
     /// The session object goes, with its records.
-    pub(super) fn drop_session(&mut self, number: u32, reason: CloseReason, now: Now) {
+    pub(in crate::core) fn drop_session(&mut self, number: u32, reason: CloseReason, now: Now) {
         let Some(session) = self.sessions.remove(&number) else { return };
         if let Some(owner) = session.owner {
             self.players.remove(&owner);
@@ -377,7 +319,13 @@ impl Agent {
     }
 
     /// Remembers where a session stands.
-    pub(super) fn keep_point(&mut self, number: u32, completed: bool, at: BootInstant, now: Now) {
+    pub(in crate::core) fn keep_point(
+        &mut self,
+        number: u32,
+        completed: bool,
+        at: BootInstant,
+        now: Now,
+    ) {
         let Some(session) = self.sessions.get(&number) else { return };
         let mut point = self.point_of(session, at, now);
         point.completed = completed;
@@ -400,7 +348,12 @@ impl Agent {
     }
 
     /// Where a viewer of this application is in this media: in an open session, else as stored.
-    pub(super) fn resume_point(&self, app: &str, media_id: &str, now: Now) -> Option<ResumePoint> {
+    pub(in crate::core) fn resume_point(
+        &self,
+        app: &str,
+        media_id: &str,
+        now: Now,
+    ) -> Option<ResumePoint> {
         self.sessions
             .values()
             .find(|s| s.app == app && s.tracker.media().id == media_id)
@@ -409,7 +362,7 @@ impl Agent {
     }
 
     /// A connection is gone, with all its players.
-    pub(super) fn player_gone(&mut self, sender: &str, now: Now) {
+    pub(in crate::core) fn player_gone(&mut self, sender: &str, now: Now) {
         let gone: Vec<PlayerId> =
             self.players.keys().filter(|p| p.sender == sender).cloned().collect();
         for player in gone {
@@ -419,7 +372,7 @@ impl Agent {
 
     /// A player is gone or was stopped: paused at once, ended when the grace has run out
     /// (api.md 2.3). `at` is when that happened.
-    pub(super) fn detach(&mut self, player: &PlayerId, at: BootInstant, now: Now) {
+    pub(in crate::core) fn detach(&mut self, player: &PlayerId, at: BootInstant, now: Now) {
         let Some(number) = self.players.remove(player) else { return };
         let Some(session) = self.sessions.get_mut(&number) else { return };
         session.owner = None;
@@ -449,7 +402,7 @@ impl Agent {
         }
     }
 
-    pub(super) fn announce(&mut self, notice: Notice) {
+    pub(in crate::core) fn announce(&mut self, notice: Notice) {
         self.notices.push(notice);
     }
 }

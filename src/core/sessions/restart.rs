@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
-use super::clock::BootId;
-use super::delivery::log::MOST_REPORTS;
-use super::media::MediaInfo;
-use super::player::Door;
-use super::record::{
+use super::{Moved, Session};
+use crate::core::clock::BootId;
+use crate::core::delivery::log::MOST_REPORTS;
+use crate::core::media::MediaInfo;
+use crate::core::player::Door;
+use crate::core::record::{
     Durability, HeartbeatRecord, Key, LogRecord, Numbered, ReportRange, ResumePoint, Stamp, Stored,
     StoredReport,
 };
-use super::report::Kind;
-use super::sessions::{Moved, Session};
-use super::settings::Settings;
-use super::time::{BootInstant, Now, Span};
-use super::tracker::{Position, Tracker, TrackerContext};
-use super::turn::CloseReason;
-use super::{Agent, StartInfo};
+use crate::core::report::Kind;
+use crate::core::settings::Settings;
+use crate::core::time::{BootInstant, Now, Span};
+use crate::core::tracker::{Position, Tracker, TrackerContext};
+use crate::core::turn::CloseReason;
+use crate::core::{Agent, StartInfo};
 
 impl Agent {
     /// Takes over what was stored. Sessions wait for `Input::Recovered`, which says whose players
     /// are still there; those of an earlier boot end here.
-    pub(super) fn restore(&mut self, stored: Stored, start: &StartInfo, now: Now) {
+    pub(in crate::core) fn restore(&mut self, stored: Stored, start: &StartInfo, now: Now) {
         let earlier = stored.meta.as_ref().map(|m| (m.boot.clone(), m.clean_stop));
         let same_bus = stored.meta.as_ref().is_some_and(|m| m.bus == start.bus);
         let same_boot = earlier.as_ref().is_some_and(|(boot, _)| *boot == start.boot);
@@ -157,7 +157,7 @@ impl Agent {
     }
 
     /// Says whose players are still on the bus. The others vanished at the last recorded state.
-    pub(super) fn recovered(&mut self, present: &[String], now: Now) {
+    pub(in crate::core) fn recovered(&mut self, present: &[String], now: Now) {
         self.recovering = false;
         let recorded = std::mem::take(&mut self.recorded);
         let mut gone = Vec::new();
@@ -173,14 +173,14 @@ impl Agent {
         self.catch_up(now);
         for (number, player, at) in gone {
             // What was due while it was there comes first.
-            self.run_tracker(number, at - Span::millis(1), now);
+            self.run_timers_of(number, at.just_before(), now);
             self.detach(&player, at, now);
         }
         self.catch_up(now);
     }
 
     /// A stop that was asked for: everything is written, the next start knows that it is true.
-    pub(super) fn stop(&mut self) {
+    pub(in crate::core) fn stop(&mut self) {
         self.meta.clean_stop = true;
         self.write_all();
         self.write_meta();

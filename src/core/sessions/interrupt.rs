@@ -1,17 +1,17 @@
 //! Background, sleep and players that are gone: paused at once, ended when the grace has run out
 //! (spec 4, api.md 2.3, 2.4).
 
-use super::Agent;
-use super::input::Lifecycle;
-use super::player::PlayerId;
-use super::record::{Cause, Durability, Interrupt};
-use super::time::{BootInstant, Now};
-use super::tracker::{Phase, TrackerContext};
-use super::turn::{CloseReason, Notice};
+use crate::core::Agent;
+use crate::core::input::Lifecycle;
+use crate::core::player::PlayerId;
+use crate::core::record::{Cause, Durability, Interrupt};
+use crate::core::time::{BootInstant, Now};
+use crate::core::tracker::{Phase, TrackerContext};
+use crate::core::turn::{CloseReason, Notice};
 
 impl Agent {
     /// What an application manager says, matched to sessions by application.
-    pub(super) fn lifecycle(&mut self, app: &str, state: Lifecycle, now: Now) {
+    pub(in crate::core) fn lifecycle(&mut self, app: &str, state: Lifecycle, now: Now) {
         let of_app: Vec<u32> =
             self.sessions.iter().filter(|(_, s)| s.app == app).map(|(n, _)| *n).collect();
         for number in of_app {
@@ -31,12 +31,12 @@ impl Agent {
     }
 
     /// One player of a living connection is gone.
-    pub(super) fn instance_gone(&mut self, player: &PlayerId, now: Now) {
+    pub(in crate::core) fn instance_gone(&mut self, player: &PlayerId, now: Now) {
         self.detach(player, now.boot, now);
     }
 
     /// Suspend is an interrupt for every session (api.md 2.4); all is written out.
-    pub(super) fn sleep(&mut self, now: Now) {
+    pub(in crate::core) fn sleep(&mut self, now: Now) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.interrupt(number, Cause::Sleep, now.boot, now);
         }
@@ -44,13 +44,19 @@ impl Agent {
         self.ledger.want(Durability::Synced);
     }
 
-    pub(super) fn wake(&mut self, now: Now) {
+    pub(in crate::core) fn wake(&mut self, now: Now) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.back(number, Cause::Sleep, now);
         }
     }
 
-    pub(super) fn interrupt(&mut self, number: u32, cause: Cause, at: BootInstant, now: Now) {
+    pub(in crate::core) fn interrupt(
+        &mut self,
+        number: u32,
+        cause: Cause,
+        at: BootInstant,
+        now: Now,
+    ) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         if session.silent || session.tracker.phase() != Phase::Open {
             return;
@@ -88,7 +94,7 @@ impl Agent {
 
     /// The grace has run out: the session ends, dated to that moment. One whose player is still
     /// there can be revived by `Play`.
-    pub(super) fn grace_over(&mut self, number: u32, due: BootInstant, now: Now) {
+    pub(in crate::core) fn grace_over(&mut self, number: u32, due: BootInstant, now: Now) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         let Some(interrupt) = &mut session.interrupt else { return };
         interrupt.until = None;

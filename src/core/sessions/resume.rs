@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::clock::BootId;
-use super::ledger::Ledger;
-use super::record::{Durability, Key, Record, ResumePoint};
-use super::settings::Settings;
-use super::time::{Now, Span, WallTime};
+use crate::core::clock::BootId;
+use crate::core::ledger::Ledger;
+use crate::core::record::{Durability, Key, Record, ResumePoint};
+use crate::core::settings::Settings;
+use crate::core::time::{Now, Span, WallTime};
 
 impl ResumePoint {
     /// How long ago it ended; `None` when no clock can tell.
@@ -113,8 +113,8 @@ impl ResumePoints {
 
 #[cfg(test)]
 mod tests {
-    use super::super::time::BootInstant;
     use super::*;
+    use crate::core::time::BootInstant;
 
     fn point(completed: bool, live: bool, ended_s: i64) -> ResumePoint {
         ResumePoint {

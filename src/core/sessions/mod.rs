@@ -1,0 +1,77 @@
+//! Who drives what: the session objects, the players behind them, interrupts, timers and resume
+//! points.
+
+mod interrupt;
+mod restart;
+pub(super) mod resume;
+mod table;
+mod timers;
+
+use super::player::{Door, PlayerId};
+use super::record::{Cause, Interrupt, SessionRecord, Stamp};
+use super::time::Now;
+use super::tracker::{Phase, Tracker};
+
+/// A session object and the playback behind it.
+#[derive(Debug)]
+pub struct Session {
+    pub app: String,
+    pub door: Door,
+    /// The player that drives it; `None` once it is gone or was stopped.
+    pub owner: Option<PlayerId>,
+    pub tracker: Tracker,
+    /// The log that its reports go to.
+    pub log: u64,
+    pub interrupt: Option<Interrupt>,
+    /// The resume flag of its last `sessionStart`.
+    pub resumed: bool,
+    /// Opened while the viewer had opted out: calls are accepted without effect, to its end.
+    pub silent: bool,
+    /// The moving part changed since it was last written.
+    pub(crate) dirty: bool,
+    /// Only its position changed since then.
+    pub(crate) moved: Moved,
+    /// A stored report stands for the record of the position.
+    pub(crate) recorded_by_report: bool,
+    pub(crate) revision: u64,
+}
+
+/// What a heartbeat or a report of the position has changed in a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Moved {
+    #[default]
+    No,
+    /// Only a ping was reported, under this number of the session's log.
+    Ping(u64),
+    Yes,
+}
+
+impl Session {
+    /// The stamp of the next record of the session.
+    pub(crate) fn stamp(&mut self, reports_before: u64, now: Now) -> Stamp {
+        self.revision += 1;
+        Stamp { revision: self.revision, recorded_at: now.boot, reports_before }
+    }
+
+    pub(crate) fn record(&self, stamp: Stamp) -> SessionRecord {
+        SessionRecord {
+            app: self.app.clone(),
+            door: self.door,
+            owner: self.owner.clone(),
+            tracker: self.tracker.clone(),
+            log: self.log,
+            interrupt: self.interrupt,
+            resumed: self.resumed,
+            stamp,
+        }
+    }
+
+    /// The word for the `State` property (api.md 1.4).
+    pub fn state_name(&self) -> &'static str {
+        match (&self.interrupt, self.tracker.phase()) {
+            (Some(i), _) if i.cause == Cause::Background => "background",
+            (_, Phase::Dormant) => "idle",
+            _ => self.tracker.state().name(),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Runs the timers of sessions, in the order in which they count (`core/timer.rs`).
+
+use super::Session;
+use crate::core::Agent;
+use crate::core::record::Durability;
+use crate::core::settings::Settings;
+use crate::core::time::{BootInstant, Now};
+use crate::core::timer::{Due, Timer};
+use crate::core::tracker::{Phase, TrackerContext};
+use crate::core::turn::{CloseReason, Notice};
+
+impl Session {
+    fn grace(&self) -> Option<BootInstant> {
+        self.interrupt.and_then(|interrupt| interrupt.until)
+    }
+
+    /// When the session next wants to be looked at.
+    pub(in crate::core) fn deadline(&self, settings: &Settings) -> Option<BootInstant> {
+        if self.silent {
+            return None;
+        }
+        [self.tracker.deadline(settings), self.grace()].into_iter().flatten().min()
+    }
+
+    /// The timer that counts first of those due until a moment.
+    fn due(&self, until: BootInstant, settings: &Settings) -> Option<Due> {
+        let grace = self.grace().filter(|at| *at <= until);
+        let grace = grace.map(|at| Due { at, timer: Timer::Grace });
+        [self.tracker.due(until, settings), grace].into_iter().flatten().min()
+    }
+}
+
+impl Agent {
+    /// Every timer that is due until a moment.
+    pub(in crate::core) fn run_timers(&mut self, until: BootInstant, now: Now) {
+        for number in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.run_timers_of(number, until, now);
+        }
+    }
+
+    pub(in crate::core) fn run_timers_of(&mut self, number: u32, until: BootInstant, now: Now) {
+        while let Some(session) = self.sessions.get_mut(&number).filter(|s| !s.silent) {
+            let Some(due) = session.due(until, &self.settings) else { return };
+            if due.timer == Timer::Grace {
+                self.grace_over(number, due.at, now);
+            } else {
+                self.run_timer(number, due, now);
+            }
+        }
+    }
+
+    fn run_timer(&mut self, number: u32, due: Due, now: Now) {
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        let mut reports = Vec::new();
+        let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
+        session.tracker.run(due, &mut out);
+        let closed = due.timer == Timer::Idle && session.tracker.phase() == Phase::Dormant;
+        // `submit` marks what a ping changed.
+        session.dirty |= closed || reports.is_empty();
+        let orphan = session.owner.is_none();
+        self.submit(number, reports, now);
+        self.ledger.wait(now.boot, self.settings.flush_interval);
+        if closed && orphan {
+            // Nobody is left who could revive it.
+            self.close(number, CloseReason::Vanished, now);
+        } else if closed {
+            self.keep_point(number, false, now.boot, now);
+            self.announce(Notice::Closed(number, CloseReason::Idle));
+        }
+    }
+
+    /// Nothing ran for a while. The state of now goes to the medium before the first ping goes
+    /// out: what a power cut leaves must not be older than that time.
+    pub(in crate::core) fn catch_up(&mut self, now: Now) {
+        for session in self.sessions.values_mut() {
+            session.tracker.catch_up(now.boot, &self.settings);
+        }
+        self.write_all();
+        self.ledger.want(Durability::Synced);
+    }
+}
