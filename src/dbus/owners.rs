@@ -42,7 +42,7 @@ enum Lookup {
     /// Being looked up. Messages wait for all of it, reads for the rights alone.
     Asked {
         rights: Option<Rights>,
-        waiting: VecDeque<Message>,
+        waiting: Waiting,
         asking: Vec<oneshot::Sender<Rights>>,
     },
     Yes(Identity),
@@ -127,7 +127,7 @@ impl Owners {
     pub fn forget(&self, sender: &str) {
         let gone = self.register().senders.remove(sender);
         if let Some(Sender { identity: Lookup::Asked { waiting, .. }, .. }) = gone {
-            waiting.into_iter().for_each(|message| self.refuse(message, left()));
+            waiting.0.into_iter().for_each(|message| self.refuse(message, left()));
         }
     }
 
@@ -167,7 +167,7 @@ impl Owners {
         if matches!(entry.identity, Lookup::No) {
             tokio::spawn(self.clone().identify(sender.to_owned()));
             entry.identity =
-                Lookup::Asked { rights: None, waiting: VecDeque::new(), asking: Vec::new() };
+                Lookup::Asked { rights: None, waiting: Waiting::default(), asking: Vec::new() };
         }
         entry
     }
@@ -178,15 +178,10 @@ impl Owners {
         let mut register = self.register();
         match &mut self.sender(&mut register, sender).identity {
             Lookup::Yes(identity) => self.pass(message, identity),
-            Lookup::Asked { waiting, .. } if waiting.len() < MOST_WAITING => {
-                waiting.push_back(message);
-            }
-            Lookup::Asked { .. } => {
-                let why = format!(
-                    "{MOST_WAITING} messages of this sender wait until the bus says who it is; \
-                     this one was dropped"
-                );
-                self.refuse(message, Rejected::new(Refusal::LimitsExceeded, why));
+            Lookup::Asked { waiting, .. } => {
+                if let Some(message) = waiting.push(message) {
+                    self.refuse(message, waits_too_long());
+                }
             }
             Lookup::No => self.refuse(message, left()),
         }
@@ -241,7 +236,7 @@ impl Owners {
         let Some(entry) = register.senders.get_mut(&sender) else { return };
         let known = std::mem::replace(&mut entry.identity, Lookup::Yes(identity.clone()));
         if let Lookup::Asked { waiting, .. } = known {
-            waiting.into_iter().for_each(|message| self.pass(message, &identity));
+            waiting.0.into_iter().for_each(|message| self.pass(message, &identity));
         }
     }
 
@@ -254,7 +249,7 @@ impl Owners {
         let mut register = self.register();
         let Some(entry) = register.senders.get_mut(sender) else { return };
         if let Lookup::Asked { waiting, .. } = std::mem::replace(&mut entry.identity, Lookup::No) {
-            waiting.into_iter().for_each(|message| self.refuse(message, left()));
+            waiting.0.into_iter().for_each(|message| self.refuse(message, left()));
         }
     }
 
@@ -283,6 +278,29 @@ impl Owners {
     }
 }
 
+/// What a sender says before it is known who it is, in order.
+#[derive(Default)]
+struct Waiting(VecDeque<Message>);
+
+impl Waiting {
+    /// Gives the message back when so many wait already.
+    fn push(&mut self, message: Message) -> Option<Message> {
+        if self.0.len() >= MOST_WAITING {
+            return Some(message);
+        }
+        self.0.push_back(message);
+        None
+    }
+}
+
+fn waits_too_long() -> Rejected {
+    let why = format!(
+        "{MOST_WAITING} messages of this sender wait until the bus says who it is; this one was \
+         dropped; wait for the first answer"
+    );
+    Rejected::new(Refusal::LimitsExceeded, why)
+}
+
 fn left() -> Rejected {
     Rejected::new(
         Refusal::AccessDenied,
@@ -302,5 +320,29 @@ fn name(input: &mut Input, identity: &Identity) {
             identity.app.clone_into(app);
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::time::BootInstant;
+
+    #[test]
+    fn what_a_sender_says_before_it_is_known_is_bounded_and_keeps_its_order() {
+        let said = |events| Message {
+            input: Input::Flooded { events },
+            arrived: BootInstant(0),
+            answer: None,
+        };
+        let mut waiting = Waiting::default();
+        for n in 0..MOST_WAITING as u64 {
+            assert!(waiting.push(said(n)).is_none());
+        }
+        let refused = waiting.push(said(7)).expect("no more room");
+        assert_eq!(refused.input, Input::Flooded { events: 7 });
+        assert_eq!(waits_too_long().kind, Refusal::LimitsExceeded);
+        let order: Vec<_> = waiting.0.into_iter().map(|message| message.input).collect();
+        assert!(order.iter().zip(0..).all(|(input, n)| *input == Input::Flooded { events: n }));
     }
 }

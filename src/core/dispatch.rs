@@ -1,0 +1,142 @@
+//! An input to whom it concerns.
+
+use super::Agent;
+use super::input::{CallId, Input};
+use super::rejected::Rejected;
+use super::settings::Consent;
+use super::time::Now;
+use super::turn::Reply;
+
+impl Agent {
+    pub(super) fn take(
+        &mut self,
+        input: Input,
+        now: Now,
+    ) -> Option<(CallId, Result<Reply, Rejected>)> {
+        let answer = |call: Option<CallId>, result| Some((call?, result));
+        match input {
+            Input::Open { call, player, door, app, playhead, info } => {
+                let result = self.open(player, door, app, playhead, &info, now);
+                self.count_rejection("SessionStart", call, &result, now);
+                answer(call, result)
+            }
+            Input::Event { call, target, name, playhead, info } => {
+                let result = self.event(&target, name, playhead, &info, now);
+                self.count_rejection(name.name(), call, &result, now);
+                answer(call, result)
+            }
+            Input::Unreadable { event, why } => {
+                let result = Err(Rejected::invalid(why));
+                self.count_rejection(event, None, &result, now);
+                None
+            }
+            Input::Flooded { events } => {
+                self.rejected_events += events;
+                let why = "senders have said more than the limits allow";
+                tracing::warn!(events, why, "events dropped");
+                None
+            }
+            Input::PlayerGone { sender } => {
+                self.player_gone(&sender, now);
+                None
+            }
+            Input::InstanceGone { player } => {
+                self.instance_gone(&player, now);
+                None
+            }
+            Input::Lifecycle { call, app, state } => {
+                self.lifecycle(&app, state, now);
+                answer(call, Ok(Reply::Done))
+            }
+            Input::GetResumePoint { call, app, media_id } => {
+                let point = self.resume_point(&app, &media_id, now);
+                Some((call, Ok(Reply::ResumePoint(point))))
+            }
+            Input::ForgetResumePoint { call, app, media_id } => {
+                self.resume.forget(&app, &media_id, &mut self.ledger);
+                Some((call, Ok(Reply::Done)))
+            }
+            Input::Flush { call } => {
+                self.delivery.flush();
+                answer(call, Ok(Reply::Pending(self.delivery.queued())))
+            }
+            Input::SetConsent { call, consent } => {
+                self.set_consent(consent, now);
+                answer(call, Ok(Reply::Done))
+            }
+            Input::Answer { request, outcome } => {
+                let (delivery, mut ctx) = self.delivery_context();
+                delivery.answer(request, &outcome, now, &mut ctx);
+                if self.meta.next_rejected != self.written_rejected {
+                    self.written_rejected = self.meta.next_rejected;
+                    self.write_meta();
+                }
+                self.ledger.wait(now.boot, self.settings.flush_interval);
+                None
+            }
+            Input::Written { batch } => {
+                self.delivery.written(batch);
+                None
+            }
+            Input::Read { id, reports } => {
+                let (delivery, mut ctx) = self.delivery_context();
+                delivery.read(id, reports, now, &mut ctx);
+                self.ledger.wait(now.boot, self.settings.flush_interval);
+                None
+            }
+            Input::Network { online } => {
+                self.delivery.network(online, now, &self.settings);
+                None
+            }
+            Input::Metered(metered) => {
+                self.delivery.metered(metered);
+                None
+            }
+            Input::Clock { trusted } => {
+                self.clock(trusted, now);
+                None
+            }
+            Input::Sleep => {
+                self.sleep(now);
+                None
+            }
+            Input::Wake => {
+                self.wake(now);
+                None
+            }
+            Input::Reload { settings } => {
+                let tracked = !self.opted_out();
+                self.settings = *settings;
+                self.apply_settings();
+                if tracked && self.opted_out() {
+                    self.set_consent(Consent::Out, now);
+                }
+                None
+            }
+            Input::Recovered { present } => {
+                self.recovered(&present, now);
+                None
+            }
+            Input::Tick => None,
+            Input::Stop => {
+                self.stop();
+                None
+            }
+        }
+    }
+
+    fn count_rejection(
+        &mut self,
+        event: &str,
+        call: Option<CallId>,
+        result: &Result<Reply, Rejected>,
+        now: Now,
+    ) {
+        if let Err(rejected) = result {
+            self.rejected_events += 1;
+            if call.is_none() {
+                self.warnings.event(event, &rejected.why, now.boot);
+            }
+        }
+    }
+}

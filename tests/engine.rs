@@ -1,0 +1,233 @@
+//! The engine at its public door: what counts when, what waits for what, and a disk that fails. The
+//! rest of it is shown by everything that runs through the driver.
+
+use playheadd::config::Config;
+use playheadd::core::StartInfo;
+use playheadd::core::clock::BootId;
+use playheadd::core::dialect::Dialects;
+use playheadd::core::input::{CallId, Input, Target};
+use playheadd::core::player::{Door, PlayerId};
+use playheadd::core::rejected::Refusal;
+use playheadd::core::settings::{Consent, Settings};
+use playheadd::core::time::{BootInstant, Now, WallTime};
+use playheadd::core::tracker::event::EventName;
+use playheadd::core::tracker::info::{Info, Value};
+use playheadd::core::turn::Reply;
+use playheadd::engine::{Action, Event};
+use playheadd::sim::driver::{DiskFault, Driver};
+use playheadd::sim::{Exchange, Options, simulate, timeline};
+use serde_json::Value as Json;
+
+const EPOCH_MS: i64 = 1_700_000_000_000;
+
+struct Box_ {
+    driver: Driver,
+    now: i64,
+    actions: Vec<Action>,
+}
+
+fn player() -> PlayerId {
+    PlayerId { sender: ":1.1".into(), instance: String::new() }
+}
+
+impl Box_ {
+    fn new() -> Box_ {
+        let mut new = Box_ { driver: Driver::default(), now: 0, actions: Vec::new() };
+        let settings = Settings { initial_consent: Consent::In, ..Settings::default() };
+        let info = StartInfo {
+            boot: BootId("b".into()),
+            bus: "b".into(),
+            clock_trusted: true,
+            online: true,
+            seed: 1,
+            dialects: Dialects::default(),
+        };
+        new.driver.start(settings, info, new.clock());
+        new.message(Input::Recovered { present: Vec::new() }, 0);
+        new
+    }
+
+    fn clock(&self) -> Now {
+        Now { boot: BootInstant(self.now), wall: WallTime(EPOCH_MS + self.now) }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let (now, at) = (self.clock(), self.now);
+        self.driver.tell(event, now, at, &mut self.actions);
+    }
+
+    /// Something that arrived at a moment, taken in now.
+    fn message(&mut self, input: Input, arrived: i64) {
+        self.tell(Event::Message { input, arrived: BootInstant(arrived) });
+    }
+
+    fn open(&mut self, call: u64) {
+        let info = Info::from([("id".to_owned(), Value::Text("m".into()))]);
+        let input = Input::Open {
+            call: Some(CallId(call)),
+            player: player(),
+            door: Door::Method,
+            app: "tv.app".into(),
+            playhead: 0.0,
+            info,
+        };
+        self.message(input, self.now);
+    }
+
+    fn say(&mut self, name: EventName, arrived: i64) {
+        let target = Target::Player(player());
+        let call = Some(CallId(100 + arrived as u64));
+        let info = Info::new();
+        self.message(Input::Event { call, target, name, playhead: -1.0, info }, arrived);
+    }
+
+    /// Time goes on, and every timer has its turn at its time.
+    fn pass_to(&mut self, at: i64) {
+        while let Some(due) = self.driver.deadline().filter(|due| due.0 <= at) {
+            self.now = self.now.max(due.0);
+            self.tell(Event::Tick);
+            self.accept();
+        }
+        self.now = at;
+    }
+
+    /// Everything that was sent is accepted.
+    fn accept(&mut self) {
+        let sent: Vec<_> = self.actions.iter().filter_map(request).collect();
+        for id in sent.into_iter().map(|(id, _)| id) {
+            let outcome = playheadd::core::dialect::exchange::Outcome::Answered {
+                status: 201,
+                location: Some("/api/v1/sessions/S1".into()),
+                retry_after: None,
+                body: String::new(),
+            };
+            // One that was answered before is nobody's.
+            self.tell(Event::Answer { request: id, outcome });
+        }
+    }
+
+    /// Type and time of happening of every hit so far.
+    fn hits(&self) -> Vec<(String, i64)> {
+        let mut hits: Vec<(String, i64)> = Vec::new();
+        for (_, body) in self.actions.iter().filter_map(request) {
+            let at = body["playerTime"]["ts"].as_i64().unwrap_or(0) - EPOCH_MS;
+            hits.push((body["eventType"].as_str().unwrap_or_default().to_owned(), at));
+        }
+        hits
+    }
+
+    fn reply(&self, call: u64) -> Option<Result<(), Refusal>> {
+        self.actions.iter().find_map(|action| match action {
+            Action::Reply(CallId(to), result) if *to == call => {
+                Some(result.as_ref().map(|_: &Reply| ()).map_err(|rejected| rejected.kind))
+            }
+            _ => None,
+        })
+    }
+}
+
+fn request(action: &Action) -> Option<(playheadd::core::dialect::exchange::RequestId, Json)> {
+    match action {
+        Action::Send(request) => {
+            Some((request.id, serde_json::from_str(&request.body).expect("JSON")))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn a_message_counts_from_its_arrival_and_timers_between_run_after_it() {
+    let mut b = Box_::new();
+    b.open(1);
+    b.say(EventName::Play, 0);
+    b.pass_to(5_000);
+    // The pause came at 3 s and was taken in at 25 s: the pings of the time between come after it.
+    b.now = 25_000;
+    b.say(EventName::Pause, 3_000);
+    b.pass_to(40_000);
+    let hits = b.hits();
+    let at = |kind: &str| hits.iter().find(|(k, _)| k == kind).map(|(_, at)| *at);
+    assert_eq!(at("pauseStart"), Some(3_000), "{hits:?}");
+    let pings: Vec<i64> =
+        hits.iter().filter(|(kind, _)| kind == "ping").map(|(_, at)| *at).collect();
+    assert!(pings.iter().all(|at| *at > 3_000), "{hits:?}");
+}
+
+#[test]
+fn a_message_that_came_before_a_hit_that_is_out_counts_just_after_it() {
+    let mut b = Box_::new();
+    b.open(1);
+    b.say(EventName::Play, 0);
+    b.pass_to(10_400);
+    b.say(EventName::Pause, 9_900);
+    b.pass_to(11_000);
+    let hits = b.hits();
+    let position = |kind: &str| hits.iter().position(|(k, _)| k == kind);
+    assert!(position("ping") < position("pauseStart"), "{hits:?}");
+    assert_eq!(hits.last(), Some(&("pauseStart".to_owned(), 10_001)), "{hits:?}");
+}
+
+#[test]
+fn a_reply_that_promises_something_waits_for_a_slow_disk_and_nothing_else_does() {
+    let mut b = Box_::new();
+    b.driver.disk.delay_ms = 500;
+    b.open(1);
+    assert_eq!(b.reply(1), None, "not before it is on the disk");
+    b.say(EventName::Playhead, 0);
+    b.now = 500;
+    let (now, at) = (b.clock(), b.now);
+    b.driver.store_done(now, at, &mut b.actions);
+    assert_eq!(b.reply(1), Some(Ok(())));
+}
+
+#[test]
+fn a_disk_that_fails_breaks_promises_says_so_and_heals_by_itself() {
+    let mut b = Box_::new();
+    b.driver.disk.fault = DiskFault { fails: true, ..DiskFault::default() };
+    b.open(1);
+    assert_eq!(b.reply(1), Some(Err(Refusal::Storage)));
+    b.say(EventName::Play, 0);
+    b.pass_to(12_000);
+    let hits = b.hits();
+    assert!(hits.iter().any(|(kind, _)| kind == "ping"), "it goes on from memory: {hits:?}");
+    assert!(!b.driver.engine().expect("an engine").store_healthy());
+    b.driver.disk.fault = DiskFault::default();
+    b.pass_to(20_000);
+    assert!(b.driver.engine().expect("an engine").store_healthy());
+    assert_eq!(b.driver.disk.store.load().sessions.len(), 1, "what was kept is written");
+}
+
+fn run(text: &str) -> Vec<Exchange> {
+    let lines = timeline::parse("the test", text).expect("valid lines");
+    let config = Config::from_overrides(&[]).expect("the defaults");
+    simulate(&lines, Options { config, until_ms: None, seed: 0 })
+}
+
+/// A timeline with `Disk`, and what a crash takes with it.
+#[test]
+fn a_disk_in_a_timeline() {
+    let story = |disk: &str| {
+        run(&format!(
+            r#"
+            {{"at": 0, "event": "SessionStart", "playhead": 0, "info": {{"id": "m", "length": 900}}}}
+            {{"at": 0, "event": "Play", "playhead": 0}}
+            {disk}
+            {{"at": 30, "event": "NetworkDown"}}
+            {{"at": 40, "event": "Error", "info": {{"id": "e1"}}}}
+            {{"at": 50, "event": "AgentCrash", "down_s": 1}}
+            {{"at": 60, "event": "NetworkUp"}}
+            {{"at": 90, "event": "Complete"}}
+            "#
+        ))
+    };
+    let arrived = |made: &[Exchange], kind: &str| made.iter().any(|e| e.body["eventType"] == kind);
+    assert!(arrived(&story(""), "error"));
+    let full = story(r#"{"at": 20, "event": "Disk", "full": true}"#);
+    assert!(!arrived(&full, "error"), "what came since is lost with the agent");
+    assert!(arrived(&full, "sessionComplete"), "what lay there is read all the same");
+    let healed = story(
+        r#"{"at": 20, "event": "Disk", "full": true}
+           {"at": 22, "event": "Disk"}"#,
+    );
+    assert!(arrived(&healed, "error"));
+}
