@@ -165,6 +165,9 @@ fn a_message_that_came_before_a_hit_that_is_out_counts_just_after_it() {
     let position = |kind: &str| hits.iter().position(|(k, _)| k == kind);
     assert!(position("ping") < position("pauseStart"), "{hits:?}");
     assert_eq!(hits.last(), Some(&("pauseStart".to_owned(), 10_001)), "{hits:?}");
+    let bodies: Vec<Json> = b.actions.iter().filter_map(request).map(|(_, body)| body).collect();
+    let pause = bodies.iter().find(|body| body["eventType"] == "pauseStart").expect("a pause");
+    assert_eq!(pause["playerTime"]["playhead"], 10.001, "the position of that moment");
 }
 
 #[test]
