@@ -5,28 +5,30 @@ CARGO ?= cargo
 PYTHON ?= /usr/bin/python3
 BIN = target/release
 PACKAGES = dbus gcc libc6-dev make python3 python3-dbus
-# What the demo with mpv takes, and what the tests of the examples do.
+# What the demo with mpv takes, and what the tests of the examples do: large, so apart.
 MPV = mpv mpv-mpris
 EXAMPLES = g++ libsystemd-dev
 
-.PHONY: help deps demo-deps build demo demo-mpv test lint deny docs
+PEERS = $(addprefix --test ,examples demo_mpv)
+
+.PHONY: help deps peer-deps build demo demo-mpv test test-peers lint deny docs rustdoc minimum-rust
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 deps: ## installs what is missing (Debian packages; root or sudo)
-	@sh .ci/deps $(PACKAGES) $(MPV) $(EXAMPLES)
-
-demo-deps:
 	@sh .ci/deps $(PACKAGES)
+
+peer-deps:
+	@sh .ci/deps $(PACKAGES) $(MPV) $(EXAMPLES)
 
 build: ## both programs, as a workbench carries them
 	$(CARGO) build --release --locked --all-features
 
-demo: demo-deps build ## a playback survives the death of its player
+demo: deps build ## a playback survives the death of its player
 	$(PYTHON) demo/demo.py --bin $(BIN)
 
-demo-mpv: deps build ## the same with mpv, without a line of code in the player
+demo-mpv: peer-deps build ## the same with mpv, without a line of code in the player
 	$(PYTHON) demo/demo.py --mpv --bin $(BIN)
 
 test: deps ## everything that needs no service manager
@@ -36,14 +38,34 @@ test: deps ## everything that needs no service manager
 	    $(CARGO) test --locked --all-features; \
 	fi
 
+test-peers: peer-deps ## players that need large packages: mpv, and the examples in C and C++
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	    $(CARGO) nextest run --locked --all-features $(PEERS); \
+	else \
+	    $(CARGO) test --locked --all-features $(PEERS); \
+	fi
+
 lint: ## formatting and clippy
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked --all-targets $(PEERS) --all-features -- -D warnings
 	$(CARGO) clippy --locked -- -D warnings
+
+rustdoc: ## the documentation of the code, without warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --all-features --no-deps --document-private-items
 
 docs: ## docs/dbus.md from the interfaces under dbus/
 	$(PYTHON) docs/dbus.py > docs/dbus.md.new
 	mv docs/dbus.md.new docs/dbus.md
+
+# The oldest compiler that Cargo.toml promises. A machine that cannot have it says so.
+minimum-rust: ## builds with the oldest compiler that is promised (rustup)
+	@version=$$(sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' Cargo.toml); \
+	if rustup run $$version cargo --version >/dev/null 2>&1 \
+	    || rustup toolchain install --profile minimal $$version >/dev/null 2>&1; then \
+	    CARGO_TARGET_DIR=target/minimum rustup run $$version cargo check --locked --all-features; \
+	else \
+	    echo "skipped: Rust $$version cannot be had here"; \
+	fi
 
 deny: ## licences, duplicates and sources of the dependencies
 	$(CARGO) deny --all-features check bans licenses sources

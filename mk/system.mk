@@ -63,3 +63,4 @@ bench: box ## size, memory, flash wear and the simulator's speed, beside their b
 	@$(MAKE) --no-print-directory build
 	@$(PYTHON) benches/day.py $(BIN)/playheadctl
 	@echo; $(PYTHON) benches/wear.py $(BIN)
+	@echo; $(CARGO) bench --locked --all-features --bench latency

@@ -1,10 +1,11 @@
-//! What a newcomer is shown is true: both demos, and the README's example.
+//! What a newcomer is shown is true: the demo, and the README's example.
 
 mod common;
 
 use std::path::Path;
 use std::process::Command;
 
+use common::demo::demo;
 use common::{World, of_type, types};
 
 const PYTHON: &str = "/usr/bin/python3";
@@ -13,34 +14,9 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn demo(arguments: &[&str]) {
-    let programs = Path::new(env!("CARGO_BIN_EXE_playheadd")).parent().expect("a directory");
-    let out = Command::new(PYTHON)
-        .arg(root().join("demo/demo.py"))
-        .arg("--bin")
-        .arg(programs)
-        .args(arguments)
-        .output()
-        .expect("python3");
-    let text = String::from_utf8_lossy(&out.stdout);
-    let last = text.lines().last().unwrap_or_default();
-    assert!(
-        out.status.success() && last.starts_with("PROVED: session S1"),
-        "{text}{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
-    assert!(last.contains("session S2 went on with media.resume true"), "{last}");
-    assert!(last.contains(" 0 refused"), "{last}");
-}
-
 #[test]
 fn a_playback_survives_the_death_of_its_player() {
     demo(&[]);
-}
-
-#[test]
-fn and_so_it_does_with_mpv() {
-    demo(&["--mpv"]);
 }
 
 #[tokio::test]

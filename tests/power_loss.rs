@@ -25,7 +25,7 @@ use playheadd::core::time::BootInstant;
 use playheadd::store::sled::{self as store, SledStore};
 
 /// How long an opening may take before it counts as a hang.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// What a medium writes as a whole.
 const PAGE: usize = 4096;
 /// What an opened store has to take before it counts as sound.

@@ -19,27 +19,52 @@ use bad_days::BAD_DAYS;
 use day::Day;
 use search::{MOST_REPORTS, look};
 
-/// What `make test` runs.
+/// What `make test` runs, in parts that share the processors with the other tests.
 const DAYS: u64 = 2_000;
-const DAYS_OF_A_BAD_DISK: u64 = 300;
+const DAYS_OF_A_PART: u64 = 250;
+const DAYS_OF_A_BAD_DISK: u64 = 200;
 
-#[test]
-fn nothing_is_lost_in_random_days() {
-    hold(DAYS, |day| day);
+macro_rules! parts {
+    ($($name:ident = $part:literal),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                hold($part * DAYS_OF_A_PART, DAYS_OF_A_PART, |day| day);
+            }
+        )*
+
+        #[test]
+        fn the_parts_are_all_the_days() {
+            let parts: &[u64] = &[$($part),*];
+            assert_eq!(parts.len() as u64 * DAYS_OF_A_PART, DAYS);
+        }
+    };
 }
+
+parts!(
+    nothing_is_lost_in_random_days_0 = 0,
+    nothing_is_lost_in_random_days_1 = 1,
+    nothing_is_lost_in_random_days_2 = 2,
+    nothing_is_lost_in_random_days_3 = 3,
+    nothing_is_lost_in_random_days_4 = 4,
+    nothing_is_lost_in_random_days_5 = 5,
+    nothing_is_lost_in_random_days_6 = 6,
+    nothing_is_lost_in_random_days_7 = 7,
+);
 
 /// A store that fails at every tenth step breaks promises, and says so; it loses nothing but what
 /// was not on it when the agent died meanwhile.
 #[test]
 fn nothing_is_lost_on_a_store_that_fails_at_every_tenth_step() {
-    hold(DAYS_OF_A_BAD_DISK, |mut day| {
+    hold(0, DAYS_OF_A_BAD_DISK, |mut day| {
         day.knobs.disk_fails_every = 10;
         day
     });
 }
 
-fn hold(days: u64, change: fn(Day) -> Day) {
-    let seen = look(0, change, |seen, seed| seed < days && seen.reports.len() < MOST_REPORTS);
+fn hold(from: u64, days: u64, change: fn(Day) -> Day) {
+    let more = |seen: &search::Seen, seed| seed < from + days && seen.reports.len() < MOST_REPORTS;
+    let seen = look(1, from, change, more);
     assert!(seen.reports.is_empty(), "{}", seen.reports.join("\n"));
     assert_eq!(seen.days, days);
 }
@@ -79,7 +104,8 @@ fn soak() {
     let seconds = number("WORLD_SECONDS").unwrap_or(60);
     let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
     let from = number("WORLD_FROM").unwrap_or(DAYS);
-    let seen = look(from, |day| day, |_, _| std::time::Instant::now() < end);
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let seen = look(threads, from, |day| day, |_, _| std::time::Instant::now() < end);
     println!("{} days, {} with violations\n{}", seen.days, seen.bad, seen.reports.join("\n"));
     assert_eq!(seen.bad, 0);
 }

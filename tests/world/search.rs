@@ -71,9 +71,14 @@ pub struct Seen {
     pub reports: Vec<String>,
 }
 
-/// Looks at days on all processors, from one seed on, while `more` says so. `change` makes something
+/// Looks at days in several threads, from one seed on, while `more` says so. `change` makes something
 /// else of each.
-pub fn look(from: u64, change: fn(Day) -> Day, more: impl Fn(&Seen, u64) -> bool + Sync) -> Seen {
+pub fn look(
+    threads: usize,
+    from: u64,
+    change: fn(Day) -> Day,
+    more: impl Fn(&Seen, u64) -> bool + Sync,
+) -> Seen {
     let next = AtomicU64::new(from);
     let seen = Mutex::new(Seen { days: 0, bad: 0, reports: Vec::new() });
     let worker = || {
@@ -101,7 +106,6 @@ pub fn look(from: u64, change: fn(Day) -> Day, more: impl Fn(&Seen, u64) -> bool
             }
         }
     };
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(worker);

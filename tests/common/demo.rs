@@ -1,0 +1,26 @@
+//! The demo as a newcomer runs it.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Runs the demo and holds its last line against what it has to prove.
+#[allow(dead_code, reason = "not every test shows the demo")]
+pub fn demo(arguments: &[&str]) {
+    let programs = Path::new(env!("CARGO_BIN_EXE_playheadd")).parent().expect("a directory");
+    let out = Command::new("/usr/bin/python3")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/demo.py"))
+        .arg("--bin")
+        .arg(programs)
+        .args(arguments)
+        .output()
+        .expect("python3");
+    let text = String::from_utf8_lossy(&out.stdout);
+    let last = text.lines().last().unwrap_or_default();
+    assert!(
+        out.status.success() && last.starts_with("PROVED: session S1"),
+        "{text}{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    assert!(last.contains("session S2 went on with media.resume true"), "{last}");
+    assert!(last.contains(" 0 refused"), "{last}");
+}
