@@ -22,7 +22,7 @@ HEAD = """# The D-Bus interfaces
 Made by `make docs` from `dbus/*.xml`; change it there. The bus name is `tv.playhead.Agent1`, on the
 system bus. Types are those of D-Bus: s string, b boolean, d double, i 32-bit and x 64-bit integer,
 u and t the same without a sign, o object path, a{sv} dictionary. How the parts play together stands
-in [api.md](api.md), and which of them a player should use in
+in [behaviour.md](behaviour.md), and which of them a player should use in
 [integrating-a-player.md](integrating-a-player.md)."""
 
 

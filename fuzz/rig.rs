@@ -227,7 +227,7 @@ impl Rig {
             tracked.map(of).collect()
         };
         assert_eq!(shape(&again), shape(self.agent()), "sessions came back as others");
-        // A ping on its way is not repeated (api.md 2.11).
+        // A ping on its way is not repeated (behaviour.md 2.11).
         let (queued, flying) = (self.agent().delivery().queued(), self.flying.len() as u64);
         let back = again.delivery().queued();
         assert!(back <= queued && back + flying >= queued, "{queued} hits went, {back} came back");

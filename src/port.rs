@@ -1,5 +1,5 @@
-//! The engine as adapters hold it: a door to put messages in, and a snapshot of the agent to read
-//! from. Nobody but the event loop touches the engine itself.
+//! What adapters have of the engine: a queue to put messages in, and a snapshot of the agent to
+//! read. Only the event loop touches the engine itself.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
@@ -14,41 +14,41 @@ use crate::engine::Snapshot;
 use crate::engine::snapshot::Changed;
 
 /// Messages that may wait for the engine. It takes thousands a second, so more than this means that
-/// it stands still.
+/// it is stuck.
 const MESSAGES: usize = 4096;
-/// What may wait for the bus adapter to tell the bus.
+/// News that may wait for the bus adapter.
 const NEWS: usize = 4096;
 
 /// A reply on its way back to the caller.
 pub type Answer = oneshot::Sender<Result<Reply, Rejected>>;
 
-/// Something that a door has taken in.
+/// An input on its way from an adapter to the engine.
 pub struct Message {
     pub input: Input,
-    /// When it came to the door (api.md 1.5).
+    /// When it arrived at the adapter (behaviour.md 1.5).
     pub arrived: BootInstant,
     /// Whom to answer, for inputs that carry a call.
     pub answer: Option<(CallId, Answer)>,
 }
 
-/// The door to the engine. Handing something in never waits.
+/// An adapter's end of the queue to the engine. Only `tell_surely` waits.
 #[derive(Clone)]
 pub struct Port {
     messages: mpsc::Sender<Message>,
     next_call: Arc<AtomicU64>,
     watched: Arc<AtomicBool>,
-    /// Messages that found the door full and were dropped.
+    /// Messages that were dropped because the queue was full, not counted by the engine yet.
     dropped: Arc<AtomicU64>,
     pub view: View,
 }
 
 impl Port {
-    /// A door and the engine's end of it.
+    /// A port and the engine's end of its queue.
     pub fn new() -> (Port, mpsc::Receiver<Message>) {
         Port::of(MESSAGES)
     }
 
-    /// A door with room for so many messages.
+    /// A port with room for so many messages.
     fn of(messages: usize) -> (Port, mpsc::Receiver<Message>) {
         let (messages, receiver) = mpsc::channel(messages);
         let port = Port {
@@ -61,12 +61,12 @@ impl Port {
         (port, receiver)
     }
 
-    /// Something happened and nobody waits for an answer.
+    /// Hands in an input that needs no answer.
     pub fn tell(&self, input: Input, arrived: BootInstant) {
         self.hand_in(Message { input, arrived, answer: None });
     }
 
-    /// The same for what must not be lost: it waits until there is room.
+    /// The same for an input that must not be lost: it waits until there is room.
     pub async fn tell_surely(&self, input: Input, arrived: BootInstant) {
         // The engine is gone only when the process leaves.
         let _ = self.messages.send(Message { input, arrived, answer: None }).await;
@@ -83,7 +83,7 @@ impl Port {
         (Message { input: make(call), arrived, answer: Some((call, answer)) }, receiver)
     }
 
-    /// Whether somebody wants to see what happens.
+    /// Sets whether any client watches what happens.
     pub fn watched(&self, watched: bool) {
         self.watched.store(watched, Ordering::Relaxed);
     }
@@ -92,8 +92,8 @@ impl Port {
         self.watched.load(Ordering::Relaxed)
     }
 
-    /// Hands a message in. Where there is no room, a caller is told so at once, and what nobody
-    /// waits for is dropped, said once and counted with the next message that finds room.
+    /// Hands a message in. When the queue is full, the message is dropped: a caller gets an error at
+    /// once, the first loss is logged, and the next message that finds room carries the count.
     pub fn hand_in(&self, message: Message) {
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
@@ -108,7 +108,7 @@ impl Port {
             return;
         };
         if self.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
-            tracing::warn!("the agent does not come to take what it is told; messages are dropped");
+            tracing::warn!("the agent does not take its messages in time; they are dropped");
         }
         if let Some((_, answer)) = message.answer {
             let _ = answer.send(Err(Rejected::new(
@@ -119,7 +119,7 @@ impl Port {
     }
 }
 
-/// What the bus adapter is told.
+/// What the event loop tells the bus adapter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum News {
     Notice(Notice),
@@ -128,25 +128,25 @@ pub enum News {
     Seen(String),
 }
 
-/// The event loop's end of the way to the bus adapter. Telling something never waits.
+/// The event loop's end of the queue to the bus adapter. `tell` never waits.
 pub struct NewsSender {
     news: mpsc::Sender<News>,
     dropped: u64,
 }
 
-/// Both ends of the way from the event loop to the bus adapter.
+/// Both ends of the queue from the event loop to the bus adapter.
 pub fn news() -> (NewsSender, mpsc::Receiver<News>) {
     let (news, receiver) = mpsc::channel(NEWS);
     (NewsSender { news, dropped: 0 }, receiver)
 }
 
 impl NewsSender {
-    /// Tells the bus adapter something. Where there is no room, the bus takes nothing any more:
-    /// what it should have heard is dropped, said once, and can still be read as properties.
+    /// Tells the bus adapter something. The queue is full only when the bus takes nothing any more.
+    /// Then news is dropped, the first loss is logged, and properties can still be read.
     pub fn tell(&mut self, news: News) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.news.try_send(news) {
             if self.dropped == 0 {
-                tracing::warn!("the bus does not take what it is told; signals are dropped");
+                tracing::warn!("the bus does not take signals in time; they are dropped");
             }
             self.dropped += 1;
         } else {
@@ -155,7 +155,7 @@ impl NewsSender {
     }
 }
 
-/// What readers may see, as of the engine's last turn (api.md 1.5).
+/// What readers may see, as of the engine's last turn (behaviour.md 1.5).
 #[derive(Debug, Clone, Default)]
 pub struct View(Arc<RwLock<Snapshot>>);
 
@@ -166,7 +166,7 @@ impl View {
         with(&self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// Puts a new snapshot up and gives what is worth telling.
+    /// Replaces the snapshot. Gives the properties that changed.
     pub fn publish(&self, new: Snapshot) -> Vec<Changed> {
         let mut shown = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let changes = shown.changes_to(&new);

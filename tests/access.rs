@@ -1,5 +1,5 @@
-//! Who may do what (api.md 1.3, 1.4): every member of the interfaces times four callers, on a system bus
-//! with the shipped policy and on a bus without any.
+//! Who may do what (behaviour.md 1.3, 1.4): every member of the interfaces times four callers, on a
+//! system bus with the shipped policy and on a bus without any.
 //!
 //! Needs root, to be somebody else. The users exist only in the mount namespace of what is started here.
 

@@ -1,5 +1,5 @@
 //! What the bus shows: introspection as it is documented, properties and their changes, objects that
-//! come and go, one owner of the name (docs/api.md 1.3, 1.4).
+//! come and go, one owner of the name (docs/behaviour.md 1.3, 1.4).
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Order and identity on the bus (api.md 1.5).
+//! Order and identity on the bus (behaviour.md 1.5).
 
 mod common;
 

@@ -48,7 +48,7 @@ fn every_name_is_of_something() {
     let mut names = 0;
     for row in page
         .lines()
-        .filter(|l| l.starts_with("| spec") || l.starts_with("| P") || l.starts_with("| api"))
+        .filter(|l| l.starts_with("| spec") || l.starts_with("| P") || l.starts_with("| behaviour"))
     {
         let held_by = row.trim_end_matches('|').rsplit('|').next().expect("a last column");
         for name in held_by.split('`').skip(1).step_by(2) {

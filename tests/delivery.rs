@@ -1,4 +1,4 @@
-//! Delivery over real HTTP: what fails is tried again, in order (api.md 2.7, spec 8).
+//! Delivery over real HTTP: what fails is tried again, in order (behaviour.md 2.7, spec 8).
 
 mod common;
 

@@ -209,7 +209,7 @@ fn an_outage_longer_than_the_window_loses_nothing_and_opens_nothing_anew() {
     assert!(times.is_sorted(), "in order");
     let gaps: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(gaps.iter().all(|gap| *gap <= 10_000), "a ping each 10 s, in the outage too");
-    // The ping of the last second is made pointless by its end (api.md 2.11).
+    // The ping of the last second is made pointless by its end (behaviour.md 2.11).
     assert_eq!(accepted.len(), 1 + 1 + 399 + 1, "start, play, pings, complete");
 }
 

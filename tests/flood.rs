@@ -1,5 +1,6 @@
-//! A player that says too much (api.md 2.8): it is dropped and counted, everybody else is served as
-//! before, and the agent's memory stays what it was. How fast it is meanwhile: `benches/latency.rs`.
+//! A player that says too much (behaviour.md 2.8): it is dropped and counted, everybody else is
+//! served as before, and the agent's memory stays what it was. How fast it is meanwhile:
+//! `benches/latency.rs`.
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! The real daemon on its real store, killed at random moments under load, with a collector that
 //! fails one request in five: no answered event is missing, and each session's come in order
-//! (api.md 2.5, 2.7, 2.9). `PLAYHEADD_KILLS` says how often it is killed.
+//! (behaviour.md 2.5, 2.7, 2.9). `PLAYHEADD_KILLS` says how often it is killed.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! How much may wait, and what goes first (docs/api.md 2.8), in virtual time.
+//! How much may wait, and what goes first (docs/behaviour.md 2.8), in virtual time.
 
 use playheadd::config::Config;
 use playheadd::sim::{Exchange, Options, simulate, timeline};

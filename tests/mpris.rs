@@ -1,4 +1,4 @@
-//! Players that speak MPRIS and know nothing of us (api.md 1.7).
+//! Players that speak MPRIS and know nothing of us (behaviour.md 1.7).
 
 mod common;
 

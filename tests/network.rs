@@ -1,4 +1,4 @@
-//! NetworkManager and ConnMan as the agent hears them (docs/api.md 1.6).
+//! NetworkManager and ConnMan as the agent hears them (docs/behaviour.md 1.6).
 
 mod common;
 

@@ -1,6 +1,6 @@
-//! The real store and a power cut (api.md 2.9): its directory is copied while it is written, what
-//! had not reached the medium is dropped page by page, and the copy is opened. It opens, and what
-//! was synced is there. Bytes that no cut explains must not stop the process either.
+//! The real store and a power cut (behaviour.md 2.9): its directory is copied while it is written,
+//! what had not reached the medium is dropped page by page, and the copy is opened. It opens, and
+//! what was synced is there. Bytes that no cut explains must not stop the process either.
 //!
 //! A copy is opened in a process of its own in which a panic is the end, as it is for the daemon.
 //! `PLAYHEADD_CUTS` says how many cuts.
@@ -392,7 +392,7 @@ fn spoil(image: &mut Image, chance: &mut Chance) -> String {
 }
 
 /// Whatever the medium does to the files, the daemon is not stuck on them: the third start that a
-/// service manager makes has a store that works (api.md 2.9).
+/// service manager makes has a store that works (behaviour.md 2.9).
 #[test]
 fn no_damage_holds_up_more_than_two_starts() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,4 @@
-//! `playheadctl record` writes what `simulate` reads (api.md 4).
+//! `playheadctl record` writes what `simulate` reads (behaviour.md 4).
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! What was answered survives SIGKILL of the daemon, and the session goes on with its sid
-//! (api.md 2.5, 2.9). `PLAYHEADD_BIN` names another daemon to hold to it.
+//! (behaviour.md 2.5, 2.9). `PLAYHEADD_BIN` names another daemon to hold to it.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! A store that cannot be used, and one that must not be kept (docs/api.md 2.9, 2.10).
+//! A store that cannot be used, and one that must not be kept (docs/behaviour.md 2.9, 2.10).
 
 mod common;
 

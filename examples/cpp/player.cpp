@@ -27,7 +27,7 @@ namespace {
 
 using Texts = std::map<std::string, std::string>;
 using Value = std::variant<std::string, std::int32_t, double, Texts>;
-using Info = std::map<std::string, Value>;  // the keys of docs/api.md 1.1 and 1.2
+using Info = std::map<std::string, Value>;  // the keys of docs/behaviour.md 1.1 and 1.2
 
 constexpr char agent[] = "tv.playhead.Agent1";
 constexpr char agent_path[] = "/tv/playhead/Agent1";

@@ -1,5 +1,5 @@
-//! The one loop: takes what the outside says to the engine, carries out what the engine answers,
-//! and sleeps until its deadline. It decides nothing.
+//! The daemon's one loop. It passes events to the engine, carries out the engine's actions and
+//! sleeps until the engine's deadline. It decides nothing.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,10 +23,10 @@ use crate::system::notify::Notify;
 const MESSAGES_A_TURN: usize = 64;
 /// An idle loop turns at least this often, so that a suspended clock is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-/// Until the time is known, it is looked for more often.
+/// While the wall clock is not trusted, the loop looks at it this often.
 const UNTRUSTED_SLEEP: Duration = Duration::from_secs(1);
 
-/// What comes from the process itself.
+/// What the process itself tells the loop: signals, and the loss of the bus.
 pub enum Control {
     Stop,
     Reload(Box<Config>),
@@ -59,7 +59,7 @@ impl EventLoop {
         news: NewsSender,
         watch: clock::Watch,
     ) -> EventLoop {
-        // Half of the watchdog's period, so that an idle box lives.
+        // Half of the watchdog's period, so that the watchdog does not kill an idle daemon.
         let longest_sleep =
             Notify::watchdog_period().map_or(LONGEST_SLEEP, |p| (p / 2).min(LONGEST_SLEEP));
         EventLoop {
@@ -87,7 +87,7 @@ impl EventLoop {
         crate::system::memory::let_go_of_program_pages();
     }
 
-    /// One event to the engine, and its actions.
+    /// Passes one event to the engine and carries out the resulting actions.
     pub fn tell(&mut self, event: Event) {
         for action in self.engine.handle(event, clock::now()) {
             self.act(action);
@@ -144,11 +144,11 @@ impl EventLoop {
         left
     }
 
-    /// What every turn ends with.
+    /// Ends a turn: checks the clock, runs timers that are due, publishes, notifies the watchdog.
     fn turn(&mut self) {
         if self.watch.changed(clock::now()) {
             let trusted = self.watch.trusted();
-            tracing::info!(trusted, "the wall clock was set");
+            tracing::info!(trusted, "the wall clock was set, or its trust has changed");
             self.tell(Event::Clock { trusted });
         }
         if self.port.is_watched() != self.watched {
@@ -182,7 +182,7 @@ impl EventLoop {
     }
 
     fn answered(&mut self, answered: Result<(RequestId, Outcome), tokio::task::JoinError>) {
-        // One that was dropped is nobody's.
+        // A dropped request (`JoinError`) has no answer.
         if let Ok((request, outcome)) = answered {
             self.tell(Event::Answer { request, outcome });
         }
@@ -191,7 +191,7 @@ impl EventLoop {
     fn wake_at(&self) -> Instant {
         let now = clock::now();
         let until = self.engine.deadline().map_or(self.longest_sleep, |due| {
-            // A millisecond more than the difference, because both clocks were cut off.
+            // One millisecond more, because both clocks are rounded down.
             Duration::from_millis((due - now.boot).0.max(0) as u64 + 1)
         });
         let longest = if self.watch.trusted() { self.longest_sleep } else { UNTRUSTED_SLEEP };
@@ -206,7 +206,8 @@ impl EventLoop {
                 self.client = client;
                 self.tell(Event::Reload(Box::new(config.settings)));
                 tracing::info!(
-                    "the configuration was read anew; bus, store, limits of messages, mpris, clock and log keep theirs until a restart"
+                    "the configuration was read anew; bus, store, message limits, mpris, clock and \
+                     log keep their old settings until a restart"
                 );
             }
             Err(error) => {
@@ -217,7 +218,7 @@ impl EventLoop {
         self.notify.ready(&status);
     }
 
-    /// Everything is written, what can be delivered in two seconds is delivered.
+    /// Stops: writes everything, and delivers what can be delivered in two seconds.
     async fn leave(&mut self, messages: &mut mpsc::Receiver<Message>) {
         self.notify.stopping();
         self.tell(Event::Stop);
@@ -230,11 +231,11 @@ impl EventLoop {
                 () = sleep_until(wake) => self.tell(Event::Tick),
             }
             if self.engine.stop_is_over(clock::now().boot) {
-                tracing::info!("not everything could be delivered; it is kept");
+                tracing::info!("some hits were not delivered in time; they are kept");
                 break;
             }
         }
-        // What was answered meanwhile is written too.
+        // Answers that came meanwhile are written too.
         self.tell(Event::Stop);
         while !self.engine.store_at_rest() {
             match self.store.done.recv().await {
@@ -246,7 +247,7 @@ impl EventLoop {
         tracing::info!("stopped");
     }
 
-    /// Puts up what readers see, and tells the bus what has changed.
+    /// Publishes a new snapshot, and tells the bus adapter what changed in it.
     pub fn publish(&mut self) {
         for changed in self.port.view.publish(self.engine.snapshot()) {
             self.news.tell(News::Changed(changed));

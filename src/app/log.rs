@@ -1,6 +1,6 @@
-//! Log lines: a level, a sentence, fields. Under systemd each line carries its priority, which the
-//! journal takes off again (sd-daemon(3)). The usual formatter of `tracing` would be a fiftieth of the
-//! daemon, and cannot do that.
+//! Log lines: a level, a sentence, fields. Under systemd each line begins with its priority, which
+//! the journal removes (sd-daemon(3)). The usual formatter of `tracing` cannot do that, and would be
+//! a fiftieth of the daemon's size.
 
 use std::fmt::{Debug, Write as _};
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 pub fn start(level: Level) {
     #[allow(clippy::disallowed_methods)]
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    // A second start keeps the first.
+    // A second call keeps the first subscriber.
     let _ = tracing::subscriber::set_global_default(Lines { level, journal });
 }
 
@@ -38,7 +38,7 @@ impl Subscriber for Lines {
     fn event(&self, event: &Event<'_>) {
         let mut line = line(*event.metadata().level(), self.journal, event);
         line.push('\n');
-        // Whoever cannot be told does not want to know.
+        // A failed write to standard error is ignored.
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
 

@@ -1,4 +1,4 @@
-//! The daemon: its parts are made and joined here, and here alone.
+//! The daemon. Its parts are made and connected here and nowhere else.
 
 mod event_loop;
 pub mod log;
@@ -25,7 +25,7 @@ use crate::mpris::Watcher;
 use crate::port::{Message, Port, news};
 use crate::system::clock;
 
-/// Words from the process itself that may wait for the loop; whoever has another waits with it.
+/// `Control`s that may wait for the loop. When there are more, their senders wait.
 const CONTROLS: usize = 8;
 
 /// What the command line says.
@@ -50,13 +50,13 @@ pub enum AppError {
     BootId(std::io::Error),
     #[error("{0} cannot be set up: {1}")]
     System(&'static str, std::io::Error),
-    /// The bus is gone; the service manager starts us again and the store makes that harmless.
+    /// The bus is gone. The service manager restarts the daemon, which goes on from its store.
     #[error("the connection to the bus is lost; everything is written, start me again")]
     BusGone,
 }
 
 impl AppError {
-    /// 2 for a configuration that has to be mended, 1 for everything else.
+    /// 2 for a configuration that has to be corrected, 1 for everything else.
     pub fn exit_status(&self) -> u8 {
         match self {
             AppError::Config(_) | AppError::Collector(_) => 2,
@@ -65,7 +65,9 @@ impl AppError {
     }
 }
 
-/// Reads the configuration and says what is missing.
+/// Reads the configuration.
+///
+/// Errors: a mistake in it, or a required key that is not set.
 pub fn load(arguments: &Arguments) -> Result<Config, AppError> {
     let mut config = Config::load(arguments.config.as_deref())?;
     config.require_collector()?;
@@ -76,7 +78,7 @@ pub fn load(arguments: &Arguments) -> Result<Config, AppError> {
     Ok(config)
 }
 
-/// Everything of the configuration that can be tried without running.
+/// Checks the parts of the configuration that `load` does not: the URL and the TLS files.
 pub fn check(config: &Config) -> Result<(), AppError> {
     Client::new(config.collector.url.as_deref().unwrap_or_default(), &config.collector)?;
     Ok(())
@@ -97,7 +99,7 @@ pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
     event_loop.run(messages, controls).await
 }
 
-/// Waits for a stop and drops everything else that is said meanwhile.
+/// Waits for a stop and ignores every other `Control`.
 async fn stopped(controls: &mut mpsc::Receiver<Control>) {
     while let Some(control) = controls.recv().await {
         if matches!(control, Control::Stop) {
@@ -106,7 +108,7 @@ async fn stopped(controls: &mut mpsc::Receiver<Control>) {
     }
 }
 
-/// Makes the parts and joins them. When this is done, the daemon can be called.
+/// Makes the parts and connects them. When this is done, the daemon can be called.
 async fn start(
     bus: &BusAddress,
     config: &Config,
@@ -133,7 +135,7 @@ async fn start(
     let agent = Agent::new(config.settings.clone(), stored, start, now);
     let restored: Vec<u32> = agent.sessions().map(|(number, _)| number).collect();
     let watcher = watch_mpris(config, &agent, port.clone()).await;
-    // First of all the agent learns whose players are still there; then it may be called.
+    // The agent learns which players are still connected before anybody can call it.
     let mut present = bus.present();
     present.extend(watcher.iter().flat_map(Watcher::present));
     let thread =
@@ -155,7 +157,7 @@ async fn start(
     Ok((event_loop, messages))
 }
 
-/// MPRIS is an extra: without its bus the daemon works for everybody else.
+/// MPRIS is optional: without its bus the daemon still serves all other players.
 async fn watch_mpris(config: &Config, agent: &Agent, port: Port) -> Option<Watcher> {
     if !config.mpris.enabled {
         return None;
@@ -175,7 +177,7 @@ async fn watch_mpris(config: &Config, agent: &Agent, port: Port) -> Option<Watch
 }
 
 /// SIGTERM and SIGINT stop the daemon, SIGHUP reads the configuration anew; a broken one leaves
-/// the old in force (api.md 3).
+/// the old in force (behaviour.md 3).
 async fn relay_signals(mut signals: Signals, arguments: Arguments, control: mpsc::Sender<Control>) {
     while let Some(signal) = signals.next().await {
         let said = match signal {

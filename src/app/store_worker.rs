@@ -1,5 +1,5 @@
-//! The store's own thread: it does one job at a time, as the engine asks, and says what became of
-//! it. The engine never waits for a disk.
+//! The store's own thread. It carries out the engine's jobs one at a time and reports each result,
+//! so the engine never waits for a disk.
 
 use std::path::PathBuf;
 use std::sync::mpsc as std_mpsc;
@@ -27,15 +27,15 @@ pub struct Place {
 pub struct Opened {
     pub store: Option<SledStore>,
     pub stored: Stored,
-    /// Why there is none.
+    /// Why the store could not be opened.
     pub failed: Option<String>,
 }
 
 impl Place {
-    /// Opens the store, or does without: the daemon never refuses to start over its own state
-    /// (api.md 2.9).
+    /// Opens the store, or goes on without one: a broken store never keeps the daemon from
+    /// starting (behaviour.md 2.9).
     ///
-    /// Errors: `InUse`, because two daemons on one state would lose it.
+    /// Errors: `InUse`, because two daemons in one directory would destroy its data.
     pub fn open(&self) -> Result<Opened, StoreError> {
         match SledStore::open(&self.dir, self.max_bytes) {
             Ok((store, stored)) => Ok(Opened { store: Some(store), stored, failed: None }),
@@ -73,8 +73,8 @@ impl StoreThread {
 
     pub fn ask(&self, job: StoreJob) {
         if let Some(jobs) = &self.jobs {
-            // The thread is gone only after `finish`; there is room, because it has one job at a
-            // time.
+            // Never blocks, because the engine has one job under way at a time. Fails only after
+            // `finish`.
             let _ = jobs.send(job);
         }
     }
@@ -91,7 +91,7 @@ impl StoreThread {
     }
 }
 
-/// The store as its thread has it.
+/// The state of the store's thread.
 struct StoreWorker {
     store: Option<SledStore>,
     place: Place,
@@ -124,7 +124,7 @@ impl StoreWorker {
             Some(store) => store,
             None => {
                 if set_aside {
-                    // Its numbers are those of another life and must not mix with ours.
+                    // Its record numbers are those of an earlier run and must not mix with ours.
                     let why = "it could not be read when the daemon started";
                     store::set_aside(&self.place.dir, why)?;
                 }
@@ -134,8 +134,8 @@ impl StoreWorker {
         Ok(self.store.insert(store))
     }
 
-    /// sled does not recover from an error by itself: the next job opens it anew. Closing can hang
-    /// over a full disk, so a thread of its own does it.
+    /// Closes the store after an error, because sled does not recover by itself. The next job opens
+    /// it again. Closing can hang on a full disk, so a thread of its own does it.
     fn closed_on_error<T>(&mut self, result: Result<T, StoreError>) -> Result<T, String> {
         result.map_err(|error| {
             if let Some(store) = self.store.take() {

@@ -80,7 +80,7 @@ impl Collector {
         self.shared.state().backend.set_rules(rules);
     }
 
-    /// Replaces the fault rules by a JSON array (api.md 4).
+    /// Replaces the fault rules by a JSON array (behaviour.md 4).
     ///
     /// Errors: see [`rules_from_json`]; the old rules stay.
     pub fn set_rules_json(&self, text: &str) -> Result<(), String> {
@@ -108,7 +108,7 @@ impl Drop for Collector {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic there has been printed, and a test that is ending has its own verdict.
+            // A panic there was printed already, and the test has its own result.
             let _ = thread.join();
         }
     }

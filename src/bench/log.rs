@@ -156,7 +156,7 @@ fn readable(record: &Record, colour: bool) -> String {
     format!("{head}  {}  {tail}", paint(status_colour, status))
 }
 
-/// The columns behind the status: event type, playhead, and what makes this hit this hit.
+/// The columns behind the status: event type, playhead, and the details of the event.
 fn what(record: &Record) -> String {
     let event_type = record.event_type();
     let Some(event) = record.events().first().filter(|_| !event_type.is_empty()) else {
@@ -210,7 +210,7 @@ fn resumed(start: &Value) -> bool {
     start["params"]["media.resume"] == true
 }
 
-/// Text from a client, cut, and without what could steer a terminal.
+/// Text from a client, cut to `SHOWN_CHARS`, without control characters.
 fn shown(text: &str) -> String {
     let mut short: String = visible(text).chars().take(SHOWN_CHARS).collect();
     if text.chars().nth(SHOWN_CHARS).is_some() {

@@ -1,8 +1,8 @@
-//! The bench collector: the Media Collection API as a real HTTP/1.1 server, with faults to order.
+//! The bench collector: the Media Collection API as a real HTTP/1.1 server, with faults on request.
 //!
-//! For a workbench and for tests, not carried by a box (feature `bench`). The rules are those of
-//! the simulated collector (`sim::backend`), the bodies are held against the schemas
-//! (`sim::validate`), and every request is written down.
+//! For development and tests, not part of a box (feature `bench`). The rules are those of the
+//! simulated collector (`sim::backend`), bodies are checked against the schemas (`sim::validate`),
+//! and every request is recorded.
 
 mod collector;
 mod log;

@@ -33,7 +33,7 @@ pub struct Options {
     pub output: Box<dyn Write + Send>,
     /// The form of these lines.
     pub lines: Lines,
-    /// The fault rules of the beginning (api.md 4).
+    /// The fault rules at the start (behaviour.md 4).
     pub rules: Vec<Rule>,
 }
 
@@ -290,7 +290,7 @@ fn not_allowed(expected: &str) -> Answer {
     answer(405, vec![(ALLOW.to_string(), expected.into())], format!("expected a {expected}"))
 }
 
-/// Headers that HTTP does not allow are left out; [`rules_from_json`] refuses them at the door.
+/// Headers that HTTP does not allow are left out; [`rules_from_json`] refuses rules with such.
 fn answer(status: u16, headers: Vec<(String, String)>, body: String) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() =

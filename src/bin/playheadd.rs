@@ -48,7 +48,7 @@ fn check(arguments: Arguments) -> Result<(), AppError> {
 fn run(arguments: Arguments) -> Result<(), AppError> {
     let config = app::load(&arguments)?;
     app::log::start(config.log_level);
-    // One thread: the order of the wire is the order of the engine (api.md 1.5).
+    // One thread: the order of the wire is the order of the engine (behaviour.md 1.5).
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

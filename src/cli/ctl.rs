@@ -10,7 +10,7 @@ pub struct BusArgs {
     /// Which of the machine's buses
     #[arg(long, value_enum, default_value = "system")]
     pub bus: BusName,
-    /// A bus by its address, for development; comes before --bus
+    /// A bus by its address, for development; overrides --bus
     #[arg(long, value_name = "ADDRESS")]
     pub bus_address: Option<String>,
 }
@@ -81,7 +81,7 @@ pub struct SimulateArgs {
     /// Time on the timeline at which the run ends [default: an hour after the last line]
     #[arg(long, value_name = "SECONDS")]
     pub until: Option<f64>,
-    /// Where random numbers come from
+    /// The seed of the random numbers
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
 }

@@ -16,9 +16,9 @@ Usage: playheadd [OPTIONS]
 Options:
       --config <FILE>          Configuration file [default: /etc/playheadd/playheadd.toml]
       --bus <system|session>   Which of the machine's buses [default: system]
-      --bus-address <ADDRESS>  A bus by its address, for development; comes before --bus
-      --state-dir <DIR>        Where state lies; comes before store.path of the configuration
-      --check                  Check the configuration and leave
+      --bus-address <ADDRESS>  A bus by its address, for development; overrides --bus
+      --state-dir <DIR>        State directory; overrides store.path of the configuration
+      --check                  Check the configuration and exit
   -h, --help                   Print help
   -V, --version                Print version
 ";
@@ -27,7 +27,7 @@ Options:
 #[derive(Debug, PartialEq, Eq)]
 pub enum Asked {
     Run(Line),
-    /// Check the configuration and leave.
+    /// Check the configuration and exit.
     Check(Line),
     Help,
     Version,
@@ -42,7 +42,7 @@ pub struct Line {
 
 /// Reads the arguments, without the program's own name.
 ///
-/// Errors: one sentence for a flag that is none, a value that is missing or makes no sense.
+/// Errors: one sentence for an unknown flag, or a value that is missing or wrong.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut line = Line { config: None, state_dir: None, bus: BusAddress::System };

@@ -1,5 +1,5 @@
-//! The command lines of both programs. The daemon's five flags are read by a parser of a few
-//! kilobytes: it is on every box, and the tools' parser would be a tenth of its size.
+//! The command lines of both programs. A parser of a few kilobytes reads the daemon's five flags,
+//! because the tools' parser would be a tenth of the daemon's size on every box.
 
 mod ctl;
 pub mod daemon;

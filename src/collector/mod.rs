@@ -1,4 +1,4 @@
-//! Requests of any dialect over HTTP: a request out, what became of it back.
+//! Sends requests of any dialect over HTTP and gives the outcome of each.
 
 mod tls;
 
@@ -10,18 +10,18 @@ use crate::config::CollectorConfig;
 use crate::core::dialect::exchange::{MOST_ANSWER_BYTES, Outcome, Request, RetryAfter};
 use crate::core::time::WallTime;
 
-/// How much of the body is read of an answer that says no, for the log.
+/// Bytes that are read of the body of an error answer, for the log.
 const MESSAGE_BYTES: usize = 512;
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 
-/// A client that cannot be made: a wrong file or URL.
+/// Why a client cannot be made: a wrong file or URL.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectorError {
     #[error("{what} {} cannot be read: {source}", path.display())]
     File { what: &'static str, path: std::path::PathBuf, source: std::io::Error },
     #[error("{what} {} holds no usable certificate or key: {why}", path.display())]
     Certificate { what: &'static str, path: std::path::PathBuf, why: String },
-    #[error("collector.url '{0}' is no URL: {1}")]
+    #[error("collector.url: expected a URL such as https://host/path, got '{0}': {1}")]
     Url(String, String),
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),
@@ -57,7 +57,7 @@ impl Client {
         Ok(Client { http: builder.build().map_err(chain)?, base: base.to_owned() })
     }
 
-    /// Carries out one request. Never fails: what went wrong is the outcome.
+    /// Carries out one request. Never fails: an error is an outcome.
     pub async fn send(&self, request: &Request) -> Outcome {
         let url = format!("{}{}", self.base, request.path);
         let sent = self
@@ -117,7 +117,7 @@ pub fn retry_after(value: &str) -> Option<RetryAfter> {
     Some(RetryAfter::Date(WallTime(i64::try_from(since.as_millis()).ok()?)))
 }
 
-/// An error with its causes, without the URL, which may carry what is nobody's business.
+/// An error with its causes, without the URL, which may hold private data.
 fn causes(error: &reqwest::Error) -> String {
     let mut text = match error {
         e if e.is_timeout() => "timed out".to_owned(),

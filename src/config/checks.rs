@@ -1,4 +1,4 @@
-//! From what a file says to what the program uses: defaults filled in, values checked.
+//! Turns what a file says into what the program uses: fills in defaults and checks values.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +20,7 @@ impl Checker<'_> {
         Err(ConfigError::Value { file: self.file.to_owned(), key, message })
     }
 
-    /// Seconds, with a floor; a key that is not there leaves the default alone.
+    /// Takes a number of seconds, `least` or more; a key that is not set keeps the default.
     fn span(
         &self,
         key: &'static str,

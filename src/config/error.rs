@@ -1,4 +1,4 @@
-//! Mistakes in a configuration, said so that they can be mended.
+//! Mistakes in a configuration: each names its place and what was expected.
 
 use std::path::PathBuf;
 
@@ -9,12 +9,12 @@ pub enum ConfigError {
     /// Syntax, unknown key or wrong type, at a place in a file.
     #[error("{}:{line}: {key}{message}", file.display())]
     At { file: PathBuf, line: usize, key: String, message: String },
-    /// A value that is of the right type and makes no sense.
+    /// A value of the right type that is not allowed.
     #[error("{}: {key}: {message}", file.display())]
     Value { file: PathBuf, key: &'static str, message: String },
     #[error("--set {setting}: {message}")]
     Override { setting: String, message: String },
-    /// The daemon cannot do its work without it.
+    /// A required key is not set.
     #[error("{key} is not set; {advice}")]
     Missing { key: &'static str, advice: String },
 }

@@ -1,5 +1,5 @@
 //! Configuration: what a file may say (`schema`), and what the rest of the program gets
-//! (`Config`), checked and complete. Every mistake names file, line and key (api.md 3).
+//! (`Config`), checked and complete. Every mistake names file, line and key (behaviour.md 3).
 
 mod checks;
 mod error;
@@ -21,7 +21,7 @@ pub struct Config {
     pub collector: CollectorConfig,
     pub store: StoreConfig,
     pub mpris: MprisConfig,
-    /// Trust the wall clock only when the kernel says that it is synchronised (api.md 2.6).
+    /// Trust the wall clock only when the kernel says that it is synchronised (behaviour.md 2.6).
     pub require_sync: bool,
     pub log_level: tracing::Level,
 }
@@ -45,7 +45,7 @@ pub struct StoreConfig {
     pub max_bytes: u64,
 }
 
-/// Zero-code tracking of MPRIS players (api.md 1.7).
+/// Zero-code tracking of MPRIS players (behaviour.md 1.7).
 #[derive(Debug, Clone)]
 pub struct MprisConfig {
     pub enabled: bool,
@@ -74,7 +74,7 @@ impl Config {
         overridden(schema, overrides, file)
     }
 
-    /// What a daemon cannot do without: where to report, and for whom.
+    /// Checks that the keys are set that a daemon needs: where to report, and for whom.
     ///
     /// Errors: the first key that is not set, with what to write.
     pub fn require_collector(&self) -> Result<(), ConfigError> {
@@ -104,7 +104,7 @@ impl Config {
         Ok(())
     }
 
-    /// Only settings of the form `section.key=value`, on the defaults.
+    /// The defaults, with `section.key=value` settings on top.
     pub fn from_overrides(overrides: &[String]) -> Result<Config, ConfigError> {
         overridden(schema::Schema::default(), overrides, Path::new("--set"))
     }

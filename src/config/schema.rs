@@ -1,4 +1,4 @@
-//! What a configuration file may say: every section and key of api.md 3, all optional.
+//! What a configuration file may say: every section and key of behaviour.md 3, all optional.
 //!
 //! The keys are read by hand from the parsed document, which knows the place of each. Derived
 //! readers of the same sections take 80 KiB of program.

@@ -1,6 +1,6 @@
 //! From boot time to wall time. Events are stamped with CLOCK_BOOTTIME and turned into `ts` when
 //! they are sent, by one anchor per sid, so that a wall clock that is set or steps inside a
-//! session cannot bend durations (api.md 2.6, spec 3.1).
+//! session cannot distort durations (behaviour.md 2.6, spec 3.1).
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +18,7 @@ impl Anchor {
         Anchor { boot: now.boot, wall: now.wall }
     }
 
-    /// The wall time of a boot instant. The result is exact for as long as the anchor's own wall
-    /// reading was right.
+    /// The wall time of a boot instant. It is exact if the anchor's own wall reading was right.
     pub fn wall(&self, at: BootInstant) -> WallTime {
         self.wall + (at - self.boot)
     }

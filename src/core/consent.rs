@@ -1,4 +1,4 @@
-//! What the viewer allows (api.md 2.10, spec 3.11).
+//! What the viewer allows (behaviour.md 2.10, spec 3.11).
 
 use super::Agent;
 use super::record::Durability;
@@ -22,8 +22,8 @@ impl Agent {
         self.consent() == Consent::Out
     }
 
-    /// Everything ends without a hit, and everything that was stored goes: what waits, resume
-    /// points, identifiers. The store is made anew, because a log keeps old bytes.
+    /// Ends every session without a hit and deletes all that is stored: waiting hits, resume
+    /// points, identifiers. The store is created anew, because its files keep deleted bytes.
     fn forget_everything(&mut self, now: Now) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.drop_session(number, CloseReason::Consent, now);

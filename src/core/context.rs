@@ -1,6 +1,6 @@
-//! What a collector knows of a session: the fold over the reports that are behind it. From it a
-//! lost session is opened again with its whole context (spec 5.3, api.md 2.11), so a reopening
-//! carries its own context and a second loss loses nothing.
+//! What a collector knows of a session: the fold over the reports that were delivered or dropped.
+//! A lost session is opened again with this whole context (spec 5.3, behaviour.md 2.11), so a
+//! second loss loses nothing either.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ impl SessionContext {
         self.playback
     }
 
-    /// A report is behind it now, delivered or dropped.
+    /// Adds a report that was delivered or dropped.
     pub fn fold(&mut self, report: &Report) {
         if let Some(quality) = &report.quality {
             self.quality = self.quality.updated(**quality);
@@ -59,7 +59,7 @@ impl SessionContext {
     }
 
     /// The reports that open the session anew, dated at `first`, the first undelivered report:
-    /// session, chapter, break, ad, states, playback state; no state of its own if `first` is one.
+    /// session, chapter, break, ad, states, playback state (left out if `first` reports one).
     pub fn reopening(&self, first: &Report) -> Vec<Report> {
         let mut whats = vec![What::Start { resume: true }];
         whats.extend(self.chapter.clone().map(What::ChapterStart));
@@ -71,7 +71,7 @@ impl SessionContext {
         }
         let dated = |what| Report::new(what, first.at, first.playhead);
         let mut reports: Vec<Report> = whats.into_iter().map(dated).collect();
-        // The new session knows nothing of the quality yet.
+        // The new session starts without quality at the collector.
         if let [_, .., last] = reports.as_mut_slice()
             && !is_unknown(&self.quality)
         {

@@ -1,4 +1,4 @@
-//! An input to whom it concerns.
+//! Hands each input to the part of the agent that handles it.
 
 use super::Agent;
 use super::input::{CallId, Input};
@@ -32,7 +32,7 @@ impl Agent {
             }
             Input::Flooded { events } => {
                 self.rejected_events += events;
-                let why = "senders have said more than the limits allow";
+                let why = "senders sent more events than the limits allow";
                 tracing::warn!(events, why, "events dropped");
                 None
             }

@@ -1,4 +1,4 @@
-//! Everything that can happen, in one enum: the front door of the core.
+//! Everything that can happen, in one enum: what the core takes in.
 
 use super::dialect::exchange::{Outcome, RequestId};
 use super::player::{Door, PlayerId};
@@ -57,7 +57,7 @@ pub enum Input {
         call: Option<CallId>,
         player: PlayerId,
         door: Door,
-        /// The application as the adapter knows it; the info key `app` comes first.
+        /// The application as the adapter knows it; the info key `app` takes precedence.
         app: String,
         playhead: f64,
         info: Info,
@@ -70,20 +70,22 @@ pub enum Input {
         playhead: f64,
         info: Info,
     },
-    /// An event that could not even be read; nobody waits for an answer.
+    /// An event whose arguments could not be read. It gets no reply.
     Unreadable {
         event: &'static str,
         why: String,
     },
-    /// Senders have said more than the limits allow (api.md 2.8); it was dropped unread.
+    /// Senders sent more events than the limits allow (behaviour.md 2.8); these were dropped
+    /// unread.
     Flooded {
         events: u64,
     },
-    /// A bus connection is gone, after everything it sent was handed in (api.md 1.5).
+    /// A bus connection has closed. Everything that it sent was handed in before (behaviour.md
+    /// 1.5).
     PlayerGone {
         sender: String,
     },
-    /// One player of a connection is gone while the connection lives (MPRIS).
+    /// One player of a connection has gone; the connection is still open (MPRIS).
     InstanceGone {
         player: PlayerId,
     },
@@ -118,7 +120,7 @@ pub enum Input {
     Written {
         batch: u64,
     },
-    /// What the agent wanted to read; fewer than it asked for are all there are.
+    /// The reports of a read. Fewer than asked for means that the range holds no more.
     Read {
         id: ReadId,
         reports: Numbered,
@@ -139,12 +141,12 @@ pub enum Input {
     Reload {
         settings: Box<Settings>,
     },
-    /// The state was restored, and these connections are still there (api.md 2.5).
+    /// The state was restored, and these connections are still on the bus (behaviour.md 2.5).
     Recovered {
         present: Vec<String>,
     },
     /// A deadline was reached.
     Tick,
-    /// The agent is asked to leave.
+    /// The agent is asked to stop.
     Stop,
 }

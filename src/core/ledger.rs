@@ -1,6 +1,6 @@
-//! What is to be written, gathered until somebody's promise or the flush interval asks for it
-//! (api.md 2.9). A record that changes ten times in between is written once; a ping that is
-//! accepted before it was ever written is not written at all.
+//! Changes to the store, gathered until a reply, a request or the flush interval needs them
+//! written (behaviour.md 2.9). A record that changes ten times in between is written once; a ping
+//! that is accepted before it was ever written is not written at all.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct Ledger {
     changes: BTreeMap<Key, Change>,
     gone: Vec<ReportRange>,
     wanted: Option<Durability>,
-    /// When what waits must go at the latest.
+    /// When the waiting changes must be written at the latest.
     due: Option<BootInstant>,
     /// The number of the last batch.
     last: u64,
@@ -28,7 +28,7 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn put(&mut self, key: Key, record: Record) {
-        // Only reports are written once and deleted once; of any other key nobody knows.
+        // Only a report's key is surely new; any other key may be in the store already.
         let fresh = match self.changes.get(&key) {
             Some(change) => change.fresh,
             None => matches!(key, Key::Report(..)),
@@ -68,12 +68,12 @@ impl Ledger {
         self.gone.push(range);
     }
 
-    /// Somebody's reply or request depends on what is written here.
+    /// A reply or a request depends on the waiting changes: they are written in this turn.
     pub fn want(&mut self, durability: Durability) {
         self.wanted = self.wanted.max(Some(durability));
     }
 
-    /// Nobody waits; it may ride on the next batch, or go after `interval`.
+    /// Nothing depends on the waiting changes: they go with the next batch or after `interval`.
     pub fn wait(&mut self, now: BootInstant, interval: Span) {
         self.due.get_or_insert(now + interval);
     }
@@ -87,7 +87,7 @@ impl Ledger {
         self.wanted.or_else(|| self.due.filter(|due| *due <= now).map(|_| Durability::Flushed))
     }
 
-    /// How many batches there were.
+    /// How many batches were taken.
     pub fn batches(&self) -> u64 {
         self.last
     }
@@ -106,7 +106,7 @@ impl Ledger {
         Some(Batch { number: self.last, changes, gone, durability })
     }
 
-    /// Forgets everything that waits; the numbers of batches go on.
+    /// Drops the waiting changes. The batch numbers continue.
     pub fn forget(&mut self) {
         *self = Ledger { last: self.last, ..Ledger::default() };
     }

@@ -10,7 +10,7 @@ use super::time::DAY_SECONDS;
 /// Metadata of a player: strings only (spec 2).
 pub type Metadata = BTreeMap<String, String>;
 
-/// The media info of a session (api.md 1.2), with the defaults filled in.
+/// The media info of a session (behaviour.md 1.2), with the defaults filled in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MediaInfo {
     pub id: String,
@@ -34,24 +34,24 @@ pub struct MediaInfo {
 }
 
 impl MediaInfo {
-    /// The id as a log line may have it: URLs and paths say more about a viewer than an operator
-    /// needs.
+    /// The id for a log line. A URL or a path is hidden, because it says more about a viewer than
+    /// an operator needs.
     pub fn log_id(&self) -> &str {
         log_id(&self.id)
     }
 
-    /// Live content counts its playhead in seconds of the day (api.md 1.1).
+    /// Live content counts its playhead in seconds of the day (behaviour.md 1.1).
     pub fn live(&self) -> bool {
         matches!(self.content_type.as_str(), "live" | "linear" | "radio")
     }
 
-    /// A position as it may stand in a hit: modulo a day for live, else inside the length
+    /// A position in seconds as a hit may carry it: modulo a day for live, else inside the length
     /// (spec 3.6).
     pub fn clamp(&self, position: f64) -> f64 {
         if self.live() {
             position.rem_euclid(DAY_SECONDS)
         } else {
-            // A stored length may be nonsense; `clamp` would panic over it.
+            // `f64::clamp` would panic if a damaged store gave a negative length.
             position.min(self.length.unwrap_or(f64::MAX)).max(0.0)
         }
     }
@@ -136,7 +136,7 @@ pub struct Qoe {
 }
 
 impl Qoe {
-    /// What was known, with what `newer` says on top.
+    /// These values, replaced by those that `newer` has.
     pub fn updated(self, newer: Qoe) -> Qoe {
         Qoe {
             bitrate: newer.bitrate.or(self.bitrate),

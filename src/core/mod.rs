@@ -1,9 +1,9 @@
 //! Everything that decides: what is legal, when a ping is due, what a 410 means, whether this is
 //! a resume, what must be on disk before a reply. No async, no sockets, no files, no clock and no
-//! chance of its own: inputs in, turns out.
+//! randomness of its own: inputs in, turns out.
 //!
 //! Inside: `time, clock, settings <- report <- tracker <- dialect, record <- delivery <- the rest
-//! <- mod`. From outside, `input` and `turn` are the doors.
+//! <- mod`. A caller hands in an `input` and gets a `turn`.
 
 pub mod clock;
 mod consent;
@@ -44,7 +44,7 @@ use self::time::{BootInstant, Now};
 use self::turn::{Notice, Turn};
 use self::warnings::Warnings;
 
-/// The whole agent, without a single contact to the outside.
+/// The whole agent, without I/O.
 #[derive(Debug)]
 pub struct Agent {
     settings: Settings,
@@ -54,15 +54,15 @@ pub struct Agent {
     resume: ResumePoints,
     ledger: Ledger,
     meta: Meta,
-    /// Everything that is stored is to be deleted.
+    /// The turn deletes everything that is stored.
     wipe: bool,
     notices: Vec<Notice>,
-    /// Restored, and waiting for word of whose players are still there; no timer runs.
+    /// `Input::Recovered` has not come yet; no timer runs until then.
     recovering: bool,
-    /// When the restored sessions were last written.
+    /// When each restored session was last recorded, until `Input::Recovered`.
     recorded: BTreeMap<u32, BootInstant>,
     rejected_events: u64,
-    /// As it was last written.
+    /// `meta.next_rejected` as it was last written.
     written_rejected: u64,
     warnings: Warnings,
 }
@@ -71,17 +71,17 @@ pub struct Agent {
 #[derive(Debug, Clone)]
 pub struct StartInfo {
     pub boot: BootId,
-    /// The life of the bus in which unique names mean anything.
+    /// Id of this run of the bus. Unique names are valid only within one run.
     pub bus: String,
     pub clock_trusted: bool,
     pub online: bool,
-    /// Where its chance comes from.
+    /// Seed of the agent's random numbers.
     pub seed: u64,
     /// The protocols that it speaks.
     pub dialects: Dialects,
 }
 
-/// What an operator wants to see in one look (api.md 1.3).
+/// What an operator wants to see in one look (behaviour.md 1.3).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
     pub active_sessions: u32,
@@ -93,7 +93,7 @@ pub struct Status {
 }
 
 impl Agent {
-    /// An agent on what a store holds. `Input::Recovered` has to be its first input.
+    /// An agent that continues from what a store holds. Its first input is `Input::Recovered`.
     pub fn new(settings: Settings, stored: Stored, start: StartInfo, now: Now) -> Agent {
         let mut chance = Chance::new(start.seed);
         let old = stored.meta.clone();
@@ -140,9 +140,9 @@ impl Agent {
         agent
     }
 
-    /// One thing that happened, and everything that follows from it, in order. Timers that were
-    /// due before `now` run first; those due at `now` wait for `Input::Tick`, so that everything
-    /// else of the same instant comes before them (api.md 2.11).
+    /// Handles one input and gives what follows from it, in order. Timers that were due before
+    /// `now` run first; those due at `now` wait for `Input::Tick`, so that everything else of the
+    /// same instant comes before them (behaviour.md 2.11).
     pub fn handle(&mut self, input: Input, now: Now) -> Turn {
         let tick = matches!(input, Input::Tick);
         if matches!(input, Input::Wake) {
@@ -201,7 +201,7 @@ impl Agent {
         self.meta.consent.unwrap_or(self.settings.initial_consent)
     }
 
-    /// What has gathered becomes the turn.
+    /// Moves the gathered changes, reads and notices into the turn.
     fn finish(&mut self, mut turn: Turn, now: Now) -> Turn {
         for session in self.delivery.released() {
             self.forget_media(session);
@@ -224,7 +224,7 @@ impl Agent {
         self.ledger.wait(now.boot, self.settings.flush_interval);
     }
 
-    /// What follows from the settings and from what was said.
+    /// Combines the settings with the stored installation id and consent.
     fn apply_settings(&mut self) {
         let identity = &mut self.settings.identity;
         identity.installation.clone_from(&self.meta.installation);
@@ -241,7 +241,7 @@ impl Agent {
         (&mut self.delivery, ctx)
     }
 
-    /// What is played in a session is kept as long as the session or a log of it is there.
+    /// Deletes the media record of a session, unless the session or a log of it still exists.
     fn forget_media(&mut self, session: u32) {
         if !self.sessions.contains_key(&session) && !self.delivery.has_log_of(session) {
             self.ledger.delete(Key::Media(session));

@@ -11,7 +11,7 @@ pub struct PlayerId {
     pub instance: String,
 }
 
-/// The way a player talks to us. A player uses one door (api.md 1.4).
+/// How a player sends its events. A player uses only one of these ways (behaviour.md 1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Door {

@@ -1,4 +1,4 @@
-//! What lies in the store: keys, records, batches and reads. Nobody's rules stand here.
+//! What the store holds: keys, records, batches and reads. This file has no rules.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use super::settings::Consent;
 use super::time::{BootInstant, Span, WallTime};
 use super::tracker::{Position, Tracker};
 
-/// What must be on disk before anything that follows from it is carried out.
+/// Changes that must be stored before anything that depends on them is carried out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Batches are numbered from 1 in the order in which they are made.
     pub number: u64,
     /// `None` deletes the key.
     pub changes: Vec<(Key, Option<Record>)>,
-    /// Reports that go, after the changes.
+    /// Reports to delete, after the changes.
     pub gone: Vec<ReportRange>,
     pub durability: Durability,
 }
@@ -46,8 +46,8 @@ pub struct ReportRange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadId(pub u64);
 
-/// Reports that the agent wants from the store: the first `most` of a range. What was handed over
-/// in batches before is in it.
+/// A read of the store: the first `most` reports of a range. It sees every batch that was handed
+/// over before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Read {
     pub id: ReadId,
@@ -64,7 +64,7 @@ pub enum Key {
     Meta,
     /// What is played in a session; written once, shared by the session and its logs.
     Media(u32),
-    /// The moving part of a session.
+    /// The part of a session that changes.
     Session(u32),
     /// A log: the reports of one start and what follows it, with its lanes.
     Log(u64),
@@ -78,7 +78,7 @@ pub enum Key {
     Rejected(u64),
 }
 
-/// A record of the store, as typed as its key.
+/// A record of the store: one variant for each kind of key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
     Meta(Meta),
@@ -96,18 +96,18 @@ pub enum Record {
 pub struct Meta {
     /// The boot in which this was written.
     pub boot: BootId,
-    /// The life of the bus in which it was written.
+    /// Id of the run of the bus in which this was written.
     pub bus: String,
     pub next_session: u32,
     pub next_log: u64,
     pub next_rejected: u64,
-    /// `None` as long as nobody has said (api.md 2.10).
+    /// `None` until it is set (behaviour.md 2.10).
     pub consent: Option<Consent>,
     /// Random, made once: the id of the box at its collectors (spec 2.2).
     pub installation: String,
-    /// The last stop was asked for, so the last recorded state is the true one.
+    /// The agent stopped on request, so the recorded state is complete.
     pub clean_stop: bool,
-    /// What was sent today, for a budget of bytes (api.md 2.8).
+    /// Bytes sent today, for the daily budget (behaviour.md 2.8).
     #[serde(default)]
     pub budget: DayBudget,
 }
@@ -120,7 +120,7 @@ pub struct DayBudget {
     pub bytes: u64,
 }
 
-/// The moving part of a session. What is played stands in its own record.
+/// The part of a session that changes. Its media info has a record of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionRecord {
     pub app: String,
@@ -134,7 +134,7 @@ pub struct SessionRecord {
     pub stamp: Stamp,
 }
 
-/// Which of the records of one session is the newest.
+/// Tells which of the records of one session is the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// Rises with each record of the session.
@@ -142,7 +142,7 @@ pub struct Stamp {
     pub revision: u64,
     #[serde(rename = "t")]
     pub recorded_at: BootInstant,
-    /// Reports of the session's log with lower numbers are in this record.
+    /// This record reflects the reports of the session's log with lower numbers.
     #[serde(rename = "n")]
     pub reports_before: u64,
 }
@@ -179,8 +179,8 @@ pub struct LogRecord {
     pub lanes: Vec<LaneRecord>,
 }
 
-/// What is known of all reports of a log without reading them. Reports with the number `next` and
-/// higher, which were stored after it, are added when the store is read.
+/// Facts about all reports of a log, so that they need not be read. Reports numbered `next` and
+/// higher were stored after it; they are added when the agent starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The number of the next report.
@@ -194,7 +194,7 @@ pub struct Summary {
     pub last_open: u64,
     /// When the newest report happened.
     pub last_at: BootInstant,
-    /// After all reports.
+    /// The context after all reports.
     pub context: SessionContext,
 }
 
@@ -210,25 +210,25 @@ pub struct Totals {
 /// One collector's way through a log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LaneRecord {
-    /// The collector's name in the settings. One of another kind or URL does not know the session.
+    /// The collector's name in the settings. If its kind or URL differs, it has no such session.
     pub collector: String,
     pub kind: String,
     pub url: String,
     /// The session's id at the collector.
     pub sid: Option<String>,
     pub anchor: Option<Anchor>,
-    /// The session is lost and nothing was worth a new one yet (api.md 2.7).
+    /// The session is lost, and no report since was worth a new one (behaviour.md 2.7).
     pub lost: bool,
-    /// What the collector knows; `None`: as much as the log.
+    /// What the collector knows; `None`: the same as the log's context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<SessionContext>,
     /// Recent restarts, for the guard against loops (spec 1.1).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restarts: Vec<BootInstant>,
-    /// What is left of the reports that open the session anew.
+    /// Reports that open the session anew and are not delivered yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reopening: Vec<Report>,
-    /// The wait that the collector asked for ends here.
+    /// When a wait that the collector asked for ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<BootInstant>,
     pub progress: Progress,
@@ -237,13 +237,13 @@ pub struct LaneRecord {
 /// How far a collector is in a log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Reports with lower numbers are behind it.
+    /// Reports with lower numbers were delivered or dropped.
     #[serde(rename = "c")]
     pub cursor: u64,
-    /// The reports behind it, but those that were thinned out.
+    /// The reports before the cursor, without those that were thinned out.
     #[serde(rename = "p")]
     pub passed: Totals,
-    /// A ping that is under way: it is not repeated when the agent dies meanwhile (api.md 2.11).
+    /// A ping in flight. It is not sent again if the agent dies meanwhile (behaviour.md 2.11).
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub ping_under_way: Option<u64>,
     /// When the last report was accepted.
@@ -262,8 +262,8 @@ pub enum Accepted {
     Wall(WallTime),
 }
 
-/// What a heartbeat changes, apart from everything else, so that an hour of playback wears the
-/// flash as little as it can: one small record each ten seconds (docs/performance.md).
+/// What a heartbeat changes, in a record of its own. One small record each ten seconds wears the
+/// flash little (docs/performance.md).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeartbeatRecord {
     /// As in the record of the log.
@@ -277,7 +277,7 @@ pub struct HeartbeatRecord {
     /// In the order of the log's lanes.
     #[serde(rename = "l")]
     pub lanes: Vec<Progress>,
-    /// The position of the session that the log belongs to, as long as it reports here.
+    /// The position of the log's session, as long as the session reports to this log.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub position: Option<(Stamp, Position)>,
 }
@@ -287,13 +287,13 @@ pub struct HeartbeatRecord {
 pub struct StoredReport {
     #[serde(rename = "e")]
     pub report: Report,
-    /// When it was stored, if that is all that is to be recorded of its session: an offline
+    /// When it was stored, if it also replaces the position record of its session: an offline
     /// heartbeat is one record.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub recorded_at: Option<BootInstant>,
 }
 
-/// Where a viewer was in something, and how it ended.
+/// Where a viewer stopped in some media, and how the playback ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResumePoint {
     /// Seconds in the main content.
@@ -303,27 +303,27 @@ pub struct ResumePoint {
     pub live: bool,
     /// It ended in `Complete`.
     pub completed: bool,
-    /// When it ended: on the wall clock if that was known, and in its boot.
+    /// When it ended: on the wall clock (`None` when unknown), and on the clock of its boot.
     pub ended_at: Option<WallTime>,
     pub ended: BootInstant,
     pub boot: BootId,
 }
 
-/// A report that a collector refused, with its reason (api.md 2.7).
+/// A report that a collector refused, with its reason (behaviour.md 2.7).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RejectedReport {
     pub collector: String,
     pub app: String,
     pub media_id: String,
     pub report: Report,
-    /// Reports that went with it: those of a refused session or batch.
+    /// Further reports dropped with it: those of the refused session or request.
     pub lost: u64,
     pub status: u16,
     pub message: String,
 }
 
-/// Everything that a store holds when the agent starts, but the reports that only wait. Each list
-/// is in the order of its keys.
+/// What a store holds when the agent starts, without the reports that their log's summary covers.
+/// Each list is sorted by key.
 #[derive(Debug, Default)]
 pub struct Stored {
     pub meta: Option<Meta>,
@@ -331,7 +331,7 @@ pub struct Stored {
     pub sessions: Vec<(u32, SessionRecord)>,
     pub logs: Vec<(u64, LogRecord)>,
     pub heartbeats: Vec<(u64, HeartbeatRecord)>,
-    /// The reports of each log that its record does not know yet.
+    /// The reports of each log that are newer than its record.
     pub newest: Vec<(u64, Numbered)>,
     pub points: Vec<(String, String, ResumePoint)>,
     pub rejected: usize,
@@ -348,7 +348,7 @@ impl Totals {
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 
-    /// What is in these and not in `other`.
+    /// These minus `other`, at least 0.
     pub fn without(self, other: Totals) -> Totals {
         Totals {
             count: self.count.saturating_sub(other.count),

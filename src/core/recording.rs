@@ -1,4 +1,4 @@
-//! What a turn writes: the records of everything that has changed, as few as there can be.
+//! What a turn writes: the records of everything that has changed, as few as possible.
 
 use super::Agent;
 use super::delivery::log::Changed;
@@ -44,7 +44,8 @@ impl Agent {
                 || log.changed == Changed::Progress
                 || (log.changed == Changed::Everything && session.recorded_by_report)
             {
-                // The record of the log will not tell of pings that stood for the position.
+                // A new log record hides older pings from a restart, so pings that replaced the
+                // position record no longer count: the position is written again.
                 log.change(Changed::Progress);
                 session.recorded_by_report = false;
                 log.position = Some((session.stamp(next, now), session.tracker.heartbeat()));

@@ -17,7 +17,7 @@ pub struct Report {
     pub playhead: f64,
     #[serde(rename = "w")]
     pub what: What,
-    /// Quality of experience, when there is news of it (spec 2.6).
+    /// Quality of experience, when it has changed (spec 2.6).
     #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<Box<Qoe>>,
 }
@@ -27,9 +27,9 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum What {
-    /// A session opens; what is played stands once beside the log of the session.
+    /// A session opens. Its media info is stored once, beside the log.
     Start {
-        /// It goes on with an earlier playback (spec 6).
+        /// It continues an earlier playback (spec 6).
         resume: bool,
     },
     Play,
@@ -60,7 +60,7 @@ pub struct PlayerError {
     pub source: ErrorSource,
 }
 
-/// Who made an error (spec 2.6).
+/// Who caused an error (spec 2.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ErrorSource {
@@ -120,7 +120,7 @@ impl Kind {
         matches!(self, Kind::Play | Kind::Pause | Kind::Buffer)
     }
 
-    /// Reports that only close something: not worth a new session on their own (api.md 2.11).
+    /// Reports that only close something: not worth a new session on their own (behaviour.md 2.11).
     pub const fn is_closing(self) -> bool {
         matches!(
             self,
@@ -165,7 +165,7 @@ impl What {
         }
     }
 
-    /// About what the contents take in the store, in bytes.
+    /// Estimated size of the contents in the store, in bytes.
     fn content_bytes(&self) -> usize {
         /// Names of members and punctuation of a record with contents.
         const FRAME: usize = 60;
@@ -194,13 +194,14 @@ impl Report {
         self.what.kind()
     }
 
-    /// A ping with nothing on it: all that it changes is when the last one was.
+    /// A ping without quality. It changes only the time of the last ping.
     pub fn is_bare_ping(&self) -> bool {
         self.kind() == Kind::Ping && self.quality.is_none()
     }
 
     /// Whether it reports play time when it happens in playback state `before`: a `play`, or
-    /// anything that is neither closing nor playback and is reported under `play` (api.md 2.11).
+    /// anything that is neither closing nor playback and is reported under `play` (behaviour.md
+    /// 2.11).
     pub fn holds_play_time(&self, before: Option<Kind>) -> bool {
         let kind = self.kind();
         match kind.is_playback() {
@@ -209,7 +210,7 @@ impl Report {
         }
     }
 
-    /// About what it takes in the store: its key, its numbers, its contents.
+    /// Estimated size in the store, in bytes: its key, its numbers, its contents.
     pub fn stored_bytes(&self) -> u64 {
         const BARE: usize = 70;
         const QUALITY: usize = 70;

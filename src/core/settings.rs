@@ -5,7 +5,7 @@ use super::time::Span;
 /// Everything a rule may ask for. Times are spans, sizes are bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Defaults of the media info (api.md 1.2).
+    /// Defaults of the media info (behaviour.md 1.2).
     pub player_name: String,
     pub channel: String,
     pub content_type: String,
@@ -25,17 +25,17 @@ pub struct Settings {
     pub idle_timeout: Span,
     pub max_session: Span,
     /// How long an interrupted or orphaned session waits before it ends; zero means for ever
-    /// (api.md 2.3, spec 4).
+    /// (behaviour.md 2.3, spec 4).
     pub grace: Span,
-    /// Resume points (api.md 2.1).
+    /// Resume points (behaviour.md 2.1).
     pub resume_window: Span,
     pub resume_live_window: Span,
     pub max_resume_points: usize,
     pub delivery: DeliverySettings,
-    /// How late pings and positions may reach the disk (api.md 2.9).
+    /// How late pings and positions may reach the disk (behaviour.md 2.9).
     pub flush_interval: Span,
     pub limits: Limits,
-    /// What the viewer has said before anybody asked (api.md 2.10).
+    /// The consent until `SetConsent` gives one (behaviour.md 2.10).
     pub initial_consent: Consent,
 }
 
@@ -45,7 +45,7 @@ pub struct CollectorSettings {
     pub name: String,
     /// The dialect that it speaks.
     pub kind: String,
-    /// Base URL, to know it again.
+    /// Base URL, to notice that it was changed.
     pub url: String,
 }
 
@@ -71,13 +71,13 @@ pub struct Identity {
     pub org_id: String,
     pub visitor_id: Option<String>,
     pub marketing_cloud_user_id: Option<String>,
-    /// The operator's own id of the box; it comes before the stored one.
+    /// The operator's own id of the box; it takes precedence over `installation`.
     pub app_installation_id: Option<String>,
     /// The random id that the agent made and keeps.
     pub installation: String,
 }
 
-/// How hits travel (api.md 2.7).
+/// How hits are delivered (behaviour.md 2.7).
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeliverySettings {
     /// First step of the back-off, and its ceiling.
@@ -85,7 +85,7 @@ pub struct DeliverySettings {
     pub backoff_max: Span,
     /// The longest `Retry-After` that is obeyed.
     pub retry_after_max: Span,
-    /// After an outage a random delay up to this, so that a fleet does not arrive at once.
+    /// The longest random delay after an outage, so that not all boxes send at once.
     pub reconnect_spread: Span,
     /// Requests per second while a backlog is worked off after an outage; 0 is no limit.
     pub max_rate: u32,
@@ -96,10 +96,10 @@ pub struct DeliverySettings {
     /// Restarts of one session allowed within `restart_window` (spec 1.1).
     pub max_restarts: usize,
     pub restart_window: Span,
-    /// What may wait (api.md 2.8): bytes, and the age of a session's last hit.
+    /// What may wait (behaviour.md 2.8): bytes, and the age of a session's last hit.
     pub queue_max_bytes: u64,
     pub queue_max_age: Span,
-    /// Bytes of bodies a day of the wall clock; 0 is no budget.
+    /// Bytes of request bodies per UTC day; 0 is no budget.
     pub daily_bytes: u64,
     /// Keep hits while the connection is metered, if the network manager says so.
     pub hold_on_metered: bool,
@@ -109,7 +109,7 @@ pub struct DeliverySettings {
     pub send_flag: bool,
 }
 
-/// Limits of api.md 2.8.
+/// Limits of behaviour.md 2.8.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     pub sessions_per_sender: usize,
@@ -122,7 +122,7 @@ pub struct Limits {
     pub rejected_kept: usize,
 }
 
-/// What the viewer allows (api.md 2.10).
+/// What the viewer allows (behaviour.md 2.10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Consent {

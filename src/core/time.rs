@@ -1,13 +1,13 @@
 //! Points in time and the spans between them, as the core sees them: plain milliseconds that
-//! adapters read off the machine's clocks. No standard clock type appears here, so virtual time
-//! is only another way to make the numbers.
+//! adapters read off the machine's clocks. No standard clock type appears here, so a simulation
+//! can supply the numbers.
 
 use std::ops::{Add, Sub};
 
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds on CLOCK_BOOTTIME of one boot (it counts sleep). Negative values lie before the
-/// boot and come from dating what an earlier boot left behind.
+/// boot; they date events of an earlier boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BootInstant(pub i64);
@@ -104,7 +104,7 @@ impl Now {
 /// Seconds of a day; live content's playhead lives in `0..DAY_SECONDS` (spec 2).
 pub const DAY_SECONDS: f64 = 86_400.0;
 
-/// The present second of the day, `offset_seconds` east of UTC.
+/// The second of the day at `wall`, in a zone `offset_seconds` east of UTC.
 pub fn second_of_day(wall: WallTime, offset_seconds: i32) -> f64 {
     let ms = wall.0 + i64::from(offset_seconds) * 1000;
     (ms.rem_euclid(86_400_000)) as f64 / 1000.0

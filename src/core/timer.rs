@@ -1,16 +1,16 @@
-//! The timers of a session, named once, in the order in which they count.
+//! The timers of a session, in the order in which they run.
 
 use super::time::BootInstant;
 
-/// What a session waits for. The order of the variants is that in which timers of one instant
-/// count (api.md 2.11): what makes another pointless comes before it.
+/// What a session waits for. Timers due at one instant run in the order of the variants
+/// (behaviour.md 2.11): a timer that makes another one pointless comes before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
     /// The first 250 ms are over, in which a preroll may take an early `Play` back (spec 3.9).
     Opening,
-    /// Nobody came back within the grace of an interrupt (api.md 2.3, spec 4).
+    /// The grace of an interrupt has run out (behaviour.md 2.3, spec 4).
     Grace,
-    /// It stood still for too long (spec 5.2).
+    /// Nothing was played for the idle timeout (spec 5.2).
     Idle,
     /// Its sid is a day old (spec 5.4).
     Age,

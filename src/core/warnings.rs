@@ -1,4 +1,4 @@
-//! Warnings about what players send, at most one a minute and with the count of what was not said.
+//! Warnings about what players send: at most one a minute, with the count of those left out.
 
 use super::time::{BootInstant, Span};
 
@@ -11,7 +11,7 @@ pub struct Warnings {
 }
 
 impl Warnings {
-    /// A refused signal or timeline line; nobody waits for a reply that could tell.
+    /// A refused signal or timeline line. It has no reply that could carry the reason.
     pub fn event(&mut self, event: &str, why: &str, now: BootInstant) {
         if self.said.is_some_and(|said| now - said < QUIET) {
             self.unsaid += 1;

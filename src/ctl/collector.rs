@@ -26,14 +26,14 @@ pub(super) fn run(args: CollectorArgs) -> Result<(), Failure> {
     super::on_bus(async move {
         let listener = TcpListener::bind(args.listen)
             .await
-            .map_err(|e| Failure::failed(format!("{} cannot be listened on: {e}", args.listen)))?;
+            .map_err(|e| Failure::failed(format!("cannot listen on {}: {e}", args.listen)))?;
         let address = listener.local_addr().map_err(Failure::failed)?;
         let url = format!("http://{address}");
-        // Beside the hits, not among them.
+        // Standard output has only hits.
         let _ = writeln!(std::io::stderr(), "the bench collector listens on {url}");
         if let Some(path) = &args.url_file {
             std::fs::write(path, &url)
-                .map_err(|e| Failure::failed(format!("{} : {e}", path.display())))?;
+                .map_err(|e| Failure::failed(format!("cannot write {}: {e}", path.display())))?;
         }
         let options = Options { output: Box::new(std::io::stdout()), lines, rules };
         bench::serve(listener, options, std::future::pending()).await;

@@ -1,4 +1,4 @@
-//! One file a `playheadctl` command.
+//! The commands of `playheadctl`, one file each.
 
 #[cfg(feature = "bench")]
 mod collector;
@@ -20,12 +20,12 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The command was asked for something that cannot be (exit status 2).
+    /// A mistake in the arguments or in a file they name (exit status 2).
     pub fn usage(message: impl ToString) -> Failure {
         Failure { status: 2, message: message.to_string() }
     }
 
-    /// What was asked for did not work (exit status 1).
+    /// The command did not work (exit status 1).
     pub fn failed(message: impl ToString) -> Failure {
         Failure { status: 1, message: message.to_string() }
     }
@@ -49,6 +49,6 @@ fn on_bus(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| Failure::failed(format!("no runtime: {e}")))?;
+        .map_err(|e| Failure::failed(format!("the async runtime cannot start: {e}")))?;
     runtime.block_on(work)
 }

@@ -14,7 +14,7 @@ use crate::system::clock;
 
 pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
     let connection = address.connect().await.map_err(Failure::failed)?;
-    // Before the first line can come.
+    // Made before `Watch` is called, so that no line is missed.
     let mut lines = MessageStream::from(&connection);
     watch(&connection).await?;
     let mut screen = Screen { colour: output::colour(), ..Screen::default() };
@@ -51,7 +51,7 @@ struct Screen {
     offset: Option<i32>,
 }
 
-/// Terminal colours: what comes in, what goes out, what went well and what did not.
+/// Terminal colours: events, hits, good answers, and refusals or errors.
 const CYAN: u8 = 36;
 const PLAIN: u8 = 39;
 const GREEN: u8 = 32;
@@ -100,7 +100,7 @@ impl Screen {
     }
 }
 
-/// Session, event type and what else is worth a look.
+/// Session, event type, and whether the hit is a resume.
 fn hit(line: &Json) -> (String, String, String) {
     let path = line["path"].as_str().unwrap_or_default();
     let sid = path.split('/').nth(4).unwrap_or(path.rsplit('/').next().unwrap_or_default());

@@ -20,7 +20,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Whether colour is welcome on standard output.
+/// Whether to colour standard output: it is a terminal, and `NO_COLOR` is not set.
 pub(super) fn colour() -> bool {
     #[allow(clippy::disallowed_methods)]
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
@@ -82,7 +82,7 @@ pub(super) fn not_there(error: zbus::Error) -> Failure {
 }
 
 pub(super) fn unreadable(error: zbus::Error) -> Failure {
-    Failure::failed(format!("an answer of another version? {error}"))
+    Failure::failed(format!("the answer cannot be read (is playheadd another version?): {error}"))
 }
 
 pub(super) fn to_json(value: &Variant<'_>) -> Value {

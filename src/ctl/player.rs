@@ -1,5 +1,5 @@
-//! `playheadctl player`: plays a timeline file to the agent in real time, by its public interface, for
-//! trying a box out without a player.
+//! `playheadctl player`: plays a timeline file to the agent in real time, by its public interface,
+//! for trying a box out without a player.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub(super) async fn run(address: BusAddress, args: PlayerArgs) -> Result<(), Fai
     let (name, text) = simulate::read(&args.file)?;
     let lines = timeline::parse(&name, &text).map_err(Failure::usage)?;
     let mut stage = Stage { address, players: HashMap::new(), refused: 0 };
-    // The agent is there, or nothing is begun.
+    // Fails before the first line if the agent is not there.
     stage.player("").await?;
     let began = Instant::now();
     for line in lines {
@@ -56,7 +56,7 @@ impl Stage {
         self.players.get_mut(from).ok_or_else(|| Failure::failed("no such player"))
     }
 
-    /// What an application manager says, or the settings do.
+    /// Calls a method of the agent, as an application manager or a settings page does.
     async fn manage<B>(&mut self, member: &str, body: &B) -> Result<Result<String, String>, Failure>
     where
         B: serde::Serialize + zbus::DynamicType,
@@ -66,7 +66,7 @@ impl Stage {
         Ok(came.map(|_| "ok".to_owned()))
     }
 
-    /// Does what a line says. Gives its name and what came of it.
+    /// Carries out a line. Gives its name and its result.
     async fn play(&mut self, what: What) -> Result<(String, String), Failure> {
         let (name, came) = match what {
             What::Playback { from, name, playhead, info } => {
@@ -99,7 +99,7 @@ impl Stage {
 }
 
 impl Player {
-    /// A playback event, by method.
+    /// Sends a playback event as a method call.
     async fn say(&mut self, name: EventName, playhead: f64, info: &Info) -> Result<String, String> {
         let mut variants = HashMap::new();
         for (key, value) in info {

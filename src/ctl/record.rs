@@ -1,5 +1,5 @@
-//! `playheadctl record`: what happens on the live bus as a timeline file (api.md 4), so that a
-//! player can be looked at with `simulate` later.
+//! `playheadctl record`: what happens on the live bus as a timeline file (behaviour.md 4), so that
+//! a player can be looked at with `simulate` later.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -43,7 +43,7 @@ fn write(out: &mut dyn Write, line: &Json) -> Result<(), Failure> {
         .map_err(|e| Failure::failed(format!("cannot write: {e}")))
 }
 
-/// Short names for players: `p1`, `p2`, ... in the order in which they speak.
+/// Short names for players: `p1`, `p2`, ... in the order of their first events.
 #[derive(Default)]
 struct Names {
     players: HashMap<PlayerId, String>,
@@ -60,7 +60,7 @@ impl Names {
         name.clone()
     }
 
-    /// The timeline lines of what was heard; a connection that never played is nobody.
+    /// The timeline lines of a message. The end of a connection without events has none.
     fn lines(&mut self, at: f64, heard: Overheard) -> Vec<Json> {
         match heard {
             Overheard::Event { player, name, playhead, info } => {

@@ -1,4 +1,4 @@
-//! `playheadctl simulate`: the agent over a timeline, in virtual time (api.md 4).
+//! `playheadctl simulate`: the agent over a timeline, in virtual time (behaviour.md 4).
 
 use std::io::Read;
 use std::path::Path;

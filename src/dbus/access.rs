@@ -1,5 +1,5 @@
-//! Who may do what (api.md 1.3, 1.4), by the caller's uid and groups: the bus's policy says the same,
-//! and a bus without one opens no door.
+//! Who may do what (behaviour.md 1.3, 1.4), by the caller's uid and groups. The bus policy has the
+//! same rules; these hold on a bus without a policy too.
 
 use super::identity::Credentials;
 use crate::core::input::Input;
@@ -9,16 +9,16 @@ use crate::system::groups;
 /// The group of the players and application managers.
 const PLAYERS: &str = "playhead";
 
-/// What somebody may be allowed to do. The agent's own properties need none of it.
+/// A right that a caller can have. Reading the agent's own properties needs none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Right {
-    /// Open and drive sessions, say what applications do, read what was watched.
+    /// Open and drive sessions, report application lifecycle, read sessions and resume points.
     Play,
-    /// Decide for the viewer and the network: consent, delivery now.
+    /// Set the viewer's consent, deliver at once (`Flush`), watch what happens (`Watch`).
     Manage,
 }
 
-/// What an input needs; `None` for what no caller says.
+/// The right that an input needs; `None` for inputs that no caller sends.
 pub(super) fn needed(input: &Input) -> Option<Right> {
     match input {
         Input::Open { .. }
@@ -41,7 +41,7 @@ pub(super) struct Rights {
 }
 
 impl Rights {
-    /// Root and the service's own user may do all, the players' group what players do.
+    /// Root and the service's own user have all rights, the group `playhead` has `Play`.
     pub fn of(caller: &Credentials) -> Rights {
         let manage = caller.uid == 0 || caller.uid == rustix::process::geteuid().as_raw();
         let member = |group| match &caller.groups {
@@ -52,7 +52,7 @@ impl Rights {
         Rights { uid: caller.uid, play, manage }
     }
 
-    /// Errors: `AccessDenied` with who may.
+    /// Errors: `AccessDenied`, which names who has the right.
     pub fn check(&self, needed: Right) -> Result<(), Rejected> {
         let (may, who) = match needed {
             Right::Play => {

@@ -1,4 +1,4 @@
-//! `tv.playhead.Agent1` (api.md 1.3).
+//! `tv.playhead.Agent1` (behaviour.md 1.3).
 
 use std::collections::HashMap;
 
@@ -53,7 +53,7 @@ pub(super) struct AgentObject {
     pub owners: Owners,
 }
 
-/// A property's present value; `None` for a name that is none.
+/// A property's present value; `None` for an unknown name.
 pub(super) fn property(port: &Port, name: &str) -> Option<Variant<'static>> {
     port.view.read(|snapshot| {
         let status = snapshot.status.as_ref();
@@ -81,7 +81,7 @@ pub(super) fn property(port: &Port, name: &str) -> Option<Variant<'static>> {
 type Call = (port::Message, oneshot::Receiver<Result<Reply, Rejected>>);
 
 impl AgentObject {
-    /// A method's arguments as the core knows them; `None` for a method that is none.
+    /// Reads a method's arguments into a call; `None` for an unknown method.
     fn read(
         &self,
         message: &Message,
@@ -115,7 +115,7 @@ impl AgentObject {
         })
     }
 
-    /// A call that has arrived now.
+    /// Makes a call that arrives now.
     fn call(&self, make: impl FnOnce(CallId) -> Input) -> Call {
         self.owners.port.call(clock::now().boot, make)
     }
@@ -186,7 +186,8 @@ impl Served for AgentObject {
         let Some(read) = self.read(message, member, sender) else {
             return DispatchResult::NotFound;
         };
-        // Handed in before anything is waited for: order is that of the wire (api.md 1.5).
+        // Handed in before the first await, so that calls keep the order of the wire (behaviour.md
+        // 1.5).
         let answer = read.map(|(said, answer)| {
             self.owners.hand_in(sender, said);
             answer
@@ -204,7 +205,7 @@ impl Served for AgentObject {
     }
 }
 
-/// A reply in the type that its method has.
+/// A reply, serialised with its method's signature.
 struct Answered(Reply);
 
 impl zbus::DynamicType for Answered {
@@ -233,7 +234,7 @@ impl serde::Serialize for Answered {
     }
 }
 
-/// `a{sv}` of api.md 1.3, empty when nothing is known.
+/// `a{sv}` of behaviour.md 1.3, empty when nothing is known.
 fn resume_point(point: Option<&ResumePoint>) -> HashMap<&'static str, Variant<'static>> {
     let Some(point) = point else { return HashMap::new() };
     HashMap::from([

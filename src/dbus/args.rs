@@ -1,4 +1,4 @@
-//! Bodies of messages as the core knows them. Sizes are measured before anything is decoded.
+//! Reads message bodies into the core's types. Sizes are checked before anything is decoded.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -31,7 +31,7 @@ fn wrong_signature(message: &Message, expected: &str) -> Rejected {
     ))
 }
 
-/// A call that takes nothing.
+/// Checks that a call has no arguments.
 pub(super) fn nothing(message: &Message) -> Result<(), Rejected> {
     match message.body().len() {
         0 => Ok(()),

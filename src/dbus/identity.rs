@@ -1,4 +1,5 @@
-//! Whose connection it is: uid and groups from the bus, and the application behind it (api.md 1.2).
+//! The identity behind a connection: uid and groups from the bus, and the application (behaviour.md
+//! 1.2).
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,19 +11,19 @@ use zbus::{Connection, OwnedVariant};
 
 use super::call_bus;
 
-/// How long the service manager may take to say whose process it is.
+/// How long the service manager may take to name the service of a process.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the bus knows of a connection.
 #[derive(Debug)]
 pub(super) struct Credentials {
     pub uid: u32,
-    /// `None` from a bus that does not tell groups.
+    /// `None` from a bus that does not report groups.
     pub groups: Option<Vec<u32>>,
     pid: Option<u32>,
 }
 
-/// The sender of a message, as the bus itself has written it.
+/// The sender of a message. The bus sets it, so it cannot be forged.
 pub(super) fn sender<'m>(header: &'m Header<'_>) -> &'m str {
     header.sender().map_or("", |sender| sender.as_str())
 }
@@ -60,8 +61,8 @@ async fn program(connection: &Connection, pid: u32, systemd: bool) -> Option<Str
     Some(comm.trim_end().to_owned())
 }
 
-/// The systemd service of a process, without `.service`. Scopes are named after logins and would not
-/// be stable.
+/// The systemd service of a process, without `.service`. Scopes do not count: they are named after
+/// logins, so their names are not stable.
 async fn service(connection: &Connection, pid: u32) -> Option<String> {
     let systemd = Some(super::SYSTEMD);
     let manager = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");

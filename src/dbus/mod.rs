@@ -1,4 +1,4 @@
-//! The bus: our objects, the players' signals, and who is who. Translates and nothing else.
+//! The bus adapter: our objects, the players' signals, the identity of senders. It only translates.
 
 mod access;
 mod agent;
@@ -42,16 +42,16 @@ pub const BUS_NAME: &str = "tv.playhead.Agent1";
 /// The interface of a session object.
 pub use self::session::SESSION_INTERFACE;
 
-/// Knows whose process it is, where it runs.
+/// The service manager. Where it runs, it knows the service of a process.
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 
-/// A bus or a peer that does not answer must not hold us up for ever.
+/// How long the bus or a peer may take to answer a call.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Signals that may wait between the bus and the listener; then the bus waits with them.
+/// Signals that may wait for the listener. While so many wait, nothing more is read from the bus.
 const SIGNALS: usize = 1024;
 
-/// A method of the bus itself.
+/// Calls a method of the bus itself.
 pub(super) async fn call_bus<B>(
     connection: &Connection,
     method: &str,
@@ -108,14 +108,14 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Connects and starts to listen, without a name yet: nobody can call, nothing is missed.
+    /// Connects and starts to listen, without a name yet: no signal is missed, nobody can call.
     pub async fn connect(
         address: &BusAddress,
         port: Port,
         limits: Limits,
     ) -> Result<Bus, BusError> {
         let connection = address.connect().await?;
-        // Read from the first moment on: a stream that nobody polls stalls its connection.
+        // Read at once, because a stream that nobody polls stalls its connection.
         let (heard, signals) = mpsc::channel(SIGNALS);
         tokio::spawn(players::relay(MessageStream::from(&connection), heard));
         let owners = Owners::new(connection, port, limits);
@@ -128,7 +128,7 @@ impl Bus {
         Ok(Bus { owners, signals })
     }
 
-    /// Names this life of the bus: unique names of another life mean nothing here.
+    /// The id of this run of the bus. Unique names are valid within one run only.
     pub fn id(&self) -> String {
         self.owners.connection.server_guid().to_string()
     }
@@ -138,8 +138,8 @@ impl Bus {
         self.owners.present()
     }
 
-    /// Serves the agent and the sessions that were restored, then takes the name, in this order:
-    /// who finds the name finds everything (anchors: objects first).
+    /// Serves the agent and the restored sessions, then takes the name. In this order a client that
+    /// sees the name finds every object.
     pub async fn serve(
         self,
         sessions: &[u32],
@@ -162,7 +162,7 @@ impl Bus {
         }
         tokio::spawn(players::listen(signals, owners, watchers.clone()));
         tokio::spawn(announce(sessions_of, watchers, news));
-        // Ours alone, now or not at all: a second daemon must neither take it nor wait for it.
+        // A second daemon must neither take the name from us nor wait for it.
         let flags = RequestNameFlags::DO_NOT_QUEUE;
         match connection.request_name_with_flags(BUS_NAME, flags).await {
             Ok(RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner) => Ok(connection),
@@ -172,7 +172,7 @@ impl Bus {
     }
 }
 
-/// Makes session objects appear and go.
+/// Adds and removes session objects.
 #[derive(Clone)]
 pub(super) struct Sessions(Owners);
 
@@ -190,15 +190,15 @@ impl Sessions {
     async fn disappear(&self, number: u32) -> zbus::Result<()> {
         let server = self.0.connection.object_server();
         match server.remove::<Object<SessionObject>, _>(session::path(number)).await {
-            // Somebody else was quicker.
+            // It was removed already.
             Err(zbus::Error::InterfaceNotFound) => Ok(()),
             other => other.map(|_| ()),
         }
     }
 }
 
-/// Tells the bus what the engine says: sessions that appear and close, properties that changed, and what
-/// those see who watch.
+/// Announces the engine's news on the bus: sessions that open and close, properties that changed,
+/// and lines for those who watch.
 async fn announce(sessions: Sessions, watchers: Watchers, mut news: mpsc::Receiver<News>) {
     while let Some(item) = news.recv().await {
         let told = match item {

@@ -1,4 +1,4 @@
-//! `tv.playhead.Monitor1`: what the agent does, told to those who watch.
+//! `tv.playhead.Monitor1`: reports what the agent does to the connections that watch.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,7 +46,7 @@ impl Watchers {
         }
     }
 
-    /// Tells one line to each of them.
+    /// Sends one line to each watcher.
     pub async fn tell(&self, connection: &Connection, line: &str) -> zbus::Result<()> {
         let names: Vec<String> = self.names().iter().cloned().collect();
         for name in names {
@@ -87,7 +87,7 @@ impl Served for MonitorObject {
             let sender = identity::sender(&header);
             self.watchers.add(sender);
             if !self.owners.is_connected(sender) {
-                // It has left meanwhile, and nobody will say so again.
+                // It has left meanwhile, and no further signal will report that.
                 self.watchers.remove(sender);
             }
             Ok::<_, Refused>(())

@@ -1,5 +1,5 @@
-//! What our objects have in common, served as zbus wants it: read-only properties, who may read them,
-//! methods that never need an object for themselves, and introspection from the checked-in XML.
+//! What our objects have in common, as a zbus `Interface`: read-only properties, who may read them,
+//! methods that need no exclusive access, and introspection from the checked-in XML.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -19,17 +19,17 @@ pub(super) trait Served: Send + Sync + 'static {
     /// The interface as it is documented and introspected.
     const XML: &'static str;
     const PROPERTIES: &'static [&'static str] = &[];
-    /// What reading a property needs; `None`: everybody may.
+    /// The right that reading a property needs; `None`: everybody may.
     const READING: Option<Right> = None;
 
     fn owners(&self) -> &Owners;
 
-    /// A property's present value; `None` for a name that is none, or an object that is gone.
+    /// A property's present value; `None` for an unknown name, or an object that is gone.
     fn property(&self, _name: &str) -> Option<Variant<'static>> {
         None
     }
 
-    /// What it does first, it does in the order of the wire.
+    /// Serves a method call. What it does before it returns happens in the order of the wire.
     fn called<'call>(
         &'call self,
         connection: &'call Connection,
@@ -52,11 +52,11 @@ fn owned(value: Variant<'static>) -> fdo::Result<OwnedVariant> {
     OwnedVariant::try_from(value).map_err(|e| fdo::Error::Failed(e.to_string()))
 }
 
-/// An object as zbus takes it.
+/// Makes a `Served` object a zbus `Interface`.
 pub(super) struct Object<T>(pub T);
 
 impl<T: Served> Object<T> {
-    /// Without a header it is ourselves who read.
+    /// A read without a header is the daemon's own and is allowed.
     async fn may_read(&self, header: Option<&message::Header<'_>>) -> fdo::Result<()> {
         match (T::READING, header) {
             (Some(right), Some(header)) => Ok(self.0.owners().check(header, right).await?),
@@ -96,8 +96,8 @@ impl<T: Served> Interface for Object<T> {
         all(&self.0)
     }
 
-    /// Answered here, so that zbus never takes an object's write guard: it would wait for every call in
-    /// flight while it holds the server, and an `OpenSession` among these waits for the server.
+    /// Answered here, so that zbus never takes an object's write guard. To get it, zbus would hold
+    /// the server and wait for every call in flight, and an `OpenSession` waits for the server.
     fn set<'call>(
         &'call self,
         name: &'call str,

@@ -1,5 +1,5 @@
-//! `org.freedesktop.DBus.ObjectManager` of the agent. What zbus itself has would tell everybody what is
-//! watched; the signals of appearing and going are zbus's own.
+//! `org.freedesktop.DBus.ObjectManager` of the agent. It checks the caller's rights; zbus's own would
+//! show everybody what is watched. The signals of added and removed objects are zbus's own.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -57,7 +57,7 @@ impl Served for Objects {
         })
     }
 
-    /// The standard's own, of which zbus has the text.
+    /// zbus has the XML of this standard interface.
     fn describe(&self, writer: &mut dyn Write, level: usize) {
         fdo::ObjectManager.introspect_to_writer(writer, level);
     }

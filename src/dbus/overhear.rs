@@ -1,5 +1,5 @@
-//! The bus as a monitor hears it: what players and application managers say to the agent, for
-//! `playheadctl record`. Needs the right to monitor (on the system bus: root).
+//! Monitors the bus for `playheadctl record`: what players and application managers send to the
+//! agent. Needs the right to monitor (on the system bus: root).
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::core::settings::Limits;
 use crate::core::tracker::event::EventName;
 use crate::core::tracker::info::{Info, Value};
 
-/// Something that was said.
+/// A message that the monitor has seen.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Overheard {
     Event {
@@ -34,13 +34,13 @@ pub enum Overheard {
     Consent(String),
 }
 
-/// A connection that hears everything that concerns the agent.
+/// A bus connection that receives every message that concerns the agent.
 pub struct Monitor {
     stream: MessageStream,
     limits: Limits,
     /// `OpenSession` calls that are not answered yet, by (caller, serial).
     opening: HashMap<(String, u32), PlayerId>,
-    /// Whose session an object path is.
+    /// The player of each session, by object path.
     sessions: HashMap<String, PlayerId>,
 }
 
@@ -60,7 +60,7 @@ impl Monitor {
         Ok(Monitor { stream, limits, opening: HashMap::new(), sessions: HashMap::new() })
     }
 
-    /// The next thing that was said; `None` when the bus is gone.
+    /// The next message; `None` when the bus is gone.
     pub async fn next(&mut self) -> Option<Overheard> {
         loop {
             let message = self.stream.next().await?;
@@ -143,7 +143,7 @@ impl Monitor {
                 let name = EventName::parse(member)?;
                 let (playhead, info) = args::event(message, &self.limits).ok()?;
                 let known = self.sessions.get(header.path()?.as_str());
-                // A session that was open before we listened still has one player.
+                // The player of a session that was open before we listened is named by its path.
                 let unknown = || PlayerId {
                     sender,
                     instance: header.path().map_or_else(String::new, |p| p.to_string()),

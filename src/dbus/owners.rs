@@ -1,6 +1,6 @@
-//! Who is who on the bus: which connection owns which names, and the identity of a sender. What a
-//! sender says waits, in order, until its identity is known (api.md 1.5); who says too much is told so
-//! before anything of it is read (api.md 2.8).
+//! Which connection owns which names, and the identity of each sender. A sender's messages wait, in
+//! order, until its identity is known (behaviour.md 1.5). A message over the sender's rate is
+//! refused before it is read (behaviour.md 2.8).
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use crate::core::settings::Limits;
 use crate::port::{Message, Port};
 use crate::system::clock;
 
-/// What a flood has lost is counted this often.
+/// How often messages over the rate are reported to the engine.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 struct Sender {
@@ -37,9 +37,9 @@ struct Identity {
 }
 
 enum Lookup {
-    /// Nobody has asked, or the bus did not say.
+    /// Not looked up yet, or the bus did not answer.
     No,
-    /// Being looked up. Messages wait for all of it, reads for the rights alone.
+    /// Being looked up. Messages wait for the whole identity, reads only for the rights.
     Asked {
         rights: Option<Rights>,
         waiting: Waiting,
@@ -48,7 +48,7 @@ enum Lookup {
     Yes(Identity),
 }
 
-/// Messages of one connection that may wait until it is known who it is; a burst fits.
+/// Messages of one connection that may wait for its identity; a burst fits.
 const MOST_WAITING: usize = 256;
 /// Reads of one connection that may wait for its rights.
 const MOST_ASKING: usize = 256;
@@ -60,11 +60,11 @@ struct Register {
     /// Unique names that are connected.
     connected: HashSet<String>,
     senders: HashMap<String, Sender>,
-    /// Messages over the limits that nobody has counted yet.
+    /// Messages over the rate that are not reported to the engine yet.
     uncounted: u64,
 }
 
-/// The register of senders, shared by all doors, and what each of them needs beside it.
+/// The register of senders, shared by all objects, with the connection, the port and the limits.
 #[derive(Clone)]
 pub(super) struct Owners {
     pub connection: Connection,
@@ -123,7 +123,7 @@ impl Owners {
         self.register().connected.contains(sender)
     }
 
-    /// A connection is gone and everything it sent was handed in: its identity is forgotten.
+    /// Forgets a connection that is gone, after all its messages were handed in.
     pub fn forget(&self, sender: &str) {
         let gone = self.register().senders.remove(sender);
         if let Some(Sender { identity: Lookup::Asked { waiting, .. }, .. }) = gone {
@@ -131,9 +131,9 @@ impl Owners {
         }
     }
 
-    /// Whether a sender may say one more thing; asked before anything of it is read.
+    /// Checks a sender's rate (behaviour.md 2.8) before its message is read.
     ///
-    /// Errors: `LimitsExceeded`; it is counted.
+    /// Errors: `LimitsExceeded`; the message is counted.
     pub fn admit(&self, sender: &str) -> Result<(), Rejected> {
         let mut register = self.register();
         if self.sender(&mut register, sender).bucket.take(&self.limits, clock::now().boot) {
@@ -151,14 +151,14 @@ impl Owners {
         Err(Rejected::new(Refusal::LimitsExceeded, why))
     }
 
-    /// One word to the engine for all that a flood has lost meanwhile.
+    /// Reports all messages over the rate to the engine in one input.
     async fn count(self) {
         tokio::time::sleep(COUNT_EVERY).await;
         let events = std::mem::take(&mut self.register().uncounted);
         self.port.tell(Input::Flooded { events }, clock::now().boot);
     }
 
-    /// A sender's entry. The first time, its identity is asked for.
+    /// A sender's entry. The first time, the lookup of its identity begins.
     fn sender<'r>(&self, register: &'r mut Register, sender: &str) -> &'r mut Sender {
         let entry = register.senders.entry(sender.to_owned()).or_insert_with(|| Sender {
             bucket: Bucket::full(&self.limits, clock::now().boot),
@@ -172,8 +172,8 @@ impl Owners {
         entry
     }
 
-    /// Hands in what `sender` said, now or as soon as the sender is known. Never waits itself, so
-    /// the order is that of the wire.
+    /// Hands in a message of `sender`, now or as soon as the sender is known. Never waits itself,
+    /// so messages keep the order of the wire.
     pub fn hand_in(&self, sender: &str, message: Message) {
         let mut register = self.register();
         match &mut self.sender(&mut register, sender).identity {
@@ -208,7 +208,8 @@ impl Owners {
         answer.await.map_err(|_| left())?.check(needed)
     }
 
-    /// Rights come first, because more waits for them, and a sender without any needs no name.
+    /// Looks a sender up. Its rights come first, because reads wait for them alone and a sender
+    /// without any needs no application.
     async fn identify(self, sender: String) {
         let Some(credentials) = identity::credentials(&self.connection, &sender).await else {
             return self.unknown(&sender);
@@ -240,8 +241,8 @@ impl Owners {
         }
     }
 
-    /// The bus did not say who it is: most often because it is gone. One that is not is asked for again
-    /// when it says more.
+    /// The bus did not identify a sender, most often because it is gone. A sender that is still
+    /// connected is looked up again at its next message.
     fn unknown(&self, sender: &str) {
         if !self.is_connected(sender) {
             return self.forget(sender);
@@ -253,7 +254,7 @@ impl Owners {
         }
     }
 
-    /// To the engine, if the sender may say it.
+    /// Hands a message to the engine if its sender has the right that it needs.
     fn pass(&self, mut message: Message, identity: &Identity) {
         if let Some(needed) = access::needed(&message.input)
             && let Err(rejected) = identity.rights.check(needed)
@@ -264,7 +265,7 @@ impl Owners {
         self.port.hand_in(message);
     }
 
-    /// A caller is told, a signal is counted.
+    /// Refuses a message: a caller gets the error, a signal is counted.
     fn refuse(&self, message: Message, rejected: Rejected) {
         match message.answer {
             Some((_, answer)) => {
@@ -278,12 +279,12 @@ impl Owners {
     }
 }
 
-/// What a sender says before it is known who it is, in order.
+/// Messages that wait for their sender's identity, in order.
 #[derive(Default)]
 struct Waiting(VecDeque<Message>);
 
 impl Waiting {
-    /// Gives the message back when so many wait already.
+    /// Gives the message back when there is no room.
     fn push(&mut self, message: Message) -> Option<Message> {
         if self.0.len() >= MOST_WAITING {
             return Some(message);
@@ -304,7 +305,7 @@ fn waits_too_long() -> Rejected {
 fn left() -> Rejected {
     Rejected::new(
         Refusal::AccessDenied,
-        "the bus does not say who the sender is; it left before it was known",
+        "the bus did not identify the sender, or it has left; if it is connected, try again",
     )
 }
 

@@ -1,5 +1,5 @@
-//! What players and application managers say by signal, and who has left: one message stream, so
-//! that order is that of the wire (api.md 1.5).
+//! Signals of players and application managers, and connections that leave. All come from one
+//! message stream, so they keep the order of the wire (behaviour.md 1.5).
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -21,7 +21,7 @@ const PLAYER: &str = "tv.playhead.Player1";
 const LIFECYCLE: &str = "tv.playhead.Lifecycle1";
 const BUS: &str = "org.freedesktop.DBus";
 
-/// What the bus has to route to us beside our own calls.
+/// The signals that the bus has to route to us.
 pub(super) fn match_rules() -> Vec<MatchRule<'static>> {
     let signal = || MatchRule::builder().msg_type(Type::Signal);
     [
@@ -34,7 +34,7 @@ pub(super) fn match_rules() -> Vec<MatchRule<'static>> {
     .collect()
 }
 
-/// Hands on what concerns us and drops the rest at once.
+/// Passes on the signals that concern us and drops every other message at once.
 pub(super) async fn relay(mut stream: MessageStream, heard: mpsc::Sender<Message>) {
     while let Some(message) = stream.next().await {
         match message {
@@ -55,7 +55,7 @@ fn concerns_us(message: &Message) -> bool {
         && header.interface().is_some_and(|i| [PLAYER, LIFECYCLE, BUS].contains(&i.as_str()))
 }
 
-/// Works through what was heard, in order, until the bus is gone.
+/// Handles the signals, in order, until the bus is gone.
 pub(super) async fn listen(
     mut signals: mpsc::Receiver<Message>,
     owners: Owners,
@@ -82,7 +82,7 @@ pub(super) async fn listen(
     }
 }
 
-/// One message. Gives the connection that it says is gone.
+/// Handles one signal. Gives the connection that it reports as gone.
 fn hear(message: &Message, owners: &Owners) -> Option<String> {
     let header = message.header();
     let sender = header.sender()?.as_str();
@@ -100,8 +100,8 @@ fn hear(message: &Message, owners: &Owners) -> Option<String> {
     None
 }
 
-/// A ping to ourselves: when it comes back, everything that the bus routed to us before it has
-/// been handed in, so what a player sent before it died counts (measured, api.md 1.5).
+/// Sends a D-Bus ping to ourselves. When it comes back, everything that the bus routed to us before
+/// it was handed in, so what a player sent before it died counts (measured, behaviour.md 1.5).
 async fn last_words(
     connection: Connection,
     gone: String,

@@ -1,4 +1,4 @@
-//! How often a sender may say something (api.md 2.8): a bucket that fills at the allowed rate.
+//! The rate limit of a sender (behaviour.md 2.8): a token bucket that fills at the allowed rate.
 
 use crate::core::settings::Limits;
 use crate::core::time::BootInstant;
@@ -13,7 +13,7 @@ pub(super) struct Bucket {
 const MESSAGE: u64 = 1000;
 
 impl Bucket {
-    /// A sender that has said nothing yet may send a whole burst.
+    /// A new sender may send a whole burst.
     pub fn full(limits: &Limits, now: BootInstant) -> Bucket {
         Bucket { filled: u64::from(limits.event_burst) * MESSAGE, looked: now }
     }

@@ -1,5 +1,5 @@
-//! `tv.playhead.Session1` (api.md 1.4): every playback event is a method, driven by the one
-//! vocabulary of the core.
+//! `tv.playhead.Session1` (behaviour.md 1.4): every playback event is a method. The names are those
+//! of `EventName`.
 
 use tokio::sync::oneshot;
 use zbus::message::Message;
@@ -31,7 +31,7 @@ pub(super) struct SessionObject {
     pub owners: Owners,
 }
 
-/// A property's present value; `None` for a name that is none, or a session that is gone.
+/// A property's present value; `None` for an unknown name, or a session that is gone.
 pub(super) fn property(port: &Port, number: u32, name: &str) -> Option<Variant<'static>> {
     port.view.read(|snapshot| {
         let session = snapshot.sessions.get(&number)?;
@@ -49,7 +49,7 @@ pub(super) fn property(port: &Port, number: u32, name: &str) -> Option<Variant<'
     })
 }
 
-/// Waits for the engine's answer to a call that was handed in, if it could be read at all.
+/// Waits for the engine's answer to a call, unless the call could not be read.
 pub(super) async fn answered(
     asked: Result<oneshot::Receiver<Result<Reply, Rejected>>, Rejected>,
 ) -> Result<Reply, Refused> {
@@ -85,7 +85,8 @@ impl Served for SessionObject {
         let Owners { port, limits, .. } = &self.owners;
         let header = message.header();
         let sender = identity::sender(&header);
-        // Handed in before anything is waited for: order is that of the wire (api.md 1.5).
+        // Handed in before the first await, so that calls keep the order of the wire (behaviour.md
+        // 1.5).
         let read = self.owners.admit(sender).and_then(|()| args::event(message, limits));
         let asked = read.map(|(playhead, info)| {
             let target = Target::Session { number: self.number, sender: sender.to_owned() };

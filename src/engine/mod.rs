@@ -1,7 +1,7 @@
-//! The turn of the whole agent, without I/O: events in, actions out, time as an argument. It owns
-//! the [`Agent`] and says what may be carried out when: what promises something waits for its
-//! batch, what is sent waits for every batch before it (api.md 2.9). `app` carries the actions out
-//! on a box, `sim` in virtual time.
+//! The engine around the core, without I/O: events in, actions out, time as an argument. It owns
+//! the [`Agent`] and decides what may be carried out when: a reply waits for its batch, a request
+//! waits for every batch before it (behaviour.md 2.9). `app` carries the actions out on a box,
+//! `sim` in virtual time.
 
 pub mod snapshot;
 pub mod store;
@@ -22,39 +22,39 @@ use crate::core::settings::Settings;
 use crate::core::time::{BootInstant, Now, Span};
 use crate::core::turn::{Notice, Reply, Step, Turn};
 
-/// What a stop leaves for delivery (api.md 1.6).
+/// How long a stop waits for delivery (behaviour.md 1.6).
 pub const STOP_PATIENCE: Span = Span::seconds(2);
-/// A status line and a sign of life are worth a message to the service manager this often.
+/// The service manager gets a status line and a sign of life at most this often.
 const MANAGER_INTERVAL: Span = Span::millis(500);
 
 /// Everything that the outside tells the engine.
 #[derive(Debug)]
 pub enum Event {
-    /// A door has taken something in, at this moment (api.md 1.5).
+    /// An input, and when it arrived at its adapter (behaviour.md 1.5).
     Message { input: Input, arrived: BootInstant },
     /// What became of a request.
     Answer { request: RequestId, outcome: Outcome },
     /// What became of a job of the store.
     Store(StoreDone),
-    /// The wall clock was set, or is trusted or not from now on.
+    /// The wall clock was set, or its trust changed.
     Clock { trusted: bool },
     /// A new configuration was loaded.
     Reload(Box<Settings>),
-    /// Whether somebody wants to see what happens.
+    /// Whether a monitor watches from now on.
     Watched(bool),
     /// The deadline is reached.
     Tick,
-    /// The agent is asked to leave.
+    /// The agent is asked to stop.
     Stop,
 }
 
 /// What is to be done outside, in this order.
 #[derive(Debug, PartialEq)]
 pub enum Action {
-    /// One job at a time; its end is an event.
+    /// One job at a time; its result comes back as `Event::Store`.
     Store(StoreJob),
     Send(Request),
-    /// The requests that are under way lead nowhere any more.
+    /// Abort all requests in flight; their answers are not needed.
     DropRequests,
     Reply(CallId, Result<Reply, Rejected>),
     Announce(Notice),
@@ -62,7 +62,7 @@ pub enum Action {
     Show(String),
 }
 
-/// Steps that wait for a batch, and whether its promise was a synced one.
+/// Steps that wait for a batch, and whether the batch has to be synced.
 #[derive(Debug)]
 struct Held {
     batch: u64,
@@ -78,14 +78,14 @@ pub struct Engine {
     flying: BTreeSet<RequestId>,
     actions: Vec<Action>,
     trace: Option<Trace>,
-    /// When a stop that was asked for is over at the latest.
+    /// When a requested stop is over at the latest.
     stopping: Option<BootInstant>,
     manager_told: Option<BootInstant>,
 }
 
 impl Engine {
-    /// An engine around an agent. `store_failed` says why the store could not be opened; then the
-    /// agent knows nothing of what lies there, and goes on from memory.
+    /// An engine around an agent. `store_failed` says why the store could not be opened; the agent
+    /// then works in memory, without what was stored.
     pub fn new(agent: Agent, store_failed: Option<String>) -> Engine {
         Engine {
             agent,
@@ -107,7 +107,7 @@ impl Engine {
         self.store.healthy()
     }
 
-    /// One event, and everything that follows from it.
+    /// Handles one event and gives the actions that follow from it.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         match event {
             Event::Message { input, arrived } => {
@@ -124,8 +124,8 @@ impl Engine {
                 let trace = self.trace.take();
                 self.trace = watched.then(|| trace.unwrap_or_default());
             }
-            // What else happened at this instant comes before timers and sends (api.md 2.11), so
-            // that nothing but a tick runs them.
+            // Timers and sends come after everything else of an instant (behaviour.md 2.11), so
+            // only a tick runs them.
             Event::Tick if self.agent.deadline().is_some_and(|due| due <= now.boot) => {
                 self.input(Input::Tick, now);
             }
@@ -224,7 +224,7 @@ impl Engine {
             }
             (None, None) => self.release(waiting, now),
         }
-        // A store that cannot be written keeps nobody waiting.
+        // No step waits for a store that cannot be written.
         if let Some(batch) = self.store.given_up() {
             self.released(batch, false, now);
         }
@@ -266,14 +266,14 @@ impl Engine {
                 }
                 Step::Reply(call, result) => self.actions.push(Action::Reply(call, result)),
                 Step::Announce(notice) => self.actions.push(Action::Announce(notice)),
-                // Handed over at once.
+                // `carry_out` hands these to the store at once.
                 Step::Wipe | Step::Write(_) | Step::Read(_) => {}
             }
         }
     }
 }
 
-/// The store could not keep what these replies promise (api.md 2.9).
+/// Turns replies into errors: the store could not keep what they promise (behaviour.md 2.9).
 fn refuse_promises(steps: &mut [Step]) {
     for step in steps {
         if let Step::Reply(_, result @ Ok(_)) = step {
@@ -283,9 +283,7 @@ fn refuse_promises(steps: &mut [Step]) {
             };
             *result = Err(Rejected::new(
                 Refusal::Storage,
-                format!(
-                    "done{opened}, but the store cannot be written: it would not survive a power cut"
-                ),
+                format!("done{opened}, but the store cannot be written: a power cut would undo it"),
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! What readers may see of the agent, as of the engine's last turn (api.md 1.5).
+//! What readers may see of the agent, as of the engine's last turn (behaviour.md 1.5).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl Default for Snapshot {
     }
 }
 
-/// One session as its object shows it (api.md 1.4).
+/// One session as its object shows it (behaviour.md 1.4).
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionSnapshot {
     pub app: String,
@@ -91,7 +91,7 @@ impl Engine {
 }
 
 impl Snapshot {
-    /// What a reader of `self` should hear of `new`.
+    /// The announced properties that differ between `self` and `new`.
     pub fn changes_to(&self, new: &Snapshot) -> Vec<Changed> {
         let mut changes = Vec::new();
         if let (Some(a), Some(b)) = (&self.status, &new.status) {

@@ -1,6 +1,6 @@
-//! What the store is asked to do, one job at a time, and what follows when it cannot: what could
-//! not be written is kept, squashed, and tried again (api.md 2.9). As many batches as wait are one
-//! job, so that they share one barrier.
+//! What the store is asked to do, one job at a time. Batches that could not be written are kept,
+//! merged and tried again (behaviour.md 2.9). All batches that wait are one job, so that they
+//! share one sync.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::core::record::{Batch, Durability, Key, Numbered, Read, ReadId};
 use crate::core::time::{BootInstant, Span};
 
-/// How long a store that could not be written is left alone.
+/// How long after a failure the store is tried again.
 const RETRY: Span = Span::seconds(5);
-/// How many batches are written before the free memory that they leave behind is given back, and
-/// how long nothing comes before it is given back after fewer.
+/// Unused memory is given back after `TIDY_EVERY` batches, or after `TIDY_FROM` batches and then
+/// `TIDY_AFTER` without one.
 const TIDY_EVERY: usize = 256;
 const TIDY_FROM: usize = 64;
 const TIDY_AFTER: Span = Span::seconds(2);
@@ -22,11 +22,11 @@ pub enum StoreJob {
     /// Writes batches in order; the last write of them is synced if one of them asks for it.
     Write {
         batches: Arc<Vec<Batch>>,
-        /// What lies there could not be read when the agent started, and must not mix with ours.
+        /// The old store could not be read at the start: move it away before the first write.
         set_aside: bool,
     },
     Read(Read),
-    /// Deletes everything that is stored, so that no old byte is left (api.md 2.10).
+    /// Deletes everything that is stored, so that no old byte is left (behaviour.md 2.10).
     Wipe,
     /// Gives back memory that is not used.
     Tidy,
@@ -41,7 +41,7 @@ pub enum StoreDone {
     Tidied,
 }
 
-/// What the engine learns from it.
+/// What the engine learns from a finished job.
 #[derive(Debug, PartialEq)]
 pub(super) enum Word {
     /// Every batch up to this one is in the store.
@@ -54,18 +54,18 @@ pub(super) enum Word {
 
 #[derive(Debug)]
 pub(super) struct StoreQueue {
-    /// Under way: the newest batch, a read, or something else.
+    /// The job under way.
     job: Option<Job>,
-    /// Not yet handed over.
+    /// Batches that are not handed over yet.
     batches: Vec<Batch>,
     reads: VecDeque<Read>,
     wipe: bool,
-    /// What lies there was never read.
+    /// The old store could not be read at the start.
     unread: bool,
     healthy: bool,
     /// A store that could not be written is not tried again before this.
     retry_at: BootInstant,
-    /// The same for one that could not be read, which holds no write up.
+    /// A failed read is not tried again before this; it does not delay writes.
     read_at: BootInstant,
     /// Batches since the last tidying, and when the last one came.
     untidy: usize,
@@ -102,7 +102,7 @@ impl StoreQueue {
         self.healthy
     }
 
-    /// Whether anything is under way or waits.
+    /// Whether a job is under way, or a wipe or a batch waits.
     pub fn busy(&self) -> bool {
         self.job.is_some() || self.wipe || !self.batches.is_empty()
     }
@@ -122,8 +122,8 @@ impl StoreQueue {
         self.wipe = true;
     }
 
-    /// The newest batch that waits for a store which cannot be written at present: nobody should
-    /// wait for it.
+    /// The newest waiting batch, if the store cannot be written at present: no step may wait for
+    /// it then.
     pub fn given_up(&self) -> Option<u64> {
         let newest = self.batches.last()?.number;
         (!self.healthy && self.retry_at > BootInstant(i64::MIN)).then_some(newest)
@@ -226,8 +226,8 @@ impl StoreQueue {
     }
 }
 
-/// Keeps only the newest change of each key, so that a store that stays away costs no more memory
-/// than its own size.
+/// Merges batches into one with only the newest change of each key, so that the batches of a long
+/// failure take no more memory than the store's own size.
 fn squashed(batches: impl IntoIterator<Item = Batch>) -> Vec<Batch> {
     let mut newest = BTreeMap::new();
     let mut whole =

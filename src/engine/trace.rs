@@ -1,5 +1,5 @@
-//! What happens, for whoever watches (`playheadctl monitor`): one JSON object for each event, hit and
-//! answer. Nothing is made while nobody watches.
+//! What `playheadctl monitor` shows: one JSON object for each event, hit and answer. No trace is
+//! made while no monitor watches.
 
 use std::collections::HashMap;
 
@@ -12,14 +12,14 @@ use crate::core::time::{BootInstant, Now};
 use crate::core::tracker::info::info_json;
 use crate::core::turn::Turn;
 
-/// Requests on their way, by when they left.
+/// When each request in flight was sent.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     left: HashMap<RequestId, BootInstant>,
 }
 
 impl Trace {
-    /// An input worth a line, before the agent takes it.
+    /// The line of an input, made before the agent handles it; `None` when it gets no line.
     pub fn input(&mut self, input: &Input, agent: &Agent, now: Now) -> Option<Json> {
         let mut line = match input {
             Input::Open { player, app, playhead, info, .. } => json!({
@@ -81,7 +81,7 @@ impl Trace {
         line
     }
 
-    /// A request that leaves.
+    /// The line of a request that is sent now.
     pub fn request(&mut self, request: &Request, now: Now) -> Json {
         self.left.insert(request.id, now.boot);
         let body: Json = serde_json::from_str(&request.body).unwrap_or_default();

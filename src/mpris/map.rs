@@ -1,5 +1,5 @@
-//! What an MPRIS player's signals mean, without a bus: properties and `Seeked` in, playback events
-//! out (api.md 1.7). One `Player` is one name on the bus.
+//! Turns an MPRIS player's properties and `Seeked` signals into playback events, without a bus
+//! (behaviour.md 1.7). One `Player` is one name on the bus.
 
 use crate::core::time::{BootInstant, Span};
 use crate::core::tracker::event::EventName;
@@ -9,8 +9,8 @@ use crate::core::tracker::info::{Info, Value};
 const END_SECONDS: f64 = 5.0;
 const END_SHARE: f64 = 0.02;
 
-/// A stream's length can come later than the rest. Without one the content is live, and a film
-/// must not be taken for that, so a track without a length waits this long for it.
+/// How long a track without a length waits for one. Content without a length is taken for live, and
+/// a player can report the length of a film late.
 const LENGTH_PATIENCE: Span = Span::seconds(1);
 
 /// `PlaybackStatus`.
@@ -48,7 +48,7 @@ impl Track {
         if self.url.is_empty() { &self.track_id } else { &self.url }
     }
 
-    /// Nothing is loaded.
+    /// Whether no track is loaded.
     fn nothing(&self) -> bool {
         let id = self.media_id();
         // mpv says /noplaylist.
@@ -60,7 +60,7 @@ impl Track {
     }
 }
 
-/// What changed, as one message says it.
+/// The properties that one message changes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
     pub status: Option<Status>,
@@ -72,7 +72,7 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
     pub name: EventName,
-    /// Seconds; negative means "work it out".
+    /// Seconds; negative: the agent computes it.
     pub playhead: f64,
     pub info: Info,
 }
@@ -84,14 +84,14 @@ pub struct Player {
     status: Status,
     track: Track,
     rate: f64,
-    /// What the open session plays.
+    /// The track of the open session.
     session: Option<Track>,
     position: f64,
     position_at: BootInstant,
     moving: bool,
-    /// A track without a length plays; when it is taken for live.
+    /// When the playing track is taken for live, because it has no length.
     live_at: Option<BootInstant>,
-    /// Of the open session only the media is known.
+    /// Only the media id of the open session is known (`adopt`).
     adopted: bool,
 }
 
@@ -112,7 +112,7 @@ impl Player {
         }
     }
 
-    /// A session that was open before this program began to listen.
+    /// Takes over a session that was open before this program began to listen.
     pub fn adopt(&mut self, media_id: &str) {
         self.session = Some(Track { url: media_id.to_owned(), ..Track::default() });
         self.status = Status::Playing;
@@ -125,7 +125,7 @@ impl Player {
         self.live_at
     }
 
-    /// A change of properties; `position` (seconds) is what a `Get` gave after it, if anything.
+    /// Handles a change of properties; `position` (seconds) is the answer of a `Get` after it.
     pub fn change(
         &mut self,
         change: &Change,
@@ -174,7 +174,7 @@ impl Player {
         heard
     }
 
-    /// Whether what plays is known well enough for a session.
+    /// Whether enough is known of the track to open a session.
     fn ready(&mut self, now: BootInstant) -> bool {
         if self.track.nothing() {
             self.live_at = None;
@@ -188,8 +188,8 @@ impl Player {
         true
     }
 
-    /// `Seeked`: its own value counts, a `Get` after it can be stale. Without a session it is
-    /// nothing.
+    /// Handles `Seeked`, which is ignored without a session. Its own position counts, because a
+    /// `Get` after it can be stale.
     pub fn seeked(&mut self, position: f64, now: BootInstant) -> Vec<Heard> {
         let mut heard = Vec::new();
         if self.session.is_some() {
@@ -214,7 +214,7 @@ impl Player {
             Some(length) => info.insert("length".to_owned(), Value::Float(length)),
             None => info.insert("content_type".to_owned(), text("live")),
         };
-        // A broadcast's own position is no second of the day; the agent knows better.
+        // The player's position in a broadcast is not the second of the day; the agent has that.
         let playhead = if track.length.is_some() { position.max(0.0) } else { -1.0 };
         self.moved(Some(position), now);
         self.session = Some(track);
@@ -241,7 +241,7 @@ impl Player {
         self.moving = false;
     }
 
-    /// Live sessions keep the agent's own second of the day.
+    /// Adds an event. The agent computes the playhead of a live session, the second of the day.
     fn say(&self, name: EventName, playhead: f64, info: Info, heard: &mut Vec<Heard>) {
         let live = self.session.as_ref().is_some_and(|t| t.length.is_none());
         let playhead = if live { -1.0 } else { playhead };

@@ -1,5 +1,5 @@
-//! Players that speak MPRIS and know nothing of us (api.md 1.7): `map` says what their signals
-//! mean, `watch` listens to them.
+//! Tracks players that speak MPRIS and do not know the agent (behaviour.md 1.7): `watch` listens to
+//! their signals, `map` turns these into playback events.
 
 mod map;
 mod quirks;

@@ -1,6 +1,6 @@
-//! What is known of single players, so that oddities stay out of the rules.
+//! Known deviations of single players, so that they stay out of the rules in `map`.
 
-/// How one player differs from what the specification says.
+/// How one player deviates from the MPRIS specification.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Quirk {
     /// After a new track a `Get` of `Position` still gives that of the old one.
@@ -12,7 +12,7 @@ const TABLE: &[(&str, Quirk)] = &[
     ("chromium", Quirk { stale_position_on_new_track: true }),
 ];
 
-/// By application: the name without `org.mpris.MediaPlayer2.` and `.instance...`.
+/// The quirk of an application: its name without `org.mpris.MediaPlayer2.` and `.instance...`.
 pub fn of(app: &str) -> Quirk {
     TABLE.iter().find(|(name, _)| *name == app).map(|(_, quirk)| *quirk).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Listens to MPRIS players on one bus and hands what they mean to the engine.
+//! Listens to MPRIS players on one bus and hands their playback events to the engine.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,9 +24,9 @@ const PATH: &str = "/org/mpris/MediaPlayer2";
 const PLAYER: &str = "org.mpris.MediaPlayer2.Player";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const BUS: &str = "org.freedesktop.DBus";
-/// Signals that may wait while a player is asked; then the bus waits with them.
+/// Signals that may wait while a player is asked. When there are more, nothing is read from the bus.
 const SIGNALS: usize = 1024;
-/// A player that does not answer must not hold up the others.
+/// How long a player may take to answer. It must not hold up the others.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 struct Tracked {
@@ -53,7 +53,7 @@ impl Watcher {
             MprisBus::Session => Builder::session(),
         };
         let connection = builder.method_timeout(PATIENCE).build().await?;
-        // Read from the first moment on: a stream that nobody polls stalls its connection.
+        // Read at once, because a stream that nobody polls stalls its connection.
         let (heard, signals) = mpsc::channel(SIGNALS);
         tokio::spawn(relay(MessageStream::from(&connection), heard));
         for rule in match_rules()? {
@@ -72,8 +72,8 @@ impl Watcher {
         Ok(watcher)
     }
 
-    /// A session of an earlier life of the agent, so that what its player has done meanwhile is
-    /// noticed.
+    /// Takes over a session of an earlier run of the agent, so that what its player did meanwhile
+    /// is noticed.
     pub fn adopt(&mut self, owner: &PlayerId, media_id: &str) {
         let sender = owner.sender.clone();
         let ours = self.players.keys().find(|unique| self.sender(unique) == sender).cloned();
@@ -82,13 +82,13 @@ impl Watcher {
         }
     }
 
-    /// The players that are there now, as sessions know them.
+    /// The connected players, by the sender names that sessions use.
     pub fn present(&self) -> Vec<String> {
         self.players.keys().map(|unique| self.sender(unique)).collect()
     }
 
-    /// A unique name of this bus, apart from those of the agent's own bus and of other lives of
-    /// this one.
+    /// The sender name of a player. It differs from all unique names of the agent's own bus and of
+    /// other runs of this bus.
     fn sender(&self, unique: &str) -> String {
         format!("mpris/{}/{unique}", self.connection.server_guid())
     }
@@ -119,7 +119,7 @@ impl Watcher {
         }
     }
 
-    /// Players whose track has no length, and will have none.
+    /// Handles players that have reported no length in time.
     async fn patience_over(&mut self) {
         let now = clock::now().boot;
         let due: Vec<String> = self
@@ -138,7 +138,7 @@ impl Watcher {
         }
     }
 
-    /// Takes note of a name; true when it is an allowed player's.
+    /// Tracks the owner of a name if it is an allowed player's; true when it is.
     fn learn(&mut self, name: &str, owner: &str) -> bool {
         let Some(short) = name.strip_prefix(PREFIX) else { return false };
         if !self.allow.iter().any(|pattern| glob(pattern, short)) {
@@ -203,7 +203,7 @@ impl Watcher {
         }
     }
 
-    /// Reads a player's whole state, when it appears or when it says that we should.
+    /// Reads all properties of a player, when it appears or when it invalidates some.
     async fn read_all(&mut self, unique: &str, arrived: BootInstant) {
         let reply = self
             .connection
@@ -230,7 +230,7 @@ impl Watcher {
         }
     }
 
-    /// Never polled, only got at a change.
+    /// A player's position in seconds. Read at a change only, never polled.
     async fn position(&self, unique: &str) -> Option<f64> {
         let reply = self
             .connection
@@ -267,7 +267,7 @@ impl Watcher {
     }
 }
 
-/// Hands signals on with the time of their arrival, and drops the rest at once.
+/// Passes on signals with the time of their arrival, and drops every other message at once.
 async fn relay(mut stream: MessageStream, heard: mpsc::Sender<(Message, BootInstant)>) {
     while let Some(message) = stream.next().await {
         if let Ok(message) = message
@@ -279,7 +279,7 @@ async fn relay(mut stream: MessageStream, heard: mpsc::Sender<(Message, BootInst
     }
 }
 
-/// A method of the bus itself.
+/// Calls a method of the bus itself.
 async fn call_bus<B>(connection: &Connection, method: &str, body: &B) -> zbus::Result<Message>
 where
     B: serde::Serialize + zbus::DynamicType,
@@ -306,7 +306,7 @@ fn match_rules() -> zbus::Result<Vec<MatchRule<'static>>> {
     ])
 }
 
-/// MPRIS counts in microseconds.
+/// Seconds, from the microseconds of MPRIS.
 fn micros(position: i64) -> f64 {
     position as f64 / 1_000_000.0
 }

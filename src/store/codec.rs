@@ -8,8 +8,8 @@ use crate::core::record::{Key, Record, StoredReport};
 /// The version that this program writes. A record of another version is left alone.
 const VERSION: u8 = 1;
 
-/// Between application and media id in a resume key; neither can hold it (api.md 2.8 strings are
-/// D-Bus strings, which have no NUL).
+/// Between application and media id in a resume key; neither can hold it (behaviour.md 2.8 strings
+/// are D-Bus strings, which have no NUL).
 const SEPARATOR: u8 = 0;
 
 pub(super) fn key(key: &Key) -> Vec<u8> {
@@ -89,7 +89,7 @@ pub(super) fn value(record: &Record) -> Vec<u8> {
         Record::Resume(r) => serde_json::to_writer(&mut bytes, r),
         Record::Rejected(r) => serde_json::to_writer(&mut bytes, r),
     };
-    // Every record is maps with string keys and finite numbers, and a vector takes every byte.
+    // This cannot fail: records hold maps with string keys and finite numbers only.
     debug_assert!(written.is_ok(), "{written:?}");
     bytes
 }

@@ -1,5 +1,5 @@
-//! sled 0.34.7 itself. Every sled type stays in this file, because that release is no longer maintained
-//! and another store may take its place one day.
+//! sled 0.34.7 itself. Every sled type stays in this file, because that release is no longer
+//! maintained and another store may replace it one day.
 //!
 //! `flush` hands the log to the operating system with `sync_file_range`, which empties no drive
 //! cache; a power cut loses it (docs/reliability.md). So what is promised to survive a power cut is
@@ -18,7 +18,7 @@ const SEGMENT_BYTES: usize = 64 * 1024;
 const CACHE_BYTES: u64 = 256 * 1024;
 /// How often an entry is looked up after it was written.
 const TOUCHES: u32 = 4;
-/// Entries that are read before what they were read from is let go of.
+/// Entries that `fill_from` copies in one step.
 const STEP: usize = 64;
 /// A database that was just dropped may hold its lock a moment longer.
 const LOCK_RETRIES: u32 = 20;
@@ -38,7 +38,7 @@ impl Database {
             match Database::open_once(path) {
                 Err(StoreError::Sled { source, .. }) if left > 0 && is_lock(source.as_ref()) => {
                     left -= 1;
-                    // The store's own thread, or the start before anything is served.
+                    // Runs on the store's own thread, or at the start before anything is served.
                     #[allow(clippy::disallowed_methods)]
                     std::thread::sleep(std::time::Duration::from_millis(100));
                 }
@@ -83,7 +83,7 @@ impl Database {
         self.db.get(key).ok().flatten().map(|value| value.to_vec())
     }
 
-    /// Takes over what another one holds, in steps; synced when it is done.
+    /// Copies all entries of another database, in steps, and syncs.
     pub fn fill_from(&self, other: &Database) -> Result<(), StoreError> {
         let mut last = Bound::Unbounded;
         loop {
@@ -101,13 +101,12 @@ impl Database {
         self.sync()
     }
 
-    /// Has sled let go of older pages. It looks at what its cache may hold only when 64
-    /// accesses have gathered in one of its 256 parts, and a page that is written and left alone
-    /// gathers few: without this 8 MB of waiting reports stay in memory whatever the limit of the
-    /// cache (docs/performance.md).
+    /// Makes sled evict older pages. sled checks the limit of its cache only after 64 accesses to
+    /// one of the cache's 256 parts, and a page that is only written has few. Without this 8 MB of
+    /// waiting reports stay in memory, whatever the limit (docs/performance.md).
     fn touch(&self, key: &[u8]) {
         for _ in 0..TOUCHES {
-            // Only that it is looked up counts.
+            // Only the access counts.
             let _ = self.db.contains_key(key);
         }
     }
@@ -117,8 +116,8 @@ impl Database {
         let is_put = |(key, value): &Entry| value.is_some().then(|| key.clone());
         let puts: Vec<Vec<u8>> = entries.iter().filter_map(is_put).collect();
         let written = match (entries.pop(), entries.is_empty()) {
-            // A batch is written in two steps, each of which costs a page of flash; a heartbeat is one
-            // entry (benches/wear.py).
+            // sled writes a batch in two steps, each of which costs a page of flash. A heartbeat
+            // is a single entry (benches/wear.py).
             (Some((key, Some(value))), true) => self.db.insert(key, value).map(|_| ()),
             (Some((key, None)), true) => self.db.remove(key).map(|_| ()),
             (last, _) => {
@@ -175,7 +174,7 @@ fn sled<'a>(path: &'a Path, tried: &'static str) -> impl FnOnce(sled::Error) -> 
         sled::Error::Corruption { .. } | sled::Error::Unsupported(_) => {
             StoreError::Broken { path: path.to_owned(), why: source.to_string() }
         }
-        // A full disk or a lost one says nothing of what lies on it.
+        // Any other error, such as a full disk, does not mean that the database is broken.
         source => StoreError::Sled { path: path.to_owned(), tried, source: source.into() },
     }
 }

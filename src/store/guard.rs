@@ -1,8 +1,8 @@
-//! Opening a store without ever getting stuck on it (api.md 2.9): sled can panic on a file that a
-//! power cut or a bad flash has torn, and a daemon that dies of its own state at every start is
-//! worse than one that has lost it. So a note is left beside the store while it is opened, and one when
-//! sled panics later; two starts that died over it set the store aside. A daemon that was killed leaves
-//! no note once its store is open.
+//! Keeps a broken store from stopping every start (behaviour.md 2.9). sled can panic on a file that
+//! a power cut or bad flash has damaged, and losing the store is better than never starting. So a
+//! note file lies beside the store while it is opened, and another one counts later panics of sled.
+//! After two starts that died, the store is set aside. A daemon that is killed once its store is
+//! open leaves no note.
 
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,7 @@ impl Opening {
 impl Opening {
     /// The store is open and was read to its end.
     pub fn succeeded(self) {
-        // Left behind, it only makes the next start more careful.
+        // A note that stays counts as one start that died, which does no harm alone.
         let _ = std::fs::remove_file(&self.note);
     }
 }
@@ -79,12 +79,12 @@ pub(super) fn note_panic(dir: &Path) {
     let _ = std::fs::write(&note, (count(&note) + 1).to_string());
 }
 
-/// The store works: what was noted belongs to the past.
+/// Removes the note of panics, because the store works.
 pub(super) fn forget_panics(dir: &Path) {
     let _ = std::fs::remove_file(panics(dir));
 }
 
-/// Moves a broken store out of the way, says so loudly, and keeps only the newest of these.
+/// Renames a broken store, logs an error, and deletes older broken stores.
 pub(super) fn set_aside(store: &Path, why: &str) -> Result<(), StoreError> {
     let name = store.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let numbered = |n: u32| store.with_file_name(format!("{name}.broken-{n}"));

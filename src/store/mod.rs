@@ -1,4 +1,4 @@
-//! Where the agent's state outlives it: sled on a box, an in-memory twin with the same promises in
+//! The agent's persistent state: sled on a box, a store in memory with the same promises in
 //! simulations. The store knows records, not what they mean.
 
 mod codec;
@@ -21,7 +21,7 @@ pub enum StoreError {
     Io { path: PathBuf, tried: &'static str, source: std::io::Error },
     #[error("the store {} could not be {tried}", path.display())]
     Sled { path: PathBuf, tried: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
-    /// What lies there is no database that can be read.
+    /// The files there are not a readable database.
     #[error("the store {} is broken: {why}", path.display())]
     Broken { path: PathBuf, why: String },
 }
@@ -61,8 +61,8 @@ impl Gathering {
         }
     }
 
-    /// The number from which on the reports of a log are needed at the start: its record does not
-    /// know them. A log without a record has only strays, of which one is enough.
+    /// The number of the first report that the log's record does not cover; the start reads reports
+    /// from there on. `None` for a log without a record, of which one report is enough.
     fn newest_from(&self, log: u64) -> Option<u64> {
         let (_, record) = self.stored.logs.iter().find(|(key, _)| *key == log)?;
         Some(record.summary.next)

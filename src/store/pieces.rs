@@ -1,9 +1,9 @@
-//! Large records in small pieces. sled keeps a page above a quarter of a segment in a file of its own,
-//! beside the log, in an order that no power cut respects; so no entry is allowed to make one. A record
-//! above `PIECE_BYTES` is a head under its own key and the rest under keys that follow all others. The
-//! pieces are written ahead, under keys that no record uses yet; the head makes them count. A key above
-//! `KEY_BYTES` (resume points have the media id in theirs) is replaced by its hash and goes into the
-//! record.
+//! Large records in small pieces. sled writes a page above a quarter of a segment to a file of its
+//! own beside the log, and a power cut can lose one of the two; so no entry is allowed to be that
+//! large. A record above `PIECE_BYTES` is a head under its own key, and further pieces under keys that
+//! follow all others. The pieces are written first, under keys that no record uses yet; the head makes
+//! them valid. A key above `KEY_BYTES` (resume points have the media id in theirs) is replaced by its
+//! hash, and the record holds the key.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,10 +20,10 @@ const PIECE: u8 = b'Z';
 /// First letter of a key's hash.
 const HASHED: u8 = b'Y';
 
-/// An entry of the database: its key, and `None` when it goes.
+/// An entry of the database: its key, and its value or `None` to delete it.
 pub(super) type Entry = (Vec<u8>, Option<Vec<u8>>);
 
-/// The further pieces of a record: which writing of it they belong to, and how many there are.
+/// The further pieces of a record: which write of it they belong to, and how many there are.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Further {
     generation: u32,
@@ -34,23 +34,23 @@ struct Further {
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
     of: HashMap<Vec<u8>, Further>,
-    /// The last generation of any record. None is used twice: pieces of an old one may still wait to be
-    /// deleted.
+    /// The last generation of any record. None is used twice, because pieces of an old one may not be
+    /// deleted yet.
     last: u32,
 }
 
-/// What a change of a record is in the database.
+/// The database entries of one change of a record.
 pub(super) struct Entries {
-    /// Changes nothing that is read, in whatever parts it is written.
+    /// Written first, in any number of writes: no record uses these keys yet.
     pub ahead: Vec<Entry>,
-    /// Belongs together with the rest of its batch.
+    /// Written together with the rest of its batch.
     pub together: Entry,
-    /// Pieces of the last time; as strays they harm nobody.
+    /// Deletes the pieces of the last write. Pieces that stay are strays and do no harm.
     pub after: Vec<Entry>,
 }
 
 impl Pieces {
-    /// The entries by which a record is written, or goes when it has no value.
+    /// The entries that write a record, or delete it when it has no value.
     pub fn entries(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) -> Entries {
         let (key, value) = if key.len() > KEY_BYTES { keyed(&key, value) } else { (key, value) };
         let had = self.of.remove(&key).unwrap_or_default();
@@ -83,7 +83,7 @@ fn piece_key(key: &[u8], generation: u32, number: u16) -> Vec<u8> {
 
 fn keyed(key: &[u8], value: Option<Vec<u8>>) -> (Vec<u8>, Option<Vec<u8>>) {
     let name = [&[HASHED], &hash(key).to_be_bytes()[..]].concat();
-    // Two strings of a D-Bus message within the limits; a longer one would only be unreadable.
+    // The limits on strings keep a key far below 64 KiB; a longer one could not be read again.
     let length = u16::try_from(key.len()).unwrap_or(u16::MAX);
     let value = value.map(|value| [&[KEYED], &length.to_be_bytes()[..], key, &value].concat());
     (name, value)
@@ -111,7 +111,7 @@ pub(super) struct Joining {
 #[derive(Debug)]
 struct Head {
     generation: u32,
-    /// Of the whole.
+    /// Of the whole record, in bytes.
     length: usize,
     there: Vec<u8>,
 }
@@ -141,13 +141,13 @@ pub(super) fn whole(
     (head.there.len() == head.length).then_some(head.there)
 }
 
-/// What a scan leaves behind it.
+/// What a scan gives beside the records.
 #[derive(Debug, Default)]
 pub(super) struct Joined {
     pub pieces: Pieces,
     /// Records that have lost pieces.
     pub lost: usize,
-    /// Keys of pieces that no record has: the power went before their head was written.
+    /// Keys of pieces that no record uses: the power was cut before their head was written.
     pub strays: Vec<Vec<u8>>,
 }
 
@@ -161,7 +161,7 @@ impl Joining {
         }
     }
 
-    /// An entry of the database. Gives the record that it completes.
+    /// Takes an entry of the database. Gives the record that it completes.
     pub fn take(&mut self, key: &[u8], value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         if key.first() != Some(&PIECE) {
             if value.first() != Some(&SPLIT) {
@@ -193,7 +193,7 @@ impl Joining {
         if head.there.len() < head.length {
             return None;
         }
-        // One that came later would find no head.
+        // A piece that comes later finds no head and is a stray.
         let whole = self.heads.remove(name)?;
         if whole.there.len() > whole.length {
             self.joined.lost += 1;

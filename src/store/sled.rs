@@ -1,5 +1,5 @@
-//! The store on disk: records into a database, in portions that a power cut cannot harm, and a fresh
-//! database where the old one has grown too large or is broken.
+//! The store on disk. It writes records in portions that survive a power cut, and replaces a database
+//! that has grown too large or is broken.
 
 use std::path::{Path, PathBuf};
 
@@ -11,15 +11,15 @@ use crate::core::record::{
     Batch, Durability, Key, Numbered, Read, ReportRange, Stored, StoredReport,
 };
 
-/// More changes than this are not gathered into one write. sled writes a whole page anew after every
-/// ten changes of it, so that many small ones are as much as a few large ones.
+/// The most that one write holds. sled rewrites a whole page after every ten changes of it, so many
+/// small changes cost as much as a few large ones.
 const GROUP_BYTES: usize = 8 * 1024;
 const GROUP_ENTRIES: usize = 16;
-/// sled moves live pages and writes over old segments; between two syncs too far apart a power cut finds
-/// neither the old place nor the new one. 13 of 300 simulated cuts lost synced records of up to 1,000
-/// bytes without this rule, none of 200 with it (tests/power_loss.rs).
+/// Bytes written at most between two syncs. sled moves live pages and overwrites old segments, so
+/// with more a power cut can lose both the old and the new place. 13 of 300 simulated cuts lost synced
+/// records of up to 1,000 bytes without this rule, none of 200 with it (tests/power_loss.rs).
 const UNSYNCED_BYTES: usize = 16 * 1024;
-/// How often the size on disk is looked at, in batches; so many without a panic make a sound store.
+/// Batches between two checks of the size on disk. So many without a panic also prove the store sound.
 const LOOK_EVERY: u32 = 256;
 
 pub struct SledStore {
@@ -27,15 +27,15 @@ pub struct SledStore {
     dir: PathBuf,
     db: Database,
     pieces: Pieces,
-    /// Above this the database is written anew.
+    /// Above this size on disk the database is compacted.
     max_bytes: u64,
     batches: u32,
-    /// The size when it was last written anew: what is alive takes so much, and to do it again
-    /// before it has doubled would wear the flash for nothing.
+    /// The size after the last compaction. Another one before it has doubled would wear the flash
+    /// for nothing.
     written_anew: u64,
     /// Written since the last sync.
     unsynced_bytes: usize,
-    /// Told after each sync, for tests that cut the power.
+    /// Called after each sync, for tests that cut the power.
     #[cfg(feature = "bench")]
     pub on_sync: Option<Box<dyn FnMut() + Send>>,
 }
@@ -61,7 +61,7 @@ impl Group {
 impl SledStore {
     /// Opens or creates the database in `dir`, which is created too, and reads everything in it.
     /// A database that cannot be read is set aside as `db.broken-N` and a fresh one takes its
-    /// place (api.md 2.9).
+    /// place (behaviour.md 2.9).
     ///
     /// Errors: `InUse`, and when the directory cannot be used at all.
     pub fn open(dir: &Path, max_bytes: u64) -> Result<(SledStore, Stored), StoreError> {
@@ -137,7 +137,7 @@ impl SledStore {
         }
     }
 
-    /// The first reports of a range. One that cannot be read is passed over, and said once.
+    /// The first reports of a range. One that cannot be read is skipped.
     ///
     /// Errors: when the database cannot be read.
     pub fn read(&self, read: &Read) -> Result<Numbered, StoreError> {
@@ -154,8 +154,8 @@ impl SledStore {
         Ok(reports)
     }
 
-    /// Puts a batch into a group that is applied whole or not at all. What large records have beside
-    /// it is written at once, or after it.
+    /// Adds a batch to a group that is applied whole or not at all. Further pieces of large records
+    /// are written at once; deletions of old pieces go to `after`.
     fn gather(
         &mut self,
         batch: &Batch,
@@ -200,9 +200,9 @@ impl SledStore {
         guard::bytes_on_disk(&self.db.path)
     }
 
-    /// Writes what is alive into a fresh database, because a log-structured store keeps old bytes, and
-    /// puts it in the place of the old one. Whatever the moment of a power cut, one of the two is whole
-    /// under its name (see `finish_compaction`).
+    /// Copies the live entries into a fresh database and replaces the old one with it, because a
+    /// log-structured store keeps old bytes. At every moment one of the two is whole under its name,
+    /// so a power cut loses nothing (see `finish_compaction`).
     fn compact(&mut self) -> Result<(), StoreError> {
         let before = self.bytes_on_disk();
         let (path, new, old) =
@@ -219,14 +219,14 @@ impl SledStore {
         sync_dir(&self.dir)?;
         remove_dir(&old)?;
         self.written_anew = self.bytes_on_disk();
-        tracing::info!(before, after = self.written_anew, "the store was written anew");
+        tracing::info!(before, after = self.written_anew, "the store was compacted");
         Ok(())
     }
 }
 
 /// Deletes everything that a store of `dir` holds or has held: the directories go, because a
-/// log-structured store keeps old bytes (api.md 2.10). Asks no database, so that a broken or full one
-/// is deleted as well. The store of `dir` must be closed.
+/// log-structured store keeps old bytes (behaviour.md 2.10). Opens no database, so that a broken or
+/// full one is deleted as well. The store of `dir` must be closed.
 ///
 /// Errors: when something cannot be deleted.
 pub fn delete(dir: &Path) -> Result<(), StoreError> {
@@ -243,8 +243,8 @@ pub fn delete(dir: &Path) -> Result<(), StoreError> {
     sync_dir(dir)
 }
 
-/// Has a panic of sled noted beside the store of `dir`, so that a store that kills every daemon is set
-/// aside (api.md 2.9).
+/// Installs a panic hook that notes a panic of sled beside the store of `dir`, so that a store that
+/// kills every daemon is set aside (behaviour.md 2.9).
 pub fn note_panics(dir: &Path) {
     let (dir, report) = (dir.to_owned(), std::panic::take_hook());
     std::panic::set_hook(Box::new(move |panic| {
@@ -255,13 +255,13 @@ pub fn note_panics(dir: &Path) {
     }));
 }
 
-/// Moves a store of which nothing is known out of the way.
+/// Sets the store of `dir` aside, if there is one.
 pub fn set_aside(dir: &Path, why: &str) -> Result<(), StoreError> {
     let path = dir.join("db");
     if path.exists() { guard::set_aside(&path, why) } else { Ok(()) }
 }
 
-/// A power cut can come between the two moves of a replacement.
+/// Cleans up after a compaction that a power cut interrupted, also between its two renames.
 fn finish_compaction(dir: &Path) -> Result<(), StoreError> {
     let (path, new, old) = (dir.join("db"), dir.join("db.new"), dir.join("db.old"));
     if !path.exists() && old.exists() {
@@ -288,7 +288,7 @@ fn report_of(db: &Database, key: &[u8], value: &[u8]) -> Option<(u64, StoredRepo
     Some((codec::report_key(key)?.1, codec::report(&whole)?))
 }
 
-/// Opens a database and reads everything in it but the reports that only wait.
+/// Opens a database and reads everything in it but the reports that a log's record covers.
 fn open_and_read(path: &Path) -> Result<(Database, Pieces, Stored), StoreError> {
     let database = Database::open(path)?;
     let (mut joining, mut gathering) = (Joining::new(codec::REPORT), Gathering::default());
@@ -304,7 +304,7 @@ fn open_and_read(path: &Path) -> Result<(Database, Pieces, Stored), StoreError> 
     let Joined { pieces, lost, strays } = joining.done(|key| database.get(key));
     gathering.unreadable += lost;
     if !strays.is_empty() {
-        // On a full disk they stay; they are nobody's.
+        // On a full disk they stay, which does no harm.
         if let Err(error) = database.write(strays.into_iter().map(|key| (key, None)).collect()) {
             tracing::debug!(%error, "stray pieces of records stay in the store");
         }
@@ -312,7 +312,7 @@ fn open_and_read(path: &Path) -> Result<(Database, Pieces, Stored), StoreError> 
     Ok((database, pieces, gathering.done()))
 }
 
-/// The reports of each log that its record does not know yet; of one without a record one report
+/// Reads the reports of each log that its record does not cover. Of a log without a record one report
 /// is enough to know that there are some.
 fn read_newest(database: &Database, gathering: &mut Gathering) -> Result<(), StoreError> {
     let mut from = codec::key(&Key::Report(0, 0));

@@ -14,7 +14,7 @@ use tokio::io::unix::AsyncFd;
 use crate::core::clock::BootId;
 use crate::core::time::{BootInstant, Now, WallTime};
 
-/// A wall clock before the release of this program is wrong (api.md 2.6): 2026-11-01 UTC.
+/// A wall clock before the release of this program is wrong (behaviour.md 2.6): 2026-11-01 UTC.
 const RELEASED_UNIX_MS: i64 = 1_793_491_200_000;
 
 /// What both clocks show now.
@@ -33,8 +33,8 @@ fn read(clock: ClockId) -> i64 {
     time.tv_sec * 1000 + time.tv_nsec / 1_000_000
 }
 
-/// Whether the wall clock can be right (api.md 2.6): the kernel says that it is synchronised, or,
-/// unless that is required, it shows a time after the release of this program.
+/// Whether the wall clock can be right (behaviour.md 2.6): the kernel says that it is synchronised,
+/// or, unless that is required, it shows a time after the release of this program.
 pub fn trusted(now: Now, require_sync: bool) -> bool {
     synchronised() || (!require_sync && now.wall.0 >= RELEASED_UNIX_MS)
 }
@@ -97,15 +97,16 @@ impl Watch {
     }
 }
 
-/// Tells when the wall clock is set: a timer for a time that never comes, which the kernel cancels then
-/// (api.md 1.6).
+/// Reports when the wall clock is set (behaviour.md 1.6): the kernel then cancels a timer whose
+/// time never comes.
 #[derive(Debug)]
 pub struct Steps {
     timer: Option<AsyncFd<OwnedFd>>,
 }
 
 impl Steps {
-    /// Wants the runtime. Without the kernel's help it never tells, and a step is seen at the next turn.
+    /// Needs a running tokio runtime. Where the kernel has no such timer, `next` never returns and a
+    /// step is noticed at the next turn.
     pub fn watch() -> Steps {
         let timer = timerfd_create(
             TimerfdClockId::Realtime,
@@ -116,7 +117,7 @@ impl Steps {
             register(timer)
         });
         if let Err(error) = &made {
-            tracing::debug!(%error, "the kernel will not tell when the clock is set");
+            tracing::debug!(%error, "the kernel does not report when the clock is set");
         }
         Steps { timer: made.ok() }
     }
@@ -128,7 +129,7 @@ impl Steps {
             match rustix::io::read(timer.get_ref(), &mut [0; 8]) {
                 Err(Errno::CANCELED) => {
                     if let Err(error) = arm(timer.get_ref()) {
-                        tracing::debug!(%error, "the kernel tells of no further step of the clock");
+                        tracing::debug!(%error, "the kernel reports no further step of the clock");
                         ready.clear_ready();
                     }
                     return;
@@ -148,7 +149,7 @@ fn register(timer: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
 }
 
 fn arm(timer: &OwnedFd) -> std::io::Result<()> {
-    // The year 2106: late enough, and no kernel finds it too large.
+    // The year 2106: late enough, and valid for every kernel.
     let never = Timespec { tv_sec: u32::MAX.into(), tv_nsec: 0 };
     let none = Timespec { tv_sec: 0, tv_nsec: 0 };
     let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;

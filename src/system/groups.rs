@@ -5,7 +5,7 @@ pub fn id_of(group: &str) -> Option<u32> {
     id_in(&read("/etc/group"), group)
 }
 
-/// The groups of a user, for a bus that does not tell them.
+/// The groups of a user, for a bus that does not report them.
 pub fn of_user(uid: u32) -> Vec<u32> {
     groups_in(&read("/etc/passwd"), &read("/etc/group"), uid)
 }

@@ -1,14 +1,14 @@
-//! Memory that is not needed any more: free pieces of the heap, and program pages that only starting
+//! Gives back memory that is no longer needed: free heap, and program pages that only the start
 //! needed.
 //!
-//! The kernel maps program text in runs of pages around each one that is touched, so a start maps
-//! nearly all of it, and an idle daemon would stand in every process list with memory that it does not
-//! use. Letting go of the mapping costs nothing to keep: a page that is needed again comes from the page
-//! cache, and the others are the first that the kernel can take when memory is short.
+//! The kernel maps program text in runs of pages around each page that is touched, so a start maps
+//! nearly all of it. Process lists would count that as memory of an idle daemon. Unmapping it costs
+//! little: a page that is needed again comes from the page cache, and the kernel can reclaim the
+//! others when memory is short.
 
 use rustix::mm::{Advice, madvise};
 
-/// Unmaps all program text of this process; what runs on is mapped again as it is touched.
+/// Unmaps all program text of this process. A page is mapped again when it is touched.
 pub fn let_go_of_program_pages() {
     let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
     for (start, length) in maps.lines().filter_map(text) {
@@ -26,8 +26,8 @@ pub fn give_back_free_heap() {
     }
 }
 
-/// Address and length of a mapping that is a file's and can be executed but not written, and so is
-/// the same in memory as on disk.
+/// Address and length of a file's mapping that can be executed but not written, so that memory and
+/// disk hold the same bytes.
 fn text(line: &str) -> Option<(usize, usize)> {
     let mut words = line.split_ascii_whitespace();
     let (start, end) = words.next()?.split_once('-')?;

@@ -1,5 +1,5 @@
-//! Whether there is a network, and whether it costs money: NetworkManager or ConnMan, whichever is
-//! on the bus (api.md 1.6). Neither is fine; then delivery finds out by trying.
+//! Whether there is a network, and whether it is metered, from NetworkManager or ConnMan, whichever
+//! is on the bus (behaviour.md 1.6). Without either, delivery finds out by trying.
 
 use std::collections::HashMap;
 
@@ -18,23 +18,23 @@ const NM_PATH: &str = "/org/freedesktop/NetworkManager";
 const CONNMAN: &str = "net.connman";
 const CONNMAN_MANAGER: &str = "net.connman.Manager";
 
-/// What a network manager said last.
+/// The last report of a network manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Network {
     online: bool,
     metered: bool,
 }
 
-/// Nobody says anything.
+/// Assumed while no network manager answers.
 const UNKNOWN: Network = Network { online: true, metered: false };
 
 /// Watches until the bus is gone.
 pub async fn watch(connection: Connection, port: Port) {
-    // Streams of their own: while we ask, the connection's other messages must not wait for us.
+    // Separate streams, so that the connection's other messages do not wait while we ask.
     let mut changes = match listen(&connection).await {
         Ok(streams) => select_all(streams),
         Err(error) => {
-            tracing::warn!(%error, "no network manager can be heard; delivery finds out by trying");
+            tracing::warn!(%error, "network changes are not reported; delivery finds out by trying");
             return;
         }
     };
@@ -65,7 +65,7 @@ async fn listen(connection: &Connection) -> zbus::Result<Vec<MessageStream>> {
 async fn tell(port: &Port, told: &mut Network, now: Network) {
     let arrived = clock::now().boot;
     if now.online != told.online {
-        tracing::info!(online = now.online, "the network manager speaks");
+        tracing::info!(online = now.online, "the network manager reports a change");
         port.tell_surely(Input::Network { online: now.online }, arrived).await;
     }
     if now.metered != told.metered {
@@ -74,7 +74,7 @@ async fn tell(port: &Port, told: &mut Network, now: Network) {
     *told = now;
 }
 
-/// Asks whoever is there. A name that nobody owns must not be started for this.
+/// Asks the network manager that is running. A call must not start one that is not.
 async fn ask(connection: &Connection) -> Network {
     for (name, ask) in [(NM, Manager::NetworkManager), (CONNMAN, Manager::ConnMan)] {
         if has_owner(connection, name).await
@@ -117,7 +117,8 @@ impl Manager {
     }
 }
 
-/// NMState: 60 and 70 reach further than this box, 0 is "unknown". NMMetered: 1 yes, 3 guessed yes.
+/// NMState: 0 is unknown, 60 connected to the site, 70 to the internet. NMMetered: 1 yes, 3 guessed
+/// yes.
 fn network_manager(values: &HashMap<String, OwnedVariant>) -> Network {
     let number = |name: &str| match values.get(name).map(|v| &**v) {
         Some(Variant::U32(n)) => Some(*n),

@@ -1,5 +1,5 @@
-//! Word to the service manager (sd_notify): ready, status, watchdog, stopping. Without one, every
-//! call does nothing.
+//! Notifies the service manager (sd_notify): ready, status, watchdog, stopping. Without a service
+//! manager every call does nothing.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -41,7 +41,7 @@ impl Notify {
         self.say(&format!("READY=1\nSTATUS={status}"));
     }
 
-    /// One line for `systemctl status`; said only when it changes.
+    /// One line for `systemctl status`; sent only when it changes.
     pub fn status(&self, status: &str) {
         if *self.status.borrow() != status {
             self.status.replace(status.to_owned());

@@ -1,5 +1,5 @@
 //! Random days: what several players, a network, a clock, a disk and a collector do, as lines of a
-//! timeline (docs/api.md 4), so that a bad day can be printed, kept and cut down.
+//! timeline (docs/behaviour.md 4), so that a bad day can be printed, kept and cut down.
 //!
 //! Four lines are this world's own: `Update` (the agent is stopped and started), `Reboot` (a clean
 //! one), `DiskFull` and `DiskFree`. A `comment` of `after N effects` on `AgentCrash`, `PowerLoss`

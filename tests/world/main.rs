@@ -1,6 +1,7 @@
 //! Whatever goes wrong, nothing is lost: the whole agent through random days of several players,
 //! with crashes, power cuts, sleeps, clock jumps, outages, a collector with every fault and a full
-//! disk (docs/api.md 2.5 to 2.11). A bad day is printed as the smallest timeline that shows it.
+//! disk (docs/behaviour.md 2.5 to 2.11). A bad day is printed as the smallest timeline that shows
+//! it.
 //!
 //! `day` throws the lines of a day from a seed. `run` plays them to the agent (`src/core`) and, line
 //! by line, to `model`, an obvious twin that writes down in `truth` what is owed. `oracle` holds

@@ -1,6 +1,6 @@
 //! The box's sessions as they truly are: who owns what, interrupts, resume points, consent
-//! (docs/api.md 2.1 to 2.5, 2.10). A copy of it is what a store holds, so going back to one is
-//! what a crash does.
+//! (docs/behaviour.md 2.1 to 2.5, 2.10). A copy of it is what a store holds, so going back to one
+//! is what a crash does.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -150,7 +150,7 @@ impl Model {
         Some(number)
     }
 
-    /// Where a new session begins and whether it is a resume (docs/api.md 2.1); `None` where
+    /// Where a new session begins and whether it is a resume (docs/behaviour.md 2.1); `None` where
     /// nobody can tell.
     fn beginning(
         &self,

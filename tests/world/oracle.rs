@@ -1,5 +1,5 @@
 //! Holds what arrived against what was owed: everything once, in order, at its time, and nothing
-//! else (docs/api.md 2.5 to 2.9).
+//! else (docs/behaviour.md 2.5 to 2.9).
 
 use self::arrived::{Arrived, Line, lines};
 use self::reading::Reading;
@@ -61,8 +61,8 @@ pub fn judge(world: &World) -> Vec<Wrong> {
     oracle.wrong
 }
 
-/// An earlier boot that never knew the time since the session began (docs/api.md 2.6), or could
-/// not write it down.
+/// An earlier boot that never knew the time since the session began (docs/behaviour.md 2.6), or
+/// could not write it down.
 fn estimated(owed: &Owed, world: &World) -> bool {
     let boot = &world.boots[owed.boot as usize - 1];
     let Some(ended) = boot.ended else { return false };
@@ -152,7 +152,7 @@ impl Oracle<'_> {
         })
     }
 
-    /// A sid whose last accepted hit is ten minutes old is dead (docs/api.md 2.7).
+    /// A sid whose last accepted hit is ten minutes old is dead (docs/behaviour.md 2.7).
     fn goes_to_a_living_sid(&mut self, line: &Line<'_>) {
         for pair in line.hits.windows(2) {
             let (last, at) = (self.posts[pair[0].post].at, self.posts[pair[1].post].at);

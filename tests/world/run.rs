@@ -32,7 +32,7 @@ mod turn;
 /// More turns than this at one instant is a loop in the agent.
 const MOST_TURNS: u32 = 2_000;
 
-/// What an input promises once it is answered (docs/api.md 2.9).
+/// What an input promises once it is answered (docs/behaviour.md 2.9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Promise {
     Nothing,

@@ -1,4 +1,4 @@
-//! What a collector's answer changes in its lane (api.md 2.7).
+//! What a collector's answer changes in its lane (behaviour.md 2.7).
 
 use super::lane::{Flight, Lane};
 use super::log::{Changed, Log};
@@ -28,7 +28,7 @@ impl Delivery {
             Verdict::Opened { sid } => self.accepted(key, at, Some(sid), flight, now, ctx),
             Verdict::Accepted => self.accepted(key, at, None, flight, now, ctx),
             Verdict::Refused { status, message } => {
-                // It may have been taken before, when its answer was lost.
+                // An earlier try may have been accepted although its answer was lost.
                 lane.progress.last_ts = Some(flight.last_ts);
                 self.refused(key, at, flight.reports, status, message, ctx);
             }
@@ -82,7 +82,7 @@ impl Delivery {
             let Some((number, report)) = log.lanes[at].pass() else { break };
             self.counters.delivered += 1;
             if report.kind() != Kind::Ping {
-                // Delivered again after a crash or a power cut it would count twice.
+                // If it were sent again after a crash or a power cut, it would count twice.
                 ctx.ledger.want(Durability::Synced);
             }
             if !report.is_bare_ping() {
@@ -99,7 +99,7 @@ impl Delivery {
             false => Accepted::Wall(now.wall + (flight.sent_at - now.boot)),
         });
         if let Some(sid) = opened {
-            // A power cut must not open the session twice (api.md 2.11).
+            // A power cut must not open the session twice (behaviour.md 2.11).
             ctx.ledger.want(Durability::Synced);
             changed = Changed::Everything;
             lane.retry.not_before = BootInstant(i64::MIN);
@@ -115,7 +115,7 @@ impl Delivery {
         log.change(changed);
     }
 
-    /// The front reports are gone without having been delivered.
+    /// Drops the first reports of a lane, and counts them.
     pub(super) fn drop_front(
         &mut self,
         key: u64,
@@ -176,7 +176,7 @@ impl Delivery {
             self.drop_front(key, at, reports, ctx);
             return;
         }
-        // The collector wants nothing of this session, and so it has no lane any more.
+        // The collector refused the whole session, so its lane is removed.
         self.counters.dropped += 1 + lost;
         let before = log.first();
         log.lanes.remove(at);
@@ -210,7 +210,7 @@ impl Delivery {
     ) {
         let Some(log) = self.logs.get_mut(&key) else { return };
         let lane = &mut log.lanes[at];
-        // What was put together is made anew: the settings may be others then.
+        // The next try builds the body anew, because the settings may have changed by then.
         lane.download = None;
         lane.retry.failed(now.boot, after, &ctx.settings.delivery, &mut self.chance);
         let failures = lane.retry.failures();
@@ -221,13 +221,13 @@ impl Delivery {
             tracing::debug!(media, collector, why, failures, "delivery failed again");
         }
         if after.is_some() {
-            // The collector's wish outlives a restart of the agent.
+            // A wait that the collector asked for must survive a restart of the agent.
             log.change(Changed::Everything);
             ctx.ledger.wait(now.boot, ctx.settings.flush_interval);
         }
     }
 
-    /// A ping that was marked as under way waits again.
+    /// Unmarks a ping in flight that was not delivered, so that it waits again.
     fn ping_stays(&mut self, key: u64, at: usize, now: Now, ctx: &mut DeliveryContext<'_>) {
         let Some(log) = self.logs.get_mut(&key) else { return };
         if log.lanes[at].progress.ping_under_way.take().is_some() {
@@ -237,7 +237,7 @@ impl Delivery {
     }
 }
 
-/// What the request in flight was for, as its answer has to be read.
+/// What the request in flight was for: the dialect needs it to judge the answer.
 fn purpose(
     log: &Log,
     at: usize,
@@ -246,7 +246,7 @@ fn purpose(
     super::requests::purpose(log, &log.lanes[at], ctx.settings)
 }
 
-/// A report that one lane has passed is deleted when every lane has.
+/// Deletes a report that a lane has just passed, if every lane has passed it.
 pub(super) fn forget_passed(
     key: u64,
     log: &Log,
@@ -258,7 +258,7 @@ pub(super) fn forget_passed(
     }
 }
 
-/// A lane passes everything in its log.
+/// Moves a lane to the end of its log, and deletes reports that every lane has passed.
 pub(super) fn pass_all(key: u64, log: &mut Log, at: usize, ctx: &mut DeliveryContext<'_>) {
     let from = log.first();
     log.lanes[at].pass_all(&log.summary);

@@ -1,5 +1,5 @@
 //! When to try again: full jitter, `Retry-After`, the spread after an outage and the rate of a
-//! backlog (api.md 2.7). Chance comes from a seed that the outside gives.
+//! backlog (behaviour.md 2.7). Random numbers come from a seed that the caller gives.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,7 @@ impl Chance {
     }
 }
 
-/// A row of failures and when the next try may be made.
+/// The failures in a row, and when the next try may be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retry {
     failures: u32,
@@ -70,7 +70,7 @@ impl Retry {
         self.asked = after.is_some();
     }
 
-    /// The end of a wait that the collector asked for, which outlives a restart of the agent.
+    /// The end of a wait that the collector asked for; it survives a restart of the agent.
     pub fn asked_for(&self) -> Option<BootInstant> {
         self.asked.then_some(self.not_before)
     }
@@ -80,7 +80,7 @@ impl Retry {
         Retry { failures: 0, not_before, asked: true }
     }
 
-    /// The row has ended.
+    /// Resets the back-off.
     pub fn succeeded(&mut self) {
         *self = Retry::default();
     }
@@ -90,7 +90,7 @@ impl Retry {
     }
 }
 
-/// One token each `1 / rate` seconds, at most one saved.
+/// A token bucket: one request each `1 / rate` seconds, without bursts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pace {
     next: BootInstant,
@@ -107,7 +107,7 @@ impl Pace {
         self.next
     }
 
-    /// A request goes out now; the next waits its turn. `rate` is per second, 0 is no limit.
+    /// A request goes out now. `rate` is in requests per second, 0 is no limit.
     pub fn spend(&mut self, now: BootInstant, rate: u32) {
         if rate > 0 {
             self.next = now + Span::millis(i64::from(1000 / rate.min(1000)));

@@ -1,5 +1,5 @@
-//! One collector's way through a log: where it is, what it knows, what is on its way to it, and
-//! the few reports ahead of it that are in memory (spec 3.1, 5.3, 8).
+//! One collector's way through a log: how far it is, what the collector knows, the request in
+//! flight, and the next few reports in memory (spec 3.1, 5.3, 8).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::core::time::{BootInstant, Now, Span, WallTime};
 pub struct Flight {
     pub request: RequestId,
     pub sent_at: BootInstant,
-    /// The reports in it, from the front of the lane.
+    /// How many reports are in it, from the front of the lane.
     pub reports: usize,
     pub last_ts: WallTime,
 }
@@ -44,11 +44,11 @@ pub struct Lane {
     pub dialect: Arc<dyn Dialect>,
     pub sid: Option<String>,
     pub anchor: Option<Anchor>,
-    /// The session is lost and nothing was worth a new one yet (api.md 2.7).
+    /// The session is lost, and no report since was worth a new one (behaviour.md 2.7).
     pub lost: bool,
     pub context: SessionContext,
     pub restarts: Vec<BootInstant>,
-    /// What is left of the reports that open the session anew; they come first.
+    /// Reports that open the session anew and are not delivered yet; they come first.
     pub reopening: VecDeque<Arc<Report>>,
     pub progress: Progress,
     pub flight: Option<Flight>,
@@ -57,12 +57,12 @@ pub struct Lane {
     /// The next reports, as far as they are in memory: all with numbers in `cursor..ahead_to`.
     ahead: VecDeque<(u64, Arc<Report>)>,
     ahead_to: u64,
-    /// More of them are being read.
+    /// Further reports are being read from the store.
     pub reading: bool,
 }
 
 impl Lane {
-    /// A lane at the beginning of a log. `sid` is the agent's own name of the session, where the
+    /// A lane at the beginning of a log. `sid` is the agent's own id for the session, where the
     /// server gives none.
     pub fn new(
         collector: &CollectorSettings,
@@ -99,7 +99,7 @@ impl Lane {
         }
     }
 
-    /// As it was stored.
+    /// A lane as it was stored.
     pub fn restored(record: LaneRecord, dialect: Arc<dyn Dialect>, summary: &Summary) -> Lane {
         let LaneRecord { collector, kind, url, sid, anchor, lost, context, .. } = record;
         Lane {
@@ -143,12 +143,12 @@ impl Lane {
         self.dialect.facts()
     }
 
-    /// Whether it leads to this collector.
+    /// Whether the collector still has this lane's kind and URL.
     pub fn leads_to(&self, collector: &CollectorSettings) -> bool {
         self.kind == collector.kind && self.url == collector.url
     }
 
-    /// Another collector has taken the name: it knows nothing of the session.
+    /// Points the lane at another collector of the same name, which does not know the session.
     pub fn turn_to(&mut self, collector: &CollectorSettings, dialect: Arc<dyn Dialect>) {
         self.kind.clone_from(&collector.kind);
         self.url.clone_from(&collector.url);
@@ -191,7 +191,7 @@ impl Lane {
         waiting
     }
 
-    /// Whether what is undelivered is worth a new session (api.md 2.7).
+    /// Whether what is undelivered is worth a new session (behaviour.md 2.7).
     pub fn holds_play_time(&self, summary: &Summary) -> bool {
         let mut playback = self.context.playback();
         let opens_play = self.reopening.iter().any(|report| {
@@ -241,8 +241,8 @@ impl Lane {
         self.restarts.push(now);
     }
 
-    /// The front report is behind the lane, delivered or dropped. Gives its number, if the log
-    /// has it.
+    /// Passes the front report, which was delivered or dropped. Its number is `None` when it
+    /// belongs to a reopening.
     pub fn pass(&mut self) -> Option<(Option<u64>, Arc<Report>)> {
         self.progress.ping_under_way = None;
         if let Some(report) = self.reopening.pop_front() {
@@ -256,7 +256,7 @@ impl Lane {
         Some((Some(number), report))
     }
 
-    /// Everything of the log is behind the lane.
+    /// Passes every report of the log.
     pub fn pass_all(&mut self, summary: &Summary) {
         self.ahead.clear();
         self.reopening.clear();
@@ -268,7 +268,7 @@ impl Lane {
         self.context = summary.context.clone();
     }
 
-    /// The ping at the front was under way when the agent died.
+    /// Passes a ping that was in flight when the agent died. `bytes` is its size in the store.
     pub fn skip_ping_under_way(&mut self, summary: &Summary, bytes: u64) {
         if let Some(number) = self.progress.ping_under_way.take()
             && number >= self.progress.cursor
@@ -282,14 +282,14 @@ impl Lane {
         }
     }
 
-    /// The reports that are under way and may not be touched.
+    /// Whether a report is in the request in flight, so that it may not be thinned.
     pub fn is_under_way(&self, number: u64) -> bool {
         let own = |f: &Flight| f.reports.saturating_sub(self.reopening.len());
         let busy = self.flight.as_ref().map_or(0, own);
         self.ahead.iter().take(busy).any(|(n, _)| *n == number)
     }
 
-    /// A ping that was thinned out is no longer ahead of the lane, or counts no longer behind it.
+    /// Forgets a ping that was thinned out, whether the lane has passed it or not.
     pub fn thinned(&mut self, number: u64, bytes: u64) {
         if number < self.progress.cursor {
             self.progress.passed.subtract(bytes);
@@ -298,7 +298,7 @@ impl Lane {
         }
     }
 
-    /// The numbers in front of which nothing is missing in memory.
+    /// Every report from the cursor up to this number is in memory.
     pub fn ahead_to(&self) -> u64 {
         self.ahead_to
     }
@@ -307,7 +307,7 @@ impl Lane {
         self.ahead.len()
     }
 
-    /// Takes a report into memory; all between it and the one before are gone.
+    /// Takes a report into memory. No report is left between it and the last one in memory.
     pub fn load(&mut self, number: u64, report: Arc<Report>) {
         if number >= self.ahead_to {
             self.ahead.push_back((number, report));
@@ -315,13 +315,13 @@ impl Lane {
         }
     }
 
-    /// There are no reports with numbers below `to` that are not loaded.
+    /// Notes that every report with a number below `to` is in memory.
     pub fn loaded_to(&mut self, to: u64) {
         self.ahead_to = self.ahead_to.max(to);
     }
 
-    /// The collector is behind the log's newest report; what is in memory is all there is. Puts
-    /// right what a torn store has counted wrongly.
+    /// Counts the passed reports anew once all waiting ones are in memory, because a damaged store
+    /// may give wrong counts.
     pub fn reconcile(&mut self, summary: &Summary) {
         let mut ahead = Totals::default();
         for (_, report) in &self.ahead {
@@ -330,8 +330,7 @@ impl Lane {
         self.progress.passed = summary.totals.without(ahead);
     }
 
-    /// Gives the front reports their times: strictly rising, whatever the clock's grain
-    /// (spec 3.1).
+    /// Gives reports their wall times, each at least 1 ms after the one before (spec 3.1).
     pub fn date<'a>(
         anchor: Anchor,
         last: Option<WallTime>,

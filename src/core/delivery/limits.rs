@@ -1,8 +1,8 @@
-//! How much may wait (api.md 2.8): over the limit pings are thinned first, then whole oldest
+//! How much may wait (behaviour.md 2.8): over the limit pings are thinned first, then whole oldest
 //! downloaded sessions go, then oldest sessions. Each loss is counted and logged.
 //!
-//! What waits lies in the store, so room is made in steps: where reports must be looked at, they
-//! are read, and it goes on when they have come.
+//! Waiting reports lie in the store, so room is made in steps: reports that must be looked at are
+//! read first.
 
 use super::answers::{forget_passed, pass_all};
 use super::lane::Lane;
@@ -14,21 +14,21 @@ use crate::core::record::{Key, Numbered, ReportRange};
 use crate::core::report::{Kind, Report};
 use crate::core::time::{Now, Span};
 
-/// Room is made a sixteenth at a time, so that not every report makes room for itself.
+/// A full queue is cut by this fraction, so that not every new report has to make room.
 const ROOM: u64 = 16;
 
 /// How a step towards more room went.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     Done,
-    /// It goes on when the store has answered.
+    /// It goes on when the store has answered a read.
     Reading,
-    /// There is nothing to be had this way.
+    /// This way frees nothing more.
     Nothing,
 }
 
 impl Delivery {
-    /// Makes room, if there is too much or it is too old.
+    /// Drops what is too old, and makes room if too much waits.
     pub(super) fn enforce_limits(&mut self, now: Now, ctx: &mut DeliveryContext<'_>) {
         let limits = &ctx.settings.delivery;
         self.drop_old(now, limits.queue_max_age, ctx);
@@ -51,8 +51,8 @@ impl Delivery {
         self.making_room = false;
     }
 
-    /// The next reports of the oldest log whose pings were not thinned yet. What is under way
-    /// stays.
+    /// Thins pings among the next reports of the oldest log that was not thinned yet. Reports in
+    /// flight stay.
     fn thin_pings(&mut self, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
         if self.reads.values().any(|reading| matches!(reading, Reading::Thin { .. })) {
             return Step::Reading;
@@ -82,7 +82,7 @@ impl Delivery {
         Step::Nothing
     }
 
-    /// Reports of a log were read, so that pings among them can go.
+    /// Thins pings among reports that `thin_pings` has had read.
     pub(super) fn thin_read(
         &mut self,
         key: u64,
@@ -102,8 +102,8 @@ impl Delivery {
         self.thin(key, pings, to, limit - limit / ROOM, ctx);
     }
 
-    /// Gives up pings of a log, oldest first, until there is room; those with numbers below `to`
-    /// have been looked at then.
+    /// Drops pings of a log, oldest first, until there is room. If it takes them all, every report
+    /// with a number below `to` was looked at.
     fn thin(
         &mut self,
         key: u64,
@@ -137,7 +137,8 @@ impl Delivery {
         }
     }
 
-    /// Whole oldest downloaded sessions, then ended ones, then the oldest reports of an open one.
+    /// Drops the oldest downloaded session, else the oldest ended one, else the oldest reports of
+    /// the oldest open one.
     fn drop_some(&mut self, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
         let free = |log: &Log| !log.in_flight() && log.waiting().count > 0;
         let oldest = |wanted: &dyn Fn(&Log) -> bool| {
@@ -155,8 +156,8 @@ impl Delivery {
         }
     }
 
-    /// The oldest reports of a session that is still open; what they opened is remembered for the
-    /// restart that the rest will need.
+    /// Drops the oldest reports of a session that is still open. The lane's context keeps what they
+    /// opened, for the restart that the rest will need.
     fn drop_oldest(&mut self, key: u64, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
         let mut left = self.queued_bytes();
         let Some(log) = self.logs.get_mut(&key) else { return Step::Nothing };
@@ -181,7 +182,7 @@ impl Delivery {
         Step::Done
     }
 
-    /// Everything that waits in one log goes. A session that is still open keeps its context and
+    /// Drops everything that waits in one log. A session that is still open keeps its context and
     /// is opened again when there is play time to report.
     fn drop_log(&mut self, key: u64, why: &str, ctx: &mut DeliveryContext<'_>) {
         let Some(log) = self.logs.get_mut(&key) else { return };
@@ -203,7 +204,7 @@ impl Delivery {
         self.settle(key, ctx);
     }
 
-    /// Sessions whose last report is older than the limit.
+    /// Drops the sessions whose last report is older than `most`.
     fn drop_old(&mut self, now: Now, most: Span, ctx: &mut DeliveryContext<'_>) {
         let trusted = self.gates.clock_trusted;
         let old: Vec<u64> = self
@@ -218,7 +219,7 @@ impl Delivery {
     }
 }
 
-/// How long ago the last report happened; zero when nothing waits or nobody can tell.
+/// How long ago the last report happened; zero when nothing waits or no clock can tell.
 fn age(log: &Log, boot: &BootId, now: Now, trusted: bool) -> Span {
     if log.waiting().count == 0 {
         return Span::ZERO;

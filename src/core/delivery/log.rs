@@ -17,7 +17,7 @@ use crate::core::tracker::Position;
 
 /// The number of a log's first report.
 pub const FIRST: u64 = 1;
-/// No log gets so far: a stored number beyond it is nonsense.
+/// No log gets this long: a stored number beyond it comes from a damaged store.
 pub const MOST_REPORTS: u64 = 1 << 62;
 /// The most reports of a log that wait in memory once they are stored, and the fewest where there
 /// are many logs.
@@ -37,7 +37,7 @@ const CHECKPOINT: u64 = 64;
 /// Whose reports a log holds.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    /// The session object, for counting.
+    /// The session object's number.
     pub session: u32,
     pub app: String,
     pub media: Arc<MediaInfo>,
@@ -107,7 +107,7 @@ impl Log {
         }
     }
 
-    /// As it was stored: the record, its newer reports and what heartbeats have changed.
+    /// A log as it was stored: the record, its newer reports and what heartbeats have changed.
     pub fn restored(
         record: LogRecord,
         heartbeat: Option<&HeartbeatRecord>,
@@ -130,7 +130,7 @@ impl Log {
             thinned_to: FIRST,
         };
         let known = log.recorded_next;
-        // What is counted in the heartbeat already.
+        // The heartbeat's totals count the reports with lower numbers already.
         let counted = heartbeat.map_or(known, |heartbeat| {
             log.summary.totals = heartbeat.totals;
             log.summary.next = log.summary.next.max(heartbeat.next);
@@ -144,7 +144,7 @@ impl Log {
             log.note(*number, &stored.report);
         }
         log.handed_to = log.summary.next;
-        // A record that is nonsense must not stop the counting.
+        // A damaged record must not put a cursor beyond the end of the log.
         for lane in &mut log.lanes {
             lane.progress.cursor = lane.progress.cursor.min(log.summary.next);
         }
@@ -202,13 +202,13 @@ impl Log {
         self.fold(report);
     }
 
-    /// A report that is not kept, because no lane wants it, still changes what is open.
+    /// Adds a report to the context; a report that no lane keeps is added too.
     pub fn fold(&mut self, report: &Report) {
         self.summary.context.fold(report);
         self.ended |= report.kind().is_end();
     }
 
-    /// Appends a report and gives its number. `window` is as [`window`] says.
+    /// Appends a report and gives its number. `window` is the result of [`window`].
     pub fn append(&mut self, report: Report, window: usize) -> u64 {
         let number = self.summary.next;
         self.summary.next = number.saturating_add(1);
@@ -230,7 +230,7 @@ impl Log {
         (window / self.lanes.len().max(1)).max(1)
     }
 
-    /// The number that the next batch hands to the store, if it holds reports that none before did.
+    /// The next batch holds the reports below this number; `None` when none of them is new.
     pub fn hand_over(&mut self) -> Option<u64> {
         (self.summary.next > self.handed_to).then(|| {
             self.handed_to = self.summary.next;
@@ -238,7 +238,7 @@ impl Log {
         })
     }
 
-    /// Reports with lower numbers are in the store: only those leave memory.
+    /// Reports with numbers below `to` are in the store now, so they may leave memory.
     pub fn written(&mut self, to: u64) {
         while self.unwritten.front().is_some_and(|(number, _)| *number < to) {
             self.unwritten.pop_front();
@@ -257,7 +257,7 @@ impl Log {
     }
 
     /// Fills a lane's window from memory. Gives what has to be read for it, if anything: the range
-    /// (of log 0), how many of it, and the end of what is stored.
+    /// (the caller sets its log), how many of it, and the end of what is stored.
     pub fn refill(&mut self, lane: usize, window: usize) -> Option<(ReportRange, usize, u64)> {
         let window = self.of_a_lane(window);
         let (log_end, stored_to) = (self.summary.next, self.stored_to());
@@ -268,7 +268,7 @@ impl Log {
         }
         if lane.ahead_to() < stored_to {
             let have = lane.reports_ahead();
-            // Half a window ahead of need, so that delivery does not wait for the store.
+            // Read when half the window is used up, so that delivery does not wait for the store.
             return (have <= window / 2).then(|| {
                 let range = ReportRange { log: 0, from: lane.ahead_to(), to: stored_to };
                 (range, window - have, stored_to)
@@ -286,8 +286,8 @@ impl Log {
         None
     }
 
-    /// What was read for a lane: the first reports of a range that ends at `to`, `most` of them if
-    /// there are so many.
+    /// Takes what was read for a lane: the first `most` reports of a range that ends at `to`. Fewer
+    /// than `most` are all that the range holds.
     pub fn filled(&mut self, lane: usize, reports: Numbered, most: usize, to: u64) {
         let all = reports.len() < most;
         let lane = &mut self.lanes[lane];
@@ -303,7 +303,7 @@ impl Log {
         }
     }
 
-    /// The lowest number that some lane still wants.
+    /// The lowest number that some lane still needs.
     pub fn first(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.progress.cursor).min().unwrap_or(self.summary.next)
     }
@@ -315,7 +315,7 @@ impl Log {
         waiting.max_by_key(|totals| totals.bytes).unwrap_or_default()
     }
 
-    /// A ping is given up to make room.
+    /// Drops a ping to make room.
     pub fn thin(&mut self, number: u64, bytes: u64) {
         self.summary.totals.subtract(bytes);
         if self.summary.last_play == number {
@@ -332,7 +332,7 @@ impl Log {
         self.lanes.iter().any(|lane| lane.flight.is_some())
     }
 
-    /// Nothing waits and nothing will come.
+    /// Whether no report waits and none can follow.
     pub fn done(&self) -> bool {
         let open = |lane: &Lane| lane.flight.is_some() || lane.waiting(&self.summary).count > 0;
         self.ended && !self.lanes.iter().any(open)

@@ -1,5 +1,5 @@
-//! The logs and their lanes, and the manners of delivery: what is sent when, and what an answer
-//! changes (api.md 2.7, spec 8). Keys, paths and status codes are the dialects' business.
+//! The logs, their lanes and the rules of delivery: what is sent when, and what an answer changes
+//! (behaviour.md 2.7, spec 8). Only the dialects know keys, paths and status codes.
 
 mod answers;
 pub mod backoff;
@@ -23,21 +23,21 @@ use super::report::{Kind, Report};
 use super::settings::{CollectorSettings, Settings};
 use super::time::{BootInstant, Now, WallTime};
 
-/// What has become of reports since the agent started (api.md 1.3).
+/// What has become of reports since the agent started (behaviour.md 1.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     pub delivered: u64,
     /// Refused by the collector, over a limit, or not worth a new session.
     pub dropped: u64,
-    /// Of these, what the collector had closed its session for.
+    /// Of these, reports of a session that the collector had closed.
     pub closed_by_server: u64,
-    /// Of these, what went because too much waited or it was too old.
+    /// Of these, reports dropped because too much waited or they were too old.
     pub over_limit: u64,
-    /// Of these, pings whose fate nobody knows.
+    /// Of these, pings that may or may not have arrived.
     pub ambiguous_pings: u64,
 }
 
-/// The gates that are the same for all lanes.
+/// The conditions for sending that are the same for all lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gates {
     pub consent: bool,
@@ -57,13 +57,13 @@ pub struct Delivery {
     boot: BootId,
     next_request: u64,
     chance: Chance,
-    /// After an outage: nothing before this.
+    /// Nothing is sent before this after an outage.
     spread_until: BootInstant,
     /// A backlog after an outage is worked off at a limited rate.
     recovering: bool,
     pace: Pace,
     pub(super) budget: DayBudget,
-    /// The budget of the day is spent: nothing before this.
+    /// Nothing is sent before this when the daily budget is spent.
     budget_until: BootInstant,
     /// Too much waits, and room is being made.
     making_room: bool,
@@ -73,11 +73,11 @@ pub struct Delivery {
     wanted_reads: Vec<Read>,
     /// Batches that are not finished, with the reports that each handed over: (log, up to).
     unfinished: VecDeque<(u64, Vec<(u64, u64)>)>,
-    /// Sessions that have lost a log; what is played in them may not be wanted any more.
+    /// Sessions of which a log was removed; their media records may be unused now.
     released: Vec<u32>,
 }
 
-/// What a turn of the delivery reads, writes and counts on.
+/// What delivery borrows from the agent for one call.
 pub(crate) struct DeliveryContext<'a> {
     pub settings: &'a Settings,
     pub ledger: &'a mut Ledger,
@@ -110,8 +110,8 @@ impl Delivery {
         }
     }
 
-    /// Whom to report to from now on. Lanes of a collector that is named no more are dropped; one
-    /// of another kind or URL does not know the sessions; a new one begins with the next session.
+    /// Takes over the collectors of the settings. Lanes of a removed collector are dropped. One
+    /// with another kind or URL does not know the sessions. A new one begins with the next session.
     pub(crate) fn set_collectors(&mut self, ctx: &mut DeliveryContext<'_>) {
         if self.collectors == ctx.settings.collectors {
             return;
@@ -140,12 +140,12 @@ impl Delivery {
         for key in orphans {
             let waiting = self.logs.get(&key).map_or(0, |log| log.waiting().count);
             self.counters.dropped += waiting;
-            tracing::warn!(hits = waiting, "a log that no collector wants any more was given up");
+            tracing::warn!(hits = waiting, "a log has no collector in the settings; dropped");
             self.remove(key, ctx);
         }
     }
 
-    /// Drops everything that waits or is under way; an answer to it is nobody's.
+    /// Drops everything that waits or is in flight. Answers that still come are ignored.
     pub(crate) fn forget(&mut self) {
         self.logs.clear();
         self.reads.clear();
@@ -197,7 +197,7 @@ impl Delivery {
         self.logs.values().any(|log| log.origin.session == session)
     }
 
-    /// Sessions that have lost a log since the last call.
+    /// Sessions of which a log was removed since the last call.
     pub(crate) fn released(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.released)
     }
@@ -226,12 +226,12 @@ impl Delivery {
                 *current = self.open_log(origin, &report, now, ctx);
             }
             let Some(log) = self.logs.get_mut(current) else {
-                // A refused session: what follows it is refused with it (spec 1.1).
+                // The session was refused, so its later reports are dropped (spec 1.1).
                 self.counters.dropped += 1;
                 continue;
             };
             let ends = report.kind().is_end();
-            // A lane whose session is lost keeps nothing that is not worth a new one.
+            // A lane whose session is lost skips reports until one is worth a new session.
             let skips = |lane: &Lane, log: &Log| {
                 lane.lost
                     && lane.waiting(&log.summary).count == 0
@@ -289,8 +289,7 @@ impl Delivery {
         key
     }
 
-    /// What follows from a change of a log: one that is done goes, one whose lanes run out of
-    /// reports reads on.
+    /// After a change of a log: removes it if it is done, else refills its lanes.
     fn settle(&mut self, key: u64, ctx: &mut DeliveryContext<'_>) {
         let Some(log) = self.logs.get(&key) else { return };
         if log.done() {
@@ -309,7 +308,8 @@ impl Delivery {
         }
     }
 
-    /// The network manager speaks. Back online, a fleet must not arrive at once.
+    /// The network came or went. A random delay keeps boxes from sending all at once when it is
+    /// back (behaviour.md 2.7).
     pub(crate) fn network(&mut self, online: bool, now: Now, settings: &Settings) {
         if online && !self.gates.online {
             let d = &settings.delivery;
@@ -331,9 +331,9 @@ impl Delivery {
         self.gates.metered = metered;
     }
 
-    /// The wall clock was set or became trusted: sessions that the collector knows nothing of are
-    /// anchored anew; reports of an earlier boot that never knew the time are dated to end where
-    /// this boot began (api.md 2.6).
+    /// The wall clock was set, or its trust changed. Lanes of which the collector knows nothing yet
+    /// get a new anchor. Reports of an earlier boot without a wall time are dated so that the last
+    /// one falls on the start of this boot (behaviour.md 2.6).
     pub(crate) fn clock(&mut self, trusted: bool, now: Now) {
         self.gates.clock_trusted = trusted;
         self.budget_until = BootInstant(i64::MIN);

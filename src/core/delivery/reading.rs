@@ -1,5 +1,5 @@
-//! What comes back from the store, in steps: the next reports of a lane, the pieces of a download,
-//! the reports among which room is made; and what a start of the agent finds (api.md 2.5).
+//! What is read from the store, in steps: the next reports of a lane, the pieces of a download,
+//! reports to thin; and the logs that a start of the agent restores (behaviour.md 2.5).
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) enum Reading {
     Ahead { log: u64, lane: Arc<str>, most: usize, to: u64 },
     /// The next piece of a download.
     Download { log: u64, lane: Arc<str>, most: usize, to: u64 },
-    /// Reports of which pings are thinned out.
+    /// Reports among which pings are thinned.
     Thin { log: u64, most: usize, to: u64 },
 }
 
@@ -70,7 +70,7 @@ impl Delivery {
         now: Now,
         ctx: &mut DeliveryContext<'_>,
     ) {
-        // One that nobody waits for any more is of a log that is gone.
+        // `forget` has dropped the read, or its log was removed meanwhile.
         let Some(reading) = self.reads.remove(&id) else { return };
         let key = reading.log();
         let Some(log) = self.logs.get_mut(&key) else { return };
@@ -114,7 +114,7 @@ impl Delivery {
         }
     }
 
-    /// A log as it was stored, with what heartbeats have changed in it.
+    /// Takes over a log as it was stored, with what heartbeats have changed in it.
     pub(crate) fn restore(
         &mut self,
         key: u64,
@@ -162,7 +162,7 @@ impl Delivery {
         self.settle(key, ctx);
     }
 
-    /// A wait that a collector asked for ends in the boot in which it was asked for.
+    /// Drops the waits that collectors asked for, because they are dated in an earlier boot.
     pub(crate) fn forget_waits(&mut self) {
         for lane in self.lanes_mut() {
             lane.retry.not_before = BootInstant(i64::MIN);

@@ -1,4 +1,4 @@
-//! Which request goes out next, and how it is put together (api.md 2.7, spec 8).
+//! Which request goes out next, and how it is put together (behaviour.md 2.7, spec 8).
 
 use super::answers::pass_all;
 use super::lane::{Download, Flight, Lane};
@@ -40,7 +40,7 @@ impl Delivery {
             .min()
     }
 
-    /// Requests to one collector that are on their way.
+    /// How many requests to one collector are in flight.
     fn in_flight(&self, collector: &str) -> usize {
         let lanes = self.logs.values().flat_map(|log| &log.lanes);
         lanes.filter(|lane| lane.flight.is_some() && *lane.collector == *collector).count()
@@ -103,8 +103,8 @@ impl Delivery {
         }
     }
 
-    /// Makes sure that the front report has a session to go to: a dead one is opened again, or
-    /// given up when nothing is left to report. False when the lane has to wait or is empty now.
+    /// Makes sure that the front report has a session at the collector: a dead one is opened again,
+    /// or given up when no play time waits. False when the lane has to wait or is empty now.
     fn alive(&mut self, key: u64, at: usize, now: Now, ctx: &mut DeliveryContext<'_>) -> bool {
         let d = &ctx.settings.delivery;
         let Some(log) = self.logs.get_mut(&key) else { return false };
@@ -133,8 +133,8 @@ impl Delivery {
         self.restart(key, at, now, ctx)
     }
 
-    /// The resume sequence at the first undelivered report (spec 5.3, api.md 2.7). False when
-    /// there were too many already and the lane has to wait.
+    /// Puts the resume sequence before the first undelivered report (spec 5.3, behaviour.md 2.7).
+    /// False after too many restarts: then the lane has to wait.
     pub(super) fn restart(
         &mut self,
         key: u64,
@@ -151,7 +151,8 @@ impl Delivery {
         }
         lane.reopen(now.boot);
         if log.origin.boot == self.boot {
-            // A new session takes a new anchor (api.md 2.6); only its own boot can give it one.
+            // A new session takes a new anchor (behaviour.md 2.6); only its own boot can give it
+            // one.
             lane.anchor = Some(Anchor::taken(now));
         }
         ctx.ledger.want(Durability::Flushed);
@@ -163,7 +164,7 @@ impl Delivery {
         true
     }
 
-    /// Nothing undelivered is worth a new session: dropped and counted (api.md 2.7).
+    /// Drops and counts what waits in a lane: it is not worth a new session (behaviour.md 2.7).
     pub(super) fn give_up(&mut self, key: u64, at: usize, ctx: &mut DeliveryContext<'_>) {
         let Some(log) = self.logs.get_mut(&key) else { return };
         let waiting = log.lanes[at].waiting(&log.summary).count;
@@ -216,7 +217,7 @@ impl Delivery {
         lane.flight = Some(Flight { request: id, sent_at: now.boot, reports, last_ts });
         let facts = lane.facts();
         // A stored ping must not be repeated when the agent dies while it is under way, so it is
-        // marked before it leaves the box (api.md 2.11).
+        // marked before it leaves the box (behaviour.md 2.11).
         if let Some(number) = lane.front_number()
             && lane.front().is_some_and(|front| front.kind() == Kind::Ping)
             && !facts.tells_repeats_apart
@@ -251,7 +252,7 @@ impl Delivery {
         self.read_on(key, at, ctx);
     }
 
-    /// The next piece of a download: from memory what the store may not have, else read.
+    /// Gets the next piece of a download: reads it, or takes from memory what is not stored yet.
     fn read_on(&mut self, key: u64, at: usize, ctx: &mut DeliveryContext<'_>) {
         let Some(log) = self.logs.get_mut(&key) else { return };
         let (stored_to, end) = (log.stored_to(), log.summary.next);
@@ -286,7 +287,7 @@ impl Delivery {
         ctx: &mut DeliveryContext<'_>,
     ) {
         let Some(log) = self.logs.get_mut(&key) else { return };
-        // It may have been given up meanwhile.
+        // The download may have been dropped meanwhile.
         let Some(download) = &mut log.lanes[at].download else { return };
         download.reading = false;
         let next = match reports.last() {
@@ -312,7 +313,7 @@ pub(super) fn purpose(log: &Log, lane: &Lane, _settings: &Settings) -> Purpose {
     }
 }
 
-/// A request of the reports at the front of a lane.
+/// A request of the reports at the front of a lane: its body, their count and the last time.
 fn single(
     log: &Log,
     at: usize,
@@ -321,7 +322,7 @@ fn single(
 ) -> Option<(String, usize, crate::core::time::WallTime)> {
     let lane = &log.lanes[at];
     let anchor = lane.anchor?;
-    // A start that the server must answer travels alone.
+    // A start whose answer gives the sid is the only report in its request.
     let most = if *purpose == Purpose::Open { 1 } else { lane.facts().reports_per_request };
     let dated = Lane::date(anchor, lane.progress.last_ts, lane.first(most));
     let last_ts = dated.last()?.ts;
@@ -338,7 +339,7 @@ fn single(
     Some((body, dated.len(), last_ts))
 }
 
-/// Appends reports to a download; those with numbers below `next` are in it then.
+/// Appends reports to a download. It then holds every report with a number below `next`.
 fn append_piece(log: &mut Log, at: usize, reports: &[Report], next: u64, settings: &Settings) {
     let (media, lane) = (log.origin.media.clone(), &mut log.lanes[at]);
     let Some(anchor) = lane.anchor else { return };
@@ -357,8 +358,8 @@ fn append_piece(log: &mut Log, at: usize, reports: &[Report], next: u64, setting
     lane.dialect.append(&mut download.body, &shipment);
 }
 
-/// Something waits and is in memory, nothing is on its way, its time is known, and it is complete
-/// if it is a download.
+/// Whether a lane can send: its front report is in memory, no request is in flight, its wall time
+/// is known, and a downloaded session has ended.
 fn sendable(log: &Log, lane: &Lane) -> bool {
     let in_one = log.origin.media.downloaded && lane.facts().downloads_in_one;
     let reading = lane.download.as_ref().is_some_and(|download| download.reading);

@@ -30,7 +30,7 @@ pub struct Request {
     pub path: String,
     /// JSON text.
     pub body: String,
-    /// The dialect reads the body of an answer that says yes.
+    /// The dialect needs the body of a 2xx answer.
     pub reads_answer: bool,
 }
 
@@ -43,10 +43,10 @@ pub enum Outcome {
     /// The collector answered.
     Answered {
         status: u16,
-        /// Where a thing that was made can be found, as the answer's header says.
+        /// The answer's `Location` header.
         location: Option<String>,
         retry_after: Option<RetryAfter>,
-        /// At most `MOST_ANSWER_BYTES`; empty when nobody wants to read it.
+        /// At most `MOST_ANSWER_BYTES`; empty when the body was not read.
         body: String,
     },
     /// Nothing reached the collector: name, connect or TLS failure.

@@ -1,6 +1,6 @@
 //! Adobe's Media Collection API (spec): the only place that knows its paths, keys, status codes and
-//! headers. One event a request; the server names a session in `Location`; a downloaded session is
-//! one array.
+//! headers. A request holds one event, a downloaded session is one array, and the server gives the
+//! sid in `Location`.
 
 use serde_json::{Map, Value};
 

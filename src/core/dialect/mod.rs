@@ -1,6 +1,6 @@
-//! How collectors want to hear what happened, and what their answers mean. Sessions, resume, queue,
-//! clock, consent and limits know no dialect: a new protocol is one file here and a row in
-//! `Dialects::default`.
+//! The protocols of collectors: how reports become requests, and what answers mean. Sessions,
+//! resume, queue, clock, consent and limits know no dialect: a new protocol is one file here and a
+//! row in `Dialects::default`.
 
 pub mod exchange;
 pub mod keys;
@@ -32,8 +32,8 @@ pub trait Dialect: Debug + Send + Sync {
     /// Completes a body to which all reports were appended.
     fn finish(&self, body: &mut String, purpose: &Purpose);
 
-    /// What an outcome means for the reports that were sent. `now` dates a wish to wait in its
-    /// date form.
+    /// What an outcome means for the reports that were sent. `now` turns the date form of
+    /// `Retry-After` into a wait.
     fn judge(&self, purpose: &Purpose, outcome: &Outcome, now: WallTime) -> Verdict;
 }
 
@@ -41,19 +41,19 @@ pub trait Dialect: Debug + Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
     pub session_id: SessionId,
-    /// Reports in one request; a session's start travels alone where the server names the session.
+    /// The most reports in one request. A start is sent alone where the server makes the sid.
     /// A dialect with more than one must be able to tell repeated reports apart.
     pub reports_per_request: usize,
-    /// A report that comes twice is known as the same, so that a ping may be sent again when
-    /// nobody knows whether it arrived.
+    /// The server recognises a repeated report, so a ping may be sent again when it is unknown
+    /// whether it arrived.
     pub tells_repeats_apart: bool,
     /// A downloaded session is one request, sent when it has ended (spec 7).
     pub downloads_in_one: bool,
-    /// The answer stands in a body.
+    /// The dialect needs the body of a 2xx answer.
     pub reads_answer: bool,
 }
 
-/// Who names a session.
+/// Who makes the id of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionId {
     /// The server, in its answer to the start. It forgets a session that is silent for longer than
@@ -63,7 +63,7 @@ pub enum SessionId {
     Agent,
 }
 
-/// Reports on their way into a request, with what a dialect may say about them.
+/// Reports for a request, with everything that a dialect may send about them.
 #[derive(Debug)]
 pub struct Shipment<'a> {
     pub purpose: &'a Purpose,
@@ -84,7 +84,7 @@ pub struct Dated<'a> {
 /// What an outcome means for the reports that were sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// Accepted; the server has named the session.
+    /// Accepted; the server has made the sid.
     Opened { sid: String },
     /// Accepted.
     Accepted,
@@ -92,9 +92,9 @@ pub enum Verdict {
     Refused { status: u16, message: String },
     /// The session is unknown or closed.
     Gone,
-    /// Try again; `after` is the collector's own wish.
+    /// Try again; `after` is the wait that the collector asked for.
     Later { after: Option<Span>, why: String },
-    /// It may have been counted; nobody knows.
+    /// The collector may or may not have counted them.
     Ambiguous { why: String },
 }
 
@@ -117,7 +117,7 @@ impl Dialects {
         self.0.insert(kind.to_owned(), dialect);
     }
 
-    /// `None` for a kind that nobody speaks.
+    /// `None` for an unknown kind.
     pub fn get(&self, kind: &str) -> Option<&Arc<dyn Dialect>> {
         self.0.get(kind)
     }

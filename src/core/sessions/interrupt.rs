@@ -1,5 +1,5 @@
-//! Background, sleep and players that are gone: paused at once, ended when the grace has run out
-//! (spec 4, api.md 2.3, 2.4).
+//! Background, sleep and players that are gone: the session pauses at once and ends when the grace
+//! has run out (spec 4, behaviour.md 2.3, 2.4).
 
 use crate::core::Agent;
 use crate::core::input::Lifecycle;
@@ -10,7 +10,7 @@ use crate::core::tracker::{Phase, TrackerContext};
 use crate::core::turn::{CloseReason, Notice};
 
 impl Agent {
-    /// What an application manager says, matched to sessions by application.
+    /// Applies what an application manager says to the sessions of that application.
     pub(in crate::core) fn lifecycle(&mut self, app: &str, state: Lifecycle, now: Now) {
         let of_app: Vec<u32> =
             self.sessions.iter().filter(|(_, s)| s.app == app).map(|(n, _)| *n).collect();
@@ -30,12 +30,12 @@ impl Agent {
         self.ledger.want(Durability::Flushed);
     }
 
-    /// One player of a living connection is gone.
+    /// One player has gone; its connection is still open.
     pub(in crate::core) fn instance_gone(&mut self, player: &PlayerId, now: Now) {
         self.detach(player, now.boot, now);
     }
 
-    /// Suspend is an interrupt for every session (api.md 2.4); all is written out.
+    /// Suspend is an interrupt for every session (behaviour.md 2.4); all is written out.
     pub(in crate::core) fn sleep(&mut self, now: Now) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.interrupt(number, Cause::Sleep, now.boot, now);
@@ -65,8 +65,8 @@ impl Agent {
         let grace = self.settings.grace;
         let until = (grace.0 > 0).then(|| at + grace);
         session.interrupt = Some(match session.interrupt {
-            // The first interrupt's grace goes on; what outlasts the other stays the cause: a
-            // vanished player, then the background, and sleep last.
+            // The first interrupt's grace goes on. The cause that can last longer is kept: a
+            // vanished player, else the background, else sleep.
             Some(Interrupt { cause: old, until: Some(running) }) => {
                 Interrupt { cause: old.max(cause), until: Some(running) }
             }
@@ -80,7 +80,7 @@ impl Agent {
         self.ledger.want(Durability::Flushed);
     }
 
-    /// Back within the grace: it stops, the session stays paused until the player says `Play`.
+    /// A cause has ended within the grace: the grace stops. The session stays paused until `Play`.
     fn back(&mut self, number: u32, from: Cause, now: Now) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         if session.tracker.phase() == Phase::Open
@@ -92,8 +92,8 @@ impl Agent {
         }
     }
 
-    /// The grace has run out: the session ends, dated to that moment. One whose player is still
-    /// there can be revived by `Play`.
+    /// The grace has run out: the session ends, dated to that moment. `Play` can revive it, unless
+    /// its player has vanished.
     pub(in crate::core) fn grace_over(&mut self, number: u32, due: BootInstant, now: Now) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         let Some(interrupt) = &mut session.interrupt else { return };

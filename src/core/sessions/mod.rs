@@ -1,5 +1,4 @@
-//! Who drives what: the session objects, the players behind them, interrupts, timers and resume
-//! points.
+//! The session objects, the players that drive them, interrupts, timers and resume points.
 
 mod interrupt;
 mod restart;
@@ -25,13 +24,13 @@ pub struct Session {
     pub interrupt: Option<Interrupt>,
     /// The resume flag of its last `sessionStart`.
     pub resumed: bool,
-    /// Opened while the viewer had opted out: calls are accepted without effect, to its end.
+    /// Opened while the viewer had opted out: calls are accepted without effect until it ends.
     pub silent: bool,
-    /// The moving part changed since it was last written.
+    /// The session has changed since its record was last written.
     pub(crate) dirty: bool,
     /// Only its position changed since then.
     pub(crate) moved: Moved,
-    /// A stored report stands for the record of the position.
+    /// A stored report replaces the record of the position.
     pub(crate) recorded_by_report: bool,
     pub(crate) revision: u64,
 }
@@ -66,7 +65,7 @@ impl Session {
         }
     }
 
-    /// The word for the `State` property (api.md 1.4).
+    /// The word for the `State` property (behaviour.md 1.4).
     pub fn state_name(&self) -> &'static str {
         match (&self.interrupt, self.tracker.phase()) {
             (Some(i), _) if i.cause == Cause::Background => "background",

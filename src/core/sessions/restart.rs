@@ -1,4 +1,4 @@
-//! After a crash, a reboot or an update: the agent as it was (api.md 2.5).
+//! Restores the agent after a crash, a reboot or an update (behaviour.md 2.5).
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Agent {
             let Some(media) = of(&media, number) else {
                 tracing::warn!(
                     session = number,
-                    "a stored session has lost its media info; dropped"
+                    "a stored session has no media info; it is dropped"
                 );
                 self.ledger.delete(Key::Session(number));
                 continue;
@@ -64,8 +64,8 @@ impl Agent {
             );
             if same_boot && let Some(owner) = &mut session.owner {
                 if !same_bus && session.door != Door::Mpris {
-                    // The name belongs to nobody now, or to somebody else; MPRIS names carry
-                    // their bus in them.
+                    // On a new bus the unique name is unused or another connection's. MPRIS names
+                    // carry their bus in them.
                     owner.sender = format!("gone{}", owner.sender);
                 }
                 self.players.insert(owner.clone(), number);
@@ -91,7 +91,7 @@ impl Agent {
         media: &[(u32, Arc<MediaInfo>)],
     ) {
         const NONE: &Numbered = &Vec::new();
-        // What a log has left behind that went while its reports were deleted.
+        // Heartbeats and reports of a deleted log, left behind by an interrupted deletion.
         let left = heartbeats.iter().map(|(key, _)| *key);
         let left = left.chain(newest.iter().map(|(key, _)| *key));
         for key in left.filter(|key| of(&logs, *key).is_none()) {
@@ -106,7 +106,7 @@ impl Agent {
                 tracing::warn!(
                     log = key,
                     sound,
-                    "a stored log is unsound or has lost its media info; dropped"
+                    "a stored log has an impossible report number or no media info; it is dropped"
                 );
                 ctx.ledger.delete(Key::Log(key));
                 ctx.ledger.delete(Key::Heartbeat(key));
@@ -119,9 +119,9 @@ impl Agent {
         delivery.set_collectors(&mut ctx);
     }
 
-    /// Another boot: nobody of then is left. Every session ends at its last recorded state, or,
-    /// after a power cut, late enough not to predate what was delivered and not yet recorded
-    /// (api.md 2.11).
+    /// Ends every session of an earlier boot, whose players are all gone: at its last recorded
+    /// state or, after a power cut, late enough not to predate a hit that was delivered and not
+    /// yet recorded (behaviour.md 2.11).
     fn end_earlier_boot(&mut self, boot: &BootId, clean: bool, now: Now) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
             let at = self.recorded.get(&number).copied().unwrap_or(now.boot);
@@ -129,7 +129,7 @@ impl Agent {
             session.tracker.stand_still(at);
             let ended = match clean {
                 true => at,
-                // What was handed over takes as long again to the medium.
+                // Flushed changes take one more flush interval to reach the medium.
                 false => {
                     let ping = session.tracker.ping_due(&self.settings);
                     let flush = self.settings.flush_interval;
@@ -156,7 +156,8 @@ impl Agent {
         }
     }
 
-    /// Says whose players are still on the bus. The others vanished at the last recorded state.
+    /// Learns which connections are still on the bus. The players of others have vanished soon
+    /// after the last recorded state.
     pub(in crate::core) fn recovered(&mut self, present: &[String], now: Now) {
         self.recovering = false;
         let recorded = std::mem::take(&mut self.recorded);
@@ -169,17 +170,17 @@ impl Agent {
                 gone.push((*number, player.clone(), at));
             }
         }
-        // Not before: when a ping was due tells when a player may have gone.
+        // This comes after `unrecorded`, which needs the time at which a ping was due.
         self.catch_up(now);
         for (number, player, at) in gone {
-            // What was due while it was there comes first.
+            // Timers that were due before the player vanished run first.
             self.run_timers_of(number, at.just_before(), now);
             self.detach(&player, at, now);
         }
         self.catch_up(now);
     }
 
-    /// A stop that was asked for: everything is written, the next start knows that it is true.
+    /// A requested stop: everything is written, and marked as complete for the next start.
     pub(in crate::core) fn stop(&mut self) {
         self.meta.clean_stop = true;
         self.write_all();
@@ -189,8 +190,8 @@ impl Agent {
 }
 
 impl Session {
-    /// Puts what is newer than the session's record on top of it, and gives when the newest of it
-    /// was recorded.
+    /// Applies the heartbeat and the pings that are newer than the session's record, and gives when
+    /// the newest of all was recorded.
     fn restore_position(
         &mut self,
         mut stamp: Stamp,
@@ -214,15 +215,15 @@ impl Session {
     }
 }
 
-/// A record of a list in the order of its keys, as a store is read.
+/// Finds a record in a list that is sorted by key.
 fn of<K: Ord + Copy, T>(list: &[(K, T)], key: K) -> Option<&T> {
     let at = list.binary_search_by_key(&key, |(other, _)| *other).ok()?;
     Some(&list[at].1)
 }
 
-/// Later than whatever may have been delivered after the last recorded state and was not recorded
-/// itself (api.md 2.11): the flush interval, the next ping, and in an ad, whose pings come faster than
-/// records, one interval more.
+/// An instant after any hit that may have been delivered but not recorded (behaviour.md 2.11): one
+/// flush interval after the last record, two in an ad, whose pings come faster than records, and
+/// after the next ping.
 fn unrecorded(tracker: &Tracker, recorded_at: BootInstant, settings: &Settings) -> BootInstant {
     let flush = settings.flush_interval;
     let late = if tracker.in_ad() { flush + flush } else { flush };

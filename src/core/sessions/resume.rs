@@ -1,4 +1,4 @@
-//! Resume points and the resume decision (api.md 2.1, spec 6).
+//! Resume points and the resume decision (behaviour.md 2.1, spec 6).
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::core::settings::Settings;
 use crate::core::time::{Now, Span, WallTime};
 
 impl ResumePoint {
-    /// How long ago it ended; `None` when no clock can tell.
+    /// How long ago it ended; `None` when neither clock can tell.
     fn age(&self, now: Now, wall: Option<WallTime>, boot: &BootId) -> Option<Span> {
         if self.boot == *boot { Some(now.boot - self.ended) } else { Some(wall? - self.ended_at?) }
     }
@@ -32,13 +32,14 @@ pub(crate) struct Moment<'a> {
 /// How a new session begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Beginning {
-    /// Seconds; `None` for "where I was" when there is nothing to go on from.
+    /// Seconds; `None` when the player asked for the stored position and none applies.
     pub position: Option<f64>,
-    /// It goes on with an earlier playback.
+    /// It continues an earlier playback.
     pub resume: bool,
 }
 
-/// The decision of api.md 2.1. `playhead` is the player's; negative asks for the stored position.
+/// The decision of behaviour.md 2.1. `playhead` is the player's; negative asks for the stored
+/// position.
 pub(crate) fn decide(
     point: Option<&ResumePoint>,
     playhead: f64,
@@ -49,7 +50,7 @@ pub(crate) fn decide(
 ) -> Beginning {
     let window = if live { settings.resume_live_window } else { settings.resume_window };
     let fresh = |p: &&ResumePoint| {
-        // When no clock can tell the age, a film is worth a resume and a broadcast is not.
+        // A point of unknown age counts as a resume for recorded content and not for live content.
         let young = p.age(moment.now, moment.wall, moment.boot).map_or(!live, |age| age < window);
         !p.completed && young
     };
@@ -76,7 +77,7 @@ impl ResumePoints {
         self.points.insert((app, media_id), point);
     }
 
-    /// Keeps a point that survives power loss, and the newest `max_resume_points`.
+    /// Keeps a point, synced, and drops the oldest beyond `max_resume_points`.
     pub(crate) fn keep(
         &mut self,
         app: &str,
@@ -90,7 +91,7 @@ impl ResumePoints {
         ledger.want(Durability::Synced);
         self.points.insert(key, point);
         while self.points.len() > settings.max_resume_points {
-            // One that no clock has dated is of this boot, or nearly: newer than what is dated.
+            // A point without a wall time is likely of this boot, so it counts as the newest.
             let age = |p: &ResumePoint| (p.ended_at.unwrap_or(WallTime(i64::MAX)), p.ended);
             let oldest = self.points.iter().min_by_key(|(_, p)| age(p)).map(|(k, _)| k.clone());
             let Some(key) = oldest else { break };

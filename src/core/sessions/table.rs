@@ -1,4 +1,5 @@
-//! Who owns which session: opening, events, replacement, a player that vanishes (api.md 2.2, 2.3).
+//! Who owns which session: opening, events, replacement, a player that vanishes (behaviour.md 2.2,
+//! 2.3).
 
 use std::sync::Arc;
 
@@ -102,8 +103,8 @@ impl Agent {
         Ok(Reply::Session(number))
     }
 
-    /// A player uses one door: while its connection has a session by method, signals for the same
-    /// media are ignored (api.md 1.4).
+    /// A player uses methods or signals, not both: while its connection has a session opened by
+    /// method, its signals for the same media are ignored (behaviour.md 1.4).
     fn one_door(&self, player: &PlayerId, door: Door, media_id: &str) -> Result<(), Rejected> {
         let by_method = |s: &Session| {
             let owner = s.owner.as_ref().map(|o| &o.sender);
@@ -113,7 +114,8 @@ impl Agent {
         };
         if door == Door::Signal && self.sessions.values().any(by_method) {
             return Err(Rejected::not_allowed(
-                "this connection has a session of this media by method; a player uses one door",
+                "this connection opened a session of this media by method; use methods for it, not \
+                 signals",
             ));
         }
         Ok(())
@@ -173,7 +175,7 @@ impl Agent {
             session.interrupt = None;
         }
         match event {
-            // The position is all that a heartbeat's record holds.
+            // It changes only the position, which the heartbeat record holds.
             Event::Playhead => session.moved = Moved::Yes,
             _ => session.dirty = true,
         }
@@ -223,13 +225,13 @@ impl Agent {
         }
     }
 
-    /// Keeps what a tracker has reported.
+    /// Hands the reports of a tracker to delivery, and marks what they changed in the session.
     pub(in crate::core) fn submit(&mut self, number: u32, reports: Vec<Report>, now: Now) {
         if reports.is_empty() {
             return;
         }
         if self.meta.clean_stop {
-            // More was said after the stop: the state of then is not the last one.
+            // Reports came after the stop, so the state written then is no longer complete.
             self.meta.clean_stop = false;
             self.write_meta();
             self.ledger.want(Durability::Synced);
@@ -293,13 +295,13 @@ impl Agent {
         self.close_at(number, reason, now.boot, now);
     }
 
-    /// The playback is over: the resume point is kept, the object goes.
+    /// The playback is over: keeps its resume point and removes the session object.
     fn close_at(&mut self, number: u32, reason: CloseReason, at: BootInstant, now: Now) {
         self.keep_point(number, reason == CloseReason::Complete, at, now);
         self.drop_session(number, reason, now);
     }
 
-    /// The session object goes, with its records.
+    /// Removes the session object and its records.
     pub(in crate::core) fn drop_session(&mut self, number: u32, reason: CloseReason, now: Now) {
         let Some(session) = self.sessions.remove(&number) else { return };
         if let Some(owner) = session.owner {
@@ -318,7 +320,7 @@ impl Agent {
         self.announce(Notice::Closed(number, reason));
     }
 
-    /// Remembers where a session stands.
+    /// Keeps a resume point of a session, dated `at`.
     pub(in crate::core) fn keep_point(
         &mut self,
         number: u32,
@@ -370,8 +372,8 @@ impl Agent {
         }
     }
 
-    /// A player is gone or was stopped: paused at once, ended when the grace has run out
-    /// (api.md 2.3). `at` is when that happened.
+    /// A player is gone or was stopped: its session pauses at once and ends when the grace has run
+    /// out (behaviour.md 2.3). `at` is when that happened.
     pub(in crate::core) fn detach(&mut self, player: &PlayerId, at: BootInstant, now: Now) {
         let Some(number) = self.players.remove(player) else { return };
         let Some(session) = self.sessions.get_mut(&number) else { return };
@@ -381,7 +383,7 @@ impl Agent {
             return;
         }
         if session.tracker.phase() == Phase::Dormant {
-            // Nobody can revive it any more.
+            // No player is left that could revive it.
             self.close_at(number, CloseReason::Vanished, at, now);
             return;
         }
@@ -389,7 +391,7 @@ impl Agent {
         self.interrupt(number, Cause::Vanished, at, now);
     }
 
-    /// The application is back from a new connection: what it left behind ends here and now.
+    /// The application opens a session again: its sessions whose player is gone end now.
     fn end_orphans_of(&mut self, app: &str, now: Now) {
         let orphans: Vec<u32> = self
             .sessions

@@ -1,4 +1,4 @@
-//! Runs the timers of sessions, in the order in which they count (`core/timer.rs`).
+//! Runs the timers of sessions, in the order of `core/timer.rs`.
 
 use super::Session;
 use crate::core::Agent;
@@ -14,7 +14,7 @@ impl Session {
         self.interrupt.and_then(|interrupt| interrupt.until)
     }
 
-    /// When the session next wants to be looked at.
+    /// When the session's next timer is due, the grace included.
     pub(in crate::core) fn deadline(&self, settings: &Settings) -> Option<BootInstant> {
         if self.silent {
             return None;
@@ -22,7 +22,7 @@ impl Session {
         [self.tracker.deadline(settings), self.grace()].into_iter().flatten().min()
     }
 
-    /// The timer that counts first of those due until a moment.
+    /// The first timer that is due by `until`.
     fn due(&self, until: BootInstant, settings: &Settings) -> Option<Due> {
         let grace = self.grace().filter(|at| *at <= until);
         let grace = grace.map(|at| Due { at, timer: Timer::Grace });
@@ -31,7 +31,7 @@ impl Session {
 }
 
 impl Agent {
-    /// Every timer that is due until a moment.
+    /// Runs every timer that is due by `until`.
     pub(in crate::core) fn run_timers(&mut self, until: BootInstant, now: Now) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.run_timers_of(number, until, now);
@@ -61,7 +61,7 @@ impl Agent {
         self.submit(number, reports, now);
         self.ledger.wait(now.boot, self.settings.flush_interval);
         if closed && orphan {
-            // Nobody is left who could revive it.
+            // No player is left that could revive it.
             self.close(number, CloseReason::Vanished, now);
         } else if closed {
             self.keep_point(number, false, now.boot, now);
@@ -69,8 +69,8 @@ impl Agent {
         }
     }
 
-    /// Nothing ran for a while. The state of now goes to the medium before the first ping goes
-    /// out: what a power cut leaves must not be older than that time.
+    /// Moves the ping cadences on after a sleep or a restart of the agent. The state is synced
+    /// before the first ping goes out: a power cut must not bring back a state from before the gap.
     pub(in crate::core) fn catch_up(&mut self, now: Now) {
         for session in self.sessions.values_mut() {
             session.tracker.catch_up(now.boot, &self.settings);

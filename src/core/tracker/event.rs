@@ -1,5 +1,5 @@
 //! The vocabulary of playback: one table that D-Bus methods, `Player1` signals and timeline lines
-//! share (api.md 1.1). Every event has one name and one shape, `(playhead, info)`.
+//! share (behaviour.md 1.1). Every event has one name and one shape, `(playhead, info)`.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,12 +10,12 @@ use crate::core::report::{ErrorSource, PlayerError};
 
 macro_rules! vocabulary {
     ($($name:ident),* $(,)?) => {
-        /// The name of a playback event, the same at all three doors (api.md 1.1).
+        /// The name of a playback event, the same on every interface (behaviour.md 1.1).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum EventName { $($name),* }
 
         impl EventName {
-            /// Every name, in the order of the table in api.md 1.1.
+            /// Every name, in the order of the table in behaviour.md 1.1.
             pub const ALL: &'static [EventName] = &[$(EventName::$name),*];
 
             /// The name as it stands on the bus and in a timeline.
@@ -99,7 +99,7 @@ impl Event {
         Ok(match name {
             EventName::SessionStart => {
                 return Err(Rejected::invalid(
-                    "SessionStart opens a session, it is no event in one",
+                    "SessionStart opens a session and is no event inside one",
                 ));
             }
             EventName::Play => Event::Play { rate: rate(&r)? },
@@ -130,7 +130,7 @@ impl Event {
     }
 }
 
-/// Content seconds per second; no player winds faster.
+/// The highest rate accepted, in content seconds per second.
 const FASTEST: f64 = 1000.0;
 
 fn rate(r: &Reader<'_>) -> Result<f64, Rejected> {

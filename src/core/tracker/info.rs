@@ -1,5 +1,5 @@
-//! Info dictionaries: what a player says beside the name of an event, read and checked
-//! (api.md 1.1, 1.2; spec 2.3 to 2.7).
+//! Info dictionaries: what a player sends with an event, read and checked
+//! (behaviour.md 1.1, 1.2; spec 2.3 to 2.7).
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe};
 use crate::core::rejected::Rejected;
 use crate::core::settings::Settings;
 
-/// A value of an info dictionary, as far as any event wants to know it. Integers of every D-Bus
-/// width are `Int`.
+/// A value of an info dictionary, in the types that events use. Integers of every D-Bus width are
+/// `Int`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     Text(String),
@@ -20,7 +20,7 @@ pub enum Value {
     Bool(bool),
     /// `a{ss}`
     Dict(BTreeMap<String, String>),
-    /// Anything else, with its D-Bus signature or JSON type for the message.
+    /// Anything else, with its D-Bus signature or JSON type for the error message.
     Other(String),
 }
 
@@ -38,7 +38,7 @@ impl Value {
             Value::Float(f) => (*f).into(),
             Value::Bool(b) => (*b).into(),
             Value::Dict(d) => serde_json::json!(d),
-            // No event wants it; it shows that it was there.
+            // No event reads such a value, so its type is enough.
             Value::Other(what) => vec![what.as_str()].into(),
         }
     }
@@ -56,15 +56,15 @@ impl Value {
     }
 }
 
-/// Larger numbers of seconds or rates are nonsense, and sums of them would not stay finite: thirty
-/// years.
+/// The largest number of seconds (thirty years) or rate accepted. Sums of larger ones might not
+/// stay finite.
 pub(crate) const MOST: f64 = 1e9;
 
 /// The info dictionary of an event (`a{sv}`).
 pub type Info = BTreeMap<String, Value>;
 
 /// Typed reads of an info dictionary. A key of the wrong type is `InvalidArgs`; an unknown key is
-/// nobody's business (api.md 1.1).
+/// ignored (behaviour.md 1.1).
 pub(crate) struct Reader<'a> {
     pub event: &'static str,
     pub info: &'a Info,
@@ -110,8 +110,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A number of seconds or a rate. An integer is as good: languages without a literal for
-    /// doubles send one.
+    /// A number of seconds or a rate. An integer is accepted too, because languages without a
+    /// literal for doubles send one.
     pub fn float(&self, key: &str) -> Result<Option<f64>, Rejected> {
         match self.info.get(key) {
             None => Ok(None),
@@ -190,7 +190,7 @@ pub(crate) fn is_metadata_key(key: &str) -> bool {
 }
 
 /// Splits metadata into standard parameters and custom metadata. A key outside the pattern is
-/// dropped by itself, the rest counts (spec 2.7).
+/// dropped and the others are kept (spec 2.7).
 fn split_metadata(all: Metadata, standard: &Standard) -> (Metadata, Metadata) {
     let usable = all.into_iter().filter(|(key, _)| is_metadata_key(key));
     usable.partition(|(key, _)| standard.has(key))

@@ -1,5 +1,5 @@
 //! One playback session: events in, reports out (spec 3 to 5, 9). The rules stand in `rules.rs`,
-//! the timers in `timers.rs`; this file holds what both know and how a report is made.
+//! the timers in `timers.rs`; this file holds the state that both use, and how a report is made.
 
 pub mod event;
 pub mod info;
@@ -20,7 +20,7 @@ use super::report::{Kind, Report, What};
 use super::settings::Settings;
 use super::time::{BootInstant, Span};
 
-/// What the player is doing, before buffering and seeking lie over it (spec 3.5).
+/// The playback state apart from buffering and seeking (spec 3.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Base {
     Starting,
@@ -28,7 +28,7 @@ pub enum Base {
     Paused,
 }
 
-/// The state that a viewer of the session would name (api.md 1.4).
+/// The playback state with buffering and seeking (behaviour.md 1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Starting,
@@ -49,7 +49,7 @@ impl State {
         }
     }
 
-    /// What reports this state; `starting` is not reported (spec 3.5).
+    /// The report of this state; `starting` has none (spec 3.5).
     const fn what(self) -> Option<What> {
         match self {
             State::Starting => None,
@@ -60,19 +60,19 @@ impl State {
     }
 }
 
-/// Whether collectors hear of this session at the moment.
+/// Whether the session makes reports at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Reports go out.
     Open,
-    /// The session was ended after idle time or in the background; the context goes on silently
-    /// and playing revives the session (spec 5.2).
+    /// The session was ended after idle time or in the background. Its context still follows the
+    /// player, without reports, and playing revives the session (spec 5.2).
     Dormant,
-    /// `End` or `Complete` was said; nothing more comes.
+    /// The session has ended for good.
     Over,
 }
 
-/// All that one playback knows about itself. Everything in it survives a restart of the agent.
+/// The whole state of one playback. Everything in it survives a restart of the agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tracker {
     /// Stored in a record of its own, because it never changes; a log of the session shares it.
@@ -121,15 +121,15 @@ pub struct Position {
     playhead: Playhead,
 }
 
-/// What the rules of one call need: the settings they ask, and where their reports go.
+/// What the rules of one call need: the settings, and the list that their reports go to.
 pub(crate) struct TrackerContext<'a> {
     pub settings: &'a Settings,
     pub reports: &'a mut Vec<Report>,
 }
 
 impl Tracker {
-    /// Opens a session: its first report is the start (spec 3.1). `position` is in bounds
-    /// already, or will be clamped.
+    /// Opens a session: its first report is the start (spec 3.1). `position` is in seconds and
+    /// gets clamped.
     pub(crate) fn open(
         media: Arc<MediaInfo>,
         position: f64,
@@ -167,7 +167,7 @@ impl Tracker {
         &self.media
     }
 
-    /// Gives a restored tracker what is played, which stands in a record of its own.
+    /// Gives a restored tracker its media info, which is stored in a record of its own.
     pub(crate) fn set_media(&mut self, media: Arc<MediaInfo>) {
         self.media = media;
     }
@@ -189,13 +189,13 @@ impl Tracker {
         self.context.playhead = position.playhead;
     }
 
-    /// A stored ping is newer than the stored state of the tracker.
+    /// Takes over a stored ping that is newer than the stored state of the tracker.
     pub(crate) fn restore_ping(&mut self, at: BootInstant) {
         self.context.ping_from = self.context.ping_from.max(at);
     }
 
-    /// When something counts that arrived at a moment: then, or just after the last report of the
-    /// session if that is later (api.md 1.5).
+    /// The instant at which an arrival is dated: `arrived`, or 1 ms after the session's last report
+    /// if that is later than `arrived` (behaviour.md 1.5).
     pub(crate) fn counts_at(&self, arrived: BootInstant) -> BootInstant {
         let last = self.context.last_report;
         if arrived < last { last + Span::millis(1) } else { arrived }
@@ -210,13 +210,13 @@ impl Tracker {
         self.context.playhead.at(now, &self.media)
     }
 
-    /// The position as it moves, for readers between two events.
+    /// The position and how it moves, for readers between two events.
     pub fn playhead(&self) -> Playhead {
         self.context.playhead
     }
 
-    /// Reports something with the present position. Quality rides along when it has news
-    /// (spec 2.6). Nothing is reported while the collectors do not hear of the session.
+    /// Reports something with the present position. Quality is added when it has changed
+    /// (spec 2.6). Nothing is reported while the session is not open.
     fn report(&mut self, what: What, at: BootInstant, out: &mut TrackerContext<'_>) {
         let c = &mut self.context;
         if c.phase != Phase::Open {
@@ -242,7 +242,7 @@ impl Tracker {
         }
     }
 
-    /// Reports the playback state: when it is news, or always for a flush (spec 3.5).
+    /// Reports the playback state if it has changed, or always with `flush` (spec 3.5).
     fn playback_report(&mut self, flush: bool, at: BootInstant, out: &mut TrackerContext<'_>) {
         if let Some(what) = self.context.state().what()
             && (flush || self.context.reported != Some(what.kind()))
@@ -251,7 +251,7 @@ impl Tracker {
         }
     }
 
-    /// The context as a fresh sid needs it: the resume sequence (spec 5.3).
+    /// Reports the whole context for a new sid: the resume sequence (spec 5.3).
     fn restart(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {
         let c = &mut self.context;
         c.phase = Phase::Open;
@@ -279,7 +279,7 @@ impl Tracker {
 }
 
 impl Context {
-    /// Buffering lies over seeking, seeking over play and pause (spec 3.5).
+    /// Buffering hides seeking, and seeking hides play and pause (spec 3.5).
     fn state(&self) -> State {
         match (self.buffering, self.seeking, self.base) {
             (true, _, _) => State::Buffering,

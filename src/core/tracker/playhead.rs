@@ -32,7 +32,8 @@ impl Playhead {
         media.clamp(self.base + moved)
     }
 
-    /// A report of the player. A negative position means "work it out" (api.md 1.1).
+    /// Takes a position from the player. A negative one keeps the computed position (behaviour.md
+    /// 1.1).
     pub fn report(&mut self, position: f64, now: BootInstant, media: &MediaInfo) {
         self.base = if position < 0.0 { self.at(now, media) } else { media.clamp(position) };
         self.since = now;

@@ -1,6 +1,6 @@
-//! The first 250 ms of a session (spec 3.9): players often say `Play` before they know of the
-//! preroll. Reports of this time are held back; when an ad break starts in it, the calls so far are
-//! played again without the early `Play`, as if it had never been said.
+//! The first 250 ms of a session (spec 3.9): players often send `Play` before they know of the
+//! preroll. Reports of this time are held back. When an ad break starts in it, the calls so far
+//! are applied again without the early `Play`.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,15 +33,14 @@ impl Opening {
 }
 
 impl Tracker {
-    /// Takes note of an accepted call of the opening. A break takes back what `Play` did; an end
-    /// or a break ends the opening.
+    /// Notes an accepted call of the opening, for `take_back_play`.
     pub(super) fn note_opening(&mut self, event: &Event, playhead: f64, at: BootInstant) {
         if let Some(opening) = &mut self.opening {
             opening.calls.push((event.clone(), playhead, at));
         }
     }
 
-    /// A break begins: everything said so far counts but `Play`.
+    /// An ad break begins: ends the opening, and applies its calls again without `Play`.
     pub(super) fn take_back_play(&mut self, out: &mut TrackerContext<'_>) {
         let Some(mut opening) = self.opening.take() else { return };
         if !opening.calls.iter().any(|(event, ..)| matches!(event, Event::Play { .. })) {
@@ -51,13 +50,13 @@ impl Tracker {
         self.context = *opening.start;
         for (event, playhead, at) in opening.calls {
             if !matches!(event, Event::Play { .. }) {
-                // What only the early `Play` made legal falls with it.
+                // A call that only the early `Play` made legal is dropped with it.
                 let _ = self.apply(&event, playhead, at, out);
             }
         }
     }
 
-    /// The opening is over: what was held goes out unchanged.
+    /// Ends the opening: the held reports go out unchanged.
     pub(super) fn release_opening(&mut self, out: &mut TrackerContext<'_>) {
         if let Some(mut opening) = self.opening.take() {
             out.reports.append(&mut opening.held);

@@ -1,4 +1,4 @@
-//! What is legal, what it closes, what it sends: the table of spec section 9, in its order.
+//! Which call is legal, what it closes, what it sends: the table of spec section 9, in its order.
 //! The order of work inside one call is that of spec 5.5: refuse, close what is implied, the
 //! call's own report, then idle and the playback report.
 
@@ -9,9 +9,10 @@ use crate::core::report::What;
 use crate::core::time::BootInstant;
 
 impl Tracker {
-    /// One playback event. `playhead` is in seconds; a negative one means "work it out".
+    /// Checks and applies one playback event. `playhead` is in seconds; a negative one keeps the
+    /// computed position.
     ///
-    /// Errors: `NotAllowed` with what is missing; then nothing has changed.
+    /// Errors: `NotAllowed` with the missing precondition; then nothing has changed.
     pub(crate) fn call(
         &mut self,
         event: &Event,
@@ -34,7 +35,7 @@ impl Tracker {
         Ok(())
     }
 
-    /// The preconditions (spec 9). The sentence says what is missing.
+    /// The preconditions (spec 9). The error text says what is missing.
     pub(super) fn check(&self, event: &Event, out: &TrackerContext<'_>) -> Result<(), Rejected> {
         let c = &self.context;
         let no = |why: &str| Err(Rejected::not_allowed(why));
@@ -52,7 +53,7 @@ impl Tracker {
                 | Event::SeekComplete
         );
         if playback_change && between_ads {
-            return no("an ad break is open and no ad is; the playback state counts again after \
+            return no("an ad break is open and no ad is; the playback state can change after \
                        AdStart or AdBreakComplete");
         }
         match event {
@@ -92,7 +93,7 @@ impl Tracker {
                     && c.state_names.len() >= out.settings.limits.state_names =>
             {
                 no(&format!(
-                    "this session has used {} state names, the most there may be (spec 3.8)",
+                    "this session has used {} state names, the limit (spec 3.8); reuse one of them",
                     c.state_names.len()
                 ))
             }
@@ -148,8 +149,8 @@ impl Tracker {
                 if self.state() == State::Starting {
                     self.context.base = Base::Playing;
                 }
-                // The backend takes an ad for playing by itself (spec 3.9), so only another
-                // state, or a first play, has to be said (api.md 2.11).
+                // The collector assumes that a new ad plays (spec 3.9), so only another state, or
+                // a first play, has to be reported (behaviour.md 2.11).
                 flush = self.state() != State::Playing;
             }
             Event::AdComplete => self.end_ad(What::AdComplete, at, out),
@@ -196,7 +197,7 @@ impl Tracker {
     }
 
     /// After the call's own report: the position moves or stands, idle time begins or ends, a
-    /// dormant session that plays comes back, and the playback report follows.
+    /// dormant session that plays is revived, and the playback report follows.
     fn settle(&mut self, flush: bool, rate: f64, at: BootInstant, out: &mut TrackerContext<'_>) {
         let playing = self.state() == State::Playing;
         let moving = playing && self.context.ad_break.is_none();
@@ -221,7 +222,7 @@ impl Tracker {
         self.context.seeking = false;
     }
 
-    /// Who buffered or sought before ever playing is paused afterwards (spec 3.5).
+    /// A player that buffered or sought before it ever played is paused afterwards (spec 3.5).
     fn never_back_to_starting(&mut self) {
         if self.context.base == Base::Starting && self.context.state() == State::Starting {
             self.context.base = Base::Paused;
@@ -262,8 +263,8 @@ impl Tracker {
         self.close_chapter(at, out);
     }
 
-    /// The application is interrupted, or its player is gone: paused at once, buffering and
-    /// seeking forgotten. Between two ads nothing is sent (spec 4, api.md 2.4).
+    /// The application is interrupted, or its player is gone: the session pauses at once, and
+    /// buffering and seeking end. Between two ads nothing is sent (spec 4, behaviour.md 2.4).
     pub(crate) fn interrupt(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {
         self.release_opening(out);
         let rate = self.context.playhead.rate();
@@ -272,8 +273,8 @@ impl Tracker {
     }
 
     /// `Play` between two ads of an interrupted session: the state is playing again, nothing is
-    /// sent before the next ad or the end of the break (api.md 2.11). False when the event is an
-    /// ordinary one.
+    /// sent before the next ad or the end of the break (behaviour.md 2.11). False, without effect,
+    /// when the session is not between two ads.
     pub(crate) fn lift_between_ads(
         &mut self,
         at: BootInstant,
@@ -307,7 +308,7 @@ impl Tracker {
         self.context.phase = Phase::Over;
     }
 
-    /// Nothing is known after `at`: the position stays what it was then.
+    /// Stops the position at `at`, because nothing is known of the time after it.
     pub(crate) fn stand_still(&mut self, at: BootInstant) {
         let rate = self.context.playhead.rate();
         self.context.playhead.go_on(false, rate, at, &self.media);

@@ -12,7 +12,7 @@ impl Tracker {
         if self.media.downloaded {
             settings.downloaded_ping
         } else if self.context.ad.is_some() {
-            // What was stored may be nonsense (spec 12.1: 1 to 10).
+            // A damaged store may give a value out of range (spec 12.1: 1 to 10).
             let own = self.media.own_ad_ping_seconds.map(|s| Span::seconds(s.clamp(1, 10)));
             own.unwrap_or(settings.ad_ping)
         } else {
@@ -37,7 +37,7 @@ impl Tracker {
         ]
     }
 
-    /// When this session next wants to be looked at.
+    /// When the session's next timer is due.
     pub(crate) fn deadline(&self, settings: &Settings) -> Option<BootInstant> {
         if self.context.phase != Phase::Open {
             return None;
@@ -45,8 +45,8 @@ impl Tracker {
         self.timers(settings).into_iter().filter_map(|(_, due)| due).min()
     }
 
-    /// The timer that counts first of those due until a moment. One that is late makes one ping,
-    /// never several, and after a long sleep one restart is enough: these are dated at that moment.
+    /// The first timer that is due by `until`. A ping or a 24-hour restart that is late by a whole
+    /// period or more happens only once, and is dated at `until`.
     pub(crate) fn due(&self, until: BootInstant, settings: &Settings) -> Option<Due> {
         if self.context.phase != Phase::Open {
             return None;
@@ -64,7 +64,7 @@ impl Tracker {
         due.min()
     }
 
-    /// A timer has run out.
+    /// Carries out a timer that is due.
     pub(crate) fn run(&mut self, due: Due, out: &mut TrackerContext<'_>) {
         match due.timer {
             Timer::Opening => self.release_opening(out),
@@ -80,12 +80,12 @@ impl Tracker {
                 self.restart(due.at, out);
             }
             Timer::Ping => self.report(What::Ping, due.at, out),
-            // The sessions' own.
+            // `sessions` handles this one.
             Timer::Grace => {}
         }
     }
 
-    /// The ping that is due by now, if there is one, before anything else of this moment.
+    /// Reports the ping that is due by now, if any, before anything else of this instant.
     pub(super) fn ping_if_due(&mut self, now: BootInstant, out: &mut TrackerContext<'_>) {
         let due = self.ping_due(out.settings);
         if self.context.phase == Phase::Open && due <= now {
@@ -94,9 +94,9 @@ impl Tracker {
         }
     }
 
-    /// The box slept or the agent was down. A ping that was due just before may have gone out
-    /// unrecorded and is not repeated: the grid goes on. After a longer time one is due now, and
-    /// not dated to a moment at which nothing ran.
+    /// Moves the ping cadence on after the box slept or the agent was down. A ping that is late by
+    /// less than one interval may have been sent unrecorded, so it is skipped. After a longer time
+    /// one ping is due now, because none may be dated to a time at which the agent did not run.
     pub(crate) fn catch_up(&mut self, now: BootInstant, settings: &Settings) {
         let interval = self.ping_interval(settings);
         let late = now - self.ping_due(settings);

@@ -177,7 +177,7 @@ def name_taken():
 
 @check("a store that cannot be used is said aloud, and the agent works")
 def no_store():
-    # The daemon never refuses to start over its own state (docs/api.md 2.9).
+    # The daemon never refuses to start over its own state (docs/behaviour.md 2.9).
     drop_in("store", "[Service]\nExecStart=\nExecStart=/usr/bin/playheadd --state-dir /usr/none\n")
     systemctl("restart", "playheadd")
     wait("the status that says so", lambda: "the store cannot be written" in show("StatusText"))

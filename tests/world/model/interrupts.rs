@@ -1,5 +1,5 @@
 //! What takes a player away from its session: the background, sleep, a connection that is gone, a
-//! restart of the agent or of the box (docs/api.md 2.3 to 2.5, 2.11).
+//! restart of the agent or of the box (docs/behaviour.md 2.3 to 2.5, 2.11).
 
 use playheadd::core::input::Lifecycle;
 

@@ -64,8 +64,8 @@ impl Oracle<'_> {
         excused
     }
 
-    /// Hits without play time may go with a session that the collector has closed (docs/api.md
-    /// 2.7); anything may go when too much waits.
+    /// Hits without play time may go with a session that the collector has closed
+    /// (docs/behaviour.md 2.7); anything may go when too much waits.
     fn run_is_excused(&mut self, run: &[usize], before: Option<&str>) -> u64 {
         let mut playback = before;
         let plays = run.iter().any(|n| match self.owed[*n].kind {

@@ -86,7 +86,7 @@ impl Oracle<'_> {
         votes.into_iter().max_by_key(|(off, n)| (*n, -off)).map(|(off, _)| off)
     }
 
-    /// A clock that is set inside a session must not bend it (docs/api.md 2.6).
+    /// A clock that is set inside a session must not bend it (docs/behaviour.md 2.6).
     fn bent(&self, line: &Line<'_>, hit: &Arrived<'_>, head: Head, found: usize) -> Option<Wrong> {
         let owed = &self.owed[found];
         let off = hit.ts - head.skew? - owed.to;
@@ -97,7 +97,7 @@ impl Oracle<'_> {
         })
     }
 
-    /// A session that is opened again needs its whole context (spec 5.3, docs/api.md 2.11).
+    /// A session that is opened again needs its whole context (spec 5.3, docs/behaviour.md 2.11).
     fn wrong_context(
         &self,
         line: &Line<'_>,

@@ -16,7 +16,7 @@ const SESSION_DELAY_MS: i64 = 100;
 const EVENT_DELAY_MS: i64 = 20;
 const TIMEOUT_MS: i64 = 30_000;
 const CONNECT_TIMEOUT_MS: i64 = 5_000;
-/// Requests under way at the same time (docs/api.md 2.7).
+/// Requests under way at the same time (docs/behaviour.md 2.7).
 const PARALLEL: usize = 4;
 
 /// A request that reached the collector.
@@ -133,7 +133,7 @@ impl World {
             self.posts[post].told = true;
             self.acks.push(post);
         }
-        // A power cut must not open a session twice (docs/api.md 2.11).
+        // A power cut must not open a session twice (docs/behaviour.md 2.11).
         let opened = matches!(&flying.outcome, Outcome::Answered { location: Some(_), .. });
         let promise = if opened { Promise::Synced } else { Promise::Nothing };
         let event = Event::Answer { request: flying.request, outcome: flying.outcome };

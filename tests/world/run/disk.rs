@@ -8,7 +8,7 @@ use playheadd::engine::StoreJob;
 
 use crate::model::Model;
 
-/// What is flushed and not synced is on the medium after this (docs/api.md 4).
+/// What is flushed and not synced is on the medium after this (docs/behaviour.md 4).
 pub const UNSYNCED_MS: i64 = 5_000;
 
 /// The truth as of one batch.

@@ -18,10 +18,11 @@ use super::{Promise, World};
 use crate::day::DAWN_MS;
 use crate::truth::Wrong;
 
-/// What a stop and a suspend leave for delivery (docs/api.md 1.6).
+/// What a stop and a suspend leave for delivery (docs/behaviour.md 1.6).
 pub(super) const LAST_WORDS_MS: i64 = 2_000;
 const GRACE_MS: i64 = 60_000;
-/// How far behind a power cut the end of a session may be dated: an estimate (docs/api.md 2.11).
+/// How far behind a power cut the end of a session may be dated: an estimate (docs/behaviour.md
+/// 2.11).
 const CUT_SLACK_MS: i64 = 71_001;
 /// How long after the last line everything must have come to rest.
 const EVENING_MS: i64 = 3 * 3_600_000;

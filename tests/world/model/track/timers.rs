@@ -37,8 +37,8 @@ impl Track {
         self.settle(false, self.position.rate, t, truth);
     }
 
-    /// `Play` between two ads of an interrupted session (docs/api.md 2.11); false when it is an
-    /// ordinary one.
+    /// `Play` between two ads of an interrupted session (docs/behaviour.md 2.11); false when it is
+    /// an ordinary one.
     pub fn lift_between_ads(&mut self, t: i64, truth: &mut Truth) -> bool {
         if !self.between_ads() {
             return false;
