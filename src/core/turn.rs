@@ -1,6 +1,6 @@
-//! Everything that follows from one input, by kind: the back door of the core. A turn is carried
-//! out in the order of its members, and what promises something waits for the batch before it
-//! (api.md 2.9); a wrong order cannot be written down.
+//! Everything that follows from one input, by kind: what the core gives back. A turn is carried
+//! out in the order of its members, and a request or a reply waits for the batch before it
+//! (behaviour.md 2.9). The type allows no other order.
 
 use super::dialect::exchange::Request;
 use super::input::CallId;
@@ -11,7 +11,7 @@ use super::rejected::Rejected;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Turn {
     /// Delete everything that is stored, also what is about to be written, so that no old byte is
-    /// left (api.md 2.10).
+    /// left (behaviour.md 2.10).
     pub wipe: bool,
     /// What must be stored before anything below is carried out.
     pub batch: Option<Batch>,
@@ -34,19 +34,21 @@ pub enum Step {
 
 impl Turn {
     /// The steps in the order in which they are carried out.
-    pub fn steps(self) -> impl Iterator<Item = Step> {
-        let wipe = self.wipe.then_some(Step::Wipe);
-        let reply = self.reply.map(|(call, result)| Step::Reply(call, result));
-        wipe.into_iter()
-            .chain(self.batch.map(Step::Write))
-            .chain(self.reads.into_iter().map(Step::Read))
-            .chain(self.requests.into_iter().map(Step::Send))
-            .chain(reply)
-            .chain(self.notices.into_iter().map(Step::Announce))
+    pub fn steps(self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if self.wipe {
+            steps.push(Step::Wipe);
+        }
+        steps.extend(self.batch.map(Step::Write));
+        steps.extend(self.reads.into_iter().map(Step::Read));
+        steps.extend(self.requests.into_iter().map(Step::Send));
+        steps.extend(self.reply.map(|(call, result)| Step::Reply(call, result)));
+        steps.extend(self.notices.into_iter().map(Step::Announce));
+        steps
     }
 }
 
-/// What a call is answered.
+/// The answer to a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     Done,
@@ -56,7 +58,7 @@ pub enum Reply {
     Pending(u64),
 }
 
-/// Why a session's `Closed` signal was sent (api.md 1.4).
+/// Why a session's `Closed` signal was sent (behaviour.md 1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseReason {
     Complete,
@@ -89,7 +91,7 @@ impl CloseReason {
     }
 }
 
-/// Something the bus should hear.
+/// Something to announce on the bus.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
     /// A session object appears.

@@ -1,4 +1,5 @@
-//! The collector's side of the Media Collection API, as rules without I/O (spec 1, 3.3, 7; api.md 4).
+//! The collector's side of the Media Collection API, as rules without I/O (spec 1, 3.3, 7;
+//! behaviour.md 4).
 //!
 //! [`Backend::judge`] takes one request and the time it came, and says how it is to be answered.
 //! The simulated collector carries the [`Plan`] out in virtual time, the bench collector over HTTP.
@@ -26,7 +27,7 @@ pub struct Plan {
     pub outcome: Outcome,
 }
 
-/// A plan, and who made it.
+/// A plan, and whether the backend or a fault rule made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     pub plan: Plan,
@@ -41,7 +42,7 @@ pub struct Judgement {
 pub enum Outcome {
     /// An answer. `delay_ms` is `None` for the usual delay; `body` is empty or a sentence.
     Answer { status: u16, headers: Vec<(String, String)>, body: String, delay_ms: Option<u64> },
-    /// Nothing, ever.
+    /// No answer, ever.
     Hang,
     /// The connection closes without an answer.
     DropAfterSend,
@@ -74,10 +75,10 @@ impl Backend {
     }
 
     /// Deals with a POST that arrives at `now_ms` (Unix time, ms), and says whether it counted and
-    /// whether a rule bent the answer.
+    /// whether a rule changed the answer.
     ///
-    /// Silence and standstill are judged at that instant (api.md 4). The first rule that meets the
-    /// request decides about it.
+    /// Silence and standstill are judged at that instant (behaviour.md 4). The first rule that
+    /// matches the request applies.
     pub fn judge(&mut self, path: &str, body: &Value, now_ms: i64) -> Judgement {
         let Some((endpoint, path_sid)) = route(path) else {
             return Judgement::refusal(None, 404, format!("the API has no {path}"));
@@ -168,7 +169,7 @@ impl Judgement {
         Judgement { plan: Plan { sid, outcome }, counted: false, fault: true }
     }
 
-    /// The judgement after a rule has had its say; what was counted stays counted.
+    /// The judgement as a rule changes it; a request that was counted stays counted.
     fn bent_by(mut self, rule: Rule) -> Judgement {
         if let Some(status) = rule.status {
             let silent = (200..300).contains(&status);
@@ -304,7 +305,7 @@ fn downloaded_flag(start: &Value) -> bool {
     start["params"]["media.downloaded"] == true
 }
 
-/// An answer as the agent is told of it.
+/// An answer in the form in which the agent gets it.
 pub fn answered(status: u16, headers: &[(String, String)], body: String) -> exchange::Outcome {
     let header = |name: &str| {
         headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())

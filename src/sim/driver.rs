@@ -11,7 +11,7 @@ use crate::core::{Agent, StartInfo};
 use crate::engine::{Action, Engine, Event, StoreDone, StoreJob};
 use crate::store::memory::MemoryStore;
 
-/// What is wrong with the disk under the store (api.md 4).
+/// What is wrong with the disk under the store (behaviour.md 4).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DiskFault {
     pub full: bool,
@@ -36,16 +36,16 @@ impl DiskFault {
 pub struct Disk {
     pub store: MemoryStore,
     pub fault: DiskFault,
-    /// What each job takes, in milliseconds.
+    /// How long each job takes, in milliseconds.
     pub delay_ms: i64,
-    /// Every so many jobs one fails; 0: none.
+    /// One of so many jobs fails; 0: none.
     pub fails_every: u32,
     jobs: u32,
 }
 
 impl Disk {
-    /// What an agent finds that starts now. A disk that is full or read-only can be read all the
-    /// same (api.md 2.9).
+    /// What an agent that starts now reads. A full or read-only disk can still be read
+    /// (behaviour.md 2.9).
     ///
     /// Errors: a disk that fails.
     fn open(&self) -> Result<Stored, String> {
@@ -55,7 +55,7 @@ impl Disk {
         }
     }
 
-    /// Carries a job out at a moment of the simulated world.
+    /// Carries a job out at `at_ms` on the clock of the simulated world.
     fn work(&mut self, job: &StoreJob, at_ms: i64) -> StoreDone {
         self.jobs += 1;
         let unlucky = self.fails_every > 0 && self.jobs.is_multiple_of(self.fails_every);
@@ -90,25 +90,25 @@ impl Disk {
 
 /// What happens outside the engine.
 pub trait Outside {
-    /// An action of the engine, but for jobs of the store.
+    /// Carries out an action of the engine. The driver itself carries out jobs of the store.
     fn act(&mut self, action: Action);
 
-    /// Whether the agent lives to carry this out; when not, everything after it is lost too.
+    /// Whether the agent still lives to carry this out. If not, this and all later actions are lost.
     fn lives_to(&mut self, _action: &Action) -> bool {
         true
     }
 
-    /// The engine has taken an event; nothing of what follows from it was carried out yet.
+    /// The engine has handled an event; none of the resulting actions was carried out yet.
     fn taken(&mut self, _agent: &Agent, _actions: &[Action]) {}
 
-    /// The agent has died before this.
+    /// The agent died before it could carry this out.
     fn lost(&mut self, _action: &Action) {}
 
     /// The store has written batches or deleted everything, or could not.
     fn stored(&mut self, _job: &StoreJob, _done: bool) {}
 }
 
-/// Gathers what is to be done outside.
+/// Collects the actions.
 impl Outside for Vec<Action> {
     fn act(&mut self, action: Action) {
         self.push(action);
@@ -120,12 +120,12 @@ impl Outside for Vec<Action> {
 pub struct Driver {
     engine: Option<Engine>,
     pub disk: Disk,
-    /// A job of the store that is not done yet, and when it is.
+    /// A job of the store that is under way, and when it will be done.
     working: Option<(i64, StoreJob)>,
 }
 
 impl Driver {
-    /// An agent comes to life on what the disk holds.
+    /// Starts an agent on what the disk holds.
     pub fn start(&mut self, settings: Settings, info: StartInfo, now: Now) {
         let (stored, failed) = match self.disk.open() {
             Ok(stored) => (stored, None),
@@ -156,18 +156,18 @@ impl Driver {
         self.engine.as_ref()
     }
 
-    /// When the engine wants to be told `Event::Tick`, in its boot.
+    /// When the engine wants its next `Event::Tick`, in boot time.
     pub fn deadline(&self) -> Option<BootInstant> {
         self.engine.as_ref()?.deadline()
     }
 
-    /// When the store is done with what it does, on the clock of the simulated world.
+    /// When the store's job under way is done, in milliseconds of the simulated world.
     pub fn store_done_at(&self) -> Option<i64> {
         self.working.as_ref().map(|(at, _)| *at)
     }
 
-    /// One event, and everything that follows from it. What the store says comes at once and before
-    /// anything else, unless the disk takes its time. False when the agent died over it.
+    /// Passes one event to the engine and carries out all actions. The store answers before the next
+    /// action is carried out, unless the disk has a delay. False when the agent died.
     pub fn tell(&mut self, event: Event, now: Now, at_ms: i64, outside: &mut impl Outside) -> bool {
         let Some(engine) = &mut self.engine else { return false };
         let mut actions = VecDeque::from(engine.handle(event, now));
@@ -196,7 +196,7 @@ impl Driver {
         true
     }
 
-    /// The store is done with what it did. False when the agent died over what followed.
+    /// Completes the store's job under way. False when the agent died over the actions.
     pub fn store_done(&mut self, now: Now, at_ms: i64, outside: &mut impl Outside) -> bool {
         let Some((_, job)) = self.working.take() else { return true };
         let done = self.work(&job, at_ms, outside);

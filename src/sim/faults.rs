@@ -1,4 +1,4 @@
-//! Faults on request (api.md 4): which requests a rule meets and what becomes of them.
+//! Faults on request (behaviour.md 4): which requests a rule meets and what becomes of them.
 
 use std::collections::BTreeMap;
 
@@ -33,10 +33,10 @@ pub fn route(path: &str) -> Option<(Endpoint, Option<&str>)> {
     }
 }
 
-/// One fault: which requests it meets and what becomes of them (api.md 4).
+/// One fault: which requests it meets and what becomes of them (behaviour.md 4).
 ///
-/// A rule with neither `status` nor a fate lets the normal answer through, later if `delay_s` says
-/// so and with `headers` added.
+/// A rule without `status`, `hang` and `drop_after_send` lets the normal answer through, after
+/// `delay_s` and with `headers` added.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -48,7 +48,7 @@ pub struct Rule {
     /// n-th batch requested.
     #[serde(default)]
     pub session: Option<String>,
-    /// How many requests it meets before it is spent; absent: all.
+    /// How many requests it applies to; absent: all.
     #[serde(default)]
     pub times: Option<u64>,
     /// Replaces the whole answer. The request counts only if this is a 2xx.
@@ -63,7 +63,7 @@ pub struct Rule {
     /// The request does not count and is never answered.
     #[serde(default)]
     pub hang: bool,
-    /// The request is dealt with as ever, then the connection closes without an answer.
+    /// The request is handled as usual, then the connection closes without an answer.
     #[serde(default)]
     pub drop_after_send: bool,
 }

@@ -1,6 +1,6 @@
-//! The agent in virtual time: the same core as on the box, with a timeline for a bus, an
-//! in-memory store and a simulated collector (api.md 4). It differs from the daemon only in its
-//! adapters; that is why `simulate` proves something.
+//! The agent in virtual time: the same core as on the box, with a timeline instead of a bus, a store
+//! in memory and a simulated collector (behaviour.md 4). It differs from the daemon only in its
+//! adapters, so what `simulate` shows holds for the daemon.
 
 pub mod backend;
 pub mod driver;
@@ -70,11 +70,11 @@ pub fn simulate(lines: &[Line], options: Options) -> Vec<Exchange> {
     simulate_with(lines, options, Collectors { dialects: Dialects::default(), models })
 }
 
-/// The same with other protocols than those of the program.
+/// The same with the caller's own dialects and collectors.
 pub fn simulate_with(lines: &[Line], options: Options, collectors: Collectors) -> Vec<Exchange> {
     let mut options = options;
     let settings = &mut options.config.settings;
-    // A simulation has a viewer who agreed, and an operator where the configuration has none.
+    // A simulation has consent, and default identifiers where the configuration has none.
     settings.initial_consent = Consent::In;
     let identity = &mut settings.identity;
     for (value, default) in [

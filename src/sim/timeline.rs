@@ -1,4 +1,4 @@
-//! Timeline files: what happened on a box, one JSON object a line (api.md 4).
+//! Timeline files: what happened on a box, one JSON object a line (behaviour.md 4).
 
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -93,81 +93,85 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Line>, TimelineError> {
 
 fn read_line(text: &str, lines: &mut Vec<Line>) -> Result<f64, String> {
     let json: Json = serde_json::from_str(text).map_err(|e| format!("no JSON: {e}"))?;
-    let Json::Object(object) = &json else {
+    let Json::Object(mut object) = json else {
         return Err("expected a JSON object with 'at' and 'event'".into());
     };
-    let at = object.get("at").and_then(Json::as_f64).ok_or("'at' (seconds) is missing")?;
+    let at =
+        object.remove("at").as_ref().and_then(Json::as_f64).ok_or("'at' (seconds) is missing")?;
     if !(0.0..=LONGEST_SECONDS).contains(&at) {
         return Err(format!("'at' must be 0 or more seconds, got {at}"));
     }
-    let event = object.get("event").and_then(Json::as_str).ok_or("'event' (a name) is missing")?;
+    let Some(Json::String(event)) = object.remove("event") else {
+        return Err("'event' (a name) is missing".into());
+    };
     if let Some(slip) = object.keys().find(|key| !MEMBERS.contains(&key.as_str())) {
         return Err(format!("unknown member '{slip}'; a line has {}", MEMBERS.join(", ")));
     }
-    let what = match EventName::parse(event) {
-        Some(name) => read::<PlaybackLine>(&json)?.into_what(name)?,
-        None => world_event(event, &json)?,
+    let members = Members { event: &event, rest: object };
+    let what = match EventName::parse(&event) {
+        Some(name) => members.read::<PlaybackLine>()?.into_what(name),
+        None => world_event(members)?,
     };
     lines.push(Line { at_ms: (at * 1000.0).round() as i64, what });
     Ok(at)
 }
 
-fn world_event(event: &str, json: &Json) -> Result<What, String> {
+fn world_event(line: Members<'_>) -> Result<What, String> {
+    let event = line.event;
     let seconds = |s: f64, key: &str| match (0.0..=LONGEST_SECONDS).contains(&s) {
         true => Ok((s * 1000.0).round() as i64),
         false => Err(format!("'{key}' must be 0 or more seconds, got {s}")),
     };
-    let lifecycle =
-        |state| read::<AppLine>(json).map(|line| What::Lifecycle { app: line.app, state });
     Ok(match event {
-        "Foreground" => lifecycle(Lifecycle::Foreground)?,
-        "Background" => lifecycle(Lifecycle::Background)?,
-        "Stopped" => lifecycle(Lifecycle::Stopped)?,
-        "PlayerVanished" => What::PlayerVanished { from: read::<FromLine>(json)?.from },
+        "Foreground" => line.lifecycle(Lifecycle::Foreground)?,
+        "Background" => line.lifecycle(Lifecycle::Background)?,
+        "Stopped" => line.lifecycle(Lifecycle::Stopped)?,
+        "PlayerVanished" => What::PlayerVanished { from: line.read::<FromLine>()?.from },
         "AgentCrash" => {
-            What::AgentCrash { down_ms: seconds(read::<DownLine>(json)?.down_s, "down_s")? }
+            What::AgentCrash { down_ms: seconds(line.read::<DownLine>()?.down_s, "down_s")? }
         }
         "PowerLoss" => {
-            let line: DownLine = read(json)?;
+            let line: DownLine = line.read()?;
             What::PowerLoss {
                 down_ms: seconds(line.down_s, "down_s")?,
                 unix_ms: line.unix_ms,
                 trusted: line.trusted.unwrap_or(true),
             }
         }
-        "NetworkDown" | "NetworkUp" => {
-            What::Network { online: event == "NetworkUp", silent: read::<SilentLine>(json)?.silent }
-        }
-        "Sleep" => read::<BareLine>(json).map(|_| What::Sleep)?,
-        "Wake" => read::<BareLine>(json).map(|_| What::Wake)?,
-        "Stop" => read::<BareLine>(json).map(|_| What::Stop)?,
+        "NetworkDown" | "NetworkUp" => What::Network {
+            online: event == "NetworkUp",
+            silent: line.read::<SilentLine>()?.silent,
+        },
+        "Sleep" => line.read::<BareLine>().map(|_| What::Sleep)?,
+        "Wake" => line.read::<BareLine>().map(|_| What::Wake)?,
+        "Stop" => line.read::<BareLine>().map(|_| What::Stop)?,
         "ClockSet" | "Boot" => {
-            let line: ClockLine = read(json)?;
+            let line: ClockLine = line.read()?;
             match event {
                 "Boot" => What::Boot { unix_ms: line.unix_ms, trusted: line.trusted },
                 _ => What::ClockSet { unix_ms: line.unix_ms, trusted: line.trusted },
             }
         }
         "Consent" => {
-            let value = read::<ConsentLine>(json)?.value;
+            let value = line.read::<ConsentLine>()?.value;
             What::Consent(
                 Consent::parse(&value)
                     .ok_or_else(|| format!("'value' is 'in', 'out' or 'unknown', got '{value}'"))?,
             )
         }
         "Collector" => {
-            let rules = Rule::list(&read::<CollectorLine>(json)?.rules);
+            let rules = Rule::list(&line.read::<CollectorLine>()?.rules);
             What::Collector(rules.map_err(|e| format!("Collector: {e}"))?)
         }
         "Disk" => {
-            let DiskLine { full, read_only, fails } = read(json)?;
+            let DiskLine { full, read_only, fails } = line.read()?;
             What::Disk(DiskFault { full, read_only, fails })
         }
         other => return Err(format!("unknown event '{other}'")),
     })
 }
 
-/// Every member that some line has, and one for people. Anything else is a slip of the pen.
+/// Every member that a line can have, and `comment`. Any other is taken for a typing mistake.
 const MEMBERS: &[&str] = &[
     "at",
     "event",
@@ -187,15 +191,20 @@ const MEMBERS: &[&str] = &[
     "comment",
 ];
 
-/// Reads the members of a line; `at` and `event` have been read already.
-fn read<T: for<'de> Deserialize<'de>>(json: &Json) -> Result<T, String> {
-    let mut rest = json.clone();
-    let event = json.get("event").and_then(Json::as_str).unwrap_or_default();
-    if let Json::Object(object) = &mut rest {
-        object.remove("at");
-        object.remove("event");
+/// The members of a line, without `at` and `event`, which have been read already.
+struct Members<'a> {
+    event: &'a str,
+    rest: serde_json::Map<String, Json>,
+}
+
+impl Members<'_> {
+    fn read<T: for<'de> Deserialize<'de>>(self) -> Result<T, String> {
+        T::deserialize(Json::Object(self.rest)).map_err(|e| format!("{}: {e}", self.event))
     }
-    T::deserialize(rest).map_err(|e| format!("{event}: {e}"))
+
+    fn lifecycle(self, state: Lifecycle) -> Result<What, String> {
+        self.read::<AppLine>().map(|line| What::Lifecycle { app: line.app, state })
+    }
 }
 
 fn first_player() -> String {
@@ -212,10 +221,10 @@ struct PlaybackLine {
 }
 
 impl PlaybackLine {
-    fn into_what(self, name: EventName) -> Result<What, String> {
+    fn into_what(self, name: EventName) -> What {
         let info = self.info.into_iter().map(|(key, value)| (key, value_of(value))).collect();
         let playhead = self.playhead.unwrap_or(-1.0);
-        Ok(What::Playback { from: self.from, name, playhead, info })
+        What::Playback { from: self.from, name, playhead, info }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The schemas of the Media Collection API (spec 2): what a body may hold, down to its last key.
 //!
 //! The collector answers 400 to a body that fails, and throws a whole batch away for one bad event;
-//! so every mistake is named by its path. What schemas cannot see is not looked at: the order of
+//! so every mistake is named by its path. What a schema cannot express is not checked: the order of
 //! events, the length of the content, the sid.
 
 use serde_json::{Map, Value};
@@ -149,7 +149,7 @@ fn params_of(event_type: &str) -> Option<&'static [Key]> {
     })
 }
 
-/// Holds one event against the schema of its type (spec 2).
+/// Checks one event against the schema of its type (spec 2).
 ///
 /// Errors: one sentence that begins with the path of the offending key and says what was expected,
 /// such as `params.media.length: expected a number from 0, got "60"`.
@@ -157,7 +157,7 @@ pub fn event(value: &Value) -> Result<(), String> {
     event_at("", value)
 }
 
-/// Holds a downloaded session against the schemas (spec 7): an array that begins with its only
+/// Checks a downloaded session against the schemas (spec 7): an array that begins with its only
 /// `sessionStart`, every event valid.
 ///
 /// Errors: as [`event`], with the index first: `[3].playerTime.ts: ...`.

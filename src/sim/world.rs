@@ -15,14 +15,14 @@ use crate::core::time::{BootInstant, Now, WallTime};
 use crate::core::tracker::event::EventName;
 use crate::engine::{Action, Event};
 
-/// What an implied `Boot` shows on the wall.
+/// The wall clock at the start of a timeline that does not begin with `Boot`, Unix time in ms.
 const DEFAULT_UNIX_MS: i64 = 1_700_000_000_000;
-/// How long the run goes on after the last line (api.md 4).
+/// How long the run goes on after the last line (behaviour.md 4).
 const AFTERWARDS_MS: i64 = 3_600_000;
-/// What the collector takes for a session or a batch, and for an event.
+/// How long the collector takes to answer: for a session or a batch, and for an event.
 const SESSION_DELAY_MS: i64 = 100;
 const EVENT_DELAY_MS: i64 = 20;
-/// What `Sleep` and `Stop` leave for delivery.
+/// The time that `Sleep` and `Stop` leave for delivery.
 const LAST_WORDS_MS: i64 = 2_000;
 /// More turns than this at one instant is a loop in the agent.
 const MOST_TURNS: u32 = 100_000;
@@ -34,6 +34,19 @@ struct Flying {
     status: Option<u16>,
     sid: Option<String>,
     outcome: Outcome,
+}
+
+/// What the world waits for.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    /// The store is done with a job.
+    Store,
+    /// A request is answered.
+    Answer,
+    /// An agent that was down comes back.
+    Return,
+    Line,
+    Tick,
 }
 
 pub(super) struct World<'a> {
@@ -60,7 +73,7 @@ pub(super) struct World<'a> {
     asleep_from: Option<i64>,
     stops_at: Option<i64>,
     flying: BTreeMap<(i64, u64), Flying>,
-    /// How often a player has come back from a new connection.
+    /// How many times each player has reconnected.
     connections: HashMap<String, u32>,
     output: Vec<Exchange>,
     turns: u32,
@@ -103,14 +116,14 @@ impl<'a> World<'a> {
             self.lines.next();
         }
         self.start();
-        while let Some(next) = self.next_instant() {
-            if next > self.until || self.stops_at.is_some_and(|stop| next > stop) {
+        while let Some((at, next)) = self.next() {
+            if at > self.until || self.stops_at.is_some_and(|stop| at > stop) {
                 break;
             }
-            self.turns = if next > self.now { 0 } else { self.turns + 1 };
-            assert!(self.turns < MOST_TURNS, "the agent does not come to rest at {next} ms");
-            self.now = next.max(self.now);
-            self.turn();
+            self.turns = if at > self.now { 0 } else { self.turns + 1 };
+            assert!(self.turns < MOST_TURNS, "the agent does not come to rest at {at} ms");
+            self.now = at;
+            self.turn(next);
         }
         self.output
     }
@@ -137,29 +150,41 @@ impl<'a> World<'a> {
         }
     }
 
-    fn next_instant(&mut self) -> Option<i64> {
+    /// What happens next, and when. At one instant: answers of the store and of the collector, then
+    /// lines, then timers (behaviour.md 2.11).
+    fn next(&mut self) -> Option<(i64, Next)> {
         let line = self.lines.peek().map(|line| line.at_ms);
-        let store = self.driver.store_done_at();
-        [self.answer_at(), line, self.returns, store, self.tick_at()].into_iter().flatten().min()
+        let due = [
+            (self.driver.store_done_at(), Next::Store),
+            (self.answer_at(), Next::Answer),
+            (self.returns, Next::Return),
+            (line, Next::Line),
+            (self.tick_at(), Next::Tick),
+        ];
+        let due = due.into_iter().filter_map(|(at, next)| Some((at?.max(self.now), next)));
+        due.min_by_key(|(at, _)| *at)
     }
 
-    /// One thing of the present instant: answers, then lines, then timers (api.md 2.11).
-    fn turn(&mut self) {
-        if self.driver.store_done_at().is_some_and(|at| at <= self.now) {
-            let mut actions = Vec::new();
-            self.driver.store_done(self.clock(), self.now, &mut actions);
-            self.carry_out(actions);
-        } else if self.answer_at() == Some(self.now) {
-            self.answer();
-        } else if self.returns == Some(self.now) {
-            self.returns = None;
-            self.start();
-        } else if let Some(line) = self.lines.next_if(|line| line.at_ms <= self.now) {
-            // Of lines there are only so many.
-            self.turns = 0;
-            self.line(&line.what);
-        } else if self.tick_at() == Some(self.now) {
-            self.tell(Event::Tick);
+    fn turn(&mut self, next: Next) {
+        match next {
+            Next::Store => {
+                let mut actions = Vec::new();
+                self.driver.store_done(self.clock(), self.now, &mut actions);
+                self.carry_out(actions);
+            }
+            Next::Answer => self.answer(),
+            Next::Return => {
+                self.returns = None;
+                self.start();
+            }
+            Next::Line => {
+                // Lines are finite, so they cannot be an endless loop.
+                self.turns = 0;
+                if let Some(line) = self.lines.next() {
+                    self.line(&line.what);
+                }
+            }
+            Next::Tick => self.tell(Event::Tick),
         }
     }
 
@@ -170,7 +195,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The agent comes to life on what the store holds.
+    /// Starts the agent on what the store holds.
     fn start(&mut self) {
         let start = StartInfo {
             boot: BootId(format!("boot-{}", self.boots)),
@@ -186,7 +211,7 @@ impl<'a> World<'a> {
         self.give(Input::Recovered { present });
     }
 
-    /// Something that the agent hears at this moment.
+    /// Gives the agent an input that arrives now.
     fn give(&mut self, input: Input) {
         let arrived = self.clock().boot;
         self.tell(Event::Message { input, arrived });
@@ -202,7 +227,7 @@ impl<'a> World<'a> {
         for action in actions {
             match action {
                 Action::Send(request) => self.send(request),
-                // A request that the agent dropped is answered to nobody.
+                // The agent ignores the answer to a request that it dropped.
                 Action::DropRequests
                 | Action::Store(_)
                 | Action::Reply(..)
@@ -365,7 +390,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The agent is gone with its connections; what was under way is never answered.
+    /// Kills the agent. Its requests under way are never answered.
     fn die(&mut self, down_ms: i64) {
         self.driver.kill();
         self.returns = Some(self.now + down_ms);

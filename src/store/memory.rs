@@ -1,5 +1,5 @@
-//! The in-memory twin of the store, with sled's promise made explicit: what is flushed survives
-//! the daemon's death, what is synced or old enough survives a power cut (api.md 2.9).
+//! The store in memory, with the same promises as sled: what is flushed survives the daemon's death,
+//! what is synced or old enough survives a power cut (behaviour.md 2.9).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,16 +10,16 @@ type Change = (Vec<u8>, Option<Vec<u8>>);
 
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    /// With the operating system.
+    /// Handed to the operating system: lost in a power cut only.
     flushed: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// On the medium.
+    /// On the medium: never lost.
     synced: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Flushed and not yet on the medium, with the time of writing in ms.
     between: VecDeque<(i64, Vec<Change>)>,
 }
 
 impl MemoryStore {
-    /// A store that holds these bytes, whoever wrote them: an older or newer version, or chance.
+    /// A store that holds these bytes, such as those of another version, or random ones.
     pub fn from_raw(records: Vec<(Vec<u8>, Vec<u8>)>) -> MemoryStore {
         let flushed: BTreeMap<_, _> = records.into_iter().collect();
         MemoryStore { synced: flushed.clone(), flushed, ..MemoryStore::default() }
@@ -37,11 +37,11 @@ impl MemoryStore {
             .iter()
             .map(|(key, record)| (codec::key(key), record.as_ref().map(codec::value)))
             .collect();
-        write(&mut self.flushed, &changes);
+        write(&mut self.flushed, changes.clone());
         for range in &batch.gone {
             let gone = self.flushed.range(bounds(range));
             let gone: Vec<Change> = gone.map(|(key, _)| (key.clone(), None)).collect();
-            write(&mut self.flushed, &gone);
+            write(&mut self.flushed, gone.clone());
             changes.extend(gone);
         }
         self.between.push_back((now_ms, changes));
@@ -60,7 +60,7 @@ impl MemoryStore {
     fn sync_until(&mut self, until_ms: i64) {
         while self.between.front().is_some_and(|(at, _)| *at <= until_ms) {
             if let Some((_, changes)) = self.between.pop_front() {
-                write(&mut self.synced, &changes);
+                write(&mut self.synced, changes);
             }
         }
     }
@@ -98,11 +98,11 @@ fn bounds(range: &ReportRange) -> std::ops::Range<Vec<u8>> {
     codec::key(&Key::Report(range.log, range.from))..codec::key(&Key::Report(range.log, range.to))
 }
 
-fn write(map: &mut BTreeMap<Vec<u8>, Vec<u8>>, changes: &[Change]) {
+fn write(map: &mut BTreeMap<Vec<u8>, Vec<u8>>, changes: Vec<Change>) {
     for (key, value) in changes {
         match value {
-            Some(value) => map.insert(key.clone(), value.clone()),
-            None => map.remove(key),
+            Some(value) => map.insert(key, value),
+            None => map.remove(&key),
         };
     }
 }
