@@ -92,8 +92,8 @@ impl Port {
         self.watched.load(Ordering::Relaxed)
     }
 
-    /// Hands a message in. When the queue is full, the message is dropped: a caller gets an error at
-    /// once, the first loss is logged, and the next message that finds room carries the count.
+    /// Hands a message in. When the queue is full, the message is dropped: a caller gets an error
+    /// at once, the first loss is logged, and the next message that finds room carries the count.
     pub fn hand_in(&self, message: Message) {
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {

@@ -352,6 +352,7 @@ fn complete(sent: &Sent) -> Sent {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// spec 2, 3.1, 3.2, 5.5, P1 and P2.
     #[test]
     fn the_hits_of_every_session_are_in_order(story in story()) {
         let (sent, refusals_change_nothing) = play_out(&story, None);

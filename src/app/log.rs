@@ -1,6 +1,6 @@
 //! Log lines: a level, a sentence, fields. Under systemd each line begins with its priority, which
-//! the journal removes (sd-daemon(3)). The usual formatter of `tracing` cannot do that, and would be
-//! a fiftieth of the daemon's size.
+//! the journal removes (sd-daemon(3)). The usual formatter of `tracing` cannot do that, and would
+//! be a fiftieth of the daemon's size.
 
 use std::fmt::{Debug, Write as _};
 use std::io::Write as _;

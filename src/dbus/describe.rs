@@ -1,5 +1,5 @@
-//! Introspection from the checked-in XML under `dbus/` (build.rs removes its comments). docs/dbus.md
-//! has the same source, so it cannot differ from the live object.
+//! Introspection from the checked-in XML under `dbus/` (build.rs removes its comments).
+//! docs/dbus.md has the same source, so it cannot differ from the live object.
 
 use std::fmt::Write;
 

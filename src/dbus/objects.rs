@@ -1,5 +1,5 @@
-//! `org.freedesktop.DBus.ObjectManager` of the agent. It checks the caller's rights; zbus's own would
-//! show everybody what is watched. The signals of added and removed objects are zbus's own.
+//! `org.freedesktop.DBus.ObjectManager` of the agent. It checks the caller's rights; zbus's own
+//! would show everybody what is watched. The signals of added and removed objects are zbus's own.
 
 use std::collections::HashMap;
 use std::fmt::Write;

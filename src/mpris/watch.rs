@@ -24,7 +24,7 @@ const PATH: &str = "/org/mpris/MediaPlayer2";
 const PLAYER: &str = "org.mpris.MediaPlayer2.Player";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const BUS: &str = "org.freedesktop.DBus";
-/// Signals that may wait while a player is asked. When there are more, nothing is read from the bus.
+/// Signals that may wait while a player is asked. While so many wait, the bus is not read.
 const SIGNALS: usize = 1024;
 /// How long a player may take to answer. It must not hold up the others.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -93,7 +93,7 @@ pub trait Outside {
     /// Carries out an action of the engine. The driver itself carries out jobs of the store.
     fn act(&mut self, action: Action);
 
-    /// Whether the agent still lives to carry this out. If not, this and all later actions are lost.
+    /// Whether the agent lives to carry this out. If not, this and all later actions are lost.
     fn lives_to(&mut self, _action: &Action) -> bool {
         true
     }
@@ -166,8 +166,8 @@ impl Driver {
         self.working.as_ref().map(|(at, _)| *at)
     }
 
-    /// Passes one event to the engine and carries out all actions. The store answers before the next
-    /// action is carried out, unless the disk has a delay. False when the agent died.
+    /// Passes one event to the engine and carries out all actions. The store answers before the
+    /// next action is carried out, unless the disk has a delay. False when the agent died.
     pub fn tell(&mut self, event: Event, now: Now, at_ms: i64, outside: &mut impl Outside) -> bool {
         let Some(engine) = &mut self.engine else { return false };
         let mut actions = VecDeque::from(engine.handle(event, now));

@@ -1,6 +1,6 @@
-//! The agent in virtual time: the same core as on the box, with a timeline instead of a bus, a store
-//! in memory and a simulated collector (behaviour.md 4). It differs from the daemon only in its
-//! adapters, so what `simulate` shows holds for the daemon.
+//! The agent in virtual time: the same core as on the box, with a timeline instead of a bus, a
+//! store in memory and a simulated collector (behaviour.md 4). It differs from the daemon only in
+//! its adapters, so what `simulate` shows holds for the daemon.
 
 pub mod backend;
 pub mod driver;

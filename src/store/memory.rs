@@ -1,5 +1,5 @@
-//! The store in memory, with the same promises as sled: what is flushed survives the daemon's death,
-//! what is synced or old enough survives a power cut (behaviour.md 2.9).
+//! The store in memory, with the same promises as sled: what is flushed survives the daemon's
+//! death, what is synced or old enough survives a power cut (behaviour.md 2.9).
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,9 +1,9 @@
 //! Large records in small pieces. sled writes a page above a quarter of a segment to a file of its
 //! own beside the log, and a power cut can lose one of the two; so no entry is allowed to be that
-//! large. A record above `PIECE_BYTES` is a head under its own key, and further pieces under keys that
-//! follow all others. The pieces are written first, under keys that no record uses yet; the head makes
-//! them valid. A key above `KEY_BYTES` (resume points have the media id in theirs) is replaced by its
-//! hash, and the record holds the key.
+//! large. A record above `PIECE_BYTES` is a head under its own key, and further pieces under keys
+//! that follow all others. The pieces are written first, under keys that no record uses yet; the
+//! head makes them valid. A key above `KEY_BYTES` (resume points have the media id in theirs) is
+//! replaced by its hash, and the record holds the key.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -34,8 +34,8 @@ struct Further {
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
     of: HashMap<Vec<u8>, Further>,
-    /// The last generation of any record. None is used twice, because pieces of an old one may not be
-    /// deleted yet.
+    /// The last generation of any record. None is used twice, because pieces of an old one may
+    /// not be deleted yet.
     last: u32,
 }
 

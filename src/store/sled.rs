@@ -1,5 +1,5 @@
-//! The store on disk. It writes records in portions that survive a power cut, and replaces a database
-//! that has grown too large or is broken.
+//! The store on disk. It writes records in portions that survive a power cut, and replaces a
+//! database that has grown too large or is broken.
 
 use std::path::{Path, PathBuf};
 
@@ -16,10 +16,11 @@ use crate::core::record::{
 const GROUP_BYTES: usize = 8 * 1024;
 const GROUP_ENTRIES: usize = 16;
 /// Bytes written at most between two syncs. sled moves live pages and overwrites old segments, so
-/// with more a power cut can lose both the old and the new place. 13 of 300 simulated cuts lost synced
-/// records of up to 1,000 bytes without this rule, none of 200 with it (tests/power_loss.rs).
+/// with more a power cut can lose both the old and the new place. 13 of 300 simulated cuts lost
+/// synced records of up to 1,000 bytes without this rule, none of 200 with it (tests/power_loss.rs).
 const UNSYNCED_BYTES: usize = 16 * 1024;
-/// Batches between two checks of the size on disk. So many without a panic also prove the store sound.
+/// Batches between two checks of the size on disk. A store that takes so many without a panic is
+/// sound.
 const LOOK_EVERY: u32 = 256;
 
 pub struct SledStore {
@@ -201,8 +202,8 @@ impl SledStore {
     }
 
     /// Copies the live entries into a fresh database and replaces the old one with it, because a
-    /// log-structured store keeps old bytes. At every moment one of the two is whole under its name,
-    /// so a power cut loses nothing (see `finish_compaction`).
+    /// log-structured store keeps old bytes. At every moment one of the two is whole, so a power
+    /// cut loses nothing (see `finish_compaction`).
     fn compact(&mut self) -> Result<(), StoreError> {
         let before = self.bytes_on_disk();
         let (path, new, old) =
@@ -312,8 +313,8 @@ fn open_and_read(path: &Path) -> Result<(Database, Pieces, Stored), StoreError> 
     Ok((database, pieces, gathering.done()))
 }
 
-/// Reads the reports of each log that its record does not cover. Of a log without a record one report
-/// is enough to know that there are some.
+/// Reads the reports of each log that its record does not cover. Of a log without a record one
+/// report is enough to know that there are some.
 fn read_newest(database: &Database, gathering: &mut Gathering) -> Result<(), StoreError> {
     let mut from = codec::key(&Key::Report(0, 0));
     while let Some(entry) = database.range(from..vec![codec::REPORT + 1]).next() {

@@ -105,8 +105,8 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Needs a running tokio runtime. Where the kernel has no such timer, `next` never returns and a
-    /// step is noticed at the next turn.
+    /// Needs a running tokio runtime. Where the kernel has no such timer, `next` never returns and
+    /// a step is noticed at the next turn.
     pub fn watch() -> Steps {
         let timer = timerfd_create(
             TimerfdClockId::Realtime,

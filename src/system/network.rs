@@ -34,7 +34,7 @@ pub async fn watch(connection: Connection, port: Port) {
     let mut changes = match listen(&connection).await {
         Ok(streams) => select_all(streams),
         Err(error) => {
-            tracing::warn!(%error, "network changes are not reported; delivery finds out by trying");
+            tracing::warn!(%error, "network changes are not seen; delivery finds out by trying");
             return;
         }
     };

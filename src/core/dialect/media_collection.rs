@@ -361,6 +361,7 @@ mod tests {
         assert_eq!(start["params"]["media.resume"], json!(true));
     }
 
+    /// spec 2: the type of a playhead.
     #[test]
     fn numbers_keep_milliseconds_and_lose_a_useless_fraction() {
         assert_eq!(number(3.0).to_string(), "3");
