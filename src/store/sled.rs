@@ -17,7 +17,7 @@ const GROUP_BYTES: usize = 8 * 1024;
 const GROUP_ENTRIES: usize = 16;
 /// Bytes written at most between two syncs. sled moves live pages and overwrites old segments, so
 /// with more a power cut can lose both the old and the new place. 13 of 300 simulated cuts lost
-/// synced records of up to 1,000 bytes without this rule, none of 200 with it (tests/power_loss.rs).
+/// synced records of up to 1,000 bytes without this rule, none of 200 with (tests/power_loss.rs).
 const UNSYNCED_BYTES: usize = 16 * 1024;
 /// Batches between two checks of the size on disk. A store that takes so many without a panic is
 /// sound.

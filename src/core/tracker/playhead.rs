@@ -32,8 +32,7 @@ impl Playhead {
         media.clamp(self.base + moved)
     }
 
-    /// Takes a position from the player. A negative one keeps the computed position (behaviour.md
-    /// 1.1).
+    /// Takes the player's position. A negative one keeps the computed one (behaviour.md 1.1).
     pub fn report(&mut self, position: f64, now: BootInstant, media: &MediaInfo) {
         self.base = if position < 0.0 { self.at(now, media) } else { media.clamp(position) };
         self.since = now;
