@@ -214,11 +214,11 @@ impl Rig {
     pub fn come_back_whole(mut self) {
         self.tell(Event::Stop);
         let stored = self.driver.disk.store.load();
-        let told = self.agent().sessions().filter(|(_, s)| !s.silent).count();
+        let told = self.agent().sessions().filter(|(_, s)| !s.untracked).count();
         assert_eq!(stored.sessions.len(), told, "sessions that were stored");
         let again = Agent::new(settings(), stored, start_info(self.boots, true), self.clock_now());
         let shape = |agent: &Agent| -> Vec<_> {
-            let tracked = agent.sessions().filter(|(_, s)| !s.silent);
+            let tracked = agent.sessions().filter(|(_, s)| !s.untracked);
             // Positions come back to the last bit but one, which is as good.
             let of = |(n, s): (u32, &Session)| {
                 let t = &s.tracker;

@@ -13,7 +13,7 @@ use playheadd::config::Config;
 use playheadd::core::dialect::exchange::Outcome;
 use playheadd::core::dialect::media_collection::sid_of;
 use playheadd::core::input::{CallId, Input, Lifecycle, Target};
-use playheadd::core::player::Door;
+use playheadd::core::player::EventSource;
 use playheadd::core::settings::Consent;
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::{Info, Value};
@@ -72,11 +72,11 @@ fn step(feed: &mut Feed<'_>, rig: &mut Rig) {
         15 => {
             let (player, playhead, info) =
                 (player(feed.below(PLAYERS)), feed.number(), info_of(feed));
-            let door = feed.pick(&[Door::Method, Door::Signal, Door::Mpris]);
+            let source = feed.pick(&[EventSource::Method, EventSource::Signal, EventSource::Mpris]);
             rig.call(|call| Input::Open {
                 call: Some(call),
                 player,
-                door,
+                source,
                 app: app(),
                 playhead,
                 info,
@@ -199,7 +199,7 @@ pub fn answer(data: &[u8]) {
     let open = |call, id: &str| Input::Open {
         call: Some(call),
         player: player(usize::from(id != "a")),
-        door: Door::Method,
+        source: EventSource::Method,
         app: "tv.app".into(),
         playhead: 0.0,
         info: Info::from([
@@ -273,7 +273,7 @@ pub fn stored(data: &[u8]) {
     rig.call(|call| Input::Open {
         call: Some(call),
         player: player(0),
-        door: Door::Method,
+        source: EventSource::Method,
         app: "tv.app".into(),
         playhead: -1.0,
         info,

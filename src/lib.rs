@@ -1,8 +1,6 @@
 //! `playheadd`: a playback-session agent for set-top boxes.
 //!
-//! The rooms, and who may import whom (`tests/layers.rs` holds it):
-//! `bin -> {app, sim, ctl} -> {dbus, mpris, store, collector, system} -> port -> config -> engine ->
-//! core`.
+//! docs/architecture.md has the rooms and who may import whom; `tests/layers.rs` holds it.
 
 pub mod app;
 #[cfg(feature = "bench")]

@@ -16,7 +16,7 @@ use crate::engine::snapshot::Changed;
 /// Messages that may wait for the engine. It takes thousands a second, so more than this means that
 /// it is stuck.
 const MESSAGES: usize = 4096;
-/// News that may wait for the bus adapter.
+/// BusUpdate that may wait for the bus adapter.
 const NEWS: usize = 4096;
 
 /// A reply on its way back to the caller.
@@ -31,7 +31,7 @@ pub struct Message {
     pub answer: Option<(CallId, Answer)>,
 }
 
-/// An adapter's end of the queue to the engine. Only `tell_surely` waits.
+/// An adapter's end of the queue to the engine. Only `tell_when_room` waits.
 #[derive(Clone)]
 pub struct Port {
     messages: mpsc::Sender<Message>,
@@ -39,7 +39,7 @@ pub struct Port {
     watched: Arc<AtomicBool>,
     /// Messages that were dropped because the queue was full, not counted by the engine yet.
     dropped: Arc<AtomicU64>,
-    pub view: View,
+    pub view: SnapshotReader,
 }
 
 impl Port {
@@ -56,7 +56,7 @@ impl Port {
             next_call: Arc::default(),
             watched: Arc::default(),
             dropped: Arc::default(),
-            view: View::default(),
+            view: SnapshotReader::default(),
         };
         (port, receiver)
     }
@@ -67,7 +67,7 @@ impl Port {
     }
 
     /// The same for an input that must not be lost: it waits until there is room.
-    pub async fn tell_surely(&self, input: Input, arrived: BootInstant) {
+    pub async fn tell_when_room(&self, input: Input, arrived: BootInstant) {
         // The engine is gone only when the process leaves.
         let _ = self.messages.send(Message { input, arrived, answer: None }).await;
     }
@@ -121,7 +121,7 @@ impl Port {
 
 /// What the event loop tells the bus adapter.
 #[derive(Debug, Clone, PartialEq)]
-pub enum News {
+pub enum BusUpdate {
     Notice(Notice),
     Changed(Changed),
     /// Something that happened, as JSON, for those who watch.
@@ -129,21 +129,21 @@ pub enum News {
 }
 
 /// The event loop's end of the queue to the bus adapter. `tell` never waits.
-pub struct NewsSender {
-    news: mpsc::Sender<News>,
+pub struct BusUpdateSender {
+    news: mpsc::Sender<BusUpdate>,
     dropped: u64,
 }
 
 /// Both ends of the queue from the event loop to the bus adapter.
-pub fn news() -> (NewsSender, mpsc::Receiver<News>) {
+pub fn news() -> (BusUpdateSender, mpsc::Receiver<BusUpdate>) {
     let (news, receiver) = mpsc::channel(NEWS);
-    (NewsSender { news, dropped: 0 }, receiver)
+    (BusUpdateSender { news, dropped: 0 }, receiver)
 }
 
-impl NewsSender {
+impl BusUpdateSender {
     /// Tells the bus adapter something. The queue is full only when the bus takes nothing any more.
     /// Then news is dropped, the first loss is logged, and properties can still be read.
-    pub fn tell(&mut self, news: News) {
+    pub fn tell(&mut self, news: BusUpdate) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.news.try_send(news) {
             if self.dropped == 0 {
                 tracing::warn!("the bus does not take signals in time; they are dropped");
@@ -157,9 +157,9 @@ impl NewsSender {
 
 /// What readers may see, as of the engine's last turn (behaviour.md 1.5).
 #[derive(Debug, Clone, Default)]
-pub struct View(Arc<RwLock<Snapshot>>);
+pub struct SnapshotReader(Arc<RwLock<Snapshot>>);
 
-impl View {
+impl SnapshotReader {
     /// Reads the snapshot; a writer that panicked cannot have left it half written, because it
     /// replaces whole values.
     pub fn read<T>(&self, with: impl FnOnce(&Snapshot) -> T) -> T {
@@ -203,7 +203,7 @@ mod tests {
     fn a_bus_that_takes_nothing_costs_no_memory() {
         let (mut sender, mut receiver) = news();
         for _ in 0..NEWS + 10 {
-            sender.tell(News::Changed(Changed::Agent("Online")));
+            sender.tell(BusUpdate::Changed(Changed::Agent("Online")));
         }
         assert_eq!(sender.dropped, 10);
         let mut seen = 0;
@@ -211,7 +211,7 @@ mod tests {
             seen += 1;
         }
         assert_eq!(seen, NEWS);
-        sender.tell(News::Changed(Changed::Agent("Online")));
+        sender.tell(BusUpdate::Changed(Changed::Agent("Online")));
         assert_eq!(sender.dropped, 0);
     }
 }

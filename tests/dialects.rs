@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 use playheadd::config::Config;
 use playheadd::core::dialect::exchange::{Outcome, Purpose};
 use playheadd::core::dialect::{
-    Dated, Dialect, Dialects, Facts, SessionId, Shipment, Verdict, media_collection,
+    Capabilities, DatedReport, Dialect, Dialects, RequestContent, SessionId, Verdict,
+    media_collection,
 };
 use playheadd::core::report::What;
 use playheadd::core::settings::CollectorSettings;
@@ -30,8 +31,8 @@ const MOST: usize = 3;
 struct Toy;
 
 impl Dialect for Toy {
-    fn facts(&self) -> Facts {
-        Facts {
+    fn facts(&self) -> Capabilities {
+        Capabilities {
             session_id: SessionId::Agent,
             reports_per_request: MOST,
             tells_repeats_apart: true,
@@ -40,12 +41,12 @@ impl Dialect for Toy {
         }
     }
 
-    fn path(&self, _: &Shipment<'_>) -> String {
+    fn path(&self, _: &RequestContent<'_>) -> String {
         "/toy".into()
     }
 
-    fn append(&self, body: &mut String, shipment: &Shipment<'_>) {
-        for Dated { ts, report } in shipment.reports {
+    fn append(&self, body: &mut String, shipment: &RequestContent<'_>) {
+        for DatedReport { ts, report } in shipment.reports {
             body.push(if body.is_empty() { '[' } else { ',' });
             let mut line = json!({
                 "session": shipment.sid, "what": report.kind().event_type(), "ms": ts.0,

@@ -6,7 +6,7 @@ use playheadd::core::StartInfo;
 use playheadd::core::clock::BootId;
 use playheadd::core::dialect::Dialects;
 use playheadd::core::input::{CallId, Input, Target};
-use playheadd::core::player::{Door, PlayerId};
+use playheadd::core::player::{EventSource, PlayerId};
 use playheadd::core::rejected::Refusal;
 use playheadd::core::settings::{Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
@@ -66,7 +66,7 @@ impl Box_ {
         let input = Input::Open {
             call: Some(CallId(call)),
             player: player(),
-            door: Door::Method,
+            source: EventSource::Method,
             app: "tv.app".into(),
             playhead: 0.0,
             info,

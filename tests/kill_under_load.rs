@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Chance, Info, Player, World, film, nothing, of_type};
+use common::{Info, Player, Rng, World, film, nothing, of_type};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use playheadd::bench::{Collector, Record};
@@ -26,7 +26,7 @@ const CONFIG: &str = "[heartbeat]\nmain_seconds = 0.1\n\n[interrupt]\ngrace_seco
 
 /// One request in five fails, in one of the ways in which collectors fail. A rule that lets a
 /// request through is used up like one that does not, so the row is a row of requests.
-fn fail_every_fifth(collector: &Collector, moments: &mut Chance) {
+fn fail_every_fifth(collector: &Collector, moments: &mut Rng) {
     let rules: Vec<String> = (0..RULES)
         .flat_map(|_| {
             let fate = match moments.below(20) {
@@ -121,7 +121,7 @@ fn kills() -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answered_event_is_lost_under_kills_and_a_failing_collector() {
     let mut world = World::start(CONFIG).await;
-    let mut moments = Chance(11);
+    let mut moments = Rng(11);
     fail_every_fifth(&world.collector, &mut moments);
     let mut playing = Vec::new();
     for (n, id) in ["ep-0", "ep-1", "ep-2"].into_iter().enumerate() {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use common::Chance;
+use common::Rng;
 use playheadd::core::clock::BootId;
 use playheadd::core::record::{
     Batch, Durability, Key, Read, ReadId, Record, ReportRange, ResumePoint, StoredReport,
@@ -67,7 +67,7 @@ impl Image {
 
     /// What a medium may hold when the power goes: every page as it was synced or as it was
     /// written later.
-    fn torn(&self, now: &Image, chance: &mut Chance) -> Image {
+    fn torn(&self, now: &Image, chance: &mut Rng) -> Image {
         let mut torn = Image::default();
         // A snapshot is synced before it takes its name, so these come all old or all new.
         let snapshots_are_new = chance.below(2) == 1;
@@ -90,7 +90,7 @@ impl Image {
     }
 }
 
-fn torn_pages(old: &[u8], new: &[u8], chance: &mut Chance) -> Vec<u8> {
+fn torn_pages(old: &[u8], new: &[u8], chance: &mut Rng) -> Vec<u8> {
     let grown = if chance.below(2) == 1 { new.len() } else { old.len() };
     let mut bytes = Vec::with_capacity(grown);
     for at in (0..grown).step_by(PAGE) {
@@ -203,7 +203,7 @@ fn told((key, record): &(Key, Option<Record>)) -> (String, Option<String>) {
 
 /// Batches as the daemon writes them: hits come and go in order, resume points change.
 struct Playback {
-    chance: Chance,
+    chance: Rng,
     serial: u64,
     first: u64,
     /// The longest text in a hit.
@@ -212,7 +212,7 @@ struct Playback {
 
 impl Playback {
     fn new(seed: u64, text_bytes: usize) -> Playback {
-        Playback { chance: Chance(seed), serial: 0, first: 0, text_bytes }
+        Playback { chance: Rng(seed), serial: 0, first: 0, text_bytes }
     }
 
     fn batch(&mut self) -> Batch {
@@ -232,7 +232,7 @@ impl Playback {
         changes.push(resume_point(1 + self.chance.below(30), self.serial));
         let durability =
             if self.chance.below(8) == 0 { Durability::Synced } else { Durability::Flushed };
-        Batch { number: self.serial, changes, gone: Vec::new(), durability }
+        Batch { number: self.serial, changes, deleted_reports: Vec::new(), durability }
     }
 }
 
@@ -276,7 +276,7 @@ fn write(dir: &Path, mut playback: Playback, done: &Arc<Mutex<Done>>, stop: &Ato
 
 /// The files as a cut leaves them, and what may be found in them: for each key the values that
 /// keep the promise.
-fn cut(dir: &Path, done: &Mutex<Done>, chance: &mut Chance) -> Option<(Image, Promise)> {
+fn cut(dir: &Path, done: &Mutex<Done>, chance: &mut Rng) -> Option<(Image, Promise)> {
     let lock = || done.lock().expect("the writer's record");
     let (syncs, old) = {
         let done = lock();
@@ -311,7 +311,7 @@ fn cut_the_power(seed: u64, text_bytes: usize) {
         let playback = Playback::new(seed, text_bytes);
         std::thread::spawn(move || write(&live, playback, &done, &stop))
     };
-    let mut chance = Chance(seed);
+    let mut chance = Rng(seed);
     let (mut broken, mut left, mut seen) = (Vec::new(), cuts(), 0);
     while left > 0 && !writer.is_finished() {
         let Some((image, allowed)) = cut(&live, &done, &mut chance) else { continue };
@@ -350,7 +350,7 @@ fn large_records_survive_a_power_cut_too() {
 }
 
 /// One fault of a medium: bits, a page, or a file.
-fn spoil(image: &mut Image, chance: &mut Chance) -> String {
+fn spoil(image: &mut Image, chance: &mut Rng) -> String {
     let names: Vec<PathBuf> = image.0.keys().cloned().collect();
     let name = &names[chance.below(names.len())];
     let bytes = image.0.get_mut(name).expect("a file");
@@ -404,7 +404,7 @@ fn no_damage_holds_up_more_than_two_starts() {
     }
     drop(store);
     let whole = Image::read(&live);
-    let mut chance = Chance(5);
+    let mut chance = Rng(5);
     let mut stuck = Vec::new();
     for n in 0..cuts() {
         let mut image = whole.clone();

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Chance, Info, World, film, nothing, of_type};
+use common::{Info, Rng, World, film, nothing, of_type};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
@@ -16,7 +16,7 @@ async fn every_answered_event_reaches_the_collector_in_order() {
     let player = world.player().await;
     let session = player.open(0.0, film("ep-1")).await.expect("a session");
     player.call(&session, "Play", 0.0, nothing()).await.expect("play");
-    let mut moments = Chance(7);
+    let mut moments = Rng(7);
     let mut answered = vec![];
     for round in 0..KILLS {
         let kill_after = moments.below(CALLS + 1);

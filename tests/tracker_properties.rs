@@ -9,7 +9,7 @@ use playheadd::core::clock::BootId;
 use playheadd::core::dialect::Dialects;
 use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
 use playheadd::core::input::{Input, Lifecycle, Target};
-use playheadd::core::player::{Door, PlayerId};
+use playheadd::core::player::{EventSource, PlayerId};
 use playheadd::core::settings::{Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
 use playheadd::core::tracker::event::EventName;
@@ -137,7 +137,7 @@ impl Box {
             Said::Event(EventName::SessionStart, playhead, info) => Input::Open {
                 call: None,
                 player: player(),
-                door: Door::Signal,
+                source: EventSource::Signal,
                 app: APP.into(),
                 playhead,
                 info,

@@ -5,7 +5,7 @@ use playheadd::core::clock::BootId;
 use playheadd::core::dialect::Dialects;
 use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
 use playheadd::core::input::{Input, Target};
-use playheadd::core::player::{Door, PlayerId};
+use playheadd::core::player::{EventSource, PlayerId};
 use playheadd::core::settings::{CollectorSettings, Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
 use playheadd::core::tracker::event::EventName;
@@ -100,7 +100,7 @@ impl Agents {
             EventName::SessionStart => Input::Open {
                 call: None,
                 player,
-                door: Door::Signal,
+                source: EventSource::Signal,
                 app: "tv.app".into(),
                 playhead,
                 info,

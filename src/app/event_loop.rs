@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::core::dialect::exchange::{Outcome, RequestId};
 use crate::core::input::CallId;
 use crate::engine::{Action, Engine, Event};
-use crate::port::{Answer, Message, News, NewsSender, Port};
+use crate::port::{Answer, BusUpdate, BusUpdateSender, Message, Port};
 use crate::system::clock;
 use crate::system::notify::Notify;
 
@@ -39,9 +39,9 @@ pub struct EventLoop {
     pub client: Client,
     pub store: StoreThread,
     pub port: Port,
-    pub news: NewsSender,
+    pub news: BusUpdateSender,
     pub notify: Notify,
-    pub watch: clock::Watch,
+    pub watch: clock::ClockWatcher,
     pub steps: clock::Steps,
     /// Calls that wait for their replies.
     answers: HashMap<CallId, Answer>,
@@ -56,8 +56,8 @@ impl EventLoop {
         client: Client,
         store: StoreThread,
         port: Port,
-        news: NewsSender,
-        watch: clock::Watch,
+        news: BusUpdateSender,
+        watch: clock::ClockWatcher,
     ) -> EventLoop {
         // Half of the watchdog's period, so that the watchdog does not kill an idle daemon.
         let longest_sleep =
@@ -112,8 +112,8 @@ impl EventLoop {
                     let _ = answer.send(result);
                 }
             }
-            Action::Announce(notice) => self.news.tell(News::Notice(notice)),
-            Action::Show(line) => self.news.tell(News::Seen(line)),
+            Action::Announce(notice) => self.news.tell(BusUpdate::Notice(notice)),
+            Action::Show(line) => self.news.tell(BusUpdate::Seen(line)),
         }
     }
 
@@ -250,7 +250,7 @@ impl EventLoop {
     /// Publishes a new snapshot, and tells the bus adapter what changed in it.
     pub fn publish(&mut self) {
         for changed in self.port.view.publish(self.engine.snapshot()) {
-            self.news.tell(News::Changed(changed));
+            self.news.tell(BusUpdate::Changed(changed));
         }
     }
 }

@@ -12,12 +12,12 @@ use signal_hook_tokio::Signals;
 use tokio::sync::mpsc;
 
 use self::event_loop::{Control, EventLoop};
-use self::store_worker::{Opened, Place, StoreThread};
+use self::store_worker::{OpenedStore, StoreLocation, StoreThread};
 use crate::collector::Client;
 use crate::config::{Config, ConfigError};
 use crate::core::dialect::Dialects;
 use crate::core::input::Input;
-use crate::core::player::Door;
+use crate::core::player::EventSource;
 use crate::core::{Agent, StartInfo};
 use crate::dbus::{Bus, BusAddress};
 use crate::engine::{Engine, Event};
@@ -116,14 +116,14 @@ async fn start(
 ) -> Result<(EventLoop, mpsc::Receiver<Message>), AppError> {
     let url = config.collector.url.clone().unwrap_or_default();
     let client = Client::new(&url, &config.collector)?;
-    let place = Place { dir: config.store.path.clone(), max_bytes: config.store.max_bytes };
+    let place = StoreLocation { dir: config.store.path.clone(), max_bytes: config.store.max_bytes };
     crate::store::sled::note_panics(&place.dir);
-    let Opened { store, stored, failed } = place.open()?;
+    let OpenedStore { store, stored, failed } = place.open()?;
     let (port, messages) = Port::new();
     let (news, told) = news();
     let bus = Bus::connect(bus, port.clone(), config.settings.limits.clone()).await?;
     let now = clock::now();
-    let watch = clock::Watch::new(now, config.require_sync);
+    let watch = clock::ClockWatcher::new(now, config.require_sync);
     let start = StartInfo {
         bus: bus.id(),
         boot: clock::boot_id().map_err(AppError::BootId)?,
@@ -168,7 +168,7 @@ async fn watch_mpris(config: &Config, agent: &Agent, port: Port) -> Option<Watch
             tracing::error!(%error, "the bus of the MPRIS players cannot be reached; they are not tracked");
         })
         .ok()?;
-    for (_, session) in agent.sessions().filter(|(_, s)| s.door == Door::Mpris) {
+    for (_, session) in agent.sessions().filter(|(_, s)| s.source == EventSource::Mpris) {
         if let Some(owner) = &session.owner {
             watcher.adopt(owner, session.tracker.media().id.as_str());
         }

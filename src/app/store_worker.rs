@@ -18,31 +18,31 @@ const JOBS: usize = 1;
 
 /// Where the store lies.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct StoreLocation {
     pub dir: PathBuf,
     pub max_bytes: u64,
 }
 
 /// A store as it was opened.
-pub struct Opened {
+pub struct OpenedStore {
     pub store: Option<SledStore>,
     pub stored: Stored,
     /// Why the store could not be opened.
     pub failed: Option<String>,
 }
 
-impl Place {
+impl StoreLocation {
     /// Opens the store, or goes on without one: a broken store never keeps the daemon from
     /// starting (behaviour.md 2.9).
     ///
     /// Errors: `InUse`, because two daemons in one directory would destroy its data.
-    pub fn open(&self) -> Result<Opened, StoreError> {
+    pub fn open(&self) -> Result<OpenedStore, StoreError> {
         match SledStore::open(&self.dir, self.max_bytes) {
-            Ok((store, stored)) => Ok(Opened { store: Some(store), stored, failed: None }),
+            Ok((store, stored)) => Ok(OpenedStore { store: Some(store), stored, failed: None }),
             Err(error @ StoreError::InUse { .. }) => Err(error),
             Err(error) => {
                 let (stored, failed) = (Stored::default(), Some(error.report()));
-                Ok(Opened { store: None, stored, failed })
+                Ok(OpenedStore { store: None, stored, failed })
             }
         }
     }
@@ -57,7 +57,7 @@ pub struct StoreThread {
 
 impl StoreThread {
     /// `store` is `None` when it could not be opened; it is tried again at the next write.
-    pub fn start(store: Option<SledStore>, place: Place) -> std::io::Result<StoreThread> {
+    pub fn start(store: Option<SledStore>, place: StoreLocation) -> std::io::Result<StoreThread> {
         let (jobs, asked) = std_mpsc::sync_channel(JOBS);
         let (word, done) = mpsc::channel(JOBS);
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
@@ -94,7 +94,7 @@ impl StoreThread {
 /// The state of the store's thread.
 struct StoreWorker {
     store: Option<SledStore>,
-    place: Place,
+    place: StoreLocation,
 }
 
 impl StoreWorker {

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::log::{Lines, Log, Record};
 use crate::sim::CollectorModel as _;
-use crate::sim::backend::{Backend, Endpoint, Judgement, Outcome, Plan, Rule, route};
+use crate::sim::backend::{Backend, Endpoint, Outcome, Plan, PlannedAnswer, Rule, route};
 use crate::sim::validate;
 
 /// Longest body of a request, bytes.
@@ -173,7 +173,7 @@ impl Shared {
             Payload::Whole(bytes) => serde_json::from_slice(bytes).map_err(|e| e.to_string()),
             Payload::TooLarge => Err(format!("more than {MAX_BODY_BYTES} bytes")),
         };
-        let Judgement { plan, counted, fault } = match (route(path), &json) {
+        let PlannedAnswer { plan, counted, fault } = match (route(path), &json) {
             (None, _) => own_answer(None, 404, format!("the API has no {path}")),
             (Some(_), _) if method != Method::POST => {
                 own_answer(None, 405, "expected a POST".into())
@@ -280,10 +280,10 @@ fn checked(endpoint: Endpoint, body: &Value) -> Result<(), String> {
 }
 
 /// An answer that the server gives before the backend is asked.
-fn own_answer(sid: Option<&str>, status: u16, body: String) -> Judgement {
+fn own_answer(sid: Option<&str>, status: u16, body: String) -> PlannedAnswer {
     let outcome = Outcome::Answer { status, headers: Vec::new(), body, delay_ms: None };
     let plan = Plan { sid: sid.map(str::to_owned), outcome };
-    Judgement { plan, counted: false, fault: false }
+    PlannedAnswer { plan, counted: false, fault: false }
 }
 
 fn not_allowed(expected: &str) -> Answer {

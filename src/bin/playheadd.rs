@@ -3,20 +3,20 @@
 use std::process::ExitCode;
 
 use playheadd::app::{self, AppError, Arguments};
-use playheadd::cli::daemon::{self, Asked, Line};
+use playheadd::cli::daemon::{self, DaemonCommand, Line};
 
 fn main() -> ExitCode {
     let ended = match daemon::parse(std::env::args_os().skip(1)) {
-        Ok(Asked::Help) => {
+        Ok(DaemonCommand::Help) => {
             print!("{}", daemon::HELP);
             return ExitCode::SUCCESS;
         }
-        Ok(Asked::Version) => {
+        Ok(DaemonCommand::Version) => {
             println!("playheadd {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
         }
-        Ok(Asked::Check(line)) => check(arguments(line)),
-        Ok(Asked::Run(line)) => run(arguments(line)),
+        Ok(DaemonCommand::Check(line)) => check(arguments(line)),
+        Ok(DaemonCommand::Run(line)) => run(arguments(line)),
         Err(message) => {
             eprintln!("playheadd: {message}");
             return ExitCode::from(2);

@@ -25,7 +25,7 @@ Options:
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum DaemonCommand {
     Run(Line),
     /// Check the configuration and exit.
     Check(Line),
@@ -43,7 +43,7 @@ pub struct Line {
 /// Reads the arguments, without the program's own name.
 ///
 /// Errors: one sentence for an unknown flag, or a value that is missing or wrong.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, String> {
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonCommand, String> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut line = Line { config: None, state_dir: None, bus: BusAddress::System };
     let (mut address, mut check) = (None, false);
@@ -62,15 +62,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, Str
                 };
             }
             Long("check") => check = true,
-            Short('h') | Long("help") => return Ok(Asked::Help),
-            Short('V') | Long("version") => return Ok(Asked::Version),
+            Short('h') | Long("help") => return Ok(DaemonCommand::Help),
+            Short('V') | Long("version") => return Ok(DaemonCommand::Version),
             other => return Err(format!("{}; see --help", other.unexpected())),
         }
     }
     if let Some(address) = address {
         line.bus = BusAddress::Address(address);
     }
-    Ok(if check { Asked::Check(line) } else { Asked::Run(line) })
+    Ok(if check { DaemonCommand::Check(line) } else { DaemonCommand::Run(line) })
 }
 
 fn said(error: lexopt::Error) -> String {
@@ -81,13 +81,13 @@ fn said(error: lexopt::Error) -> String {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<Asked, String> {
+    fn read(line: &str) -> Result<DaemonCommand, String> {
         parse(line.split_whitespace().map(OsString::from))
     }
 
     #[test]
     fn each_flag_and_each_mistake() {
-        let Ok(Asked::Check(line)) =
+        let Ok(DaemonCommand::Check(line)) =
             read("--check --config a.toml --bus session --state-dir=s --bus-address unix:path=x")
         else {
             panic!("a check");
@@ -95,9 +95,9 @@ mod tests {
         assert_eq!(line.config, Some("a.toml".into()));
         assert_eq!(line.state_dir, Some("s".into()));
         assert_eq!(line.bus, BusAddress::Address("unix:path=x".into()), "an address comes first");
-        assert!(matches!(read(""), Ok(Asked::Run(Line { bus: BusAddress::System, .. }))));
-        assert_eq!(read("-h"), Ok(Asked::Help));
-        assert_eq!(read("--version"), Ok(Asked::Version));
+        assert!(matches!(read(""), Ok(DaemonCommand::Run(Line { bus: BusAddress::System, .. }))));
+        assert_eq!(read("-h"), Ok(DaemonCommand::Help));
+        assert_eq!(read("--version"), Ok(DaemonCommand::Version));
         for (wrong, part) in [
             ("--bus loud", "got 'loud'"),
             ("--config", "missing argument"),

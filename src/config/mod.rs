@@ -29,7 +29,7 @@ pub struct Config {
 /// How to reach the collector.
 #[derive(Debug, Clone)]
 pub struct CollectorConfig {
-    /// Base URL without a trailing slash; a path prefix is kept (spec 1). `None` when not set.
+    /// BasePlayback URL without a trailing slash; a path prefix is kept (spec 1). `None` when not set.
     pub url: Option<String>,
     pub proxy: Option<String>,
     pub ca_file: Option<PathBuf>,

@@ -14,7 +14,7 @@ impl Agent {
         }
         self.apply_settings();
         self.write_meta();
-        self.ledger.want(Durability::Synced);
+        self.changes.require(Durability::Synced);
     }
 
     /// Opted out: nothing is tracked, sent or kept.
@@ -30,7 +30,7 @@ impl Agent {
         }
         self.delivery.forget();
         self.resume = Default::default();
-        self.ledger.forget();
+        self.changes.forget();
         self.meta.installation = self.delivery.fresh_id();
         self.wipe = true;
         tracing::info!("the viewer has opted out: everything was deleted");

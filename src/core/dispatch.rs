@@ -15,8 +15,8 @@ impl Agent {
     ) -> Option<(CallId, Result<Reply, Rejected>)> {
         let answer = |call: Option<CallId>, result| Some((call?, result));
         match input {
-            Input::Open { call, player, door, app, playhead, info } => {
-                let result = self.open(player, door, app, playhead, &info, now);
+            Input::Open { call, player, source, app, playhead, info } => {
+                let result = self.open(player, source, app, playhead, &info, now);
                 self.count_rejection("SessionStart", call, &result, now);
                 answer(call, result)
             }
@@ -53,7 +53,7 @@ impl Agent {
                 Some((call, Ok(Reply::ResumePoint(point))))
             }
             Input::ForgetResumePoint { call, app, media_id } => {
-                self.resume.forget(&app, &media_id, &mut self.ledger);
+                self.resume.forget(&app, &media_id, &mut self.changes);
                 Some((call, Ok(Reply::Done)))
             }
             Input::Flush { call } => {
@@ -71,7 +71,7 @@ impl Agent {
                     self.written_rejected = self.meta.next_rejected;
                     self.write_meta();
                 }
-                self.ledger.wait(now.boot, self.settings.flush_interval);
+                self.changes.write_within(now.boot, self.settings.flush_interval);
                 None
             }
             Input::Written { batch } => {
@@ -81,7 +81,7 @@ impl Agent {
             Input::Read { id, reports } => {
                 let (delivery, mut ctx) = self.delivery_context();
                 delivery.read(id, reports, now, &mut ctx);
-                self.ledger.wait(now.boot, self.settings.flush_interval);
+                self.changes.write_within(now.boot, self.settings.flush_interval);
                 None
             }
             Input::Network { online } => {

@@ -1,7 +1,7 @@
 //! Everything that can happen, in one enum: what the core takes in.
 
 use super::dialect::exchange::{Outcome, RequestId};
-use super::player::{Door, PlayerId};
+use super::player::{EventSource, PlayerId};
 use super::record::{Numbered, ReadId};
 use super::settings::{Consent, Settings};
 use super::tracker::event::EventName;
@@ -56,7 +56,7 @@ pub enum Input {
     Open {
         call: Option<CallId>,
         player: PlayerId,
-        door: Door,
+        source: EventSource,
         /// The application as the adapter knows it; the info key `app` takes precedence.
         app: String,
         playhead: f64,

@@ -12,8 +12,8 @@ pub mod delivery;
 pub mod dialect;
 mod dispatch;
 pub mod input;
-mod ledger;
 pub mod media;
+mod pending_changes;
 pub mod player;
 pub mod record;
 mod recording;
@@ -30,15 +30,15 @@ mod warnings;
 use std::collections::{BTreeMap, HashMap};
 
 use self::clock::BootId;
-use self::delivery::backoff::Chance;
+use self::delivery::backoff::Rng;
 use self::delivery::{Counters, Delivery, DeliveryContext, Gates};
 use self::dialect::Dialects;
 use self::input::Input;
-use self::ledger::Ledger;
+use self::pending_changes::PendingChanges;
 use self::player::PlayerId;
 use self::record::{Key, Meta, ResumePoint, Stored};
 use self::sessions::Session;
-use self::sessions::resume::{Moment, ResumePoints};
+use self::sessions::resume::{ClockReading, ResumePoints};
 use self::settings::{Consent, Settings};
 use self::time::{BootInstant, Now};
 use self::turn::{Notice, Turn};
@@ -52,7 +52,7 @@ pub struct Agent {
     players: HashMap<PlayerId, u32>,
     delivery: Delivery,
     resume: ResumePoints,
-    ledger: Ledger,
+    changes: PendingChanges,
     meta: Meta,
     /// The turn deletes everything that is stored.
     wipe: bool,
@@ -95,7 +95,7 @@ pub struct Status {
 impl Agent {
     /// An agent that continues from what a store holds. Its first input is `Input::Recovered`.
     pub fn new(settings: Settings, stored: Stored, start: StartInfo, now: Now) -> Agent {
-        let mut chance = Chance::new(start.seed);
+        let mut chance = Rng::new(start.seed);
         let old = stored.meta.clone();
         let old_budget = old.as_ref().map(|m| m.budget).unwrap_or_default();
         let meta = Meta {
@@ -121,7 +121,7 @@ impl Agent {
             players: HashMap::new(),
             delivery: Delivery::new(start.boot.clone(), gates, chance, start.dialects.clone()),
             resume: ResumePoints::default(),
-            ledger: Ledger::default(),
+            changes: PendingChanges::default(),
             meta,
             wipe: false,
             notices: Vec::new(),
@@ -166,7 +166,7 @@ impl Agent {
             return None;
         }
         let sessions = self.sessions.values().map(|session| session.deadline(&self.settings));
-        let rest = [self.delivery.deadline(&self.settings), self.ledger.deadline()];
+        let rest = [self.delivery.deadline(&self.settings), self.changes.deadline()];
         sessions.chain(rest).flatten().min()
     }
 
@@ -207,9 +207,9 @@ impl Agent {
             self.forget_media(session);
         }
         turn.wipe = std::mem::take(&mut self.wipe);
-        if let Some(durability) = self.ledger.urgent(now.boot) {
+        if let Some(durability) = self.changes.urgent(now.boot) {
             self.write_changed(now);
-            turn.batch = self.ledger.take(durability);
+            turn.batch = self.changes.take(durability);
         }
         if let Some(batch) = &turn.batch {
             self.delivery.handing_over(batch.number);
@@ -221,7 +221,7 @@ impl Agent {
 
     fn clock(&mut self, trusted: bool, now: Now) {
         self.delivery.clock(trusted, now);
-        self.ledger.wait(now.boot, self.settings.flush_interval);
+        self.changes.write_within(now.boot, self.settings.flush_interval);
     }
 
     /// Combines the settings with the stored installation id and consent.
@@ -234,7 +234,7 @@ impl Agent {
     fn delivery_context(&mut self) -> (&mut Delivery, DeliveryContext<'_>) {
         let ctx = DeliveryContext {
             settings: &self.settings,
-            ledger: &mut self.ledger,
+            changes: &mut self.changes,
             next_rejected: &mut self.meta.next_rejected,
             next_log: &mut self.meta.next_log,
         };
@@ -244,17 +244,17 @@ impl Agent {
     /// Deletes the media record of a session, unless the session or a log of it still exists.
     fn forget_media(&mut self, session: u32) {
         if !self.sessions.contains_key(&session) && !self.delivery.has_log_of(session) {
-            self.ledger.delete(Key::Media(session));
+            self.changes.delete(Key::Media(session));
         }
     }
 
-    fn moment(&self, now: Now) -> Moment<'_> {
-        Moment { now, wall: self.delivery.wall(now), boot: &self.meta.boot }
+    fn moment(&self, now: Now) -> ClockReading<'_> {
+        ClockReading { now, wall: self.delivery.wall(now), boot: &self.meta.boot }
     }
 
     /// How many batches the agent has made for its store.
     pub fn batches(&self) -> u64 {
-        self.ledger.batches()
+        self.changes.batches()
     }
 
     /// Every resume point there is, for `playheadctl resume-points`.

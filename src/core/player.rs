@@ -14,7 +14,7 @@ pub struct PlayerId {
 /// How a player sends its events. A player uses only one of these ways (behaviour.md 1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Door {
+pub enum EventSource {
     Method,
     Signal,
     Mpris,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::{Anchor, BootId};
 use super::context::SessionContext;
 use super::media::MediaInfo;
-use super::player::{Door, PlayerId};
+use super::player::{EventSource, PlayerId};
 use super::report::Report;
 use super::settings::Consent;
 use super::time::{BootInstant, Span, WallTime};
@@ -21,7 +21,7 @@ pub struct Batch {
     /// `None` deletes the key.
     pub changes: Vec<(Key, Option<Record>)>,
     /// Reports to delete, after the changes.
-    pub gone: Vec<ReportRange>,
+    pub deleted_reports: Vec<ReportRange>,
     pub durability: Durability,
 }
 
@@ -124,7 +124,7 @@ pub struct DayBudget {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionRecord {
     pub app: String,
-    pub door: Door,
+    pub source: EventSource,
     pub owner: Option<PlayerId>,
     pub tracker: Tracker,
     /// The log that its reports go to.
@@ -149,7 +149,7 @@ pub struct Stamp {
 
 /// What interrupted a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Cause {
+pub enum InterruptCause {
     Sleep,
     Background,
     Vanished,
@@ -158,7 +158,7 @@ pub enum Cause {
 /// An interrupt and when it ends the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interrupt {
-    pub cause: Cause,
+    pub cause: InterruptCause,
     /// `None`: never, or the session has ended already.
     pub until: Option<BootInstant>,
 }
@@ -179,7 +179,7 @@ pub struct LogRecord {
     pub lanes: Vec<LaneRecord>,
 }
 
-/// Facts about all reports of a log, so that they need not be read. Reports numbered `next` and
+/// Capabilities about all reports of a log, so that they need not be read. Reports numbered `next` and
 /// higher were stored after it; they are added when the agent starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -316,7 +316,7 @@ pub struct RejectedReport {
     pub app: String,
     pub media_id: String,
     pub report: Report,
-    /// Further reports dropped with it: those of the refused session or request.
+    /// PieceCount reports dropped with it: those of the refused session or request.
     pub lost: u64,
     pub status: u16,
     pub message: String,

@@ -3,44 +3,44 @@
 use super::Agent;
 use super::delivery::log::Changed;
 use super::record::{Key, Record};
-use super::sessions::Moved;
+use super::sessions::PositionChange;
 use super::time::Now;
 
 impl Agent {
     pub(super) fn write_meta(&mut self) {
-        self.ledger.put(Key::Meta, Record::Meta(self.meta.clone()));
+        self.changes.put(Key::Meta, Record::Meta(self.meta.clone()));
     }
 
-    /// Puts everything that has changed into the ledger.
+    /// Puts everything that has changed into the changes.
     pub(super) fn write_changed(&mut self, now: Now) {
         if self.meta.budget != self.delivery.budget {
             self.meta.budget = self.delivery.budget;
             self.write_meta();
         }
         for (number, session) in &mut self.sessions {
-            if session.silent {
+            if session.untracked {
                 continue;
             }
             let dirty = std::mem::take(&mut session.dirty);
-            let moved = std::mem::take(&mut session.moved);
+            let position_change = std::mem::take(&mut session.position_change);
             let log = self.delivery.log_mut(session.log);
             let next = log.as_ref().map_or(0, |log| log.summary.next);
-            if dirty || (moved != Moved::No && log.is_none()) {
+            if dirty || (position_change != PositionChange::No && log.is_none()) {
                 let stamp = session.stamp(next, now);
                 let record = Record::Session(Box::new(session.record(stamp)));
-                self.ledger.put(Key::Session(*number), record);
+                self.changes.put(Key::Session(*number), record);
                 continue;
             }
             let Some(log) = log else { continue };
             // An offline heartbeat is one record: the report tells when it was stored.
-            if let Moved::Ping(report) = moved
+            if let PositionChange::Ping(report) = position_change
                 && log.changed == Changed::Nothing
                 && let Some(Record::Report(stored)) =
-                    self.ledger.waiting_mut(&Key::Report(session.log, report))
+                    self.changes.waiting_mut(&Key::Report(session.log, report))
             {
                 stored.recorded_at = Some(now.boot);
                 session.recorded_by_report = true;
-            } else if moved != Moved::No
+            } else if position_change != PositionChange::No
                 || log.changed == Changed::Progress
                 || (log.changed == Changed::Everything && session.recorded_by_report)
             {
@@ -55,11 +55,11 @@ impl Agent {
             let changed = std::mem::replace(&mut log.changed, Changed::Nothing);
             if changed == Changed::Everything {
                 let record = Record::Log(Box::new(log.record()));
-                self.ledger.put(Key::Log(*key), record);
+                self.changes.put(Key::Log(*key), record);
             }
             if changed == Changed::Progress || log.position.is_some() {
                 let record = Record::Heartbeat(Box::new(log.heartbeat()));
-                self.ledger.put(Key::Heartbeat(*key), record);
+                self.changes.put(Key::Heartbeat(*key), record);
             }
         }
     }

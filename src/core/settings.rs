@@ -45,7 +45,7 @@ pub struct CollectorSettings {
     pub name: String,
     /// The dialect that it speaks.
     pub kind: String,
-    /// Base URL, to notice that it was changed.
+    /// BasePlayback URL, to notice that it was changed.
     pub url: String,
 }
 

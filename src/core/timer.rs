@@ -7,7 +7,7 @@ use super::time::BootInstant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {
     /// The first 250 ms are over, in which a preroll may take an early `Play` back (spec 3.9).
-    Opening,
+    PrerollWindow,
     /// The grace of an interrupt has run out (behaviour.md 2.3, spec 4).
     Grace,
     /// Nothing was played for the idle timeout (spec 5.2).

@@ -100,7 +100,10 @@ impl Screen {
     }
 }
 
-/// Session, event type, and whether the hit is a resume.
+/// A hit this old when it is sent is shown as late.
+const LATE_MS: i64 = 1_000;
+
+/// Session, event type, and whether the hit is a resume and how late it is sent.
 fn hit(line: &Json) -> (String, String, String) {
     let path = line["path"].as_str().unwrap_or_default();
     let sid = path.split('/').nth(4).unwrap_or(path.rsplit('/').next().unwrap_or_default());
@@ -109,11 +112,13 @@ fn hit(line: &Json) -> (String, String, String) {
         Json::Array(hits) => (sid.to_owned(), format!("{} hits", hits.len()), String::new()),
         one => {
             let kind = one["eventType"].as_str().unwrap_or("?").to_owned();
-            let more = match one["params"]["media.resume"].as_bool() {
-                Some(true) => "resume".to_owned(),
-                _ => String::new(),
-            };
-            (sid.to_owned(), kind, more)
+            let resume = one["params"]["media.resume"] == true;
+            let happened = one["playerTime"]["ts"].as_i64();
+            let late = happened.zip(line["unix_ms"].as_i64()).map(|(then, now)| now - then);
+            let late = late.filter(|ms| *ms >= LATE_MS);
+            let late = late.map(|ms| format!("{:.1} s late", ms as f64 / 1000.0));
+            let words = resume.then(|| "resume".to_owned()).into_iter().chain(late);
+            (sid.to_owned(), kind, words.collect::<Vec<_>>().join("  "))
         }
     }
 }
@@ -171,6 +176,14 @@ mod tests {
                 "body": {"eventType": "play", "playerTime": {"playhead": 12.0}}})
             ),
             "23:13:20.000  hit     S1            play                  12.0 s\n"
+        );
+        assert_eq!(
+            show(
+                json!({"what": "hit", "unix_ms": at, "id": 3, "path": "/api/v1/sessions/S1/events",
+                "body": {"eventType": "play",
+                    "playerTime": {"playhead": 12.0, "ts": at - 95_000}}})
+            ),
+            "23:13:20.000  hit     S1            play                  12.0 s  95.0 s late\n"
         );
         assert_eq!(
             show(json!({"what": "answer", "unix_ms": at, "id": 3, "status": 204, "ms": 41})),

@@ -16,7 +16,7 @@ use crate::sim::timeline::{self, What};
 pub(super) async fn run(address: BusAddress, args: PlayerArgs) -> Result<(), Failure> {
     let (name, text) = simulate::read(&args.file)?;
     let lines = timeline::parse(&name, &text).map_err(Failure::usage)?;
-    let mut stage = Stage { address, players: HashMap::new(), refused: 0 };
+    let mut stage = TimelinePlayer { address, players: HashMap::new(), refused: 0 };
     // Fails before the first line if the agent is not there.
     stage.player("").await?;
     let began = Instant::now();
@@ -38,13 +38,13 @@ struct Player {
     session: Option<OwnedObjectPath>,
 }
 
-struct Stage {
+struct TimelinePlayer {
     address: BusAddress,
     players: HashMap<String, Player>,
     refused: usize,
 }
 
-impl Stage {
+impl TimelinePlayer {
     async fn player(&mut self, from: &str) -> Result<&mut Player, Failure> {
         if !self.players.contains_key(from) {
             let connection = self.address.connect().await.map_err(Failure::failed)?;

@@ -10,11 +10,11 @@ use super::Failure;
 use crate::cli::RecordArgs;
 use crate::core::player::PlayerId;
 use crate::core::tracker::info::info_json;
-use crate::dbus::{BusAddress, Monitor, Overheard};
+use crate::dbus::{BusAddress, ObservedMessage, TrafficMonitor};
 use crate::system::clock;
 
 pub(super) async fn run(address: BusAddress, args: RecordArgs) -> Result<(), Failure> {
-    let mut monitor = Monitor::connect(&address).await.map_err(Failure::failed)?;
+    let mut monitor = TrafficMonitor::connect(&address).await.map_err(Failure::failed)?;
     let mut out: Box<dyn Write> =
         match args.file.as_deref().filter(|f| f.as_os_str() != "-") {
             None => Box::new(std::io::stdout()),
@@ -61,9 +61,9 @@ impl Names {
     }
 
     /// The timeline lines of a message. The end of a connection without events has none.
-    fn lines(&mut self, at: f64, heard: Overheard) -> Vec<Json> {
+    fn lines(&mut self, at: f64, heard: ObservedMessage) -> Vec<Json> {
         match heard {
-            Overheard::Event { player, name, playhead, info } => {
+            ObservedMessage::Event { player, name, playhead, info } => {
                 let from = self.of(player);
                 let mut line = json!({"at": at, "event": name.name(), "from": from});
                 line["playhead"] = json!(playhead);
@@ -72,13 +72,13 @@ impl Names {
                 }
                 vec![line]
             }
-            Overheard::Lifecycle { app, state } => {
+            ObservedMessage::Lifecycle { app, state } => {
                 vec![json!({"at": at, "event": state.name(), "app": app})]
             }
-            Overheard::Consent(value) => {
+            ObservedMessage::Consent(value) => {
                 vec![json!({"at": at, "event": "Consent", "value": value})]
             }
-            Overheard::Gone { sender } => {
+            ObservedMessage::Gone { sender } => {
                 let gone: Vec<PlayerId> =
                     self.players.keys().filter(|p| p.sender == sender).cloned().collect();
                 let mut lines: Vec<Json> = gone
@@ -107,14 +107,16 @@ mod tests {
         let info = Info::from([("id".to_owned(), Value::Text("m".into()))]);
         let name = EventName::SessionStart;
         let mut names = Names::default();
-        let mut lines = names
-            .lines(0.5, Overheard::Event { player: player.clone(), name, playhead: 0.0, info });
+        let mut lines = names.lines(
+            0.5,
+            ObservedMessage::Event { player: player.clone(), name, playhead: 0.0, info },
+        );
         lines.extend(names.lines(
             1.0,
-            Overheard::Lifecycle { app: "tv.app".into(), state: Lifecycle::Background },
+            ObservedMessage::Lifecycle { app: "tv.app".into(), state: Lifecycle::Background },
         ));
-        lines.extend(names.lines(2.0, Overheard::Gone { sender: ":1.7".into() }));
-        assert!(names.lines(3.0, Overheard::Gone { sender: ":1.8".into() }).is_empty());
+        lines.extend(names.lines(2.0, ObservedMessage::Gone { sender: ":1.7".into() }));
+        assert!(names.lines(3.0, ObservedMessage::Gone { sender: ":1.8".into() }).is_empty());
         let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
         assert_eq!(timeline::parse("recorded", &text).unwrap().len(), 3);
         assert!(text.contains(r#""from":"p1""#) && text.contains("PlayerVanished"));

@@ -9,11 +9,11 @@ use zbus::{Connection, Variant};
 
 use super::error::Refused;
 use super::identity;
-use super::object::Served;
-use super::owners::Owners;
+use super::object::BusObject;
+use super::senders::Senders;
 use super::{Sessions, args, session};
 use crate::core::input::{CallId, Input, Lifecycle};
-use crate::core::player::{Door, PlayerId};
+use crate::core::player::{EventSource, PlayerId};
 use crate::core::record::ResumePoint;
 use crate::core::rejected::Rejected;
 use crate::core::settings::Consent;
@@ -50,7 +50,7 @@ const METHODS: &[&str] = &[
 ];
 
 pub(super) struct AgentObject {
-    pub owners: Owners,
+    pub senders: Senders,
 }
 
 /// A property's present value; `None` for an unknown name.
@@ -91,18 +91,18 @@ impl AgentObject {
         if !METHODS.contains(&member) {
             return None;
         }
-        if let Err(rejected) = self.owners.admit(sender) {
+        if let Err(rejected) = self.senders.admit(sender) {
             return Some(Err(rejected));
         }
         Some(match member {
             "OpenSession" => self.open_session(message, sender),
             "GetResumePoint" => {
-                args::strings(message, &self.owners.limits).map(|[app, media_id]| {
+                args::strings(message, &self.senders.limits).map(|[app, media_id]| {
                     self.call(|call| Input::GetResumePoint { call, app, media_id })
                 })
             }
             "ForgetResumePoint" => {
-                args::strings(message, &self.owners.limits).map(|[app, media_id]| {
+                args::strings(message, &self.senders.limits).map(|[app, media_id]| {
                     self.call(|call| Input::ForgetResumePoint { call, app, media_id })
                 })
             }
@@ -117,11 +117,11 @@ impl AgentObject {
 
     /// Makes a call that arrives now.
     fn call(&self, make: impl FnOnce(CallId) -> Input) -> Call {
-        self.owners.port.call(clock::now().boot, make)
+        self.senders.port.call(clock::now().boot, make)
     }
 
     fn open_session(&self, message: &Message, sender: &str) -> Result<Call, Rejected> {
-        let (playhead, info) = args::event(message, &self.owners.limits)?;
+        let (playhead, info) = args::event(message, &self.senders.limits)?;
         let instance = match info.get("instance") {
             None => String::new(),
             Some(Value::Text(name)) => name.clone(),
@@ -136,7 +136,7 @@ impl AgentObject {
         Ok(self.call(|call| Input::Open {
             call: Some(call),
             player,
-            door: Door::Method,
+            source: EventSource::Method,
             app: String::new(),
             playhead,
             info,
@@ -144,7 +144,7 @@ impl AgentObject {
     }
 
     fn notify_lifecycle(&self, message: &Message) -> Result<Call, Rejected> {
-        let [app, word] = args::strings(message, &self.owners.limits)?;
+        let [app, word] = args::strings(message, &self.senders.limits)?;
         let state = Lifecycle::parse(&word).ok_or_else(|| {
             Rejected::invalid(format!(
                 "the state is 'foreground', 'background' or 'stopped', got '{word}'"
@@ -154,7 +154,7 @@ impl AgentObject {
     }
 
     fn set_consent(&self, message: &Message) -> Result<Call, Rejected> {
-        let [word] = args::strings(message, &self.owners.limits)?;
+        let [word] = args::strings(message, &self.senders.limits)?;
         let consent = Consent::parse(&word).ok_or_else(|| {
             Rejected::invalid(format!("consent is 'in', 'out' or 'unknown', got '{word}'"))
         })?;
@@ -162,17 +162,17 @@ impl AgentObject {
     }
 }
 
-impl Served for AgentObject {
+impl BusObject for AgentObject {
     const INTERFACE: &'static str = AGENT_INTERFACE;
     const XML: &'static str = include_str!(concat!(env!("OUT_DIR"), "/tv.playhead.Agent1.xml"));
     const PROPERTIES: &'static [&'static str] = PROPERTIES;
 
-    fn owners(&self) -> &Owners {
-        &self.owners
+    fn senders(&self) -> &Senders {
+        &self.senders
     }
 
     fn property(&self, name: &str) -> Option<Variant<'static>> {
-        property(&self.owners.port, name)
+        property(&self.senders.port, name)
     }
 
     fn called<'call>(
@@ -189,10 +189,10 @@ impl Served for AgentObject {
         // Handed in before the first await, so that calls keep the order of the wire (behaviour.md
         // 1.5).
         let answer = read.map(|(said, answer)| {
-            self.owners.hand_in(sender, said);
+            self.senders.hand_in(sender, said);
             answer
         });
-        let sessions = Sessions(self.owners.clone());
+        let sessions = Sessions(self.senders.clone());
         DispatchResult::new_async(connection, message, async move {
             let reply = session::answered(answer).await?;
             if let Reply::Session(number) = reply

@@ -12,7 +12,7 @@ use zbus::{Connection, OwnedVariant};
 use super::call_bus;
 
 /// How long the service manager may take to name the service of a process.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the bus knows of a connection.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(super) async fn credentials(connection: &Connection, sender: &str) -> Option
 
 /// The service of a process, else its name.
 async fn program(connection: &Connection, pid: u32, systemd: bool) -> Option<String> {
-    if systemd && let Ok(Some(app)) = timeout(PATIENCE, service(connection, pid)).await {
+    if systemd && let Ok(Some(app)) = timeout(CALL_TIMEOUT, service(connection, pid)).await {
         return Some(app);
     }
     let comm = std::fs::read_to_string(PathBuf::from(format!("/proc/{pid}/comm"))).ok()?;

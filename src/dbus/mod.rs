@@ -9,11 +9,11 @@ mod identity;
 mod monitor;
 mod object;
 mod objects;
-mod overhear;
-mod owners;
 mod players;
 mod rate;
+mod senders;
 mod session;
+mod traffic;
 
 use std::time::Duration;
 
@@ -29,13 +29,13 @@ pub use self::monitor::MONITOR_INTERFACE;
 use self::monitor::{MonitorObject, Watchers};
 use self::object::Object;
 use self::objects::Objects;
-pub use self::overhear::{Monitor, Overheard};
-use self::owners::Owners;
+use self::senders::Senders;
 use self::session::SessionObject;
+pub use self::traffic::{ObservedMessage, TrafficMonitor};
 use crate::core::settings::Limits;
 use crate::core::turn::Notice;
 use crate::engine::snapshot::Changed;
-use crate::port::{News, Port};
+use crate::port::{BusUpdate, Port};
 
 /// The name that players and tools look for.
 pub const BUS_NAME: &str = "tv.playhead.Agent1";
@@ -46,7 +46,7 @@ pub use self::session::SESSION_INTERFACE;
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 
 /// How long the bus or a peer may take to answer a call.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Signals that may wait for the listener. While so many wait, nothing more is read from the bus.
 const SIGNALS: usize = 1024;
@@ -94,7 +94,7 @@ impl BusAddress {
             BusAddress::Address(address) => (address.as_str(), Builder::address(address.as_str())),
         };
         builder
-            .method_timeout(PATIENCE)
+            .method_timeout(CALL_TIMEOUT)
             .build()
             .await
             .map_err(|e| BusError::Connect(what.to_owned(), e))
@@ -103,7 +103,7 @@ impl BusAddress {
 
 /// Our side of the bus.
 pub struct Bus {
-    owners: Owners,
+    senders: Senders,
     signals: mpsc::Receiver<Message>,
 }
 
@@ -118,24 +118,24 @@ impl Bus {
         // Read at once, because a stream that nobody polls stalls its connection.
         let (heard, signals) = mpsc::channel(SIGNALS);
         tokio::spawn(players::relay(MessageStream::from(&connection), heard));
-        let owners = Owners::new(connection, port, limits);
+        let senders = Senders::new(connection, port, limits);
         for rule in players::match_rules() {
-            call_bus(&owners.connection, "AddMatch", &rule.to_string())
+            call_bus(&senders.connection, "AddMatch", &rule.to_string())
                 .await
                 .map_err(|e| BusError::Setup("a match rule", e))?;
         }
-        owners.learn_names().await.map_err(|e| BusError::Setup("the list of names", e))?;
-        Ok(Bus { owners, signals })
+        senders.learn_names().await.map_err(|e| BusError::Setup("the list of names", e))?;
+        Ok(Bus { senders, signals })
     }
 
     /// The id of this run of the bus. Unique names are valid within one run only.
     pub fn id(&self) -> String {
-        self.owners.connection.server_guid().to_string()
+        self.senders.connection.server_guid().to_string()
     }
 
     /// The unique names that are on the bus now.
     pub fn present(&self) -> Vec<String> {
-        self.owners.present()
+        self.senders.present()
     }
 
     /// Serves the agent and the restored sessions, then takes the name. In this order a client that
@@ -143,24 +143,24 @@ impl Bus {
     pub async fn serve(
         self,
         sessions: &[u32],
-        news: mpsc::Receiver<News>,
+        news: mpsc::Receiver<BusUpdate>,
     ) -> Result<Connection, BusError> {
-        let Bus { owners, signals } = self;
-        let connection = owners.connection.clone();
+        let Bus { senders, signals } = self;
+        let connection = senders.connection.clone();
         let server = connection.object_server();
         let failed = |e| BusError::Setup("an object", e);
-        let watchers = Watchers::new(owners.port.clone());
-        let objects = Objects { owners: owners.clone() };
-        let agent = AgentObject { owners: owners.clone() };
-        let monitor = MonitorObject { owners: owners.clone(), watchers: watchers.clone() };
+        let watchers = Watchers::new(senders.port.clone());
+        let objects = Objects { senders: senders.clone() };
+        let agent = AgentObject { senders: senders.clone() };
+        let monitor = MonitorObject { senders: senders.clone(), watchers: watchers.clone() };
         server.at(AGENT_PATH, Object(objects)).await.map_err(failed)?;
         server.at(AGENT_PATH, Object(agent)).await.map_err(failed)?;
         server.at(AGENT_PATH, Object(monitor)).await.map_err(failed)?;
-        let sessions_of = Sessions(owners.clone());
+        let sessions_of = Sessions(senders.clone());
         for number in sessions {
             sessions_of.appear(*number).await.map_err(failed)?;
         }
-        tokio::spawn(players::listen(signals, owners, watchers.clone()));
+        tokio::spawn(players::listen(signals, senders, watchers.clone()));
         tokio::spawn(announce(sessions_of, watchers, news));
         // A second daemon must neither take the name from us nor wait for it.
         let flags = RequestNameFlags::DO_NOT_QUEUE;
@@ -174,12 +174,12 @@ impl Bus {
 
 /// Adds and removes session objects.
 #[derive(Clone)]
-pub(super) struct Sessions(Owners);
+pub(super) struct Sessions(Senders);
 
 impl Sessions {
     /// Serves a session's object, unless the session is gone by now.
     async fn appear(&self, number: u32) -> zbus::Result<()> {
-        let object = SessionObject { number, owners: self.0.clone() };
+        let object = SessionObject { number, senders: self.0.clone() };
         self.0.connection.object_server().at(session::path(number), Object(object)).await?;
         if !self.0.port.view.read(|snapshot| snapshot.sessions.contains_key(&number)) {
             self.disappear(number).await?;
@@ -199,13 +199,15 @@ impl Sessions {
 
 /// Announces the engine's news on the bus: sessions that open and close, properties that changed,
 /// and lines for those who watch.
-async fn announce(sessions: Sessions, watchers: Watchers, mut news: mpsc::Receiver<News>) {
+async fn announce(sessions: Sessions, watchers: Watchers, mut news: mpsc::Receiver<BusUpdate>) {
     while let Some(item) = news.recv().await {
         let told = match item {
-            News::Notice(Notice::Opened(number)) => sessions.appear(number).await,
-            News::Notice(Notice::Closed(number, reason)) => closed(&sessions, number, reason).await,
-            News::Changed(changed) => property_changed(&sessions, changed).await,
-            News::Seen(line) => watchers.tell(&sessions.0.connection, &line).await,
+            BusUpdate::Notice(Notice::Opened(number)) => sessions.appear(number).await,
+            BusUpdate::Notice(Notice::Closed(number, reason)) => {
+                closed(&sessions, number, reason).await
+            }
+            BusUpdate::Changed(changed) => property_changed(&sessions, changed).await,
+            BusUpdate::Seen(line) => watchers.tell(&sessions.0.connection, &line).await,
         };
         if let Err(error) = told {
             tracing::debug!(%error, "an announcement did not reach the bus");

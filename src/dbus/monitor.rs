@@ -11,8 +11,8 @@ use zbus::object_server::{DispatchResult, SignalEmitter};
 use super::access::Right;
 use super::error::Refused;
 use super::identity;
-use super::object::Served;
-use super::owners::Owners;
+use super::object::BusObject;
+use super::senders::Senders;
 use crate::port::Port;
 
 pub const MONITOR_INTERFACE: &str = "tv.playhead.Monitor1";
@@ -60,16 +60,16 @@ impl Watchers {
 }
 
 pub(super) struct MonitorObject {
-    pub owners: Owners,
+    pub senders: Senders,
     pub watchers: Watchers,
 }
 
-impl Served for MonitorObject {
+impl BusObject for MonitorObject {
     const INTERFACE: &'static str = MONITOR_INTERFACE;
     const XML: &'static str = include_str!(concat!(env!("OUT_DIR"), "/tv.playhead.Monitor1.xml"));
 
-    fn owners(&self) -> &Owners {
-        &self.owners
+    fn senders(&self) -> &Senders {
+        &self.senders
     }
 
     fn called<'call>(
@@ -83,10 +83,10 @@ impl Served for MonitorObject {
         }
         DispatchResult::new_async(connection, message, async move {
             let header = message.header();
-            self.owners.check(&header, Right::Manage).await?;
+            self.senders.check(&header, Right::Manage).await?;
             let sender = identity::sender(&header);
             self.watchers.add(sender);
-            if !self.owners.is_connected(sender) {
+            if !self.senders.is_connected(sender) {
                 // It has left meanwhile, and no further signal will report that.
                 self.watchers.remove(sender);
             }

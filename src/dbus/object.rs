@@ -11,10 +11,10 @@ use zbus::{BoxDBusError, Connection, ObjectServer, OwnedVariant, Variant, fdo};
 
 use super::access::Right;
 use super::describe;
-use super::owners::Owners;
+use super::senders::Senders;
 
 /// One interface of one object.
-pub(super) trait Served: Send + Sync + 'static {
+pub(super) trait BusObject: Send + Sync + 'static {
     const INTERFACE: &'static str;
     /// The interface as it is documented and introspected.
     const XML: &'static str;
@@ -22,7 +22,7 @@ pub(super) trait Served: Send + Sync + 'static {
     /// The right that reading a property needs; `None`: everybody may.
     const READING: Option<Right> = None;
 
-    fn owners(&self) -> &Owners;
+    fn senders(&self) -> &Senders;
 
     /// A property's present value; `None` for an unknown name, or an object that is gone.
     fn property(&self, _name: &str) -> Option<Variant<'static>> {
@@ -43,7 +43,7 @@ pub(super) trait Served: Send + Sync + 'static {
 }
 
 /// All properties of an object.
-pub(super) fn all<T: Served>(object: &T) -> fdo::Result<HashMap<String, OwnedVariant>> {
+pub(super) fn all<T: BusObject>(object: &T) -> fdo::Result<HashMap<String, OwnedVariant>> {
     let values = T::PROPERTIES.iter().filter_map(|name| Some((name, object.property(name)?)));
     values.map(|(name, value)| Ok(((*name).to_owned(), owned(value)?))).collect()
 }
@@ -52,21 +52,21 @@ fn owned(value: Variant<'static>) -> fdo::Result<OwnedVariant> {
     OwnedVariant::try_from(value).map_err(|e| fdo::Error::Failed(e.to_string()))
 }
 
-/// Makes a `Served` object a zbus `Interface`.
+/// Makes a `BusObject` object a zbus `Interface`.
 pub(super) struct Object<T>(pub T);
 
-impl<T: Served> Object<T> {
+impl<T: BusObject> Object<T> {
     /// A read without a header is the daemon's own and is allowed.
     async fn may_read(&self, header: Option<&message::Header<'_>>) -> fdo::Result<()> {
         match (T::READING, header) {
-            (Some(right), Some(header)) => Ok(self.0.owners().check(header, right).await?),
+            (Some(right), Some(header)) => Ok(self.0.senders().check(header, right).await?),
             _ => Ok(()),
         }
     }
 }
 
 #[async_trait::async_trait]
-impl<T: Served> Interface for Object<T> {
+impl<T: BusObject> Interface for Object<T> {
     fn name() -> InterfaceName<'static> {
         InterfaceName::from_static_str_unchecked(T::INTERFACE)
     }

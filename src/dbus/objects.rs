@@ -10,36 +10,36 @@ use zbus::object_server::{DispatchResult, Interface};
 use zbus::{Connection, OwnedObjectPath, fdo};
 
 use super::access::Right;
-use super::object::{self, Served};
-use super::owners::Owners;
+use super::object::{self, BusObject};
+use super::senders::Senders;
 use super::session::{self, SessionObject};
 
 pub(super) struct Objects {
-    pub owners: Owners,
+    pub senders: Senders,
 }
 
 impl Objects {
     fn managed(&self) -> fdo::Result<fdo::ManagedObjects> {
         let numbers: Vec<u32> =
-            self.owners.port.view.read(|snapshot| snapshot.sessions.keys().copied().collect());
+            self.senders.port.view.read(|snapshot| snapshot.sessions.keys().copied().collect());
         let mut objects = fdo::ManagedObjects::new();
         for number in numbers {
             let path = OwnedObjectPath::try_from(session::path(number))
                 .map_err(|e| fdo::Error::Failed(e.to_string()))?;
             let name = InterfaceName::from_static_str_unchecked(SessionObject::INTERFACE);
-            let properties = object::all(&SessionObject { number, owners: self.owners.clone() })?;
+            let properties = object::all(&SessionObject { number, senders: self.senders.clone() })?;
             objects.insert(path, HashMap::from([(name.into(), properties)]));
         }
         Ok(objects)
     }
 }
 
-impl Served for Objects {
+impl BusObject for Objects {
     const INTERFACE: &'static str = "org.freedesktop.DBus.ObjectManager";
     const XML: &'static str = "";
 
-    fn owners(&self) -> &Owners {
-        &self.owners
+    fn senders(&self) -> &Senders {
+        &self.senders
     }
 
     fn called<'call>(
@@ -52,7 +52,7 @@ impl Served for Objects {
             return DispatchResult::NotFound;
         }
         DispatchResult::new_async(connection, message, async move {
-            self.owners.check(&message.header(), Right::Play).await.map_err(fdo::Error::from)?;
+            self.senders.check(&message.header(), Right::Play).await.map_err(fdo::Error::from)?;
             self.managed()
         })
     }

@@ -9,9 +9,9 @@ use zbus::{Connection, MatchRule, Message, MessageStream};
 
 use super::args;
 use super::monitor::Watchers;
-use super::owners::Owners;
+use super::senders::Senders;
 use crate::core::input::{Input, Lifecycle, Target};
-use crate::core::player::{Door, PlayerId};
+use crate::core::player::{EventSource, PlayerId};
 use crate::core::time::BootInstant;
 use crate::core::tracker::event::EventName;
 use crate::port;
@@ -58,7 +58,7 @@ fn concerns_us(message: &Message) -> bool {
 /// Handles the signals, in order, until the bus is gone.
 pub(super) async fn listen(
     mut signals: mpsc::Receiver<Message>,
-    owners: Owners,
+    senders: Senders,
     watchers: Watchers,
 ) {
     let mut leaving = FuturesUnordered::new();
@@ -66,34 +66,34 @@ pub(super) async fn listen(
         tokio::select! {
             message = signals.recv() => match message {
                 Some(message) => {
-                    if let Some(gone) = hear(&message, &owners) {
+                    if let Some(gone) = hear(&message, &senders) {
                         let arrived = clock::now().boot;
-                        leaving.push(last_words(owners.connection.clone(), gone, arrived));
+                        leaving.push(flush_own_queue(senders.connection.clone(), gone, arrived));
                     }
                 }
                 None => break,
             },
             Some((gone, arrived)) = leaving.next() => {
-                owners.forget(&gone);
+                senders.forget(&gone);
                 watchers.remove(&gone);
-                owners.port.tell_surely(Input::PlayerGone { sender: gone }, arrived).await;
+                senders.port.tell_when_room(Input::PlayerGone { sender: gone }, arrived).await;
             }
         }
     }
 }
 
 /// Handles one signal. Gives the connection that it reports as gone.
-fn hear(message: &Message, owners: &Owners) -> Option<String> {
+fn hear(message: &Message, senders: &Senders) -> Option<String> {
     let header = message.header();
     let sender = header.sender()?.as_str();
     match header.interface()?.as_str() {
-        PLAYER | LIFECYCLE if owners.admit(sender).is_err() => {}
-        PLAYER => player(message, sender, owners),
-        LIFECYCLE => lifecycle(message, sender, owners),
+        PLAYER | LIFECYCLE if senders.admit(sender).is_err() => {}
+        PLAYER => player(message, sender, senders),
+        LIFECYCLE => lifecycle(message, sender, senders),
         BUS if sender == BUS && header.member()?.as_str() == "NameOwnerChanged" => {
             let body = message.body();
             let (name, _old, new): (&str, &str, &str) = body.deserialize().ok()?;
-            return owners.name_changed(name, new).then(|| name.to_owned());
+            return senders.name_changed(name, new).then(|| name.to_owned());
         }
         _ => {}
     }
@@ -102,7 +102,7 @@ fn hear(message: &Message, owners: &Owners) -> Option<String> {
 
 /// Sends a D-Bus ping to ourselves. When it comes back, everything that the bus routed to us before
 /// it was handed in, so what a player sent before it died counts (measured, behaviour.md 1.5).
-async fn last_words(
+async fn flush_own_queue(
     connection: Connection,
     gone: String,
     arrived: BootInstant,
@@ -117,7 +117,7 @@ async fn last_words(
     (gone, arrived)
 }
 
-fn player(message: &Message, sender: &str, owners: &Owners) {
+fn player(message: &Message, sender: &str, senders: &Senders) {
     let arrived = clock::now().boot;
     let header = message.header();
     let (Some(member), Some(path)) = (header.member(), header.path()) else { return };
@@ -125,11 +125,11 @@ fn player(message: &Message, sender: &str, owners: &Owners) {
         tracing::debug!(signal = member.as_str(), "an unknown Player1 signal");
         return;
     };
-    let (playhead, info) = match args::event(message, &owners.limits) {
+    let (playhead, info) = match args::event(message, &senders.limits) {
         Ok(args) => args,
         Err(rejected) => {
             let input = Input::Unreadable { event: name.name(), why: rejected.why };
-            owners.hand_in(sender, port::Message { input, arrived, answer: None });
+            senders.hand_in(sender, port::Message { input, arrived, answer: None });
             return;
         }
     };
@@ -138,18 +138,18 @@ fn player(message: &Message, sender: &str, owners: &Owners) {
         EventName::SessionStart => Input::Open {
             call: None,
             player,
-            door: Door::Signal,
+            source: EventSource::Signal,
             app: String::new(),
             playhead,
             info,
         },
         name => Input::Event { call: None, target: Target::Player(player), name, playhead, info },
     };
-    owners.hand_in(sender, port::Message { input, arrived, answer: None });
+    senders.hand_in(sender, port::Message { input, arrived, answer: None });
 }
 
 /// `Foreground(s app)`, `Background(s app)`, `Stopped(s app)`.
-fn lifecycle(message: &Message, sender: &str, owners: &Owners) {
+fn lifecycle(message: &Message, sender: &str, senders: &Senders) {
     let arrived = clock::now().boot;
     let header = message.header();
     let word = header.member().map(|m| m.as_str().to_ascii_lowercase()).unwrap_or_default();
@@ -157,9 +157,9 @@ fn lifecycle(message: &Message, sender: &str, owners: &Owners) {
         tracing::debug!(signal = word, "an unknown Lifecycle1 signal");
         return;
     };
-    let input = match args::strings(message, &owners.limits) {
+    let input = match args::strings(message, &senders.limits) {
         Ok([app]) => Input::Lifecycle { call: None, app, state },
         Err(rejected) => Input::Unreadable { event: state.name(), why: rejected.why },
     };
-    owners.hand_in(sender, port::Message { input, arrived, answer: None });
+    senders.hand_in(sender, port::Message { input, arrived, answer: None });
 }

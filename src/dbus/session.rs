@@ -10,8 +10,8 @@ use super::access::Right;
 use super::args;
 use super::error::Refused;
 use super::identity;
-use super::object::Served;
-use super::owners::Owners;
+use super::object::BusObject;
+use super::senders::Senders;
 use crate::core::input::{Input, Target};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::tracker::event::EventName;
@@ -28,7 +28,7 @@ pub(super) fn path(number: u32) -> String {
 
 pub(super) struct SessionObject {
     pub number: u32,
-    pub owners: Owners,
+    pub senders: Senders,
 }
 
 /// A property's present value; `None` for an unknown name, or a session that is gone.
@@ -57,19 +57,19 @@ pub(super) async fn answered(
     Ok(asked?.await.map_err(gone)??)
 }
 
-impl Served for SessionObject {
+impl BusObject for SessionObject {
     const INTERFACE: &'static str = SESSION_INTERFACE;
     const XML: &'static str = include_str!(concat!(env!("OUT_DIR"), "/tv.playhead.Session1.xml"));
     const PROPERTIES: &'static [&'static str] =
         &["App", "MediaId", "State", "Playhead", "Resumed", "Live", "Queued", "Opened"];
     const READING: Option<Right> = Some(Right::Play);
 
-    fn owners(&self) -> &Owners {
-        &self.owners
+    fn senders(&self) -> &Senders {
+        &self.senders
     }
 
     fn property(&self, name: &str) -> Option<Variant<'static>> {
-        property(&self.owners.port, self.number, name)
+        property(&self.senders.port, self.number, name)
     }
 
     fn called<'call>(
@@ -82,17 +82,17 @@ impl Served for SessionObject {
             None | Some(EventName::SessionStart) => return DispatchResult::NotFound,
             Some(name) => name,
         };
-        let Owners { port, limits, .. } = &self.owners;
+        let Senders { port, limits, .. } = &self.senders;
         let header = message.header();
         let sender = identity::sender(&header);
         // Handed in before the first await, so that calls keep the order of the wire (behaviour.md
         // 1.5).
-        let read = self.owners.admit(sender).and_then(|()| args::event(message, limits));
+        let read = self.senders.admit(sender).and_then(|()| args::event(message, limits));
         let asked = read.map(|(playhead, info)| {
             let target = Target::Session { number: self.number, sender: sender.to_owned() };
             let call = |call| Input::Event { call: Some(call), target, name, playhead, info };
             let (message, answer) = port.call(clock::now().boot, call);
-            self.owners.hand_in(sender, message);
+            self.senders.hand_in(sender, message);
             answer
         });
         DispatchResult::new_async(

@@ -10,8 +10,8 @@ mod trace;
 use std::collections::{BTreeSet, VecDeque};
 
 pub use self::snapshot::Snapshot;
+use self::store::{JobResult, StoreQueue};
 pub use self::store::{StoreDone, StoreJob};
-use self::store::{StoreQueue, Word};
 use self::trace::Trace;
 use crate::core::Agent;
 use crate::core::dialect::exchange::{Outcome, Request, RequestId};
@@ -232,13 +232,13 @@ impl Engine {
 
     fn store_done(&mut self, done: StoreDone, now: Now) {
         match self.store.done(done, now.boot) {
-            Word::Written(batch) => {
+            JobResult::Written(batch) => {
                 self.released(batch, true, now);
                 self.input(Input::Written { batch }, now);
             }
-            Word::Failed(batch) => self.released(batch, false, now),
-            Word::Read(id, reports) => self.input(Input::Read { id, reports }, now),
-            Word::Nothing => {}
+            JobResult::Failed(batch) => self.released(batch, false, now),
+            JobResult::Read(id, reports) => self.input(Input::Read { id, reports }, now),
+            JobResult::Nothing => {}
         }
     }
 

@@ -43,7 +43,7 @@ pub enum StoreDone {
 
 /// What the engine learns from a finished job.
 #[derive(Debug, PartialEq)]
-pub(super) enum Word {
+pub(super) enum JobResult {
     /// Every batch up to this one is in the store.
     Written(u64),
     /// The batches up to this one could not be written; they are kept.
@@ -174,38 +174,44 @@ impl StoreQueue {
     }
 
     /// The job under way is done.
-    pub fn done(&mut self, done: StoreDone, now: BootInstant) -> Word {
+    pub fn done(&mut self, done: StoreDone, now: BootInstant) -> JobResult {
         match (self.job.take(), done) {
             (Some(Job::Write(batches)), StoreDone::Written(Ok(()))) => {
                 self.unread = false;
                 self.works();
-                batches.last().map_or(Word::Nothing, |batch| Word::Written(batch.number))
+                batches.last().map_or(JobResult::Nothing, |batch| JobResult::Written(batch.number))
             }
             (Some(Job::Write(batches)), StoreDone::Written(Err(error))) => {
                 self.failed(&error, now);
                 let newer = std::mem::take(&mut self.batches);
                 let failed = Arc::try_unwrap(batches).unwrap_or_else(|shared| Vec::clone(&shared));
                 self.batches = squashed(failed.into_iter().chain(newer));
-                self.batches.last().map_or(Word::Nothing, |batch| Word::Failed(batch.number))
+                self.batches
+                    .last()
+                    .map_or(JobResult::Nothing, |batch| JobResult::Failed(batch.number))
             }
-            (Some(Job::Read(read)), StoreDone::Read(Ok(reports))) => Word::Read(read.id, reports),
+            (Some(Job::Read(read)), StoreDone::Read(Ok(reports))) => {
+                JobResult::Read(read.id, reports)
+            }
             (Some(Job::Read(read)), StoreDone::Read(Err(error))) => {
                 tracing::warn!(error, "the store cannot be read; tried again");
                 self.reads.push_front(read);
                 self.read_at = now + RETRY;
-                Word::Nothing
+                JobResult::Nothing
             }
             (_, StoreDone::Wiped(Ok(()))) => {
                 self.wipe = false;
                 self.unread = false;
                 self.works();
-                Word::Nothing
+                JobResult::Nothing
             }
             (_, StoreDone::Wiped(Err(error))) => {
                 self.failed(&error, now);
-                self.batches.last().map_or(Word::Nothing, |batch| Word::Failed(batch.number))
+                self.batches
+                    .last()
+                    .map_or(JobResult::Nothing, |batch| JobResult::Failed(batch.number))
             }
-            _ => Word::Nothing,
+            _ => JobResult::Nothing,
         }
     }
 
@@ -230,19 +236,23 @@ impl StoreQueue {
 /// failure take no more memory than the store's own size.
 fn squashed(batches: impl IntoIterator<Item = Batch>) -> Vec<Batch> {
     let mut newest = BTreeMap::new();
-    let mut whole =
-        Batch { number: 0, changes: Vec::new(), gone: Vec::new(), durability: Durability::Flushed };
+    let mut whole = Batch {
+        number: 0,
+        changes: Vec::new(),
+        deleted_reports: Vec::new(),
+        durability: Durability::Flushed,
+    };
     for batch in batches {
         whole.number = batch.number;
         whole.durability = whole.durability.max(batch.durability);
         newest.extend(batch.changes);
-        for gone in batch.gone {
+        for gone in batch.deleted_reports {
             let all = Key::Report(gone.log, gone.from)..Key::Report(gone.log, gone.to);
             let keys: Vec<Key> = newest.range(all).map(|(key, _)| key.clone()).collect();
             for key in keys {
                 newest.remove(&key);
             }
-            whole.gone.push(gone);
+            whole.deleted_reports.push(gone);
         }
     }
     whole.changes = newest.into_iter().collect();
@@ -259,7 +269,7 @@ mod tests {
         let report = Report::new(What::Ping, BootInstant(0), 0.0);
         let record = Record::Report(StoredReport { report, recorded_at: None });
         let changes = reports.iter().map(|n| (Key::Report(1, *n), Some(record.clone()))).collect();
-        Batch { number, changes, gone, durability: Durability::Flushed }
+        Batch { number, changes, deleted_reports: gone, durability: Durability::Flushed }
     }
 
     const T0: BootInstant = BootInstant(1_000);
@@ -273,7 +283,7 @@ mod tests {
         store.write(batch(2, &[2], Vec::new()));
         store.write(batch(3, &[3], Vec::new()));
         assert_eq!(store.next(T0), None);
-        assert_eq!(store.done(StoreDone::Written(Ok(())), T0), Word::Written(1));
+        assert_eq!(store.done(StoreDone::Written(Ok(())), T0), JobResult::Written(1));
         let Some(StoreJob::Write { batches, .. }) = store.next(T0) else { panic!("a job") };
         assert_eq!(batches.len(), 2);
     }
@@ -285,7 +295,7 @@ mod tests {
         assert!(store.next(T0).is_some());
         let gone = ReportRange { log: 1, from: 0, to: 2 };
         store.write(batch(2, &[3], vec![gone]));
-        assert_eq!(store.done(StoreDone::Written(Err("full".into())), T0), Word::Failed(2));
+        assert_eq!(store.done(StoreDone::Written(Err("full".into())), T0), JobResult::Failed(2));
         assert!(!store.healthy());
         assert_eq!(store.next(T0), None, "left alone for a while");
         assert_eq!(store.deadline(), Some(T0 + RETRY));
@@ -294,7 +304,7 @@ mod tests {
         let Some(StoreJob::Write { batches, .. }) = store.next(T0 + RETRY) else { panic!("a job") };
         let keys: Vec<&Key> = batches.iter().flat_map(|b| &b.changes).map(|(k, _)| k).collect();
         assert_eq!(keys, [&Key::Report(1, 2), &Key::Report(1, 3), &Key::Report(1, 4)]);
-        assert_eq!(store.done(StoreDone::Written(Ok(())), T0 + RETRY), Word::Written(3));
+        assert_eq!(store.done(StoreDone::Written(Ok(())), T0 + RETRY), JobResult::Written(3));
         assert!(store.healthy());
     }
 
@@ -305,7 +315,7 @@ mod tests {
         store.wipe();
         store.write(batch(2, &[2], Vec::new()));
         assert_eq!(store.next(T0), Some(StoreJob::Wipe));
-        assert_eq!(store.done(StoreDone::Wiped(Ok(())), T0), Word::Nothing);
+        assert_eq!(store.done(StoreDone::Wiped(Ok(())), T0), JobResult::Nothing);
         assert!(matches!(store.next(T0), Some(StoreJob::Write { .. })));
     }
 
@@ -316,7 +326,7 @@ mod tests {
         let read = Read { id: ReadId(1), range, most: 4 };
         store.read(read);
         assert_eq!(store.next(T0), Some(StoreJob::Read(read)));
-        assert_eq!(store.done(StoreDone::Read(Err("EIO".into())), T0), Word::Nothing);
+        assert_eq!(store.done(StoreDone::Read(Err("EIO".into())), T0), JobResult::Nothing);
         assert_eq!(store.deadline(), Some(T0 + RETRY));
         store.write(batch(1, &[1], Vec::new()));
         assert!(matches!(store.next(T0), Some(StoreJob::Write { .. })));
@@ -330,7 +340,7 @@ mod tests {
         store.write(batch(1, &[1], Vec::new()));
         let Some(StoreJob::Write { set_aside, .. }) = store.next(T0) else { panic!("a job") };
         assert!(set_aside);
-        assert_eq!(store.done(StoreDone::Written(Ok(())), T0), Word::Written(1));
+        assert_eq!(store.done(StoreDone::Written(Ok(())), T0), JobResult::Written(1));
         store.write(batch(2, &[2], Vec::new()));
         let Some(StoreJob::Write { set_aside, .. }) = store.next(T0) else { panic!("a job") };
         assert!(!set_aside);

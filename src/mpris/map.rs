@@ -11,7 +11,7 @@ const END_SHARE: f64 = 0.02;
 
 /// How long a track without a length waits for one. Content without a length is taken for live, and
 /// a player can report the length of a film late.
-const LENGTH_PATIENCE: Span = Span::seconds(1);
+const LENGTH_TIMEOUT: Span = Span::seconds(1);
 
 /// `PlaybackStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub struct Change {
 
 /// An event for the agent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Heard {
+pub struct PlaybackEvent {
     pub name: EventName,
     /// Seconds; negative: the agent computes it.
     pub playhead: f64,
@@ -131,7 +131,7 @@ impl Player {
         change: &Change,
         position: Option<f64>,
         now: BootInstant,
-    ) -> Vec<Heard> {
+    ) -> Vec<PlaybackEvent> {
         let mut heard = Vec::new();
         let rate = change.rate.filter(|r| r.is_finite()).unwrap_or(self.rate);
         let new_rate = rate != self.rate;
@@ -181,7 +181,7 @@ impl Player {
             return false;
         }
         let patient = self.track.length.is_none();
-        if patient && now < *self.live_at.get_or_insert(now + LENGTH_PATIENCE) {
+        if patient && now < *self.live_at.get_or_insert(now + LENGTH_TIMEOUT) {
             return false;
         }
         self.live_at = None;
@@ -190,7 +190,7 @@ impl Player {
 
     /// Handles `Seeked`, which is ignored without a session. Its own position counts, because a
     /// `Get` after it can be stale.
-    pub fn seeked(&mut self, position: f64, now: BootInstant) -> Vec<Heard> {
+    pub fn seeked(&mut self, position: f64, now: BootInstant) -> Vec<PlaybackEvent> {
         let mut heard = Vec::new();
         if self.session.is_some() {
             self.say(EventName::SeekStart, -1.0, Info::new(), &mut heard);
@@ -200,7 +200,7 @@ impl Player {
         heard
     }
 
-    fn open(&mut self, position: f64, now: BootInstant, heard: &mut Vec<Heard>) {
+    fn open(&mut self, position: f64, now: BootInstant, heard: &mut Vec<PlaybackEvent>) {
         let track = self.track.clone();
         let text = |s: &str| Value::Text(s.to_owned());
         let mut info = Info::from([
@@ -221,14 +221,14 @@ impl Player {
         self.say(EventName::SessionStart, playhead, info, heard);
     }
 
-    fn play(&mut self, position: Option<f64>, now: BootInstant, heard: &mut Vec<Heard>) {
+    fn play(&mut self, position: Option<f64>, now: BootInstant, heard: &mut Vec<PlaybackEvent>) {
         self.moved(position, now);
         self.moving = true;
         let info = Info::from([("rate".to_owned(), Value::Float(self.rate))]);
         self.say(EventName::Play, position.unwrap_or(-1.0), info, heard);
     }
 
-    fn close(&mut self, now: BootInstant, heard: &mut Vec<Heard>) {
+    fn close(&mut self, now: BootInstant, heard: &mut Vec<PlaybackEvent>) {
         let Some(track) = self.session.as_ref() else { return };
         let left = track.length.map(|length| length - self.estimate(now));
         let near = track.length.unwrap_or_default() * END_SHARE;
@@ -242,10 +242,10 @@ impl Player {
     }
 
     /// Adds an event. The agent computes the playhead of a live session, the second of the day.
-    fn say(&self, name: EventName, playhead: f64, info: Info, heard: &mut Vec<Heard>) {
+    fn say(&self, name: EventName, playhead: f64, info: Info, heard: &mut Vec<PlaybackEvent>) {
         let live = self.session.as_ref().is_some_and(|t| t.length.is_none());
         let playhead = if live { -1.0 } else { playhead };
-        heard.push(Heard { name, playhead, info });
+        heard.push(PlaybackEvent { name, playhead, info });
     }
 
     fn moved(&mut self, position: Option<f64>, now: BootInstant) {
@@ -276,7 +276,7 @@ mod tests {
         Change { status: Some(status), ..Change::default() }
     }
 
-    fn names(heard: &[Heard]) -> Vec<&'static str> {
+    fn names(heard: &[PlaybackEvent]) -> Vec<&'static str> {
         heard.iter().map(|h| h.name.name()).collect()
     }
 

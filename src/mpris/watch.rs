@@ -9,11 +9,11 @@ use zbus::connection::Builder;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedVariant, Variant};
 
-use super::map::{Change, Heard, Player, Status, Track};
+use super::map::{Change, PlaybackEvent, Player, Status, Track};
 use super::quirks;
 use crate::config::{MprisBus, MprisConfig};
 use crate::core::input::{Input, Target};
-use crate::core::player::{Door, PlayerId};
+use crate::core::player::{EventSource, PlayerId};
 use crate::core::time::BootInstant;
 use crate::core::tracker::event::EventName;
 use crate::port::Port;
@@ -27,7 +27,7 @@ const BUS: &str = "org.freedesktop.DBus";
 /// Signals that may wait while a player is asked. While so many wait, the bus is not read.
 const SIGNALS: usize = 1024;
 /// How long a player may take to answer. It must not hold up the others.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 struct Tracked {
     player: Player,
@@ -52,7 +52,7 @@ impl Watcher {
             MprisBus::System => Builder::system(),
             MprisBus::Session => Builder::session(),
         };
-        let connection = builder.method_timeout(PATIENCE).build().await?;
+        let connection = builder.method_timeout(CALL_TIMEOUT).build().await?;
         // Read at once, because a stream that nobody polls stalls its connection.
         let (heard, signals) = mpsc::channel(SIGNALS);
         tokio::spawn(relay(MessageStream::from(&connection), heard));
@@ -115,7 +115,7 @@ impl Watcher {
         tracing::error!("the players' bus is gone; MPRIS players are not tracked until a restart");
         for unique in self.players.keys() {
             let gone = Input::PlayerGone { sender: self.sender(unique) };
-            self.port.tell_surely(gone, clock::now().boot).await;
+            self.port.tell_when_room(gone, clock::now().boot).await;
         }
     }
 
@@ -196,7 +196,7 @@ impl Watcher {
         if ours {
             self.players.remove(old);
             let gone = Input::PlayerGone { sender: self.sender(old) };
-            self.port.tell_surely(gone, arrived).await;
+            self.port.tell_when_room(gone, arrived).await;
         }
         if !new.is_empty() && self.learn(name, new) {
             self.read_all(new, arrived).await;
@@ -241,15 +241,15 @@ impl Watcher {
         Some(micros(integer(&value)?))
     }
 
-    fn tell(&self, unique: &str, heard: Vec<Heard>, arrived: BootInstant) {
+    fn tell(&self, unique: &str, heard: Vec<PlaybackEvent>, arrived: BootInstant) {
         let Some(known) = self.players.get(unique) else { return };
-        for Heard { name, playhead, info } in heard {
+        for PlaybackEvent { name, playhead, info } in heard {
             let player = PlayerId { sender: self.sender(unique), instance: known.name.clone() };
             let input = match name {
                 EventName::SessionStart => Input::Open {
                     call: None,
                     player,
-                    door: Door::Mpris,
+                    source: EventSource::Mpris,
                     app: known.app.clone(),
                     playhead,
                     info,

@@ -29,7 +29,7 @@ pub struct Plan {
 
 /// A plan, and whether the backend or a fault rule made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
+pub struct PlannedAnswer {
     pub plan: Plan,
     /// The backend took it: it opened a session, was counted in one, or was stored as a batch.
     pub counted: bool,
@@ -79,9 +79,9 @@ impl Backend {
     ///
     /// Silence and standstill are judged at that instant (behaviour.md 4). The first rule that
     /// matches the request applies.
-    pub fn judge(&mut self, path: &str, body: &Value, now_ms: i64) -> Judgement {
+    pub fn judge(&mut self, path: &str, body: &Value, now_ms: i64) -> PlannedAnswer {
         let Some((endpoint, path_sid)) = route(path) else {
-            return Judgement::refusal(None, 404, format!("the API has no {path}"));
+            return PlannedAnswer::refusal(None, 404, format!("the API has no {path}"));
         };
         let number = match endpoint {
             Endpoint::Sessions if body.is_object() => next(&mut self.starts_requested),
@@ -100,18 +100,24 @@ impl Backend {
         };
         let sid = path_sid.map(str::to_owned);
         if rule.hang {
-            return Judgement::fault(sid, Outcome::Hang);
+            return PlannedAnswer::fault(sid, Outcome::Hang);
         }
         let counts = rule.status.is_none_or(|status| (200..300).contains(&status));
         let judgement = if counts {
             self.normal(endpoint, path_sid, body, now_ms)
         } else {
-            Judgement::fault(sid, Outcome::DropAfterSend)
+            PlannedAnswer::fault(sid, Outcome::DropAfterSend)
         };
-        judgement.bent_by(rule)
+        judgement.with_fault(rule)
     }
 
-    fn normal(&mut self, to: Endpoint, sid: Option<&str>, body: &Value, now_ms: i64) -> Judgement {
+    fn normal(
+        &mut self,
+        to: Endpoint,
+        sid: Option<&str>,
+        body: &Value,
+        now_ms: i64,
+    ) -> PlannedAnswer {
         match (to, sid) {
             (Endpoint::Events, Some(sid)) => self.event(sid, body, now_ms),
             (Endpoint::Sessions, _) if body.is_object() => self.open(body, now_ms),
@@ -120,57 +126,59 @@ impl Backend {
         }
     }
 
-    fn open(&mut self, start: &Value, now_ms: i64) -> Judgement {
+    fn open(&mut self, start: &Value, now_ms: i64) -> PlannedAnswer {
         if kind(start) != "sessionStart" {
             let text = format!("eventType: expected sessionStart, got {:?}", kind(start));
-            return Judgement::refusal(None, 400, text);
+            return PlannedAnswer::refusal(None, 400, text);
         }
         if downloaded_flag(start) {
             let text = "params.media.downloaded: expected false, this opens a live session";
-            return Judgement::refusal(None, 400, text.into());
+            return PlannedAnswer::refusal(None, 400, text.into());
         }
         let sid = format!("S{}", self.sessions.len() + 1);
         let location = format!("/api/v1/sessions/{sid}");
         self.sessions.insert(sid.clone(), Session::new(start, now_ms));
-        Judgement::taken(Some(sid), 201, vec![("Location".into(), location)])
+        PlannedAnswer::taken(Some(sid), 201, vec![("Location".into(), location)])
     }
 
-    fn event(&mut self, sid: &str, event: &Value, now_ms: i64) -> Judgement {
+    fn event(&mut self, sid: &str, event: &Value, now_ms: i64) -> PlannedAnswer {
         if !event.is_object() || kind(event) == "sessionStart" {
             let text = "expected one event other than sessionStart".into();
-            return Judgement::refusal(Some(sid), 400, text);
+            return PlannedAnswer::refusal(Some(sid), 400, text);
         }
         let Some(session) = self.sessions.get_mut(sid) else {
-            return Judgement::refusal(Some(sid), 404, format!("sid {sid} is not known"));
+            return PlannedAnswer::refusal(Some(sid), 404, format!("sid {sid} is not known"));
         };
         match session.take(event, now_ms) {
-            Ok(()) => Judgement::taken(Some(sid.into()), 204, Vec::new()),
-            Err(why) => Judgement::refusal(Some(sid), 410, format!("sid {sid} is closed: {why}")),
+            Ok(()) => PlannedAnswer::taken(Some(sid.into()), 204, Vec::new()),
+            Err(why) => {
+                PlannedAnswer::refusal(Some(sid), 410, format!("sid {sid} is closed: {why}"))
+            }
         }
     }
 }
 
-impl Judgement {
-    fn taken(sid: Option<String>, status: u16, headers: Vec<(String, String)>) -> Judgement {
+impl PlannedAnswer {
+    fn taken(sid: Option<String>, status: u16, headers: Vec<(String, String)>) -> PlannedAnswer {
         let outcome = Outcome::Answer { status, headers, body: String::new(), delay_ms: None };
-        Judgement { plan: Plan { sid, outcome }, counted: true, fault: false }
+        PlannedAnswer { plan: Plan { sid, outcome }, counted: true, fault: false }
     }
 
-    fn refusal(sid: Option<&str>, status: u16, body: String) -> Judgement {
+    fn refusal(sid: Option<&str>, status: u16, body: String) -> PlannedAnswer {
         let outcome = Outcome::Answer { status, headers: Vec::new(), body, delay_ms: None };
-        Judgement {
+        PlannedAnswer {
             plan: Plan { sid: sid.map(str::to_owned), outcome },
             counted: false,
             fault: false,
         }
     }
 
-    fn fault(sid: Option<String>, outcome: Outcome) -> Judgement {
-        Judgement { plan: Plan { sid, outcome }, counted: false, fault: true }
+    fn fault(sid: Option<String>, outcome: Outcome) -> PlannedAnswer {
+        PlannedAnswer { plan: Plan { sid, outcome }, counted: false, fault: true }
     }
 
     /// The judgement as a rule changes it; a request that was counted stays counted.
-    fn bent_by(mut self, rule: Rule) -> Judgement {
+    fn with_fault(mut self, rule: Rule) -> PlannedAnswer {
         if let Some(status) = rule.status {
             let silent = (200..300).contains(&status);
             let body = if silent { String::new() } else { format!("a fault rule says {status}") };
@@ -272,19 +280,19 @@ impl Session {
 }
 
 /// A downloaded session (spec 7); the flag decides only at the legacy endpoint.
-fn batch(body: &Value, legacy: bool) -> Judgement {
+fn batch(body: &Value, legacy: bool) -> PlannedAnswer {
     let first = body.as_array().and_then(|events| events.first());
     match first {
-        None => Judgement::refusal(None, 400, "expected an array of events".into()),
+        None => PlannedAnswer::refusal(None, 400, "expected an array of events".into()),
         Some(first) if kind(first) != "sessionStart" => {
             let text = format!("[0].eventType: expected sessionStart, got {:?}", kind(first));
-            Judgement::refusal(None, 400, text)
+            PlannedAnswer::refusal(None, 400, text)
         }
         Some(first) if legacy && !downloaded_flag(first) => {
             let text = "[0].params.media.downloaded: expected true, a batch to /sessions needs it";
-            Judgement::refusal(None, 400, text.into())
+            PlannedAnswer::refusal(None, 400, text.into())
         }
-        Some(_) => Judgement::taken(None, 201, Vec::new()),
+        Some(_) => PlannedAnswer::taken(None, 201, Vec::new()),
     }
 }
 

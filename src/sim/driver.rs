@@ -89,12 +89,12 @@ impl Disk {
 }
 
 /// What happens outside the engine.
-pub trait Outside {
+pub trait ActionHandler {
     /// Carries out an action of the engine. The driver itself carries out jobs of the store.
     fn act(&mut self, action: Action);
 
     /// Whether the agent lives to carry this out. If not, this and all later actions are lost.
-    fn lives_to(&mut self, _action: &Action) -> bool {
+    fn survives_until(&mut self, _action: &Action) -> bool {
         true
     }
 
@@ -109,7 +109,7 @@ pub trait Outside {
 }
 
 /// Collects the actions.
-impl Outside for Vec<Action> {
+impl ActionHandler for Vec<Action> {
     fn act(&mut self, action: Action) {
         self.push(action);
     }
@@ -168,12 +168,18 @@ impl Driver {
 
     /// Passes one event to the engine and carries out all actions. The store answers before the
     /// next action is carried out, unless the disk has a delay. False when the agent died.
-    pub fn tell(&mut self, event: Event, now: Now, at_ms: i64, outside: &mut impl Outside) -> bool {
+    pub fn tell(
+        &mut self,
+        event: Event,
+        now: Now,
+        at_ms: i64,
+        outside: &mut impl ActionHandler,
+    ) -> bool {
         let Some(engine) = &mut self.engine else { return false };
         let mut actions = VecDeque::from(engine.handle(event, now));
         outside.taken(engine.agent(), actions.make_contiguous());
         while let Some(action) = actions.pop_front() {
-            if !outside.lives_to(&action) {
+            if !outside.survives_until(&action) {
                 self.kill();
                 outside.lost(&action);
                 actions.iter().for_each(|action| outside.lost(action));
@@ -197,13 +203,13 @@ impl Driver {
     }
 
     /// Completes the store's job under way. False when the agent died over the actions.
-    pub fn store_done(&mut self, now: Now, at_ms: i64, outside: &mut impl Outside) -> bool {
+    pub fn store_done(&mut self, now: Now, at_ms: i64, outside: &mut impl ActionHandler) -> bool {
         let Some((_, job)) = self.working.take() else { return true };
         let done = self.work(&job, at_ms, outside);
         self.tell(Event::Store(done), now, at_ms, outside)
     }
 
-    fn work(&mut self, job: &StoreJob, at_ms: i64, outside: &mut impl Outside) -> StoreDone {
+    fn work(&mut self, job: &StoreJob, at_ms: i64, outside: &mut impl ActionHandler) -> StoreDone {
         let done = self.disk.work(job, at_ms);
         if let StoreDone::Written(written) | StoreDone::Wiped(written) = &done {
             outside.stored(job, written.is_ok());

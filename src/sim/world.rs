@@ -10,7 +10,7 @@ use crate::core::StartInfo;
 use crate::core::clock::BootId;
 use crate::core::dialect::exchange::{Outcome, Purpose, Request, RequestId};
 use crate::core::input::{Input, Target};
-use crate::core::player::{Door, PlayerId};
+use crate::core::player::{EventSource, PlayerId};
 use crate::core::time::{BootInstant, Now, WallTime};
 use crate::core::tracker::event::EventName;
 use crate::engine::{Action, Event};
@@ -23,11 +23,11 @@ const AFTERWARDS_MS: i64 = 3_600_000;
 const SESSION_DELAY_MS: i64 = 100;
 const EVENT_DELAY_MS: i64 = 20;
 /// The time that `Sleep` and `Stop` leave for delivery.
-const LAST_WORDS_MS: i64 = 2_000;
+const STOP_DELIVERY_MS: i64 = 2_000;
 /// More turns than this at one instant is a loop in the agent.
 const MOST_TURNS: u32 = 100_000;
 
-struct Flying {
+struct PendingAnswer {
     request: RequestId,
     /// Its line in the output.
     index: usize,
@@ -72,7 +72,7 @@ pub(super) struct World<'a> {
     /// Asleep: nothing runs from here on until `Wake`.
     asleep_from: Option<i64>,
     stops_at: Option<i64>,
-    flying: BTreeMap<(i64, u64), Flying>,
+    flying: BTreeMap<(i64, u64), PendingAnswer>,
     /// How many times each player has reconnected.
     connections: HashMap<String, u32>,
     output: Vec<Exchange>,
@@ -283,7 +283,8 @@ impl<'a> World<'a> {
             answered: seconds(self.now + delay),
             collector: self.beside_the_first(&request.collector),
         });
-        let flying = Flying { request: request.id, index, status, sid: to_sid.or(sid), outcome };
+        let flying =
+            PendingAnswer { request: request.id, index, status, sid: to_sid.or(sid), outcome };
         self.flying.insert((self.now + delay, index as u64), flying);
     }
 
@@ -314,7 +315,7 @@ impl<'a> World<'a> {
                     EventName::SessionStart => Input::Open {
                         call: None,
                         player,
-                        door: Door::Signal,
+                        source: EventSource::Signal,
                         app: from.clone(),
                         playhead,
                         info,
@@ -362,7 +363,7 @@ impl<'a> World<'a> {
             }
             What::Sleep => {
                 self.give(Input::Sleep);
-                self.asleep_from = Some(self.now + LAST_WORDS_MS);
+                self.asleep_from = Some(self.now + STOP_DELIVERY_MS);
             }
             What::Wake => {
                 self.asleep_from = None;
@@ -384,7 +385,7 @@ impl<'a> World<'a> {
             What::Disk(fault) => self.driver.disk.fault = *fault,
             What::Stop => {
                 self.tell(Event::Stop);
-                self.stops_at = Some(self.now + LAST_WORDS_MS);
+                self.stops_at = Some(self.now + STOP_DELIVERY_MS);
             }
             What::Boot { .. } => {}
         }

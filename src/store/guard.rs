@@ -30,7 +30,7 @@ impl Lock {
 }
 
 /// Starts that may die while opening before the store is taken to be broken.
-const PATIENCE: u32 = 2;
+const MAX_FAILED_STARTS: u32 = 2;
 
 /// Notes that an opening is under way. A start that dies or panics over it leaves the note behind.
 #[must_use]
@@ -44,7 +44,7 @@ impl Opening {
         let note = dir.join("opening");
         let died = count(&note);
         let panicked = count(&panics(dir));
-        let tries = if died.max(panicked) >= PATIENCE && store.exists() {
+        let tries = if died.max(panicked) >= MAX_FAILED_STARTS && store.exists() {
             set_aside(store, "two starts have died over it")?;
             forget_panics(dir);
             1

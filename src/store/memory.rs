@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Gathering, codec};
+use super::{StoredBuilder, codec};
 use crate::core::record::{Batch, Durability, Key, Numbered, Read, ReportRange, Stored};
 
 type Change = (Vec<u8>, Option<Vec<u8>>);
@@ -38,7 +38,7 @@ impl MemoryStore {
             .map(|(key, record)| (codec::key(key), record.as_ref().map(codec::value)))
             .collect();
         write(&mut self.flushed, changes.clone());
-        for range in &batch.gone {
+        for range in &batch.deleted_reports {
             let gone = self.flushed.range(bounds(range));
             let gone: Vec<Change> = gone.map(|(key, _)| (key.clone(), None)).collect();
             write(&mut self.flushed, gone.clone());
@@ -67,7 +67,7 @@ impl MemoryStore {
 
     /// Everything that is stored, as the daemon would find it.
     pub fn load(&self) -> Stored {
-        let mut gathering = Gathering::default();
+        let mut gathering = StoredBuilder::default();
         let others = |key: &Vec<u8>| key.first() != Some(&codec::REPORT);
         for (key, value) in self.flushed.iter().filter(|(key, _)| others(key)) {
             gathering.take(key, value);

@@ -38,12 +38,12 @@ impl StoreError {
 
 /// Gathers what a scan of a store yields. Records that cannot be read are counted, not fatal.
 #[derive(Default)]
-struct Gathering {
+struct StoredBuilder {
     stored: Stored,
     unreadable: usize,
 }
 
-impl Gathering {
+impl StoredBuilder {
     fn take(&mut self, key: &[u8], value: &[u8]) {
         match codec::decode(key, value) {
             Some((Key::Meta, Record::Meta(meta))) => self.stored.meta = Some(meta),

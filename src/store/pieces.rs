@@ -25,7 +25,7 @@ pub(super) type Entry = (Vec<u8>, Option<Vec<u8>>);
 
 /// The further pieces of a record: which write of it they belong to, and how many there are.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Further {
+struct PieceCount {
     generation: u32,
     pieces: u16,
 }
@@ -33,7 +33,7 @@ struct Further {
 /// The further pieces of each record that has any.
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
-    of: HashMap<Vec<u8>, Further>,
+    of: HashMap<Vec<u8>, PieceCount>,
     /// The last generation of any record. None is used twice, because pieces of an old one may
     /// not be deleted yet.
     last: u32,
@@ -61,7 +61,7 @@ impl Pieces {
             small => return Entries { ahead: Vec::new(), together: (key, small), after },
         };
         self.last = self.last.wrapping_add(1);
-        let mut has = Further { generation: self.last, pieces: 0 };
+        let mut has = PieceCount { generation: self.last, pieces: 0 };
         let length = value.len() as u32;
         let mut pieces = value.chunks(PIECE_BYTES);
         let first = pieces.next().unwrap_or_default();
@@ -99,13 +99,13 @@ fn hash(key: &[u8]) -> u128 {
 /// Puts records together again from a scan in the order of keys. Records whose keys begin with
 /// `apart` are not part of the scan, only their further pieces are; these are checked afterwards.
 #[derive(Debug)]
-pub(super) struct Joining {
+pub(super) struct PieceAssembler {
     /// Heads that wait for their pieces.
     heads: BTreeMap<Vec<u8>, Head>,
     apart: u8,
     /// The pieces of records apart: by record, each with its generation and number.
     pieces_apart: BTreeMap<Vec<u8>, Vec<(u32, u16)>>,
-    joined: Joined,
+    joined: AssembledPieces,
 }
 
 #[derive(Debug)]
@@ -143,7 +143,7 @@ pub(super) fn whole(
 
 /// What a scan gives beside the records.
 #[derive(Debug, Default)]
-pub(super) struct Joined {
+pub(super) struct AssembledPieces {
     pub pieces: Pieces,
     /// Records that have lost pieces.
     pub lost: usize,
@@ -151,13 +151,13 @@ pub(super) struct Joined {
     pub strays: Vec<Vec<u8>>,
 }
 
-impl Joining {
-    pub fn new(apart: u8) -> Joining {
-        Joining {
+impl PieceAssembler {
+    pub fn new(apart: u8) -> PieceAssembler {
+        PieceAssembler {
             heads: BTreeMap::new(),
             apart,
             pieces_apart: BTreeMap::new(),
-            joined: Joined::default(),
+            joined: AssembledPieces::default(),
         }
     }
 
@@ -182,7 +182,7 @@ impl Joining {
         let piece = further_piece(key).and_then(|(name, generation, number)| {
             self.joined.pieces.last = self.joined.pieces.last.max(generation);
             let head = self.heads.get_mut(name).filter(|head| head.generation == generation)?;
-            Some((name, head, Further { generation, pieces: number }))
+            Some((name, head, PieceCount { generation, pieces: number }))
         });
         let Some((name, head, further)) = piece else {
             self.joined.strays.push(key.to_vec());
@@ -203,7 +203,7 @@ impl Joining {
     }
 
     /// The scan is over. `entry` reads an entry of the database.
-    pub fn done(mut self, mut entry: impl FnMut(&[u8]) -> Option<Vec<u8>>) -> Joined {
+    pub fn done(mut self, mut entry: impl FnMut(&[u8]) -> Option<Vec<u8>>) -> AssembledPieces {
         self.joined.lost += self.heads.len();
         for (name, pieces) in self.pieces_apart {
             let head = entry(&name).as_deref().and_then(head_of);
@@ -259,8 +259,8 @@ mod tests {
         }
     }
 
-    fn read(database: &Database) -> (Database, Joined) {
-        let mut joining = Joining::new(APART);
+    fn read(database: &Database) -> (Database, AssembledPieces) {
+        let mut joining = PieceAssembler::new(APART);
         let apart = |key: &[u8]| key.first() == Some(&APART);
         let mut records: Database = database
             .iter()
@@ -294,7 +294,7 @@ mod tests {
                 wanted.insert(key, value);
             }
         }
-        let (found, Joined { pieces: mut again, lost, strays }) = read(&database);
+        let (found, AssembledPieces { pieces: mut again, lost, strays }) = read(&database);
         assert_eq!(found, wanted);
         assert_eq!((lost, strays.len()), (0, 0));
         assert_eq!(again.of, pieces.of);

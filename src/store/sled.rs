@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::database::{Database, sync_dir};
 use super::guard::{self, Lock, Opening, io};
-use super::pieces::{Entry, Joined, Joining, Pieces};
-use super::{Gathering, StoreError, codec, pieces};
+use super::pieces::{AssembledPieces, Entry, PieceAssembler, Pieces};
+use super::{StoreError, StoredBuilder, codec, pieces};
 use crate::core::record::{
     Batch, Durability, Key, Numbered, Read, ReportRange, Stored, StoredReport,
 };
@@ -21,7 +21,7 @@ const GROUP_ENTRIES: usize = 16;
 const UNSYNCED_BYTES: usize = 16 * 1024;
 /// Batches between two checks of the size on disk. A store that takes so many without a panic is
 /// sound.
-const LOOK_EVERY: u32 = 256;
+const SIZE_CHECK_BATCHES: u32 = 256;
 
 pub struct SledStore {
     _lock: Lock,
@@ -33,7 +33,7 @@ pub struct SledStore {
     batches: u32,
     /// The size after the last compaction. Another one before it has doubled would wear the flash
     /// for nothing.
-    written_anew: u64,
+    compacted_bytes: u64,
     /// Written since the last sync.
     unsynced_bytes: usize,
     /// Called after each sync, for tests that cut the power.
@@ -86,7 +86,7 @@ impl SledStore {
             pieces,
             max_bytes,
             batches: 0,
-            written_anew: 0,
+            compacted_bytes: 0,
             unsynced_bytes: 0,
             #[cfg(feature = "bench")]
             on_sync: None,
@@ -107,13 +107,13 @@ impl SledStore {
         self.gather(last, &mut group, &mut after)?;
         self.write(group, batches.iter().any(|b| b.durability == Durability::Synced))?;
         self.write_apart(after)?;
-        for range in batches.iter().flat_map(|batch| &batch.gone) {
+        for range in batches.iter().flat_map(|batch| &batch.deleted_reports) {
             self.delete(range)?;
         }
         self.batches += 1;
-        if self.batches.is_multiple_of(LOOK_EVERY) {
+        if self.batches.is_multiple_of(SIZE_CHECK_BATCHES) {
             guard::forget_panics(&self.dir);
-            if self.bytes_on_disk() > self.max_bytes.max(2 * self.written_anew) {
+            if self.bytes_on_disk() > self.max_bytes.max(2 * self.compacted_bytes) {
                 self.compact()?;
             }
         }
@@ -155,7 +155,7 @@ impl SledStore {
         Ok(reports)
     }
 
-    /// Adds a batch to a group that is applied whole or not at all. Further pieces of large records
+    /// Adds a batch to a group that is applied whole or not at all. PieceCount pieces of large records
     /// are written at once; deletions of old pieces go to `after`.
     fn gather(
         &mut self,
@@ -219,8 +219,8 @@ impl SledStore {
         self.db = Database::open(&path)?;
         sync_dir(&self.dir)?;
         remove_dir(&old)?;
-        self.written_anew = self.bytes_on_disk();
-        tracing::info!(before, after = self.written_anew, "the store was compacted");
+        self.compacted_bytes = self.bytes_on_disk();
+        tracing::info!(before, after = self.compacted_bytes, "the store was compacted");
         Ok(())
     }
 }
@@ -292,7 +292,8 @@ fn report_of(db: &Database, key: &[u8], value: &[u8]) -> Option<(u64, StoredRepo
 /// Opens a database and reads everything in it but the reports that a log's record covers.
 fn open_and_read(path: &Path) -> Result<(Database, Pieces, Stored), StoreError> {
     let database = Database::open(path)?;
-    let (mut joining, mut gathering) = (Joining::new(codec::REPORT), Gathering::default());
+    let (mut joining, mut gathering) =
+        (PieceAssembler::new(codec::REPORT), StoredBuilder::default());
     let before = database.range(..vec![codec::REPORT]);
     let behind = database.range(vec![codec::REPORT + 1]..);
     for entry in before.chain(behind) {
@@ -302,7 +303,7 @@ fn open_and_read(path: &Path) -> Result<(Database, Pieces, Stored), StoreError> 
         }
     }
     read_newest(&database, &mut gathering)?;
-    let Joined { pieces, lost, strays } = joining.done(|key| database.get(key));
+    let AssembledPieces { pieces, lost, strays } = joining.done(|key| database.get(key));
     gathering.unreadable += lost;
     if !strays.is_empty() {
         // On a full disk they stay, which does no harm.
@@ -315,7 +316,7 @@ fn open_and_read(path: &Path) -> Result<(Database, Pieces, Stored), StoreError> 
 
 /// Reads the reports of each log that its record does not cover. Of a log without a record one
 /// report is enough to know that there are some.
-fn read_newest(database: &Database, gathering: &mut Gathering) -> Result<(), StoreError> {
+fn read_newest(database: &Database, gathering: &mut StoredBuilder) -> Result<(), StoreError> {
     let mut from = codec::key(&Key::Report(0, 0));
     while let Some(entry) = database.range(from..vec![codec::REPORT + 1]).next() {
         let (key, _) = entry?;
@@ -351,7 +352,7 @@ mod tests {
     }
 
     fn batch(changes: Vec<(Key, Option<Record>)>) -> Batch {
-        Batch { number: 1, changes, gone: Vec::new(), durability: Durability::Synced }
+        Batch { number: 1, changes, deleted_reports: Vec::new(), durability: Durability::Synced }
     }
 
     fn numbers(store: &SledStore, from: u64, to: u64, most: usize) -> Vec<u64> {
@@ -391,7 +392,7 @@ mod tests {
         }
         assert_eq!(numbers(&store, 3, 200, 4), [3, 4, 5, 6]);
         let gone = vec![ReportRange { log: 1, from: 0, to: 198 }];
-        store.apply(&[Batch { gone, ..batch(Vec::new()) }]).unwrap();
+        store.apply(&[Batch { deleted_reports: gone, ..batch(Vec::new()) }]).unwrap();
         assert_eq!(numbers(&store, 0, u64::MAX, 9), [198, 199, 200]);
         drop(store);
         let (store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();

@@ -67,7 +67,7 @@ pub fn utc_offset_seconds(now: Now) -> i32 {
 
 /// Watches the wall clock from turn to turn of the engine.
 #[derive(Debug)]
-pub struct Watch {
+pub struct ClockWatcher {
     require_sync: bool,
     trusted: bool,
     /// Wall time minus boot time.
@@ -77,9 +77,9 @@ pub struct Watch {
 /// Smaller steps are the slewing of a time daemon.
 const STEP_MS: i64 = 500;
 
-impl Watch {
-    pub fn new(now: Now, require_sync: bool) -> Watch {
-        Watch { require_sync, trusted: trusted(now, require_sync), offset: offset(now) }
+impl ClockWatcher {
+    pub fn new(now: Now, require_sync: bool) -> ClockWatcher {
+        ClockWatcher { require_sync, trusted: trusted(now, require_sync), offset: offset(now) }
     }
 
     pub fn trusted(&self) -> bool {
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_step_is_seen_and_slewing_is_not() {
-        let mut watch = Watch::new(at(0, RELEASED_UNIX_MS), false);
+        let mut watch = ClockWatcher::new(at(0, RELEASED_UNIX_MS), false);
         assert!(watch.trusted());
         assert!(!watch.changed(at(10_000, RELEASED_UNIX_MS + 10_004)));
         assert!(watch.changed(at(20_000, RELEASED_UNIX_MS + 3_600_000)));

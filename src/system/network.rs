@@ -66,10 +66,10 @@ async fn tell(port: &Port, told: &mut Network, now: Network) {
     let arrived = clock::now().boot;
     if now.online != told.online {
         tracing::info!(online = now.online, "the network manager reports a change");
-        port.tell_surely(Input::Network { online: now.online }, arrived).await;
+        port.tell_when_room(Input::Network { online: now.online }, arrived).await;
     }
     if now.metered != told.metered {
-        port.tell_surely(Input::Metered(now.metered), arrived).await;
+        port.tell_when_room(Input::Metered(now.metered), arrived).await;
     }
     *told = now;
 }

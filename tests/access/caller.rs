@@ -29,7 +29,7 @@ async fn called_as_somebody() {
     let (Some(address), Some(another)) = (told(BUS), told(ANOTHERS)) else { return };
     let player = Player { connection: connect(&address).await };
     let connection = &player.connection;
-    // Heard from before anything is asked until the other side gives the word.
+    // PlaybackEvent from before anything is asked until the other side gives the word.
     let mut signals = MessageStream::from(connection);
     let heard = tokio::spawn(async move {
         let mut of_sessions = false;

@@ -27,9 +27,9 @@ pub const SESSION: &str = "tv.playhead.Session1";
 pub type Info = HashMap<&'static str, Variant<'static>>;
 
 /// A small generator, so that the moments and the damage are the same in every run.
-pub struct Chance(pub u64);
+pub struct Rng(pub u64);
 
-impl Chance {
+impl Rng {
     pub fn below(&mut self, limit: usize) -> usize {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

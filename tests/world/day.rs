@@ -196,7 +196,7 @@ impl Maker {
     }
 }
 
-/// Chance from a seed: the same seed throws the same day, on every machine (SplitMix64).
+/// Rng from a seed: the same seed throws the same day, on every machine (SplitMix64).
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 

@@ -21,7 +21,7 @@ const CLOCK_ERROR_MS: i64 = 1_000;
 
 /// Why a session is interrupted; the later in this list stays when two come together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
+pub enum InterruptCause {
     Sleep,
     Background,
     Vanished,
@@ -35,7 +35,7 @@ pub struct Session {
     pub owner: Option<String>,
     pub track: Track,
     /// What interrupts it, and until when it may come back.
-    pub interrupt: Option<(Cause, Option<i64>)>,
+    pub interrupt: Option<(InterruptCause, Option<i64>)>,
     /// Opened after opting out: nothing is owed for it.
     pub silent: bool,
     /// When it was last heard of.

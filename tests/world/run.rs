@@ -12,7 +12,7 @@ use playheadd::engine::{Engine, Event};
 use playheadd::sim::backend::Backend;
 use playheadd::sim::driver::Driver;
 
-use self::collector::Flying;
+use self::collector::PendingAnswer;
 pub use self::collector::Post;
 use self::disk::{Copies, Saved};
 use self::power::Armed;
@@ -63,7 +63,7 @@ pub struct World {
     stops: Option<(i64, i64, bool)>,
     deferred: Vec<Input>,
     armed: Option<Armed>,
-    flying: BTreeMap<(i64, u64), Flying>,
+    flying: BTreeMap<(i64, u64), PendingAnswer>,
     sent: u64,
     connections: HashMap<String, u32>,
     numbers: HashMap<String, u32>,

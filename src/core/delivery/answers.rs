@@ -1,6 +1,6 @@
 //! What a collector's answer changes in its lane (behaviour.md 2.7).
 
-use super::lane::{Flight, Lane};
+use super::lane::{InFlight, Lane};
 use super::log::{Changed, Log};
 use super::{Delivery, DeliveryContext};
 use crate::core::dialect::exchange::{Outcome, RequestId};
@@ -65,7 +65,7 @@ impl Delivery {
         key: u64,
         at: usize,
         opened: Option<String>,
-        flight: Flight,
+        flight: InFlight,
         now: Now,
         ctx: &mut DeliveryContext<'_>,
     ) {
@@ -74,7 +74,7 @@ impl Delivery {
         let mut changed = Changed::Progress;
         if whole {
             self.counters.delivered += flight.reports as u64;
-            ctx.ledger.want(Durability::Synced);
+            ctx.changes.require(Durability::Synced);
             changed = Changed::Everything;
             pass_all(key, log, at, ctx);
         }
@@ -83,7 +83,7 @@ impl Delivery {
             self.counters.delivered += 1;
             if report.kind() != Kind::Ping {
                 // If it were sent again after a crash or a power cut, it would count twice.
-                ctx.ledger.want(Durability::Synced);
+                ctx.changes.require(Durability::Synced);
             }
             if !report.is_bare_ping() {
                 changed = Changed::Everything;
@@ -100,7 +100,7 @@ impl Delivery {
         });
         if let Some(sid) = opened {
             // A power cut must not open the session twice (behaviour.md 2.11).
-            ctx.ledger.want(Durability::Synced);
+            ctx.changes.require(Durability::Synced);
             changed = Changed::Everything;
             lane.retry.not_before = BootInstant(i64::MIN);
             tracing::info!(
@@ -167,11 +167,11 @@ impl Delivery {
         };
         let number = *ctx.next_rejected;
         *ctx.next_rejected = ctx.next_rejected.wrapping_add(1);
-        ctx.ledger.put(Key::Rejected(number), Record::Rejected(Box::new(rejected)));
+        ctx.changes.put(Key::Rejected(number), Record::Rejected(Box::new(rejected)));
         if let Some(oldest) = number.checked_sub(ctx.settings.limits.rejected_kept as u64) {
-            ctx.ledger.delete(Key::Rejected(oldest));
+            ctx.changes.delete(Key::Rejected(oldest));
         }
-        ctx.ledger.want(Durability::Flushed);
+        ctx.changes.require(Durability::Flushed);
         if !whole {
             self.drop_front(key, at, reports, ctx);
             return;
@@ -185,7 +185,7 @@ impl Delivery {
             self.remove(key, ctx);
         } else {
             let range = ReportRange { log: key, from: before, to: log.first() };
-            ctx.ledger.delete_reports(range);
+            ctx.changes.delete_reports(range);
         }
     }
 
@@ -223,7 +223,7 @@ impl Delivery {
         if after.is_some() {
             // A wait that the collector asked for must survive a restart of the agent.
             log.change(Changed::Everything);
-            ctx.ledger.wait(now.boot, ctx.settings.flush_interval);
+            ctx.changes.write_within(now.boot, ctx.settings.flush_interval);
         }
     }
 
@@ -232,7 +232,7 @@ impl Delivery {
         let Some(log) = self.logs.get_mut(&key) else { return };
         if log.lanes[at].progress.ping_under_way.take().is_some() {
             log.change(Changed::Progress);
-            ctx.ledger.wait(now.boot, ctx.settings.flush_interval);
+            ctx.changes.write_within(now.boot, ctx.settings.flush_interval);
         }
     }
 }
@@ -254,7 +254,7 @@ pub(super) fn forget_passed(
     ctx: &mut DeliveryContext<'_>,
 ) {
     if let Some(number) = number.filter(|number| log.first() > *number) {
-        ctx.ledger.delete(Key::Report(key, number));
+        ctx.changes.delete(Key::Report(key, number));
     }
 }
 
@@ -262,5 +262,5 @@ pub(super) fn forget_passed(
 pub(super) fn pass_all(key: u64, log: &mut Log, at: usize, ctx: &mut DeliveryContext<'_>) {
     let from = log.first();
     log.lanes[at].pass_all(&log.summary);
-    ctx.ledger.delete_reports(ReportRange { log: key, from, to: log.first() });
+    ctx.changes.delete_reports(ReportRange { log: key, from, to: log.first() });
 }

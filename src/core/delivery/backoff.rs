@@ -8,11 +8,11 @@ use crate::core::time::{BootInstant, Span};
 
 /// SplitMix64: a stream of numbers that is the same for the same seed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chance(u64);
+pub struct Rng(u64);
 
-impl Chance {
-    pub fn new(seed: u64) -> Chance {
-        Chance(seed)
+impl Rng {
+    pub fn new(seed: u64) -> Rng {
+        Rng(seed)
     }
 
     fn next(&mut self) -> u64 {
@@ -57,7 +57,7 @@ impl Retry {
         now: BootInstant,
         after: Option<Span>,
         settings: &DeliverySettings,
-        chance: &mut Chance,
+        chance: &mut Rng,
     ) {
         let doubled = settings.backoff_first.0.saturating_mul(1 << self.failures.min(20));
         let ceiling = Span(doubled.min(settings.backoff_max.0));
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn the_ceiling_doubles_to_its_limit_and_the_draw_stays_below() {
         let settings = DeliverySettings::default();
-        let mut chance = Chance::new(7);
+        let mut chance = Rng::new(7);
         let mut retry = Retry::default();
         for n in 0..40 {
             let now = BootInstant(1_000_000);

@@ -8,7 +8,7 @@ use super::backoff::Retry;
 use crate::core::clock::Anchor;
 use crate::core::context::SessionContext;
 use crate::core::dialect::exchange::RequestId;
-use crate::core::dialect::{Dated, Dialect, Facts, SessionId};
+use crate::core::dialect::{Capabilities, DatedReport, Dialect, SessionId};
 use crate::core::record::{Accepted, LaneRecord, Numbered, Progress, Summary, Totals};
 use crate::core::report::Report;
 use crate::core::settings::CollectorSettings;
@@ -16,7 +16,7 @@ use crate::core::time::{BootInstant, Now, Span, WallTime};
 
 /// A request on its way.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Flight {
+pub struct InFlight {
     pub request: RequestId,
     pub sent_at: BootInstant,
     /// How many reports are in it, from the front of the lane.
@@ -51,13 +51,13 @@ pub struct Lane {
     /// Reports that open the session anew and are not delivered yet; they come first.
     pub reopening: VecDeque<Arc<Report>>,
     pub progress: Progress,
-    pub flight: Option<Flight>,
+    pub flight: Option<InFlight>,
     pub retry: Retry,
     pub download: Option<Download>,
     /// The next reports, as far as they are in memory: all with numbers in `cursor..ahead_to`.
     ahead: VecDeque<(u64, Arc<Report>)>,
     ahead_to: u64,
-    /// Further reports are being read from the store.
+    /// PieceCount reports are being read from the store.
     pub reading: bool,
 }
 
@@ -139,7 +139,7 @@ impl Lane {
         }
     }
 
-    pub fn facts(&self) -> Facts {
+    pub fn facts(&self) -> Capabilities {
         self.dialect.facts()
     }
 
@@ -284,7 +284,7 @@ impl Lane {
 
     /// Whether a report is in the request in flight, so that it may not be thinned.
     pub fn is_under_way(&self, number: u64) -> bool {
-        let own = |f: &Flight| f.reports.saturating_sub(self.reopening.len());
+        let own = |f: &InFlight| f.reports.saturating_sub(self.reopening.len());
         let busy = self.flight.as_ref().map_or(0, own);
         self.ahead.iter().take(busy).any(|(n, _)| *n == number)
     }
@@ -335,13 +335,13 @@ impl Lane {
         anchor: Anchor,
         last: Option<WallTime>,
         reports: impl Iterator<Item = &'a Report>,
-    ) -> Vec<Dated<'a>> {
+    ) -> Vec<DatedReport<'a>> {
         let mut last = last;
         let dated = reports.map(|report| {
             let least = last.map_or(WallTime(0), |l| l + Span::millis(1));
             let ts = anchor.wall(report.at).max(least);
             last = Some(ts);
-            Dated { ts, report }
+            DatedReport { ts, report }
         });
         dated.collect()
     }

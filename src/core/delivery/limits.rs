@@ -125,7 +125,7 @@ impl Delivery {
                 continue;
             }
             log.thin(number, bytes);
-            ctx.ledger.delete(Key::Report(key, number));
+            ctx.changes.delete(Key::Report(key, number));
             thinned += 1;
             left = left.saturating_sub(bytes);
         }

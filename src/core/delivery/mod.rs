@@ -11,13 +11,13 @@ mod requests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use self::backoff::{Chance, Pace};
+use self::backoff::{Pace, Rng};
 use self::lane::Lane;
 use self::log::{Changed, Log, Origin, window};
 use self::reading::Reading;
 use super::clock::{Anchor, BootId};
 use super::dialect::{Dialects, SessionId};
-use super::ledger::Ledger;
+use super::pending_changes::PendingChanges;
 use super::record::{DayBudget, Key, Read, ReadId, Record, ReportRange, StoredReport};
 use super::report::{Kind, Report};
 use super::settings::{CollectorSettings, Settings};
@@ -56,7 +56,7 @@ pub struct Delivery {
     pub counters: Counters,
     boot: BootId,
     next_request: u64,
-    chance: Chance,
+    chance: Rng,
     /// Nothing is sent before this after an outage.
     spread_until: BootInstant,
     /// A backlog after an outage is worked off at a limited rate.
@@ -80,13 +80,13 @@ pub struct Delivery {
 /// What delivery borrows from the agent for one call.
 pub(crate) struct DeliveryContext<'a> {
     pub settings: &'a Settings,
-    pub ledger: &'a mut Ledger,
+    pub changes: &'a mut PendingChanges,
     pub next_rejected: &'a mut u64,
     pub next_log: &'a mut u64,
 }
 
 impl Delivery {
-    pub fn new(boot: BootId, gates: Gates, chance: Chance, dialects: Dialects) -> Delivery {
+    pub fn new(boot: BootId, gates: Gates, chance: Rng, dialects: Dialects) -> Delivery {
         Delivery {
             logs: BTreeMap::new(),
             dialects,
@@ -252,7 +252,7 @@ impl Delivery {
             } else {
                 let number = log.append(report.clone(), window);
                 let stored = StoredReport { report, recorded_at: None };
-                ctx.ledger.put(Key::Report(*current, number), Record::Report(stored));
+                ctx.changes.put(Key::Report(*current, number), Record::Report(stored));
                 let Log { lanes, summary, .. } = log;
                 for (lane, _) in lanes.iter_mut().zip(skipping).filter(|(_, skips)| *skips) {
                     lane.pass_all(summary);
@@ -302,9 +302,9 @@ impl Delivery {
     fn remove(&mut self, key: u64, ctx: &mut DeliveryContext<'_>) {
         if let Some(log) = self.logs.remove(&key) {
             self.released.push(log.origin.session);
-            ctx.ledger.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
-            ctx.ledger.delete(Key::Log(key));
-            ctx.ledger.delete(Key::Heartbeat(key));
+            ctx.changes.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
+            ctx.changes.delete(Key::Log(key));
+            ctx.changes.delete(Key::Heartbeat(key));
         }
     }
 

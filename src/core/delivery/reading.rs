@@ -153,7 +153,7 @@ impl Delivery {
                 let bytes = stored.map_or(BARE_PING, |(_, stored)| stored.report.stored_bytes());
                 lanes[at].skip_ping_under_way(summary, bytes);
                 if log.first() > number {
-                    ctx.ledger.delete(Key::Report(key, number));
+                    ctx.changes.delete(Key::Report(key, number));
                 }
                 log.change(Changed::Progress);
             }

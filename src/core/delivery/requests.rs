@@ -1,13 +1,13 @@
 //! Which request goes out next, and how it is put together (behaviour.md 2.7, spec 8).
 
 use super::answers::pass_all;
-use super::lane::{Download, Flight, Lane};
+use super::lane::{Download, InFlight, Lane};
 use super::log::{Changed, Log, WINDOW};
 use super::reading::Reading;
 use super::{Delivery, DeliveryContext};
 use crate::core::clock::Anchor;
 use crate::core::dialect::exchange::{Purpose, Request, RequestId};
-use crate::core::dialect::{SessionId, Shipment};
+use crate::core::dialect::{RequestContent, SessionId};
 use crate::core::record::{Durability, Key, Numbered, ReportRange};
 use crate::core::report::{Kind, Report};
 use crate::core::settings::Settings;
@@ -155,7 +155,7 @@ impl Delivery {
             // one.
             lane.anchor = Some(Anchor::taken(now));
         }
-        ctx.ledger.want(Durability::Flushed);
+        ctx.changes.require(Durability::Flushed);
         tracing::info!(
             media = log.origin.media.log_id(),
             "the session is opened again at the collector"
@@ -201,7 +201,7 @@ impl Delivery {
         };
         let log = self.logs.get_mut(&key)?;
         let lane = &mut log.lanes[at];
-        let shipment = Shipment {
+        let shipment = RequestContent {
             purpose: &purpose,
             sid: lane.sid.as_deref(),
             media: &log.origin.media,
@@ -214,7 +214,7 @@ impl Delivery {
         }
         let id = RequestId(self.next_request);
         self.next_request += 1;
-        lane.flight = Some(Flight { request: id, sent_at: now.boot, reports, last_ts });
+        lane.flight = Some(InFlight { request: id, sent_at: now.boot, reports, last_ts });
         let facts = lane.facts();
         // A stored ping must not be repeated when the agent dies while it is under way, so it is
         // marked before it leaves the box (behaviour.md 2.11).
@@ -224,8 +224,8 @@ impl Delivery {
         {
             lane.progress.ping_under_way = Some(number);
             log.change(Changed::Progress);
-            if !ctx.ledger.holds(&Key::Report(key, number)) {
-                ctx.ledger.want(Durability::Flushed);
+            if !ctx.changes.holds(&Key::Report(key, number)) {
+                ctx.changes.require(Durability::Flushed);
             }
         }
         let collector = log.lanes[at].collector.clone();
@@ -326,7 +326,7 @@ fn single(
     let most = if *purpose == Purpose::Open { 1 } else { lane.facts().reports_per_request };
     let dated = Lane::date(anchor, lane.progress.last_ts, lane.first(most));
     let last_ts = dated.last()?.ts;
-    let shipment = Shipment {
+    let shipment = RequestContent {
         purpose,
         sid: lane.sid.as_deref(),
         media: &log.origin.media,
@@ -348,7 +348,7 @@ fn append_piece(log: &mut Log, at: usize, reports: &[Report], next: u64, setting
     download.last_ts = dated.last().map(|d| d.ts).or(download.last_ts);
     download.reports += dated.len();
     download.next = next;
-    let shipment = Shipment {
+    let shipment = RequestContent {
         purpose: &Purpose::Download,
         sid: None,
         media: &media,

@@ -1,15 +1,15 @@
 //! Names that validation and dialects share: the standard metadata that players may give.
 
-/// Standard metadata of one kind of thing: keys that are not custom (spec 2.3, 2.4).
+/// StandardKeys metadata of one kind of thing: keys that are not custom (spec 2.3, 2.4).
 #[derive(Debug)]
-pub struct Standard {
+pub struct StandardKeys {
     /// What the full name of each key begins with.
     pub prefix: &'static str,
     /// The names behind the prefix.
     pub names: &'static [&'static str],
 }
 
-impl Standard {
+impl StandardKeys {
     /// Whether a player's metadata key, in its full name, is a standard one.
     pub fn has(&self, key: &str) -> bool {
         key.strip_prefix(self.prefix).is_some_and(|name| self.names.contains(&name))
@@ -17,14 +17,14 @@ impl Standard {
 }
 
 /// Content metadata (spec 2.3).
-pub const CONTENT: Standard = Standard { prefix: "media.", names: CONTENT_NAMES };
+pub const CONTENT: StandardKeys = StandardKeys { prefix: "media.", names: CONTENT_NAMES };
 /// Ad metadata (spec 2.4).
-pub const AD: Standard = Standard {
+pub const AD: StandardKeys = StandardKeys {
     prefix: "media.ad.",
     names: &["advertiser", "campaignId", "creativeId", "siteId", "creativeURL", "placementId"],
 };
 /// Chapters have no standard metadata (spec 2.4).
-pub const CHAPTER: Standard = Standard { prefix: "media.chapter.", names: &[] };
+pub const CHAPTER: StandardKeys = StandardKeys { prefix: "media.chapter.", names: &[] };
 
 const CONTENT_NAMES: &[&str] = &[
     "show",

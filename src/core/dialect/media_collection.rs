@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::exchange::{Outcome, Purpose, RetryAfter};
-use super::{Dated, Dialect, Facts, SessionId, Shipment, Verdict};
+use super::{Capabilities, DatedReport, Dialect, RequestContent, SessionId, Verdict};
 use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe};
 use crate::core::report::{Report, What};
 use crate::core::settings::Settings;
@@ -21,8 +21,8 @@ type Params = Map<String, Value>;
 pub struct MediaCollection;
 
 impl Dialect for MediaCollection {
-    fn facts(&self) -> Facts {
-        Facts {
+    fn facts(&self) -> Capabilities {
+        Capabilities {
             session_id: SessionId::Server,
             reports_per_request: 1,
             tells_repeats_apart: false,
@@ -31,7 +31,7 @@ impl Dialect for MediaCollection {
         }
     }
 
-    fn path(&self, shipment: &Shipment<'_>) -> String {
+    fn path(&self, shipment: &RequestContent<'_>) -> String {
         let legacy = shipment.settings.delivery.legacy_sessions_batch;
         match shipment.purpose {
             Purpose::Open => "/api/v1/sessions".into(),
@@ -41,7 +41,7 @@ impl Dialect for MediaCollection {
         }
     }
 
-    fn append(&self, body: &mut String, shipment: &Shipment<'_>) {
+    fn append(&self, body: &mut String, shipment: &RequestContent<'_>) {
         for dated in shipment.reports {
             if *shipment.purpose == Purpose::Download {
                 body.push(if body.is_empty() { '[' } else { ',' });
@@ -97,8 +97,8 @@ impl Dialect for MediaCollection {
 }
 
 /// The JSON of one event (spec 2), with the operator's parameters in a start.
-fn event(dated: &Dated<'_>, shipment: &Shipment<'_>) -> Value {
-    let Dated { ts, report } = dated;
+fn event(dated: &DatedReport<'_>, shipment: &RequestContent<'_>) -> Value {
+    let DatedReport { ts, report } = dated;
     let (mut event, mut time) = (Params::new(), Params::new());
     set(&mut time, "playhead", number(report.playhead));
     set(&mut time, "ts", ts.0);
@@ -121,7 +121,10 @@ fn event(dated: &Dated<'_>, shipment: &Shipment<'_>) -> Value {
 }
 
 /// `params` and `customMetadata` of an event (spec 2.2 to 2.5).
-fn content<'a>(report: &'a Report, shipment: &Shipment<'a>) -> (Params, Option<&'a Metadata>) {
+fn content<'a>(
+    report: &'a Report,
+    shipment: &RequestContent<'a>,
+) -> (Params, Option<&'a Metadata>) {
     let media = shipment.media;
     match &report.what {
         What::Start { resume } => (start(media, *resume, shipment), Some(&media.custom)),
@@ -137,7 +140,7 @@ fn content<'a>(report: &'a Report, shipment: &Shipment<'a>) -> (Params, Option<&
     }
 }
 
-fn start(media: &MediaInfo, resume: bool, shipment: &Shipment<'_>) -> Params {
+fn start(media: &MediaInfo, resume: bool, shipment: &RequestContent<'_>) -> Params {
     let mut p = media_params(media, resume);
     identify(&mut p, shipment.settings);
     let delivery = &shipment.settings.delivery;
@@ -333,8 +336,8 @@ mod tests {
 
     fn body(what: What, playhead: f64) -> String {
         let report = Report::new(what, BootInstant(1), playhead);
-        let reports = [Dated { ts: WallTime(1700), report: &report }];
-        let shipment = Shipment {
+        let reports = [DatedReport { ts: WallTime(1700), report: &report }];
+        let shipment = RequestContent {
             purpose: &Purpose::Report { sid: "s".into() },
             sid: Some("s"),
             media: &MediaInfo::default(),

@@ -20,14 +20,14 @@ use super::time::{Span, WallTime};
 /// A protocol of collectors.
 pub trait Dialect: Debug + Send + Sync {
     /// What `delivery` must know of the collector's server.
-    fn facts(&self) -> Facts;
+    fn facts(&self) -> Capabilities;
 
     /// The path of a request, below the collector's base URL.
-    fn path(&self, shipment: &Shipment<'_>) -> String;
+    fn path(&self, shipment: &RequestContent<'_>) -> String;
 
     /// Appends reports to the body of a request. A request of many reports is put together in
     /// several steps; the body is empty at the first.
-    fn append(&self, body: &mut String, shipment: &Shipment<'_>);
+    fn append(&self, body: &mut String, shipment: &RequestContent<'_>);
 
     /// Completes a body to which all reports were appended.
     fn finish(&self, body: &mut String, purpose: &Purpose);
@@ -39,7 +39,7 @@ pub trait Dialect: Debug + Send + Sync {
 
 /// What delivery must know of a collector's server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
+pub struct Capabilities {
     pub session_id: SessionId,
     /// The most reports in one request. A start is sent alone where the server makes the sid.
     /// A dialect with more than one must be able to tell repeated reports apart.
@@ -65,18 +65,18 @@ pub enum SessionId {
 
 /// Reports for a request, with everything that a dialect may send about them.
 #[derive(Debug)]
-pub struct Shipment<'a> {
+pub struct RequestContent<'a> {
     pub purpose: &'a Purpose,
     /// The session's id at this collector, once it has one.
     pub sid: Option<&'a str>,
     pub media: &'a MediaInfo,
     pub settings: &'a Settings,
-    pub reports: &'a [Dated<'a>],
+    pub reports: &'a [DatedReport<'a>],
 }
 
 /// A report with its time on the wall clock.
 #[derive(Debug, Clone, Copy)]
-pub struct Dated<'a> {
+pub struct DatedReport<'a> {
     pub ts: WallTime,
     pub report: &'a Report,
 }

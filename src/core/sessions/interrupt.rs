@@ -4,7 +4,7 @@
 use crate::core::Agent;
 use crate::core::input::Lifecycle;
 use crate::core::player::PlayerId;
-use crate::core::record::{Cause, Durability, Interrupt};
+use crate::core::record::{Durability, Interrupt, InterruptCause};
 use crate::core::time::{BootInstant, Now};
 use crate::core::tracker::{Phase, TrackerContext};
 use crate::core::turn::{CloseReason, Notice};
@@ -18,8 +18,10 @@ impl Agent {
             let Some(session) = self.sessions.get_mut(&number) else { continue };
             match state {
                 Lifecycle::Background if session.tracker.media().background_playback => {}
-                Lifecycle::Background => self.interrupt(number, Cause::Background, now.boot, now),
-                Lifecycle::Foreground => self.back(number, Cause::Background, now),
+                Lifecycle::Background => {
+                    self.interrupt(number, InterruptCause::Background, now.boot, now)
+                }
+                Lifecycle::Foreground => self.back(number, InterruptCause::Background, now),
                 Lifecycle::Stopped => {
                     if let Some(owner) = session.owner.clone() {
                         self.detach(&owner, now.boot, now);
@@ -27,7 +29,7 @@ impl Agent {
                 }
             }
         }
-        self.ledger.want(Durability::Flushed);
+        self.changes.require(Durability::Flushed);
     }
 
     /// One player has gone; its connection is still open.
@@ -38,30 +40,30 @@ impl Agent {
     /// Suspend is an interrupt for every session (behaviour.md 2.4); all is written out.
     pub(in crate::core) fn sleep(&mut self, now: Now) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.interrupt(number, Cause::Sleep, now.boot, now);
+            self.interrupt(number, InterruptCause::Sleep, now.boot, now);
         }
         self.write_all();
-        self.ledger.want(Durability::Synced);
+        self.changes.require(Durability::Synced);
     }
 
     pub(in crate::core) fn wake(&mut self, now: Now) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.back(number, Cause::Sleep, now);
+            self.back(number, InterruptCause::Sleep, now);
         }
     }
 
     pub(in crate::core) fn interrupt(
         &mut self,
         number: u32,
-        cause: Cause,
+        cause: InterruptCause,
         at: BootInstant,
         now: Now,
     ) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
-        if session.silent || session.tracker.phase() != Phase::Open {
+        if session.untracked || session.tracker.phase() != Phase::Open {
             return;
         }
-        let at = session.tracker.counts_at(at);
+        let at = session.tracker.date_arrival(at);
         let grace = self.settings.grace;
         let until = (grace.0 > 0).then(|| at + grace);
         session.interrupt = Some(match session.interrupt {
@@ -77,18 +79,18 @@ impl Agent {
         session.tracker.interrupt(at, &mut out);
         session.dirty = true;
         self.submit(number, reports, now);
-        self.ledger.want(Durability::Flushed);
+        self.changes.require(Durability::Flushed);
     }
 
     /// A cause has ended within the grace: the grace stops. The session stays paused until `Play`.
-    fn back(&mut self, number: u32, from: Cause, now: Now) {
+    fn back(&mut self, number: u32, from: InterruptCause, now: Now) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         if session.tracker.phase() == Phase::Open
             && session.interrupt.is_some_and(|i| i.cause == from)
         {
             session.interrupt = None;
             session.dirty = true;
-            self.ledger.wait(now.boot, self.settings.flush_interval);
+            self.changes.write_within(now.boot, self.settings.flush_interval);
         }
     }
 
@@ -98,7 +100,7 @@ impl Agent {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         let Some(interrupt) = &mut session.interrupt else { return };
         interrupt.until = None;
-        if interrupt.cause == Cause::Vanished {
+        if interrupt.cause == InterruptCause::Vanished {
             self.end_at(number, CloseReason::Vanished, due, now);
             return;
         }

@@ -6,8 +6,8 @@ pub(super) mod resume;
 mod table;
 mod timers;
 
-use super::player::{Door, PlayerId};
-use super::record::{Cause, Interrupt, SessionRecord, Stamp};
+use super::player::{EventSource, PlayerId};
+use super::record::{Interrupt, InterruptCause, SessionRecord, Stamp};
 use super::time::Now;
 use super::tracker::{Phase, Tracker};
 
@@ -15,7 +15,7 @@ use super::tracker::{Phase, Tracker};
 #[derive(Debug)]
 pub struct Session {
     pub app: String,
-    pub door: Door,
+    pub source: EventSource,
     /// The player that drives it; `None` once it is gone or was stopped.
     pub owner: Option<PlayerId>,
     pub tracker: Tracker,
@@ -25,11 +25,11 @@ pub struct Session {
     /// The resume flag of its last `sessionStart`.
     pub resumed: bool,
     /// Opened while the viewer had opted out: calls are accepted without effect until it ends.
-    pub silent: bool,
+    pub untracked: bool,
     /// The session has changed since its record was last written.
     pub(crate) dirty: bool,
     /// Only its position changed since then.
-    pub(crate) moved: Moved,
+    pub(crate) position_change: PositionChange,
     /// A stored report replaces the record of the position.
     pub(crate) recorded_by_report: bool,
     pub(crate) revision: u64,
@@ -37,7 +37,7 @@ pub struct Session {
 
 /// What a heartbeat or a report of the position has changed in a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Moved {
+pub(crate) enum PositionChange {
     #[default]
     No,
     /// Only a ping was reported, under this number of the session's log.
@@ -55,7 +55,7 @@ impl Session {
     pub(crate) fn record(&self, stamp: Stamp) -> SessionRecord {
         SessionRecord {
             app: self.app.clone(),
-            door: self.door,
+            source: self.source,
             owner: self.owner.clone(),
             tracker: self.tracker.clone(),
             log: self.log,
@@ -68,7 +68,7 @@ impl Session {
     /// The word for the `State` property (behaviour.md 1.4).
     pub fn state_name(&self) -> &'static str {
         match (&self.interrupt, self.tracker.phase()) {
-            (Some(i), _) if i.cause == Cause::Background => "background",
+            (Some(i), _) if i.cause == InterruptCause::Background => "background",
             (_, Phase::Dormant) => "idle",
             _ => self.tracker.state().name(),
         }

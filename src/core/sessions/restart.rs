@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Moved, Session};
+use super::{PositionChange, Session};
 use crate::core::clock::BootId;
 use crate::core::delivery::log::MOST_REPORTS;
 use crate::core::media::MediaInfo;
-use crate::core::player::Door;
+use crate::core::player::EventSource;
 use crate::core::record::{
     Durability, HeartbeatRecord, Key, LogRecord, Numbered, ReportRange, ResumePoint, Stamp, Stored,
     StoredReport,
@@ -39,20 +39,20 @@ impl Agent {
                     session = number,
                     "a stored session has no media info; it is dropped"
                 );
-                self.ledger.delete(Key::Session(number));
+                self.changes.delete(Key::Session(number));
                 continue;
             };
             let mut session = Session {
                 app: record.app,
-                door: record.door,
+                source: record.source,
                 owner: record.owner,
                 tracker: record.tracker,
                 log: record.log,
                 interrupt: record.interrupt,
                 resumed: record.resumed,
-                silent: false,
+                untracked: false,
                 dirty: false,
-                moved: Moved::No,
+                position_change: PositionChange::No,
                 recorded_by_report: true,
                 revision: 0,
             };
@@ -63,7 +63,7 @@ impl Agent {
                 of(&newest, record.log).map_or(&[], Vec::as_slice),
             );
             if same_boot && let Some(owner) = &mut session.owner {
-                if !same_bus && session.door != Door::Mpris {
+                if !same_bus && session.source != EventSource::Mpris {
                     // On a new bus the unique name is unused or another connection's. MPRIS names
                     // carry their bus in them.
                     owner.sender = format!("gone{}", owner.sender);
@@ -80,7 +80,7 @@ impl Agent {
             self.end_earlier_boot(&boot, clean, now);
         }
         self.write_meta();
-        self.ledger.want(Durability::Flushed);
+        self.changes.require(Durability::Flushed);
     }
 
     fn restore_logs(
@@ -95,8 +95,8 @@ impl Agent {
         let left = heartbeats.iter().map(|(key, _)| *key);
         let left = left.chain(newest.iter().map(|(key, _)| *key));
         for key in left.filter(|key| of(&logs, *key).is_none()) {
-            self.ledger.delete(Key::Heartbeat(key));
-            self.ledger.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
+            self.changes.delete(Key::Heartbeat(key));
+            self.changes.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
         }
         let (delivery, mut ctx) = self.delivery_context();
         for (key, record) in logs {
@@ -108,9 +108,9 @@ impl Agent {
                     sound,
                     "a stored log has an impossible report number or no media info; it is dropped"
                 );
-                ctx.ledger.delete(Key::Log(key));
-                ctx.ledger.delete(Key::Heartbeat(key));
-                ctx.ledger.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
+                ctx.changes.delete(Key::Log(key));
+                ctx.changes.delete(Key::Heartbeat(key));
+                ctx.changes.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
                 continue;
             };
             let (heartbeat, newest) = (of(heartbeats, key), of(newest, key).unwrap_or(NONE));
@@ -151,7 +151,7 @@ impl Agent {
             let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
             session.tracker.end(ended, &mut out);
             self.submit(number, reports, now);
-            self.resume.keep(&app, &media_id, point, &self.settings, &mut self.ledger);
+            self.resume.keep(&app, &media_id, point, &self.settings, &mut self.changes);
             self.drop_session(number, CloseReason::Vanished, now);
         }
     }
@@ -185,7 +185,7 @@ impl Agent {
         self.meta.clean_stop = true;
         self.write_all();
         self.write_meta();
-        self.ledger.want(Durability::Synced);
+        self.changes.require(Durability::Synced);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::clock::BootId;
-use crate::core::ledger::Ledger;
+use crate::core::pending_changes::PendingChanges;
 use crate::core::record::{Durability, Key, Record, ResumePoint};
 use crate::core::settings::Settings;
 use crate::core::time::{Now, Span, WallTime};
@@ -23,7 +23,7 @@ pub struct ResumePoints {
 
 /// What is known about time when a resume is decided.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment<'a> {
+pub(crate) struct ClockReading<'a> {
     pub now: Now,
     pub wall: Option<WallTime>,
     pub boot: &'a BootId,
@@ -31,7 +31,7 @@ pub(crate) struct Moment<'a> {
 
 /// How a new session begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Beginning {
+pub(crate) struct ResumeDecision {
     /// Seconds; `None` when the player asked for the stored position and none applies.
     pub position: Option<f64>,
     /// It continues an earlier playback.
@@ -45,13 +45,13 @@ pub(crate) fn decide(
     playhead: f64,
     declared: bool,
     live: bool,
-    moment: Moment<'_>,
+    clock: ClockReading<'_>,
     settings: &Settings,
-) -> Beginning {
+) -> ResumeDecision {
     let window = if live { settings.resume_live_window } else { settings.resume_window };
     let fresh = |p: &&ResumePoint| {
         // A point of unknown age counts as a resume for recorded content and not for live content.
-        let young = p.age(moment.now, moment.wall, moment.boot).map_or(!live, |age| age < window);
+        let young = p.age(clock.now, clock.wall, clock.boot).map_or(!live, |age| age < window);
         !p.completed && young
     };
     let point = point.filter(fresh);
@@ -61,7 +61,7 @@ pub(crate) fn decide(
         false => Some(playhead),
     };
     let goes_on = point.is_some() && (live || position.is_some_and(|p| p > 0.0));
-    Beginning { position, resume: declared || goes_on }
+    ResumeDecision { position, resume: declared || goes_on }
 }
 
 impl ResumePoints {
@@ -84,11 +84,11 @@ impl ResumePoints {
         media_id: &str,
         point: ResumePoint,
         settings: &Settings,
-        ledger: &mut Ledger,
+        changes: &mut PendingChanges,
     ) {
         let key = (app.to_owned(), media_id.to_owned());
-        ledger.put(Key::Resume(key.0.clone(), key.1.clone()), Record::Resume(point.clone()));
-        ledger.want(Durability::Synced);
+        changes.put(Key::Resume(key.0.clone(), key.1.clone()), Record::Resume(point.clone()));
+        changes.require(Durability::Synced);
         self.points.insert(key, point);
         while self.points.len() > settings.max_resume_points {
             // A point without a wall time is likely of this boot, so it counts as the newest.
@@ -96,17 +96,22 @@ impl ResumePoints {
             let oldest = self.points.iter().min_by_key(|(_, p)| age(p)).map(|(k, _)| k.clone());
             let Some(key) = oldest else { break };
             self.points.remove(&key);
-            ledger.delete(Key::Resume(key.0, key.1));
+            changes.delete(Key::Resume(key.0, key.1));
         }
     }
 
     /// Forgets a point; false when there was none.
-    pub(crate) fn forget(&mut self, app: &str, media_id: &str, ledger: &mut Ledger) -> bool {
+    pub(crate) fn forget(
+        &mut self,
+        app: &str,
+        media_id: &str,
+        changes: &mut PendingChanges,
+    ) -> bool {
         let key = (app.to_owned(), media_id.to_owned());
         let known = self.points.remove(&key).is_some();
         if known {
-            ledger.delete(Key::Resume(key.0, key.1));
-            ledger.want(Durability::Synced);
+            changes.delete(Key::Resume(key.0, key.1));
+            changes.require(Durability::Synced);
         }
         known
     }
@@ -133,7 +138,7 @@ mod tests {
     fn each_case_of_the_resume_rule() {
         let boot = BootId("a".into());
         let now = Now { boot: BootInstant(10_000_000), wall: WallTime(0) };
-        let moment = Moment { now, wall: None, boot: &boot };
+        let clock = ClockReading { now, wall: None, boot: &boot };
         let settings = Settings::default();
         let vod = point(false, false, 9_000);
         let done = point(true, false, 9_000);
@@ -151,8 +156,8 @@ mod tests {
             ("live after the window", Some(&live_old), 5.0, false, true, Some(5.0), false),
             ("live, where I was", Some(&live_young), -1.0, false, true, None, true),
         ] {
-            let seen = decide(point, playhead, declared, live, moment, &settings);
-            assert_eq!(seen, Beginning { position, resume }, "{name}");
+            let seen = decide(point, playhead, declared, live, clock, &settings);
+            assert_eq!(seen, ResumeDecision { position, resume }, "{name}");
         }
     }
 }

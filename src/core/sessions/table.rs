@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use super::{Moved, Session, resume};
+use super::{PositionChange, Session, resume};
 use crate::core::Agent;
 use crate::core::delivery::log::Origin;
 use crate::core::input::Target;
 use crate::core::media::MediaInfo;
-use crate::core::player::{Door, PlayerId};
-use crate::core::record::{Cause, Durability, Key, Record, ResumePoint};
+use crate::core::player::{EventSource, PlayerId};
+use crate::core::record::{Durability, InterruptCause, Key, Record, ResumePoint};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::report::Report;
 use crate::core::time::{BootInstant, Now, second_of_day};
@@ -23,7 +23,7 @@ impl Agent {
     pub(in crate::core) fn open(
         &mut self,
         player: PlayerId,
-        door: Door,
+        source: EventSource,
         app: String,
         playhead: f64,
         info: &Info,
@@ -35,7 +35,7 @@ impl Agent {
             .text("app")?
             .filter(|a| !a.is_empty())
             .unwrap_or(app);
-        self.one_door(&player, door, &content.id)?;
+        self.check_single_source(&player, source, &content.id)?;
         if let Some(&open) = self.players.get(&player)
             && let Some(session) = self.sessions.get(&open)
         {
@@ -49,7 +49,7 @@ impl Agent {
         }
         self.end_orphans_of(&app, now);
         self.check_session_limits(&player)?;
-        let silent = self.opted_out();
+        let untracked = self.opted_out();
         let beginning = resume::decide(
             self.resume_point(&app, &content.id, now).as_ref(),
             playhead,
@@ -75,44 +75,49 @@ impl Agent {
             position,
             "session opened"
         );
-        if !silent {
-            self.ledger.put(Key::Media(number), Record::Media(tracker.media().clone()));
+        if !untracked {
+            self.changes.put(Key::Media(number), Record::Media(tracker.media().clone()));
         }
         self.players.insert(player.clone(), number);
         let session = Session {
             app,
-            door,
+            source,
             owner: Some(player),
             tracker,
             log: 0,
             interrupt: None,
             resumed: beginning.resume,
-            silent,
+            untracked,
             dirty: true,
-            moved: Moved::No,
+            position_change: PositionChange::No,
             recorded_by_report: false,
             revision: 0,
         };
         self.sessions.insert(number, session);
-        if !silent {
+        if !untracked {
             self.submit(number, reports, now);
         }
         self.write_meta();
-        self.ledger.want(Durability::Synced);
+        self.changes.require(Durability::Synced);
         self.announce(Notice::Opened(number));
         Ok(Reply::Session(number))
     }
 
     /// A player uses methods or signals, not both: while its connection has a session opened by
     /// method, its signals for the same media are ignored (behaviour.md 1.4).
-    fn one_door(&self, player: &PlayerId, door: Door, media_id: &str) -> Result<(), Rejected> {
+    fn check_single_source(
+        &self,
+        player: &PlayerId,
+        source: EventSource,
+        media_id: &str,
+    ) -> Result<(), Rejected> {
         let by_method = |s: &Session| {
             let owner = s.owner.as_ref().map(|o| &o.sender);
-            s.door == Door::Method
+            s.source == EventSource::Method
                 && owner == Some(&player.sender)
                 && s.tracker.media().id == media_id
         };
-        if door == Door::Signal && self.sessions.values().any(by_method) {
+        if source == EventSource::Signal && self.sessions.values().any(by_method) {
             return Err(Rejected::not_allowed(
                 "this connection opened a session of this media by method; use methods for it, not \
                  signals",
@@ -152,7 +157,7 @@ impl Agent {
         let playhead = finite(playhead)?;
         let event = Event::read(name, info)?;
         let Some(session) = self.sessions.get_mut(&number) else { return Err(no_session()) };
-        if session.silent {
+        if session.untracked {
             match event {
                 Event::Complete => self.drop_session(number, CloseReason::Complete, now),
                 Event::End => self.drop_session(number, CloseReason::End, now),
@@ -160,7 +165,7 @@ impl Agent {
             }
             return Ok(Reply::Done);
         }
-        let now = now.at(session.tracker.counts_at(now.boot));
+        let now = now.at(session.tracker.date_arrival(now.boot));
         let mut reports = Vec::new();
         let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
         let plays = matches!(event, Event::Play { .. });
@@ -176,7 +181,7 @@ impl Agent {
         }
         match event {
             // It changes only the position, which the heartbeat record holds.
-            Event::Playhead => session.moved = Moved::Yes,
+            Event::Playhead => session.position_change = PositionChange::Yes,
             _ => session.dirty = true,
         }
         if dormant && session.tracker.phase() == Phase::Open {
@@ -194,8 +199,8 @@ impl Agent {
         };
         self.submit(number, reports, now);
         match promise {
-            Some(durability) => self.ledger.want(durability),
-            None => self.ledger.wait(now.boot, self.settings.flush_interval),
+            Some(durability) => self.changes.require(durability),
+            None => self.changes.write_within(now.boot, self.settings.flush_interval),
         }
         match event {
             Event::Complete => self.close(number, CloseReason::Complete, now),
@@ -234,7 +239,7 @@ impl Agent {
             // Reports came after the stop, so the state written then is no longer complete.
             self.meta.clean_stop = false;
             self.write_meta();
-            self.ledger.want(Durability::Synced);
+            self.changes.require(Durability::Synced);
         }
         let Some(session) = self.sessions.get_mut(&number) else { return };
         let origin = Origin {
@@ -244,7 +249,7 @@ impl Agent {
             boot: self.meta.boot.clone(),
         };
         let ping = matches!(reports.as_slice(), [only] if only.is_bare_ping());
-        let (before, moved) = (session.log, session.moved);
+        let (before, position_change) = (session.log, session.position_change);
         let mut log = before;
         let (delivery, mut ctx) = self.delivery_context();
         delivery.submit(&origin, &mut log, reports, now, &mut ctx);
@@ -253,16 +258,18 @@ impl Agent {
             session.log = log;
             session.dirty |= !ping;
             if ping {
-                session.moved = match (moved, kept) {
-                    (Moved::No | Moved::Ping(_), Some(report)) => Moved::Ping(report),
-                    _ => Moved::Yes,
+                session.position_change = match (position_change, kept) {
+                    (PositionChange::No | PositionChange::Ping(_), Some(report)) => {
+                        PositionChange::Ping(report)
+                    }
+                    _ => PositionChange::Yes,
                 };
             }
         }
         if log != before {
             self.write_meta();
         }
-        self.ledger.wait(now.boot, self.settings.flush_interval);
+        self.changes.write_within(now.boot, self.settings.flush_interval);
     }
 
     /// Ends a session for good, as `End` would, and closes its object.
@@ -279,11 +286,11 @@ impl Agent {
         now: Now,
     ) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
-        if session.silent {
+        if session.untracked {
             self.drop_session(number, reason, now);
             return;
         }
-        let at = session.tracker.counts_at(at);
+        let at = session.tracker.date_arrival(at);
         let mut reports = Vec::new();
         let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
         session.tracker.end(at, &mut out);
@@ -307,9 +314,9 @@ impl Agent {
         if let Some(owner) = session.owner {
             self.players.remove(&owner);
         }
-        self.ledger.delete(Key::Session(number));
+        self.changes.delete(Key::Session(number));
         self.forget_media(number);
-        self.ledger.wait(now.boot, self.settings.flush_interval);
+        self.changes.write_within(now.boot, self.settings.flush_interval);
         tracing::info!(
             session = number,
             app = session.app,
@@ -333,7 +340,7 @@ impl Agent {
         point.completed = completed;
         let media_id = session.tracker.media().id.clone();
         let app = session.app.clone();
-        self.resume.keep(&app, &media_id, point, &self.settings, &mut self.ledger);
+        self.resume.keep(&app, &media_id, point, &self.settings, &mut self.changes);
     }
 
     fn point_of(&self, session: &Session, at: BootInstant, now: Now) -> ResumePoint {
@@ -378,7 +385,7 @@ impl Agent {
         let Some(number) = self.players.remove(player) else { return };
         let Some(session) = self.sessions.get_mut(&number) else { return };
         session.owner = None;
-        if session.silent {
+        if session.untracked {
             self.drop_session(number, CloseReason::Vanished, now);
             return;
         }
@@ -388,7 +395,7 @@ impl Agent {
             return;
         }
         tracing::info!(session = number, app = session.app, "the player has vanished");
-        self.interrupt(number, Cause::Vanished, at, now);
+        self.interrupt(number, InterruptCause::Vanished, at, now);
     }
 
     /// The application opens a session again: its sessions whose player is gone end now.

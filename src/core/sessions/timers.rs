@@ -16,7 +16,7 @@ impl Session {
 
     /// When the session's next timer is due, the grace included.
     pub(in crate::core) fn deadline(&self, settings: &Settings) -> Option<BootInstant> {
-        if self.silent {
+        if self.untracked {
             return None;
         }
         [self.tracker.deadline(settings), self.grace()].into_iter().flatten().min()
@@ -39,7 +39,7 @@ impl Agent {
     }
 
     pub(in crate::core) fn run_timers_of(&mut self, number: u32, until: BootInstant, now: Now) {
-        while let Some(session) = self.sessions.get_mut(&number).filter(|s| !s.silent) {
+        while let Some(session) = self.sessions.get_mut(&number).filter(|s| !s.untracked) {
             let Some(due) = session.due(until, &self.settings) else { return };
             if due.timer == Timer::Grace {
                 self.grace_over(number, due.at, now);
@@ -59,7 +59,7 @@ impl Agent {
         session.dirty |= closed || reports.is_empty();
         let orphan = session.owner.is_none();
         self.submit(number, reports, now);
-        self.ledger.wait(now.boot, self.settings.flush_interval);
+        self.changes.write_within(now.boot, self.settings.flush_interval);
         if closed && orphan {
             // No player is left that could revive it.
             self.close(number, CloseReason::Vanished, now);
@@ -76,6 +76,6 @@ impl Agent {
             session.tracker.catch_up(now.boot, &self.settings);
         }
         self.write_all();
-        self.ledger.want(Durability::Synced);
+        self.changes.require(Durability::Synced);
     }
 }

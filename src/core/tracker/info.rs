@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::dialect::keys::{self, Standard};
+use crate::core::dialect::keys::{self, StandardKeys};
 use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe};
 use crate::core::rejected::Rejected;
 use crate::core::settings::Settings;
@@ -191,7 +191,7 @@ pub(crate) fn is_metadata_key(key: &str) -> bool {
 
 /// Splits metadata into standard parameters and custom metadata. A key outside the pattern is
 /// dropped and the others are kept (spec 2.7).
-fn split_metadata(all: Metadata, standard: &Standard) -> (Metadata, Metadata) {
+fn split_metadata(all: Metadata, standard: &StandardKeys) -> (Metadata, Metadata) {
     let usable = all.into_iter().filter(|(key, _)| is_metadata_key(key));
     usable.partition(|(key, _)| standard.has(key))
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use self::playhead::Playhead;
-use self::preroll::Opening;
+use self::preroll::PrerollWindow;
 use super::media::{Ad, AdBreak, Chapter, MediaInfo, Qoe};
 use super::report::{Kind, Report, What};
 use super::settings::Settings;
@@ -22,7 +22,7 @@ use super::time::{BootInstant, Span};
 
 /// The playback state apart from buffering and seeking (spec 3.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Base {
+pub enum BasePlayback {
     Starting,
     Playing,
     Paused,
@@ -80,14 +80,14 @@ pub struct Tracker {
     media: Arc<MediaInfo>,
     context: Context,
     /// The first 250 ms, in which a preroll may take back an early `play`.
-    opening: Option<Opening>,
+    preroll: Option<PrerollWindow>,
 }
 
 /// The part of a tracker that events change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Context {
     phase: Phase,
-    base: Base,
+    base: BasePlayback,
     seeking: bool,
     buffering: bool,
     playhead: Playhead,
@@ -139,7 +139,7 @@ impl Tracker {
     ) -> Tracker {
         let context = Context {
             phase: Phase::Open,
-            base: Base::Starting,
+            base: BasePlayback::Starting,
             seeking: false,
             buffering: false,
             playhead: Playhead::standing(media.clamp(position), at),
@@ -156,9 +156,9 @@ impl Tracker {
             idle_since: Some(at),
             opened_at: at,
         };
-        let mut tracker = Tracker { media, context, opening: None };
+        let mut tracker = Tracker { media, context, preroll: None };
         tracker.report(What::Start { resume }, at, out);
-        tracker.opening = Some(Opening::new(at, &tracker.context));
+        tracker.preroll = Some(PrerollWindow::new(at, &tracker.context));
         tracker
     }
 
@@ -196,7 +196,7 @@ impl Tracker {
 
     /// The instant at which an arrival is dated: `arrived`, or 1 ms after the session's last report
     /// if that is later than `arrived` (behaviour.md 1.5).
-    pub(crate) fn counts_at(&self, arrived: BootInstant) -> BootInstant {
+    pub(crate) fn date_arrival(&self, arrived: BootInstant) -> BootInstant {
         let last = self.context.last_report;
         if arrived < last { last + Span::millis(1) } else { arrived }
     }
@@ -236,8 +236,8 @@ impl Tracker {
         if kind.is_playback() || kind == Kind::Ping {
             c.ping_from = at;
         }
-        match &mut self.opening {
-            Some(opening) => opening.held.push(report),
+        match &mut self.preroll {
+            Some(preroll) => preroll.held.push(report),
             None => out.reports.push(report),
         }
     }
@@ -284,9 +284,9 @@ impl Context {
         match (self.buffering, self.seeking, self.base) {
             (true, _, _) => State::Buffering,
             (_, true, _) => State::Seeking,
-            (_, _, Base::Starting) => State::Starting,
-            (_, _, Base::Playing) => State::Playing,
-            (_, _, Base::Paused) => State::Paused,
+            (_, _, BasePlayback::Starting) => State::Starting,
+            (_, _, BasePlayback::Playing) => State::Playing,
+            (_, _, BasePlayback::Paused) => State::Paused,
         }
     }
 }

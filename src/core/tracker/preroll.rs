@@ -13,7 +13,7 @@ use crate::core::time::{BootInstant, Span};
 const PREROLL_WAIT: Span = Span::millis(250);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Opening {
+pub(super) struct PrerollWindow {
     pub until: BootInstant,
     pub held: Vec<Report>,
     /// The context right after `sessionStart`.
@@ -21,9 +21,9 @@ pub(super) struct Opening {
     calls: Vec<(Event, f64, BootInstant)>,
 }
 
-impl Opening {
-    pub fn new(at: BootInstant, start: &Context) -> Opening {
-        Opening {
+impl PrerollWindow {
+    pub fn new(at: BootInstant, start: &Context) -> PrerollWindow {
+        PrerollWindow {
             until: at + PREROLL_WAIT,
             held: Vec::new(),
             start: Box::new(start.clone()),
@@ -35,20 +35,20 @@ impl Opening {
 impl Tracker {
     /// Notes an accepted call of the opening, for `take_back_play`.
     pub(super) fn note_opening(&mut self, event: &Event, playhead: f64, at: BootInstant) {
-        if let Some(opening) = &mut self.opening {
-            opening.calls.push((event.clone(), playhead, at));
+        if let Some(preroll) = &mut self.preroll {
+            preroll.calls.push((event.clone(), playhead, at));
         }
     }
 
     /// An ad break begins: ends the opening, and applies its calls again without `Play`.
     pub(super) fn take_back_play(&mut self, out: &mut TrackerContext<'_>) {
-        let Some(mut opening) = self.opening.take() else { return };
-        if !opening.calls.iter().any(|(event, ..)| matches!(event, Event::Play { .. })) {
-            out.reports.append(&mut opening.held);
+        let Some(mut preroll) = self.preroll.take() else { return };
+        if !preroll.calls.iter().any(|(event, ..)| matches!(event, Event::Play { .. })) {
+            out.reports.append(&mut preroll.held);
             return;
         }
-        self.context = *opening.start;
-        for (event, playhead, at) in opening.calls {
+        self.context = *preroll.start;
+        for (event, playhead, at) in preroll.calls {
             if !matches!(event, Event::Play { .. }) {
                 // A call that only the early `Play` made legal is dropped with it.
                 let _ = self.apply(&event, playhead, at, out);
@@ -57,9 +57,9 @@ impl Tracker {
     }
 
     /// Ends the opening: the held reports go out unchanged.
-    pub(super) fn release_opening(&mut self, out: &mut TrackerContext<'_>) {
-        if let Some(mut opening) = self.opening.take() {
-            out.reports.append(&mut opening.held);
+    pub(super) fn release_preroll(&mut self, out: &mut TrackerContext<'_>) {
+        if let Some(mut preroll) = self.preroll.take() {
+            out.reports.append(&mut preroll.held);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! call's own report, then idle and the playback report.
 
 use super::event::Event;
-use super::{Base, Phase, State, Tracker, TrackerContext};
+use super::{BasePlayback, Phase, State, Tracker, TrackerContext};
 use crate::core::rejected::Rejected;
 use crate::core::report::What;
 use crate::core::time::BootInstant;
@@ -27,7 +27,7 @@ impl Tracker {
         }
         match event {
             Event::AdBreakStart(_) => self.take_back_play(out),
-            Event::Complete | Event::End => self.release_opening(out),
+            Event::Complete | Event::End => self.release_preroll(out),
             _ => {}
         }
         self.apply(event, playhead, at, out)?;
@@ -119,9 +119,9 @@ impl Tracker {
         match event {
             Event::Play { rate: new } => {
                 rate = *new;
-                self.set_base(Base::Playing);
+                self.set_base(BasePlayback::Playing);
             }
-            Event::Pause => self.context.base = Base::Paused,
+            Event::Pause => self.context.base = BasePlayback::Paused,
             Event::BufferStart => self.context.buffering = true,
             Event::BufferComplete => {
                 self.context.buffering = false;
@@ -147,7 +147,7 @@ impl Tracker {
                 self.context.ad = Some(new.clone());
                 self.context.ping_from = at;
                 if self.state() == State::Starting {
-                    self.context.base = Base::Playing;
+                    self.context.base = BasePlayback::Playing;
                 }
                 // The collector assumes that a new ad plays (spec 3.9), so only another state, or
                 // a first play, has to be reported (behaviour.md 2.11).
@@ -216,7 +216,7 @@ impl Tracker {
         }
     }
 
-    fn set_base(&mut self, base: Base) {
+    fn set_base(&mut self, base: BasePlayback) {
         self.context.base = base;
         self.context.buffering = false;
         self.context.seeking = false;
@@ -224,8 +224,8 @@ impl Tracker {
 
     /// A player that buffered or sought before it ever played is paused afterwards (spec 3.5).
     fn never_back_to_starting(&mut self) {
-        if self.context.base == Base::Starting && self.context.state() == State::Starting {
-            self.context.base = Base::Paused;
+        if self.context.base == BasePlayback::Starting && self.context.state() == State::Starting {
+            self.context.base = BasePlayback::Paused;
         }
     }
 
@@ -266,9 +266,9 @@ impl Tracker {
     /// The application is interrupted, or its player is gone: the session pauses at once, and
     /// buffering and seeking end. Between two ads nothing is sent (spec 4, behaviour.md 2.4).
     pub(crate) fn interrupt(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {
-        self.release_opening(out);
+        self.release_preroll(out);
         let rate = self.context.playhead.rate();
-        self.set_base(Base::Paused);
+        self.set_base(BasePlayback::Paused);
         self.settle(false, rate, at, out);
     }
 
@@ -284,7 +284,7 @@ impl Tracker {
             return false;
         }
         let rate = self.context.playhead.rate();
-        self.set_base(Base::Playing);
+        self.set_base(BasePlayback::Playing);
         self.settle(false, rate, at, out);
         true
     }
@@ -292,7 +292,7 @@ impl Tracker {
     /// The grace of an interrupt ran out: `sessionEnd` after the implied closings. The session
     /// can be revived by playing (spec 4).
     pub(crate) fn end_interrupted(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {
-        self.release_opening(out);
+        self.release_preroll(out);
         self.close_all(at, out);
         self.report(What::End, at, out);
         self.context.phase = match self.context.phase {

@@ -30,7 +30,7 @@ impl Tracker {
         let c = &self.context;
         let idle = c.idle_since.map(|since| since + settings.idle_timeout);
         [
-            (Timer::Opening, self.opening.as_ref().map(|opening| opening.until)),
+            (Timer::PrerollWindow, self.preroll.as_ref().map(|preroll| preroll.until)),
             (Timer::Idle, idle),
             (Timer::Age, Some(c.opened_at + settings.max_session)),
             (Timer::Ping, Some(self.ping_due(settings))),
@@ -67,15 +67,15 @@ impl Tracker {
     /// Carries out a timer that is due.
     pub(crate) fn run(&mut self, due: Due, out: &mut TrackerContext<'_>) {
         match due.timer {
-            Timer::Opening => self.release_opening(out),
+            Timer::PrerollWindow => self.release_preroll(out),
             Timer::Idle => {
                 // `sessionEnd` alone: what is open stays in the context (spec 5.2).
-                self.release_opening(out);
+                self.release_preroll(out);
                 self.report(What::End, due.at, out);
                 self.context.phase = Phase::Dormant;
             }
             Timer::Age => {
-                self.release_opening(out);
+                self.release_preroll(out);
                 self.report(What::End, due.at, out);
                 self.restart(due.at, out);
             }

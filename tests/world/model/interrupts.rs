@@ -4,7 +4,7 @@
 use playheadd::core::input::Lifecycle;
 
 use super::track::Phase;
-use super::{Cause, Model};
+use super::{InterruptCause, Model};
 use crate::truth::Truth;
 
 const GRACE_MS: i64 = 60_000;
@@ -16,8 +16,10 @@ impl Model {
             let session = &self.sessions[&number];
             match state {
                 Lifecycle::Background if session.track.media.background => {}
-                Lifecycle::Background => self.interrupt(number, Cause::Background, t, truth),
-                Lifecycle::Foreground => self.back(number, Cause::Background),
+                Lifecycle::Background => {
+                    self.interrupt(number, InterruptCause::Background, t, truth)
+                }
+                Lifecycle::Foreground => self.back(number, InterruptCause::Background),
                 Lifecycle::Stopped => {
                     if session.owner.is_some() {
                         self.detach(number, t, t, truth);
@@ -29,17 +31,17 @@ impl Model {
 
     pub fn sleep(&mut self, t: i64, truth: &mut Truth) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.interrupt(number, Cause::Sleep, t, truth);
+            self.interrupt(number, InterruptCause::Sleep, t, truth);
         }
     }
 
     pub fn wake(&mut self) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.back(number, Cause::Sleep);
+            self.back(number, InterruptCause::Sleep);
         }
     }
 
-    fn interrupt(&mut self, number: u32, cause: Cause, t: i64, truth: &mut Truth) {
+    fn interrupt(&mut self, number: u32, cause: InterruptCause, t: i64, truth: &mut Truth) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         if session.silent || session.track.phase != Phase::Open {
             return;
@@ -52,7 +54,7 @@ impl Model {
         session.heard = t;
     }
 
-    fn back(&mut self, number: u32, from: Cause) {
+    fn back(&mut self, number: u32, from: InterruptCause) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         if session.track.phase == Phase::Open && session.interrupt.is_some_and(|i| i.0 == from) {
             session.interrupt = None;
@@ -75,7 +77,7 @@ impl Model {
         } else if session.track.phase == Phase::Dormant {
             self.close(number, false, from, to);
         } else {
-            self.interrupt(number, Cause::Vanished, to, truth);
+            self.interrupt(number, InterruptCause::Vanished, to, truth);
         }
     }
 
@@ -83,7 +85,7 @@ impl Model {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         let Some((cause, until)) = &mut session.interrupt else { return };
         *until = None;
-        if *cause == Cause::Vanished {
+        if *cause == InterruptCause::Vanished {
             self.end(number, due, due, truth);
         } else {
             session.track.end_interrupted(due, truth);

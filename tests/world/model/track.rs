@@ -40,7 +40,7 @@ pub enum Phase {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Base {
+enum BasePlayback {
     Starting,
     Playing,
     Paused,
@@ -63,7 +63,7 @@ pub struct Track {
     pub phase: Phase,
     boot: u32,
     segment: usize,
-    base: Base,
+    base: BasePlayback,
     seeking: bool,
     buffering: bool,
     position: Position,
@@ -98,7 +98,7 @@ impl Track {
             phase: Phase::Open,
             boot,
             segment: 0,
-            base: Base::Starting,
+            base: BasePlayback::Starting,
             seeking: false,
             buffering: false,
             position,
@@ -173,9 +173,9 @@ impl Track {
     fn state_kind(&self) -> Option<Kind> {
         match (self.buffering, self.seeking, self.base) {
             (true, _, _) => Some("bufferStart"),
-            (_, true, _) | (_, _, Base::Paused) => Some("pauseStart"),
-            (_, _, Base::Playing) => Some("play"),
-            (_, _, Base::Starting) => None,
+            (_, true, _) | (_, _, BasePlayback::Paused) => Some("pauseStart"),
+            (_, _, BasePlayback::Playing) => Some("play"),
+            (_, _, BasePlayback::Starting) => None,
         }
     }
 
@@ -252,9 +252,9 @@ impl Track {
         match name {
             Play => {
                 rate = number(info, "rate").unwrap_or(1.0);
-                (self.base, self.buffering, self.seeking) = (Base::Playing, false, false);
+                (self.base, self.buffering, self.seeking) = (BasePlayback::Playing, false, false);
             }
-            Pause => self.base = Base::Paused,
+            Pause => self.base = BasePlayback::Paused,
             BufferStart | Stall => self.buffering = true,
             SeekStart => self.seeking = true,
             BufferComplete | SeekComplete => {
@@ -263,7 +263,7 @@ impl Track {
                     _ => self.seeking = false,
                 }
                 if self.state_kind().is_none() {
-                    self.base = Base::Paused;
+                    self.base = BasePlayback::Paused;
                 }
             }
             AdBreakStart => {
@@ -280,7 +280,7 @@ impl Track {
                 self.hit("adStart", named.clone(), t, truth);
                 self.ad = Some((named, info.clone()));
                 if self.state_kind().is_none() {
-                    self.base = Base::Playing;
+                    self.base = BasePlayback::Playing;
                 }
                 always = !self.playing();
             }

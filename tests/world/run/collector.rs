@@ -48,7 +48,7 @@ impl Display for Post {
 }
 
 /// A request under way.
-pub(super) struct Flying {
+pub(super) struct PendingAnswer {
     request: RequestId,
     post: Option<usize>,
     to: Purpose,
@@ -60,7 +60,8 @@ impl World {
         if !self.trusted || self.model.consent() != Consent::In {
             self.say("gate", format!("{}: a request that may not be made", self.now));
         }
-        let same = |f: &&Flying| matches!(f.to, Purpose::Report { .. }) && f.to == request.purpose;
+        let same =
+            |f: &&PendingAnswer| matches!(f.to, Purpose::Report { .. }) && f.to == request.purpose;
         if self.flying.values().any(|f| same(&f)) || self.flying.len() >= PARALLEL {
             self.say("flight", format!("{}: too many requests under way", self.now));
         }
@@ -76,7 +77,7 @@ impl World {
             }
         }
         self.sent += 1;
-        let flying = Flying { request: request.id, post, to: request.purpose, outcome };
+        let flying = PendingAnswer { request: request.id, post, to: request.purpose, outcome };
         self.flying.insert((self.now + delay, self.sent), flying);
     }
 

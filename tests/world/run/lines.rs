@@ -2,7 +2,7 @@
 
 use playheadd::core::input::{CallId, Input, Target};
 
-use playheadd::core::player::{Door, PlayerId};
+use playheadd::core::player::{EventSource, PlayerId};
 use playheadd::core::settings::Consent;
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::Info;
@@ -11,7 +11,7 @@ use playheadd::sim::CollectorModel as _;
 use playheadd::sim::timeline::{self, What};
 use serde_json::Value as Json;
 
-use super::power::{Armed, LAST_WORDS_MS};
+use super::power::{Armed, STOP_DELIVERY_MS};
 use super::{Promise, World};
 use crate::day::DAWN_MS;
 use crate::model::Said;
@@ -34,7 +34,7 @@ impl World {
                 if self.agent().is_some() && !self.frozen() && self.stops.is_none() {
                     let down = number("down_s");
                     self.tell(Event::Stop, Promise::Nothing, |_, _, _| None);
-                    self.stops = Some((self.now + LAST_WORDS_MS, down, name == "Reboot"));
+                    self.stops = Some((self.now + STOP_DELIVERY_MS, down, name == "Reboot"));
                 }
             }
             _ => {
@@ -135,11 +135,11 @@ impl World {
         let player = PlayerId { sender: owner.clone(), instance: "/player".into() };
         let by_method = from.starts_with('m');
         let call = by_method.then(|| self.call());
-        let door = if by_method { Door::Method } else { Door::Signal };
+        let source = if by_method { EventSource::Method } else { EventSource::Signal };
         let said = info.clone();
         if name == EventName::SessionStart {
             let app = from.to_owned();
-            let input = Input::Open { call, player, door, app: app.clone(), playhead, info };
+            let input = Input::Open { call, player, source, app: app.clone(), playhead, info };
             self.give(input, Promise::Synced, move |world, _, now| {
                 let truth = &mut world.truth;
                 Some(world.model.open(&owner, &app, playhead, &said, now, truth).is_some())

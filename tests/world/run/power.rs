@@ -19,7 +19,7 @@ use crate::day::DAWN_MS;
 use crate::truth::Wrong;
 
 /// What a stop and a suspend leave for delivery (docs/behaviour.md 1.6).
-pub(super) const LAST_WORDS_MS: i64 = 2_000;
+pub(super) const STOP_DELIVERY_MS: i64 = 2_000;
 const GRACE_MS: i64 = 60_000;
 /// How far behind a power cut the end of a session may be dated: an estimate (docs/behaviour.md
 /// 2.11).
@@ -113,8 +113,8 @@ impl World {
             None
         });
         if self.agent().is_some() {
-            self.asleep_from = Some(self.now + LAST_WORDS_MS);
-            self.away.push((self.now, self.now + LAST_WORDS_MS));
+            self.asleep_from = Some(self.now + STOP_DELIVERY_MS);
+            self.away.push((self.now, self.now + STOP_DELIVERY_MS));
         }
     }
 

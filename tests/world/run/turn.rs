@@ -7,7 +7,7 @@ use playheadd::core::rejected::{Refusal, Rejected};
 use playheadd::core::settings::Consent;
 use playheadd::core::turn::Reply;
 use playheadd::engine::{Action, Event, StoreJob};
-use playheadd::sim::driver::Outside;
+use playheadd::sim::driver::ActionHandler;
 use playheadd::sim::timeline::What;
 
 use super::disk::Saved;
@@ -132,7 +132,7 @@ impl<'a, M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> Turn<'a, M> {
     }
 }
 
-impl<M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> Outside for Turn<'_, M> {
+impl<M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> ActionHandler for Turn<'_, M> {
     fn taken(&mut self, agent: &Agent, actions: &[Action]) {
         self.mean(agent);
         let reading = actions.iter().any(|a| matches!(a, Action::Store(StoreJob::Read(_))));
@@ -150,7 +150,7 @@ impl<M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> Outside for Turn<'_, M>
         }
     }
 
-    fn lives_to(&mut self, _: &Action) -> bool {
+    fn survives_until(&mut self, _: &Action) -> bool {
         let lives = self.armed.as_ref().is_none_or(|armed| self.steps < armed.steps);
         self.steps += 1;
         lives

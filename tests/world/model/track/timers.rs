@@ -3,7 +3,7 @@
 
 use playheadd::core::tracker::event::EventName;
 
-use super::{Base, Phase, Track};
+use super::{BasePlayback, Phase, Track};
 use crate::truth::Truth;
 
 /// Idle time until the close (spec 5.2).
@@ -33,7 +33,7 @@ impl Track {
     /// The player is away: paused, buffering and seeking forgotten (spec 4).
     pub fn interrupt(&mut self, t: i64, truth: &mut Truth) {
         self.release_opening(truth);
-        (self.base, self.buffering, self.seeking) = (Base::Paused, false, false);
+        (self.base, self.buffering, self.seeking) = (BasePlayback::Paused, false, false);
         self.settle(false, self.position.rate, t, truth);
     }
 
@@ -43,7 +43,7 @@ impl Track {
         if !self.between_ads() {
             return false;
         }
-        (self.base, self.buffering, self.seeking) = (Base::Playing, false, false);
+        (self.base, self.buffering, self.seeking) = (BasePlayback::Playing, false, false);
         self.settle(false, self.position.rate, t, truth);
         true
     }

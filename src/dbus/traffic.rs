@@ -16,7 +16,7 @@ use crate::core::tracker::info::{Info, Value};
 
 /// A message that the monitor has seen.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Overheard {
+pub enum ObservedMessage {
     Event {
         player: PlayerId,
         name: EventName,
@@ -35,7 +35,7 @@ pub enum Overheard {
 }
 
 /// A bus connection that receives every message that concerns the agent.
-pub struct Monitor {
+pub struct TrafficMonitor {
     stream: MessageStream,
     limits: Limits,
     /// `OpenSession` calls that are not answered yet, by (caller, serial).
@@ -44,8 +44,8 @@ pub struct Monitor {
     sessions: HashMap<String, PlayerId>,
 }
 
-impl Monitor {
-    pub async fn connect(address: &BusAddress) -> Result<Monitor, BusError> {
+impl TrafficMonitor {
+    pub async fn connect(address: &BusAddress) -> Result<TrafficMonitor, BusError> {
         let connection = address.connect().await?;
         let stream = MessageStream::from(&connection);
         let failed = |e: zbus::Error| BusError::Setup("the right to monitor", e);
@@ -57,11 +57,11 @@ impl Monitor {
             .await
             .map_err(failed)?;
         let limits = Limits::default();
-        Ok(Monitor { stream, limits, opening: HashMap::new(), sessions: HashMap::new() })
+        Ok(TrafficMonitor { stream, limits, opening: HashMap::new(), sessions: HashMap::new() })
     }
 
     /// The next message; `None` when the bus is gone.
-    pub async fn next(&mut self) -> Option<Overheard> {
+    pub async fn next(&mut self) -> Option<ObservedMessage> {
         loop {
             let message = self.stream.next().await?;
             if let Ok(message) = message
@@ -72,7 +72,7 @@ impl Monitor {
         }
     }
 
-    fn hear(&mut self, message: &Message) -> Option<Overheard> {
+    fn hear(&mut self, message: &Message) -> Option<ObservedMessage> {
         let header = message.header();
         let sender = header.sender()?.to_string();
         match message.message_type() {
@@ -90,7 +90,7 @@ impl Monitor {
         }
     }
 
-    fn signal(&mut self, message: &Message, sender: String) -> Option<Overheard> {
+    fn signal(&mut self, message: &Message, sender: String) -> Option<ObservedMessage> {
         let header = message.header();
         let (interface, member) = (header.interface()?.as_str(), header.member()?.as_str());
         match interface {
@@ -99,24 +99,24 @@ impl Monitor {
                 let (playhead, info) = args::event(message, &self.limits).ok()?;
                 let instance = header.path()?.to_string();
                 let player = PlayerId { sender, instance };
-                Some(Overheard::Event { player, name, playhead, info })
+                Some(ObservedMessage::Event { player, name, playhead, info })
             }
             "tv.playhead.Lifecycle1" => {
                 let [app] = args::strings(message, &self.limits).ok()?;
                 let state = Lifecycle::parse(&member.to_ascii_lowercase())?;
-                Some(Overheard::Lifecycle { app, state })
+                Some(ObservedMessage::Lifecycle { app, state })
             }
             "org.freedesktop.DBus" if member == "NameOwnerChanged" => {
                 let body = message.body();
                 let (name, _, new): (&str, &str, &str) = body.deserialize().ok()?;
                 let gone = name.starts_with(':') && new.is_empty();
-                gone.then(|| Overheard::Gone { sender: name.to_owned() })
+                gone.then(|| ObservedMessage::Gone { sender: name.to_owned() })
             }
             _ => None,
         }
     }
 
-    fn call(&mut self, message: &Message, sender: String) -> Option<Overheard> {
+    fn call(&mut self, message: &Message, sender: String) -> Option<ObservedMessage> {
         let header = message.header();
         let (interface, member) = (header.interface()?.as_str(), header.member()?.as_str());
         match (interface, member) {
@@ -129,15 +129,20 @@ impl Monitor {
                 let serial = header.primary().serial_num().get();
                 let player = PlayerId { sender: sender.clone(), instance };
                 self.opening.insert((sender, serial), player.clone());
-                Some(Overheard::Event { player, name: EventName::SessionStart, playhead, info })
+                Some(ObservedMessage::Event {
+                    player,
+                    name: EventName::SessionStart,
+                    playhead,
+                    info,
+                })
             }
             (AGENT_INTERFACE, "NotifyLifecycle") => {
                 let [app, word] = args::strings(message, &self.limits).ok()?;
-                Some(Overheard::Lifecycle { app, state: Lifecycle::parse(&word)? })
+                Some(ObservedMessage::Lifecycle { app, state: Lifecycle::parse(&word)? })
             }
             (AGENT_INTERFACE, "SetConsent") => {
                 let [word] = args::strings(message, &self.limits).ok()?;
-                Some(Overheard::Consent(word))
+                Some(ObservedMessage::Consent(word))
             }
             (SESSION_INTERFACE, member) => {
                 let name = EventName::parse(member)?;
@@ -149,7 +154,7 @@ impl Monitor {
                     instance: header.path().map_or_else(String::new, |p| p.to_string()),
                 };
                 let player = known.cloned().unwrap_or_else(unknown);
-                Some(Overheard::Event { player, name, playhead, info })
+                Some(ObservedMessage::Event { player, name, playhead, info })
             }
             _ => None,
         }

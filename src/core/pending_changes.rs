@@ -16,9 +16,9 @@ struct Change {
 }
 
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct PendingChanges {
     changes: BTreeMap<Key, Change>,
-    gone: Vec<ReportRange>,
+    deleted_reports: Vec<ReportRange>,
     wanted: Option<Durability>,
     /// When the waiting changes must be written at the latest.
     due: Option<BootInstant>,
@@ -26,7 +26,7 @@ pub struct Ledger {
     last: u64,
 }
 
-impl Ledger {
+impl PendingChanges {
     pub fn put(&mut self, key: Key, record: Record) {
         // Only a report's key is surely new; any other key may be in the store already.
         let fresh = match self.changes.get(&key) {
@@ -65,16 +65,16 @@ impl Ledger {
         for key in waiting {
             self.changes.remove(&key);
         }
-        self.gone.push(range);
+        self.deleted_reports.push(range);
     }
 
     /// A reply or a request depends on the waiting changes: they are written in this turn.
-    pub fn want(&mut self, durability: Durability) {
+    pub fn require(&mut self, durability: Durability) {
         self.wanted = self.wanted.max(Some(durability));
     }
 
     /// Nothing depends on the waiting changes: they go with the next batch or after `interval`.
-    pub fn wait(&mut self, now: BootInstant, interval: Span) {
+    pub fn write_within(&mut self, now: BootInstant, interval: Span) {
         self.due.get_or_insert(now + interval);
     }
 
@@ -96,19 +96,19 @@ impl Ledger {
     pub fn take(&mut self, durability: Durability) -> Option<Batch> {
         self.wanted = None;
         self.due = None;
-        if self.changes.is_empty() && self.gone.is_empty() {
+        if self.changes.is_empty() && self.deleted_reports.is_empty() {
             return None;
         }
         self.last += 1;
         let changes = std::mem::take(&mut self.changes);
         let changes = changes.into_iter().map(|(key, change)| (key, change.record)).collect();
-        let gone = std::mem::take(&mut self.gone);
-        Some(Batch { number: self.last, changes, gone, durability })
+        let deleted_reports = std::mem::take(&mut self.deleted_reports);
+        Some(Batch { number: self.last, changes, deleted_reports, durability })
     }
 
     /// Drops the waiting changes. The batch numbers continue.
     pub fn forget(&mut self) {
-        *self = Ledger { last: self.last, ..Ledger::default() };
+        *self = PendingChanges { last: self.last, ..PendingChanges::default() };
     }
 }
 
@@ -125,26 +125,26 @@ mod tests {
 
     #[test]
     fn a_report_that_was_never_written_leaves_no_trace() {
-        let mut ledger = Ledger::default();
-        ledger.put(Key::Report(1, 1), ping());
-        ledger.delete(Key::Report(1, 1));
-        assert_eq!(ledger.take(Durability::Flushed), None);
-        ledger.delete(Key::Report(1, 2));
-        let batch = ledger.take(Durability::Flushed).unwrap();
+        let mut changes = PendingChanges::default();
+        changes.put(Key::Report(1, 1), ping());
+        changes.delete(Key::Report(1, 1));
+        assert_eq!(changes.take(Durability::Flushed), None);
+        changes.delete(Key::Report(1, 2));
+        let batch = changes.take(Durability::Flushed).unwrap();
         assert_eq!((batch.number, batch.changes.len()), (1, 1));
     }
 
     #[test]
     fn a_range_takes_what_waits_with_it() {
-        let mut ledger = Ledger::default();
+        let mut changes = PendingChanges::default();
         for n in 1..=4 {
-            ledger.put(Key::Report(1, n), ping());
+            changes.put(Key::Report(1, n), ping());
         }
-        ledger.put(Key::Report(2, 1), ping());
-        ledger.delete_reports(ReportRange { log: 1, from: 0, to: 4 });
-        let batch = ledger.take(Durability::Flushed).unwrap();
+        changes.put(Key::Report(2, 1), ping());
+        changes.delete_reports(ReportRange { log: 1, from: 0, to: 4 });
+        let batch = changes.take(Durability::Flushed).unwrap();
         let left: Vec<_> = batch.changes.into_iter().map(|(key, _)| key).collect();
         assert_eq!(left, [Key::Report(1, 4), Key::Report(2, 1)]);
-        assert_eq!(batch.gone.len(), 1);
+        assert_eq!(batch.deleted_reports.len(), 1);
     }
 }

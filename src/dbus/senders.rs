@@ -25,7 +25,7 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 struct Sender {
     bucket: Bucket,
-    identity: Lookup,
+    identity: IdentityState,
 }
 
 /// Whom a connection belongs to.
@@ -36,16 +36,16 @@ struct Identity {
     rights: Rights,
 }
 
-enum Lookup {
+enum IdentityState {
     /// Not looked up yet, or the bus did not answer.
-    No,
+    Unknown,
     /// Being looked up. Messages wait for the whole identity, reads only for the rights.
-    Asked {
+    Pending {
         rights: Option<Rights>,
         waiting: Waiting,
         asking: Vec<oneshot::Sender<Rights>>,
     },
-    Yes(Identity),
+    Known(Identity),
 }
 
 /// Messages of one connection that may wait for its identity; a burst fits.
@@ -54,7 +54,7 @@ const MOST_WAITING: usize = 256;
 const MOST_ASKING: usize = 256;
 
 #[derive(Default)]
-struct Register {
+struct SenderTable {
     /// Well-known name -> unique name of its owner.
     names: HashMap<String, String>,
     /// Unique names that are connected.
@@ -66,19 +66,19 @@ struct Register {
 
 /// The register of senders, shared by all objects, with the connection, the port and the limits.
 #[derive(Clone)]
-pub(super) struct Owners {
+pub(super) struct Senders {
     pub connection: Connection,
     pub port: Port,
     pub limits: Arc<Limits>,
-    register: Arc<Mutex<Register>>,
+    register: Arc<Mutex<SenderTable>>,
 }
 
-impl Owners {
-    pub fn new(connection: Connection, port: Port, limits: Limits) -> Owners {
-        Owners { connection, port, limits: Arc::new(limits), register: Arc::default() }
+impl Senders {
+    pub fn new(connection: Connection, port: Port, limits: Limits) -> Senders {
+        Senders { connection, port, limits: Arc::new(limits), register: Arc::default() }
     }
 
-    fn register(&self) -> MutexGuard<'_, Register> {
+    fn register(&self) -> MutexGuard<'_, SenderTable> {
         self.register.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -126,7 +126,7 @@ impl Owners {
     /// Forgets a connection that is gone, after all its messages were handed in.
     pub fn forget(&self, sender: &str) {
         let gone = self.register().senders.remove(sender);
-        if let Some(Sender { identity: Lookup::Asked { waiting, .. }, .. }) = gone {
+        if let Some(Sender { identity: IdentityState::Pending { waiting, .. }, .. }) = gone {
             waiting.0.into_iter().for_each(|message| self.refuse(message, left()));
         }
     }
@@ -159,15 +159,18 @@ impl Owners {
     }
 
     /// A sender's entry. The first time, the lookup of its identity begins.
-    fn sender<'r>(&self, register: &'r mut Register, sender: &str) -> &'r mut Sender {
+    fn sender<'r>(&self, register: &'r mut SenderTable, sender: &str) -> &'r mut Sender {
         let entry = register.senders.entry(sender.to_owned()).or_insert_with(|| Sender {
             bucket: Bucket::full(&self.limits, clock::now().boot),
-            identity: Lookup::No,
+            identity: IdentityState::Unknown,
         });
-        if matches!(entry.identity, Lookup::No) {
+        if matches!(entry.identity, IdentityState::Unknown) {
             tokio::spawn(self.clone().identify(sender.to_owned()));
-            entry.identity =
-                Lookup::Asked { rights: None, waiting: Waiting::default(), asking: Vec::new() };
+            entry.identity = IdentityState::Pending {
+                rights: None,
+                waiting: Waiting::default(),
+                asking: Vec::new(),
+            };
         }
         entry
     }
@@ -177,13 +180,13 @@ impl Owners {
     pub fn hand_in(&self, sender: &str, message: Message) {
         let mut register = self.register();
         match &mut self.sender(&mut register, sender).identity {
-            Lookup::Yes(identity) => self.pass(message, identity),
-            Lookup::Asked { waiting, .. } => {
+            IdentityState::Known(identity) => self.pass(message, identity),
+            IdentityState::Pending { waiting, .. } => {
                 if let Some(message) = waiting.push(message) {
                     self.refuse(message, waits_too_long());
                 }
             }
-            Lookup::No => self.refuse(message, left()),
+            IdentityState::Unknown => self.refuse(message, left()),
         }
     }
 
@@ -195,9 +198,9 @@ impl Owners {
         let answer = {
             let mut register = self.register();
             match &mut self.sender(&mut register, sender).identity {
-                Lookup::Yes(identity) => return identity.rights.check(needed),
-                Lookup::Asked { rights: Some(rights), .. } => return rights.check(needed),
-                Lookup::Asked { asking, .. } if asking.len() < MOST_ASKING => {
+                IdentityState::Known(identity) => return identity.rights.check(needed),
+                IdentityState::Pending { rights: Some(rights), .. } => return rights.check(needed),
+                IdentityState::Pending { asking, .. } if asking.len() < MOST_ASKING => {
                     let (told, answer) = oneshot::channel();
                     asking.push(told);
                     answer
@@ -218,7 +221,7 @@ impl Owners {
         let (name, systemd) = {
             let mut register = self.register();
             let Some(entry) = register.senders.get_mut(&sender) else { return };
-            if let Lookup::Asked { rights: known, asking, .. } = &mut entry.identity {
+            if let IdentityState::Pending { rights: known, asking, .. } = &mut entry.identity {
                 *known = Some(rights);
                 for told in asking.drain(..) {
                     let _ = told.send(rights);
@@ -235,8 +238,8 @@ impl Owners {
         let identity = Identity { app, rights };
         let mut register = self.register();
         let Some(entry) = register.senders.get_mut(&sender) else { return };
-        let known = std::mem::replace(&mut entry.identity, Lookup::Yes(identity.clone()));
-        if let Lookup::Asked { waiting, .. } = known {
+        let known = std::mem::replace(&mut entry.identity, IdentityState::Known(identity.clone()));
+        if let IdentityState::Pending { waiting, .. } = known {
             waiting.0.into_iter().for_each(|message| self.pass(message, &identity));
         }
     }
@@ -249,7 +252,9 @@ impl Owners {
         }
         let mut register = self.register();
         let Some(entry) = register.senders.get_mut(sender) else { return };
-        if let Lookup::Asked { waiting, .. } = std::mem::replace(&mut entry.identity, Lookup::No) {
+        if let IdentityState::Pending { waiting, .. } =
+            std::mem::replace(&mut entry.identity, IdentityState::Unknown)
+        {
             waiting.0.into_iter().for_each(|message| self.refuse(message, left()));
         }
     }
