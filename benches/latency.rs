@@ -6,15 +6,12 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Player, World, film, nothing};
+use common::{FLOOD_A_SECOND, Player, World, film, flood, nothing};
 use futures_util::StreamExt;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, MessageStream};
 
-const A_SECOND: usize = 10_000;
 const SECONDS: usize = 10;
-/// Signals that are sent in one go; the rest of the time until the next go is waited for.
-const AT_ONCE: usize = 100;
 /// Calls of the player to the agent and to the echo, twenty a second.
 const CALLS: usize = 20 * SECONDS;
 
@@ -33,21 +30,6 @@ async fn echo(connection: Connection) {
             answered.expect("an answer");
         }
     }
-}
-
-/// Ten thousand signals a second; gives how many there were.
-async fn flood(player: &Player) -> u64 {
-    let pause = Duration::from_secs(1) / (A_SECOND / AT_ONCE) as u32;
-    let mut next = tokio::time::interval(pause);
-    let mut sent = 0;
-    for _ in 0..SECONDS * A_SECOND / AT_ONCE {
-        next.tick().await;
-        for _ in 0..AT_ONCE {
-            player.emit("/flood", "Playhead", 1.0, nothing()).await;
-            sent += 1;
-        }
-    }
-    sent
 }
 
 /// What the calls to the agent took, and those to the echo made between them.
@@ -101,8 +83,10 @@ async fn main() {
     let (p50, p99) = measure(&player).await.ratios();
     println!("| at rest (budget 1.3 / 1.6) | {p50:.2} | {p99:.2} |");
     let flooder = world.player().await;
-    let flooding = tokio::spawn(async move { flood(&flooder).await });
+    let flooding = tokio::spawn(async move { flood(&flooder, SECONDS).await });
     let (p50, p99) = measure(&player).await.ratios();
-    println!("| while another player sends {A_SECOND} signals a second | {p50:.2} | {p99:.2} |");
+    println!(
+        "| while another player sends {FLOOD_A_SECOND} signals a second | {p50:.2} | {p99:.2} |"
+    );
     flooding.await.expect("the flood");
 }

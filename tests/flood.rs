@@ -6,13 +6,12 @@ mod common;
 
 use std::time::Duration;
 
-use common::{AGENT, AGENT_PATH, Player, World, anonymous_kib, film, nothing, of_type, refusal};
+use common::{
+    AGENT, AGENT_PATH, Player, World, anonymous_kib, film, flood, nothing, of_type, refusal,
+};
 use futures_util::future::join_all;
 
-const A_SECOND: usize = 10_000;
 const SECONDS: usize = 10;
-/// Signals that are sent in one go; the rest of the time until the next go is waited for.
-const AT_ONCE: usize = 100;
 const PLAYERS: usize = 8;
 /// Calls of each player, twenty a second.
 const CALLS: usize = 20 * SECONDS;
@@ -21,21 +20,6 @@ const EVENTS_EVERY: usize = 10;
 /// More than a sender may say at once.
 const BURST: usize = 300;
 const GROWTH_KIB: u64 = 4 * 1024;
-
-/// Ten thousand signals a second; gives how many there were.
-async fn flood(player: &Player) -> u64 {
-    let pause = Duration::from_secs(1) / (A_SECOND / AT_ONCE) as u32;
-    let mut next = tokio::time::interval(pause);
-    let mut sent = 0;
-    for _ in 0..SECONDS * A_SECOND / AT_ONCE {
-        next.tick().await;
-        for _ in 0..AT_ONCE {
-            player.emit("/flood", "Playhead", 1.0, nothing()).await;
-            sent += 1;
-        }
-    }
-    sent
-}
 
 /// What a player does meanwhile; gives the most memory that the agent had.
 async fn play(player: Player, media: &'static str, pid: u32) -> u64 {
@@ -76,7 +60,7 @@ async fn a_flood_harms_nobody_but_the_one_who_sends_it() {
     }
     assert_eq!(players.len(), PLAYERS);
     let sender = tokio::spawn(async move {
-        let sent = flood(&flooder).await;
+        let sent = flood(&flooder, SECONDS).await;
         (flooder, sent)
     });
     let mut most = before;

@@ -436,3 +436,23 @@ pub fn refusal(result: zbus::Result<()>) -> (String, String) {
 pub fn json(text: &str) -> Json {
     serde_json::from_str(text).expect("JSON")
 }
+
+/// Signals a second of a player that says too much.
+pub const FLOOD_A_SECOND: usize = 10_000;
+/// Signals that are sent in one go; the rest of the time until the next go is waited for.
+const FLOOD_AT_ONCE: usize = 100;
+
+/// Floods the bus with signals; gives how many there were.
+pub async fn flood(player: &Player, seconds: usize) -> u64 {
+    let pause = Duration::from_secs(1) / (FLOOD_A_SECOND / FLOOD_AT_ONCE) as u32;
+    let mut next = tokio::time::interval(pause);
+    let mut sent = 0;
+    for _ in 0..seconds * FLOOD_A_SECOND / FLOOD_AT_ONCE {
+        next.tick().await;
+        for _ in 0..FLOOD_AT_ONCE {
+            player.emit("/flood", "Playhead", 1.0, nothing()).await;
+            sent += 1;
+        }
+    }
+    sent
+}
