@@ -1,6 +1,6 @@
 //! The simulated box: clocks, players, network, power, and one agent at a time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::backend::{Outcome as Planned, Plan, answered};
 use super::driver::Driver;
@@ -34,6 +34,20 @@ struct PendingAnswer {
     status: Option<u16>,
     sid: Option<String>,
     outcome: Outcome,
+}
+
+/// A player's connection to the bus.
+struct Connection {
+    /// Which of this player's connections it is, from 0.
+    number: u32,
+    /// As the bus would name it.
+    unique: String,
+}
+
+impl Connection {
+    fn of(from: &str, number: u32) -> Connection {
+        Connection { number, unique: format!(":{from}.{number}") }
+    }
 }
 
 /// What the world waits for.
@@ -73,8 +87,8 @@ pub(super) struct World<'a> {
     asleep_from: Option<i64>,
     stops_at: Option<i64>,
     flying: BTreeMap<(i64, u64), PendingAnswer>,
-    /// How many times each player has reconnected.
-    connections: HashMap<String, u32>,
+    /// The present connection of each player.
+    connections: BTreeMap<String, Connection>,
     output: Vec<Exchange>,
     turns: u32,
 }
@@ -101,7 +115,7 @@ impl<'a> World<'a> {
             asleep_from: None,
             stops_at: None,
             flying: BTreeMap::new(),
-            connections: HashMap::new(),
+            connections: BTreeMap::new(),
             output: Vec::new(),
             turns: 0,
         }
@@ -207,7 +221,7 @@ impl<'a> World<'a> {
         };
         let settings = self.options.config.settings.clone();
         self.driver.start(settings, start, self.clock());
-        let present = self.connections.iter().map(|(name, n)| unique(name, *n)).collect();
+        let present = self.connections.values().map(|c| c.unique.clone()).collect();
         self.give(Input::Recovered { present });
     }
 
@@ -308,8 +322,14 @@ impl<'a> World<'a> {
                 if self.driver.agent().is_none() || self.frozen() {
                     return;
                 }
-                let n = *self.connections.entry(from.clone()).or_default();
-                let player = PlayerId { sender: unique(from, n), instance: "/player".into() };
+                let sender = match self.connections.get(from) {
+                    Some(connection) => connection.unique.clone(),
+                    None => {
+                        let first = Connection::of(from, 0);
+                        self.connections.entry(from.clone()).or_insert(first).unique.clone()
+                    }
+                };
+                let player = PlayerId { sender, instance: "/player".into() };
                 let (playhead, info) = (*playhead, info.clone());
                 self.give(match name {
                     EventName::SessionStart => Input::Open {
@@ -334,9 +354,9 @@ impl<'a> World<'a> {
             }
             What::Lifecycle { .. } => {}
             What::PlayerVanished { from } => {
-                if let Some(n) = self.connections.get_mut(from) {
-                    let sender = unique(from, *n);
-                    *n += 1;
+                if let Some(connection) = self.connections.get_mut(from) {
+                    let sender = connection.unique.clone();
+                    *connection = Connection::of(from, connection.number + 1);
                     self.give(Input::PlayerGone { sender });
                 }
             }
@@ -345,8 +365,8 @@ impl<'a> World<'a> {
                 let unsynced = self.options.config.settings.flush_interval.0;
                 self.driver.cut_power(self.now, unsynced);
                 self.die(*down_ms);
-                for n in self.connections.values_mut() {
-                    *n += 1;
+                for (from, connection) in &mut self.connections {
+                    *connection = Connection::of(from, connection.number + 1);
                 }
                 self.boots += 1;
                 self.booted = self.now + down_ms;
@@ -399,11 +419,6 @@ impl<'a> World<'a> {
             self.output[flying.index].answered = seconds(self.now);
         }
     }
-}
-
-/// A player's connection, as the bus would name it.
-fn unique(from: &str, connection: u32) -> String {
-    format!(":{from}.{connection}")
 }
 
 fn seconds(ms: i64) -> f64 {

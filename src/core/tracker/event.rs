@@ -22,6 +22,14 @@ macro_rules! vocabulary {
             pub const fn name(self) -> &'static str {
                 match self { $(EventName::$name => stringify!($name)),* }
             }
+
+            /// `None` for a word that is no event.
+            pub fn parse(word: &str) -> Option<EventName> {
+                match word {
+                    $(stringify!($name) => Some(EventName::$name),)*
+                    _ => None,
+                }
+            }
         }
     };
 }
@@ -52,13 +60,6 @@ vocabulary!(
     Complete,
     End,
 );
-
-impl EventName {
-    /// `None` for a word that is no event.
-    pub fn parse(word: &str) -> Option<EventName> {
-        EventName::ALL.iter().copied().find(|n| n.name() == word)
-    }
-}
 
 /// A playback event inside a session, its info read and checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
