@@ -119,7 +119,7 @@ fn opened_in_a_process_of_its_own() {
     }
     let range = ReportRange { log: 1, from: 0, to: u64::MAX };
     let all = Read { id: ReadId(1), range, most: usize::MAX };
-    for (number, stored) in store.read(&all).expect("reports can be read") {
+    for (number, stored) in store.read(&all).expect("reports can be read").reports {
         println!("= H 1/{number} {}", stored.report.playhead);
     }
     // It goes on: what is torn further in the file must not be met later either.

@@ -12,7 +12,7 @@ use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::{Info, Value};
 use playheadd::core::{Agent, StartInfo};
 use playheadd::engine::{Action, Event};
-use playheadd::sim::driver::Driver;
+use playheadd::sim::driver::{DiskFault, Driver};
 use serde_json::Value as Json;
 
 const EPOCH_MS: i64 = 1_800_000_000_000;
@@ -217,4 +217,53 @@ fn many_sessions_share_the_memory() {
     assert!(box_.agent().status().queued_hits > 14_000);
     let each = box_.most_in_memory / SESSIONS;
     assert!(each <= WINDOW / 2, "{each} each");
+}
+
+fn full() -> DiskFault {
+    DiskFault { full: true, ..DiskFault::default() }
+}
+
+#[test]
+fn what_lies_in_the_store_goes_out_while_the_disk_is_full() {
+    for downloaded in [false, true] {
+        let mut box_ = Agents::new(settings(1));
+        box_.say(0, EventName::SessionStart, &media("m", downloaded));
+        box_.say(0, EventName::Play, &[]);
+        box_.pass(3_600_000);
+        box_.driver.disk.fault = full();
+        box_.pass(600_000);
+        box_.say(0, EventName::Complete, &[]);
+        box_.give(Input::Network { online: true });
+        let got = box_.deliver();
+        let hits = if downloaded { got[0].as_array().expect("an array") } else { &got };
+        let pings = hits.iter().filter(|hit| hit["eventType"] == "ping").count();
+        assert_eq!(pings, 420, "downloaded: {downloaded}");
+        assert_eq!(box_.agent().status().queued_hits, 0);
+        // None of them comes again once there is room, nor after a restart.
+        box_.driver.disk.fault = DiskFault::default();
+        box_.pass(10_000);
+        assert_eq!(box_.driver.disk.store.load().logs.len(), 0, "nothing is left behind");
+        box_.driver.kill();
+        box_.start(Vec::new());
+        assert_eq!(box_.agent().status().queued_hits, 0);
+    }
+}
+
+#[test]
+fn the_limit_holds_on_a_disk_that_is_full_and_on_one_that_cannot_be_read() {
+    let unreadable = DiskFault { fails: true, ..DiskFault::default() };
+    for fault in [full(), unreadable] {
+        let mut limited = settings(1);
+        limited.delivery.queue_max_bytes = 20_000;
+        let mut box_ = Agents::new(limited);
+        box_.say(0, EventName::SessionStart, &media("m", false));
+        box_.say(0, EventName::Play, &[]);
+        box_.pass(600_000);
+        box_.driver.disk.fault = fault;
+        box_.pass(24 * 3_600_000);
+        let (bytes, held) =
+            (box_.agent().delivery().queued_bytes(), box_.agent().delivery().reports_in_memory());
+        assert!(bytes <= 20_000 + 20_000 / 8 + 200, "{bytes} bytes wait: {fault:?}");
+        assert!(held < 400, "{held} reports in memory: {fault:?}");
+    }
 }

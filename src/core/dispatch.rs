@@ -78,9 +78,9 @@ impl Agent {
                 self.delivery.written(batch);
                 None
             }
-            Input::Read { id, reports } => {
+            Input::Read { id, read } => {
                 let (delivery, mut ctx) = self.delivery_context();
-                delivery.read(id, reports, now, &mut ctx);
+                delivery.read(id, read, now, &mut ctx);
                 self.changes.write_within(now.boot, self.settings.flush_interval);
                 None
             }

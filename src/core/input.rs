@@ -2,7 +2,7 @@
 
 use super::dialect::exchange::{Outcome, RequestId};
 use super::player::{EventSource, PlayerId};
-use super::record::{Numbered, ReadId};
+use super::record::{ReadId, ReadReports};
 use super::settings::{Consent, Settings};
 use super::tracker::event::EventName;
 use super::tracker::info::Info;
@@ -120,10 +120,10 @@ pub enum Input {
     Written {
         batch: u64,
     },
-    /// The reports of a read. Fewer than asked for means that the range holds no more.
+    /// The store has answered a read.
     Read {
         id: ReadId,
-        reports: Numbered,
+        read: ReadReports,
     },
     /// The network manager says whether there is a network.
     Network {

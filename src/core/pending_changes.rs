@@ -41,6 +41,13 @@ impl PendingChanges {
         self.changes.contains_key(key)
     }
 
+    /// Whether a report that is stored waits to be deleted.
+    pub fn deletes_report(&self, log: u64, number: u64) -> bool {
+        let alone = self.changes.get(&Key::Report(log, number));
+        alone.is_some_and(|change| change.record.is_none())
+            || self.deleted_reports.iter().any(|range| range.holds(log, number))
+    }
+
     /// The record that waits to be written under a key.
     pub fn waiting_mut(&mut self, key: &Key) -> Option<&mut Record> {
         self.changes.get_mut(key)?.record.as_mut()

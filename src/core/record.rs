@@ -19,6 +19,7 @@ pub struct Batch {
     /// Batches are numbered from 1 in the order in which they are made.
     pub number: u64,
     /// `None` deletes the key.
+    /// Sorted by key, which is unique.
     pub changes: Vec<(Key, Option<Record>)>,
     /// Reports to delete, after the changes.
     pub deleted_reports: Vec<ReportRange>,
@@ -42,6 +43,12 @@ pub struct ReportRange {
     pub to: u64,
 }
 
+impl ReportRange {
+    pub fn holds(&self, log: u64, number: u64) -> bool {
+        self.log == log && (self.from..self.to).contains(&number)
+    }
+}
+
 /// Names a read of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadId(pub u64);
@@ -55,8 +62,27 @@ pub struct Read {
     pub most: usize,
 }
 
-/// Reports as they were read, with their numbers, in order.
+/// Reports with their numbers, in order.
 pub type Numbered = Vec<(u64, StoredReport)>;
+
+/// What a read of the store has found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadReports {
+    pub reports: Numbered,
+    /// Every stored report of the range with a lower number is among them.
+    pub to: u64,
+}
+
+impl ReadReports {
+    /// The result of a read that found these reports: all of its range, or as many as it asked for.
+    pub fn of(read: &Read, reports: Numbered) -> ReadReports {
+        let to = match reports.last() {
+            Some((last, _)) if reports.len() >= read.most => last.saturating_add(1),
+            _ => read.range.to,
+        };
+        ReadReports { reports, to }
+    }
+}
 
 /// A record's place in the store. The order of the variants is that of the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

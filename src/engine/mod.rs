@@ -4,6 +4,7 @@
 //! `sim` in virtual time.
 
 pub mod snapshot;
+mod squash;
 pub mod store;
 mod trace;
 
@@ -237,7 +238,7 @@ impl Engine {
                 self.input(Input::Written { batch }, now);
             }
             JobResult::Failed(batch) => self.released(batch, false, now),
-            JobResult::Read(id, reports) => self.input(Input::Read { id, reports }, now),
+            JobResult::Read(id, read) => self.input(Input::Read { id, read }, now),
             JobResult::Nothing => {}
         }
     }

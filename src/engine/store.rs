@@ -2,10 +2,11 @@
 //! merged and tried again (behaviour.md 2.9). All batches that wait are one job, so that they
 //! share one sync.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::core::record::{Batch, Durability, Key, Numbered, Read, ReadId};
+use super::squash;
+use crate::core::record::{Batch, Read, ReadId, ReadReports};
 use crate::core::time::{BootInstant, Span};
 
 /// How long after a failure the store is tried again.
@@ -36,7 +37,7 @@ pub enum StoreJob {
 #[derive(Debug)]
 pub enum StoreDone {
     Written(Result<(), String>),
-    Read(Result<Numbered, String>),
+    Read(Result<ReadReports, String>),
     Wiped(Result<(), String>),
     Tidied,
 }
@@ -48,7 +49,7 @@ pub(super) enum JobResult {
     Written(u64),
     /// The batches up to this one could not be written; they are kept.
     Failed(u64),
-    Read(ReadId, Numbered),
+    Read(ReadId, ReadReports),
     Nothing,
 }
 
@@ -135,7 +136,7 @@ impl StoreQueue {
             return None;
         }
         let writing = self.busy().then_some(self.retry_at);
-        let reading = (!self.reads.is_empty()).then_some(self.read_at.max(self.retry_at));
+        let reading = (!self.reads.is_empty() && !self.wipe).then_some(self.read_at);
         if let Some(due) = [writing, reading].into_iter().flatten().min() {
             return Some(due);
         }
@@ -144,14 +145,19 @@ impl StoreQueue {
 
     /// The next job, if the store is free and there is one.
     pub fn next(&mut self, now: BootInstant) -> Option<StoreJob> {
-        if self.job.is_some() || now < self.retry_at {
+        if self.job.is_some() {
+            return None;
+        }
+        let may_write = now >= self.retry_at;
+        if self.wipe && !may_write {
+            // What lies there is as good as deleted.
             return None;
         }
         if self.wipe {
             self.job = Some(Job::Other);
             return Some(StoreJob::Wipe);
         }
-        if !self.batches.is_empty() {
+        if may_write && !self.batches.is_empty() {
             let batches = Arc::new(std::mem::take(&mut self.batches));
             self.untidy += batches.len();
             self.last_write = now;
@@ -165,7 +171,7 @@ impl StoreQueue {
             return Some(StoreJob::Read(read));
         }
         let at_rest = self.untidy >= TIDY_FROM && now - self.last_write >= TIDY_AFTER;
-        if at_rest || self.untidy >= TIDY_EVERY {
+        if may_write && (at_rest || self.untidy >= TIDY_EVERY) {
             self.untidy = 0;
             self.job = Some(Job::Other);
             return Some(StoreJob::Tidy);
@@ -185,13 +191,15 @@ impl StoreQueue {
                 self.failed(&error, now);
                 let newer = std::mem::take(&mut self.batches);
                 let failed = Arc::try_unwrap(batches).unwrap_or_else(|shared| Vec::clone(&shared));
-                self.batches = squashed(failed.into_iter().chain(newer));
+                self.batches = vec![squash::squashed(failed.into_iter().chain(newer))];
                 self.batches
                     .last()
                     .map_or(JobResult::Nothing, |batch| JobResult::Failed(batch.number))
             }
-            (Some(Job::Read(read)), StoreDone::Read(Ok(reports))) => {
-                JobResult::Read(read.id, reports)
+            (Some(Job::Read(asked)), StoreDone::Read(Ok(mut read))) => {
+                // Batches that wait for the store to heal have deleted some of them.
+                read.reports.retain(|(number, _)| !self.deletes(asked.range.log, *number));
+                JobResult::Read(asked.id, read)
             }
             (Some(Job::Read(read)), StoreDone::Read(Err(error))) => {
                 tracing::warn!(error, "the store cannot be read; tried again");
@@ -215,6 +223,11 @@ impl StoreQueue {
         }
     }
 
+    /// Whether a waiting batch deletes a report.
+    fn deletes(&self, log: u64, number: u64) -> bool {
+        self.batches.iter().any(|batch| squash::deletes(batch, log, number))
+    }
+
     fn works(&mut self) {
         if !self.healthy {
             tracing::info!("the store can be written again");
@@ -232,37 +245,10 @@ impl StoreQueue {
     }
 }
 
-/// Merges batches into one with only the newest change of each key, so that the batches of a long
-/// failure take no more memory than the store's own size.
-fn squashed(batches: impl IntoIterator<Item = Batch>) -> Vec<Batch> {
-    let mut newest = BTreeMap::new();
-    let mut whole = Batch {
-        number: 0,
-        changes: Vec::new(),
-        deleted_reports: Vec::new(),
-        durability: Durability::Flushed,
-    };
-    for batch in batches {
-        whole.number = batch.number;
-        whole.durability = whole.durability.max(batch.durability);
-        newest.extend(batch.changes);
-        for gone in batch.deleted_reports {
-            let all = Key::Report(gone.log, gone.from)..Key::Report(gone.log, gone.to);
-            let keys: Vec<Key> = newest.range(all).map(|(key, _)| key.clone()).collect();
-            for key in keys {
-                newest.remove(&key);
-            }
-            whole.deleted_reports.push(gone);
-        }
-    }
-    whole.changes = newest.into_iter().collect();
-    vec![whole]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::{Record, ReportRange, StoredReport};
+    use crate::core::record::{Durability, Key, Record, ReportRange, StoredReport};
     use crate::core::report::{Report, What};
 
     fn batch(number: u64, reports: &[u64], gone: Vec<ReportRange>) -> Batch {
@@ -332,6 +318,31 @@ mod tests {
         assert!(matches!(store.next(T0), Some(StoreJob::Write { .. })));
         store.done(StoreDone::Written(Ok(())), T0);
         assert_eq!(store.next(T0 + RETRY), Some(StoreJob::Read(read)));
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_written_is_read_without_what_waiting_batches_delete() {
+        let mut store = StoreQueue::new(None);
+        let gone = ReportRange { log: 1, from: 0, to: 2 };
+        store
+            .write(Batch { changes: vec![(Key::Report(1, 4), None)], ..batch(1, &[], vec![gone]) });
+        assert!(store.next(T0).is_some());
+        store.done(StoreDone::Written(Err("full".into())), T0);
+        let read = Read { id: ReadId(1), range: ReportRange { log: 1, from: 0, to: 9 }, most: 64 };
+        store.read(read);
+        assert_eq!(store.deadline(), Some(BootInstant(i64::MIN)), "it need not wait");
+        assert_eq!(store.next(T0), Some(StoreJob::Read(read)));
+        let reports = batch(1, &[1, 2, 3, 4, 5], Vec::new()).changes.into_iter();
+        let stored = reports.filter_map(|(key, record)| match (key, record) {
+            (Key::Report(_, number), Some(Record::Report(report))) => Some((number, report)),
+            _ => None,
+        });
+        let found = ReadReports { reports: stored.collect(), to: 9 };
+        let JobResult::Read(_, found) = store.done(StoreDone::Read(Ok(found)), T0) else {
+            panic!("the reports")
+        };
+        let numbers: Vec<u64> = found.reports.iter().map(|(number, _)| *number).collect();
+        assert_eq!((numbers, found.to), (vec![2, 3, 5], 9));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{StoredBuilder, codec};
-use crate::core::record::{Batch, Durability, Key, Numbered, Read, ReportRange, Stored};
+use crate::core::record::{Batch, Durability, Key, Read, ReadReports, ReportRange, Stored};
 
 type Change = (Vec<u8>, Option<Vec<u8>>);
 
@@ -86,11 +86,11 @@ impl MemoryStore {
     }
 
     /// The first reports of a range.
-    pub fn read(&self, read: &Read) -> Numbered {
+    pub fn read(&self, read: &Read) -> ReadReports {
         let entries = self.flushed.range(bounds(&read.range));
         let reports = entries
             .filter_map(|(key, value)| Some((codec::report_key(key)?.1, codec::report(value)?)));
-        reports.take(read.most).collect()
+        ReadReports::of(read, reports.take(read.most).collect())
     }
 }
 

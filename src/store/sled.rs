@@ -8,7 +8,7 @@ use super::guard::{self, Lock, Opening, io};
 use super::pieces::{AssembledPieces, Entry, PieceAssembler, Pieces};
 use super::{StoreError, StoredBuilder, codec, pieces};
 use crate::core::record::{
-    Batch, Durability, Key, Numbered, Read, ReportRange, Stored, StoredReport,
+    Batch, Durability, Key, Numbered, Read, ReadReports, ReportRange, Stored, StoredReport,
 };
 
 /// The most that one write holds. sled rewrites a whole page after every ten changes of it, so many
@@ -141,7 +141,7 @@ impl SledStore {
     /// The first reports of a range. One that cannot be read is skipped.
     ///
     /// Errors: when the database cannot be read.
-    pub fn read(&self, read: &Read) -> Result<Numbered, StoreError> {
+    pub fn read(&self, read: &Read) -> Result<ReadReports, StoreError> {
         let mut reports = Numbered::new();
         for entry in self.db.range(bounds(&read.range)) {
             let (key, value) = entry?;
@@ -152,7 +152,7 @@ impl SledStore {
                 break;
             }
         }
-        Ok(reports)
+        Ok(ReadReports::of(read, reports))
     }
 
     /// Adds a batch to a group that is applied whole or not at all. PieceCount pieces of large records
@@ -358,7 +358,7 @@ mod tests {
     fn numbers(store: &SledStore, from: u64, to: u64, most: usize) -> Vec<u64> {
         let range = ReportRange { log: 1, from, to };
         let reports = store.read(&Read { id: ReadId(1), range, most }).unwrap();
-        reports.into_iter().map(|(number, _)| number).collect()
+        reports.reports.into_iter().map(|(number, _)| number).collect()
     }
 
     #[test]

@@ -150,4 +150,12 @@ pub const BAD_DAYS: &[(&str, &str)] = &[
 {"at":130.8,"event":"ChapterStart","from":"m1","info":{"name":"c1","position":1,"start":0.0,"length":60.0}}
 {"at":130.805,"event":"PowerLoss","down_s":60}"#,
     ),
+    (
+        "on a full disk a downloaded session outgrows the limit",
+        r#"{"at":0,"comment":"seed=1795741173547 ping_s=30 max_session_s=86400 resume_window_s=2592000 queue_bytes=20000 agreed=1 disk_fails_every=0","event":"Boot","trusted":false,"unix_ms":420422}
+{"at":2590.702,"event":"SessionStart","from":"p1","info":{"downloaded":true,"id":"stored","length":3000.0,"metadata":{"mark":"v1"}},"playhead":0.0}
+{"at":3737.714,"event":"Play","from":"p1"}
+{"at":5956.84,"event":"DiskFull"}
+{"at":6990.124,"event":"Sleep"}"#,
+    ),
 ];

@@ -70,7 +70,7 @@ impl Delivery {
         ctx: &mut DeliveryContext<'_>,
     ) {
         let Some(log) = self.logs.get_mut(&key) else { return };
-        let whole = log.lanes[at].download.is_some();
+        let whole = flight.whole;
         let mut changed = Changed::Progress;
         if whole {
             self.counters.delivered += flight.reports as u64;
@@ -210,8 +210,6 @@ impl Delivery {
     ) {
         let Some(log) = self.logs.get_mut(&key) else { return };
         let lane = &mut log.lanes[at];
-        // The next try builds the body anew, because the settings may have changed by then.
-        lane.download = None;
         lane.retry.failed(now.boot, after, &ctx.settings.delivery, &mut self.chance);
         let failures = lane.retry.failures();
         let (media, collector) = (log.origin.media.log_id(), &*lane.collector);

@@ -21,6 +21,8 @@ pub struct InFlight {
     pub sent_at: BootInstant,
     /// How many reports are in it, from the front of the lane.
     pub reports: usize,
+    /// It holds every report of a downloaded session.
+    pub whole: bool,
     pub last_ts: WallTime,
 }
 
@@ -282,8 +284,16 @@ impl Lane {
         }
     }
 
+    /// Whether a downloaded session is being put together or is in flight.
+    pub fn downloading(&self) -> bool {
+        self.download.is_some() || self.flight.as_ref().is_some_and(|flight| flight.whole)
+    }
+
     /// Whether a report is in the request in flight, so that it may not be thinned.
     pub fn is_under_way(&self, number: u64) -> bool {
+        if self.downloading() {
+            return true;
+        }
         let own = |f: &InFlight| f.reports.saturating_sub(self.reopening.len());
         let busy = self.flight.as_ref().map_or(0, own);
         self.ahead.iter().take(busy).any(|(n, _)| *n == number)

@@ -10,10 +10,13 @@ use super::log::{Changed, Log, WINDOW};
 use super::reading::Reading;
 use super::{Delivery, DeliveryContext};
 use crate::core::clock::BootId;
-use crate::core::record::{Key, Numbered, ReportRange};
+use crate::core::record::{Key, ReadReports, ReportRange};
 use crate::core::report::{Kind, Report};
 use crate::core::time::{Now, Span};
 
+/// When the store does not answer a read and the queue has outgrown its limit by this fraction,
+/// room is made among the reports that are only in memory.
+const UNANSWERED: u64 = 8;
 /// A full queue is cut by this fraction, so that not every new report has to make room.
 const ROOM: u64 = 16;
 
@@ -55,69 +58,75 @@ impl Delivery {
     /// flight stay.
     fn thin_pings(&mut self, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
         if self.reads.values().any(|reading| matches!(reading, Reading::Thin { .. })) {
-            return Step::Reading;
+            return self.thin_unwritten(target, ctx);
         }
         for (key, log) in &mut self.logs {
             let from = log.thinned_to.max(log.first());
-            let downloading = log.lanes.iter().any(|lane| lane.download.is_some());
+            let downloading = log.lanes.iter().any(Lane::downloading);
             if from >= log.summary.next || downloading {
                 continue;
             }
             let (key, stored_to) = (*key, log.stored_to());
             if from < stored_to {
                 let range = ReportRange { log: key, from, to: stored_to };
-                let reading = Reading::Thin { log: key, most: WINDOW, to: stored_to };
-                self.want_read(range, WINDOW, reading);
+                self.want_read(range, WINDOW, Reading::Thin { log: key });
                 return Step::Reading;
             }
-            let pings: Vec<(u64, u64)> = log
-                .unwritten_from(from)
-                .filter(|(_, report)| report.kind() == Kind::Ping)
-                .map(|(number, report)| (*number, report.stored_bytes()))
-                .collect();
-            let to = log.summary.next;
-            self.thin(key, pings, to, target, ctx);
+            let (pings, to) = (unwritten_pings(log, from), log.summary.next);
+            let kept = self.thin(key, pings, target, ctx);
+            self.thinned(key, kept.unwrap_or(to));
             return Step::Done;
         }
         Step::Nothing
     }
 
+    /// Thins pings that are only in memory, when the store could not be read for long.
+    fn thin_unwritten(&mut self, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
+        let most = ctx.settings.delivery.queue_max_bytes;
+        if self.queued_bytes() <= most + most / UNANSWERED {
+            return Step::Reading;
+        }
+        for key in self.logs.keys().copied().collect::<Vec<_>>() {
+            let Some(log) = self.logs.get(&key) else { continue };
+            let pings = unwritten_pings(log, 0);
+            self.thin(key, pings, target, ctx);
+        }
+        Step::Reading
+    }
+
     /// Thins pings among reports that `thin_pings` has had read.
-    pub(super) fn thin_read(
-        &mut self,
-        key: u64,
-        reports: Numbered,
-        most: usize,
-        to: u64,
-        ctx: &mut DeliveryContext<'_>,
-    ) {
+    pub(super) fn thin_read(&mut self, key: u64, read: ReadReports, ctx: &mut DeliveryContext<'_>) {
         let limit = ctx.settings.delivery.queue_max_bytes;
-        let to = match reports.last() {
-            Some((last, _)) if reports.len() >= most => last.saturating_add(1),
-            _ => to,
-        };
+        let ReadReports { reports, to } = read;
         let ping = |report: &Report| report.kind() == Kind::Ping;
         let pings = reports.iter().filter(|(_, stored)| ping(&stored.report));
         let pings = pings.map(|(number, stored)| (*number, stored.report.stored_bytes())).collect();
-        self.thin(key, pings, to, limit - limit / ROOM, ctx);
+        let kept = self.thin(key, pings, limit - limit / ROOM, ctx);
+        self.thinned(key, kept.unwrap_or(to));
     }
 
-    /// Drops pings of a log, oldest first, until there is room. If it takes them all, every report
-    /// with a number below `to` was looked at.
+    /// Notes that the pings of a log with lower numbers than `to` were looked at.
+    fn thinned(&mut self, key: u64, to: u64) {
+        if let Some(log) = self.logs.get_mut(&key) {
+            log.thinned_to = to;
+        }
+    }
+
+    /// Drops pings of a log, oldest first, until there is room. Gives the first one that is kept
+    /// because there is room.
     fn thin(
         &mut self,
         key: u64,
         pings: Vec<(u64, u64)>,
-        to: u64,
         target: u64,
         ctx: &mut DeliveryContext<'_>,
-    ) {
+    ) -> Option<u64> {
         let mut left = self.queued_bytes();
-        let Some(log) = self.logs.get_mut(&key) else { return };
-        let (mut thinned, mut looked_to) = (0, to);
+        let log = self.logs.get_mut(&key)?;
+        let (mut thinned, mut kept) = (0, None);
         for (number, bytes) in pings {
             if left <= target {
-                looked_to = number;
+                kept = Some(number);
                 break;
             }
             let wanted = log.lanes.iter().any(|lane| lane.progress.cursor <= number);
@@ -129,12 +138,12 @@ impl Delivery {
             thinned += 1;
             left = left.saturating_sub(bytes);
         }
-        log.thinned_to = looked_to;
         self.counters.dropped += thinned;
         self.counters.over_limit += thinned;
         if thinned > 0 {
             tracing::warn!(pings = thinned, "the queue is full: pings were thinned");
         }
+        kept
     }
 
     /// Drops the oldest downloaded session, else the oldest ended one, else the oldest reports of
@@ -217,6 +226,14 @@ impl Delivery {
             self.drop_log(key, "it is too old", ctx);
         }
     }
+}
+
+/// The pings of a log that are only in memory, from a number on: their numbers and bytes.
+fn unwritten_pings(log: &Log, from: u64) -> Vec<(u64, u64)> {
+    log.unwritten_from(from)
+        .filter(|(_, report)| report.kind() == Kind::Ping)
+        .map(|(number, report)| (*number, report.stored_bytes()))
+        .collect()
 }
 
 /// How long ago the last report happened; zero when nothing waits or no clock can tell.

@@ -9,7 +9,7 @@ use super::lane::{self, Lane};
 use crate::core::clock::BootId;
 use crate::core::media::MediaInfo;
 use crate::core::record::{
-    HeartbeatRecord, LogRecord, Numbered, ReportRange, Stamp, StoredReport, Summary, Totals,
+    HeartbeatRecord, LogRecord, ReadReports, ReportRange, Stamp, StoredReport, Summary, Totals,
 };
 use crate::core::report::{Kind, Report};
 use crate::core::time::BootInstant;
@@ -257,8 +257,8 @@ impl Log {
     }
 
     /// Fills a lane's window from memory. Gives what has to be read for it, if anything: the range
-    /// (the caller sets its log), how many of it, and the end of what is stored.
-    pub fn refill(&mut self, lane: usize, window: usize) -> Option<(ReportRange, usize, u64)> {
+    /// (the caller sets its log) and how many of it.
+    pub fn refill(&mut self, lane: usize, window: usize) -> Option<(ReportRange, usize)> {
         let window = self.of_a_lane(window);
         let (log_end, stored_to) = (self.summary.next, self.stored_to());
         let at = self.unwritten.partition_point(|(n, _)| *n < self.lanes[lane].ahead_to());
@@ -271,7 +271,7 @@ impl Log {
             // Read when half the window is used up, so that delivery does not wait for the store.
             return (have <= window / 2).then(|| {
                 let range = ReportRange { log: 0, from: lane.ahead_to(), to: stored_to };
-                (range, window - have, stored_to)
+                (range, window - have)
             });
         }
         for (number, report) in self.unwritten.range(at..) {
@@ -286,18 +286,14 @@ impl Log {
         None
     }
 
-    /// Takes what was read for a lane: the first `most` reports of a range that ends at `to`. Fewer
-    /// than `most` are all that the range holds.
-    pub fn filled(&mut self, lane: usize, reports: Numbered, most: usize, to: u64) {
-        let all = reports.len() < most;
+    /// Takes what was read for a lane.
+    pub fn filled(&mut self, lane: usize, read: ReadReports) {
         let lane = &mut self.lanes[lane];
         lane.reading = false;
-        for (number, report) in lane::shared(reports) {
+        for (number, report) in lane::shared(read.reports) {
             lane.load(number, report);
         }
-        if all {
-            lane.loaded_to(to);
-        }
+        lane.loaded_to(read.to);
         if lane.ahead_to() >= self.summary.next {
             lane.reconcile(&self.summary);
         }

@@ -8,26 +8,26 @@ use super::log::{Changed, Log, window};
 use super::{Delivery, DeliveryContext};
 use crate::core::media::MediaInfo;
 use crate::core::record::{
-    Accepted, HeartbeatRecord, Key, LogRecord, Numbered, Read, ReadId, ReportRange,
+    Accepted, HeartbeatRecord, Key, LogRecord, Numbered, Read, ReadId, ReadReports, ReportRange,
 };
 use crate::core::time::{BootInstant, Now};
 
 /// What a read is for.
 #[derive(Debug, Clone)]
 pub(super) enum Reading {
-    /// The next reports of a lane; nothing that is stored has a number of `to` or more.
-    Ahead { log: u64, lane: Arc<str>, most: usize, to: u64 },
-    /// The next piece of a download.
-    Download { log: u64, lane: Arc<str>, most: usize, to: u64 },
+    /// The next reports of a lane.
+    Ahead { log: u64, lane: Arc<str> },
+    /// The piece of a download that begins with report `from`.
+    Download { log: u64, lane: Arc<str>, from: u64 },
     /// Reports among which pings are thinned.
-    Thin { log: u64, most: usize, to: u64 },
+    Thin { log: u64 },
 }
 
 impl Reading {
     fn log(&self) -> u64 {
         match self {
             Reading::Ahead { log, .. } | Reading::Download { log, .. } => *log,
-            Reading::Thin { log, .. } => *log,
+            Reading::Thin { log } => *log,
         }
     }
 }
@@ -50,11 +50,11 @@ impl Delivery {
         let Some(log) = self.logs.get_mut(&key) else { return };
         let mut wanted = Vec::new();
         for lane in 0..log.lanes.len() {
-            if let Some((range, most, to)) = log.refill(lane, window) {
+            if let Some((range, most)) = log.refill(lane, window) {
                 log.lanes[lane].reading = true;
                 let name = log.lanes[lane].collector.clone();
                 let range = ReportRange { log: key, ..range };
-                wanted.push((range, most, Reading::Ahead { log: key, lane: name, most, to }));
+                wanted.push((range, most, Reading::Ahead { log: key, lane: name }));
             }
         }
         for (range, most, reading) in wanted {
@@ -66,7 +66,7 @@ impl Delivery {
     pub(crate) fn read(
         &mut self,
         id: ReadId,
-        reports: Numbered,
+        mut read: ReadReports,
         now: Now,
         ctx: &mut DeliveryContext<'_>,
     ) {
@@ -74,19 +74,20 @@ impl Delivery {
         let Some(reading) = self.reads.remove(&id) else { return };
         let key = reading.log();
         let Some(log) = self.logs.get_mut(&key) else { return };
+        read.reports.retain(|(number, _)| !ctx.changes.deletes_report(key, *number));
         let at = |name: &str| log.lanes.iter().position(|lane| *lane.collector == *name);
         match &reading {
-            Reading::Ahead { lane, most, to, .. } => {
+            Reading::Ahead { lane, .. } => {
                 if let Some(lane) = at(lane) {
-                    log.filled(lane, reports, *most, *to);
+                    log.filled(lane, read);
                 }
             }
-            Reading::Download { lane, most, to, .. } => {
+            Reading::Download { lane, from, .. } => {
                 if let Some(lane) = at(lane) {
-                    self.download_piece(key, lane, &reports, *most, *to, ctx);
+                    self.download_piece(key, lane, *from, read, ctx);
                 }
             }
-            Reading::Thin { most, to, .. } => self.thin_read(key, reports, *most, *to, ctx),
+            Reading::Thin { .. } => self.thin_read(key, read, ctx),
         }
         self.settle(key, ctx);
         self.enforce_limits(now, ctx);

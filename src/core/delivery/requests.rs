@@ -8,7 +8,7 @@ use super::{Delivery, DeliveryContext};
 use crate::core::clock::Anchor;
 use crate::core::dialect::exchange::{Purpose, Request, RequestId};
 use crate::core::dialect::{RequestContent, SessionId};
-use crate::core::record::{Durability, Key, Numbered, ReportRange};
+use crate::core::record::{Durability, Key, ReadReports, ReportRange};
 use crate::core::report::{Kind, Report};
 use crate::core::settings::Settings;
 use crate::core::time::{BootInstant, Now};
@@ -192,10 +192,10 @@ impl Delivery {
                 self.download(key, at, ctx);
                 let log = self.logs.get_mut(&key)?;
                 let lane = &mut log.lanes[at];
-                let download = lane.download.as_mut().filter(|d| d.next >= log.summary.next)?;
-                let mut body = std::mem::take(&mut download.body);
-                lane.dialect.finish(&mut body, &purpose);
-                (body, download.reports, download.last_ts?)
+                // Taken whole: a later try puts the body together anew.
+                let mut whole = lane.download.take_if(|d| d.next >= log.summary.next)?;
+                lane.dialect.finish(&mut whole.body, &purpose);
+                (whole.body, whole.reports, whole.last_ts?)
             }
             _ => single(log, at, &purpose, ctx.settings)?,
         };
@@ -214,7 +214,8 @@ impl Delivery {
         }
         let id = RequestId(self.next_request);
         self.next_request += 1;
-        lane.flight = Some(InFlight { request: id, sent_at: now.boot, reports, last_ts });
+        let whole = purpose == Purpose::Download;
+        lane.flight = Some(InFlight { request: id, sent_at: now.boot, reports, whole, last_ts });
         let facts = lane.facts();
         // A stored ping must not be repeated when the agent dies while it is under way, so it is
         // marked before it leaves the box (behaviour.md 2.11).
@@ -272,8 +273,7 @@ impl Delivery {
         download.reading = true;
         let lane = log.lanes[at].collector.clone();
         let range = ReportRange { log: key, from: next, to: stored_to };
-        let reading = Reading::Download { log: key, lane, most: WINDOW, to: stored_to };
-        self.want_read(range, WINDOW, reading);
+        self.want_read(range, WINDOW, Reading::Download { log: key, lane, from: next });
     }
 
     /// A piece of a download has been read.
@@ -281,22 +281,18 @@ impl Delivery {
         &mut self,
         key: u64,
         at: usize,
-        reports: &Numbered,
-        most: usize,
-        to: u64,
+        from: u64,
+        read: ReadReports,
         ctx: &mut DeliveryContext<'_>,
     ) {
         let Some(log) = self.logs.get_mut(&key) else { return };
-        // The download may have been dropped meanwhile.
-        let Some(download) = &mut log.lanes[at].download else { return };
+        // The download may have been dropped meanwhile, and another one begun.
+        let download = log.lanes[at].download.as_mut();
+        let Some(download) = download.filter(|download| download.next == from) else { return };
         download.reading = false;
-        let next = match reports.last() {
-            Some((last, _)) if reports.len() >= most => last.saturating_add(1),
-            _ => to,
-        };
         let reports: Vec<Report> =
-            reports.iter().map(|(_, stored)| stored.report.clone()).collect();
-        append_piece(log, at, &reports, next, ctx.settings);
+            read.reports.into_iter().map(|(_, stored)| stored.report).collect();
+        append_piece(log, at, &reports, read.to, ctx.settings);
         self.read_on(key, at, ctx);
     }
 }
