@@ -7,6 +7,7 @@ use playheadd::core::dialect::Dialects;
 use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
 use playheadd::core::input::{CallId, Input};
 use playheadd::core::player::PlayerId;
+use playheadd::core::record::ConsentRecord;
 use playheadd::core::sessions::Session;
 use playheadd::core::settings::{Consent, Identity, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
@@ -60,6 +61,8 @@ fn start_info(boots: u32, trusted: bool) -> StartInfo {
         online: true,
         seed: 1,
         dialects: Dialects::default(),
+        consent: ConsentRecord::default(),
+        unread: false,
     }
 }
 
@@ -121,7 +124,8 @@ impl Rig {
                 Action::Reply(CallId(call), _) => {
                     assert!(self.unanswered.remove(&call), "call {call} was answered twice");
                 }
-                Action::Store(_) | Action::Announce(_) | Action::Show(_) => {}
+                Action::Store(_) | Action::WriteConsent(_) => {}
+                Action::Announce(_) | Action::Show(_) => {}
             }
         }
     }
@@ -202,7 +206,7 @@ impl Rig {
 
     /// The plug is pulled: what was not synced is gone, and everybody with it.
     pub fn power_cut(&mut self, trusted: bool) {
-        self.driver.cut_power(self.now_ms, settings().flush_interval.0);
+        self.driver.cut_power();
         self.wall_offset_ms += self.now_ms;
         self.now_ms = 0;
         self.boots += 1;

@@ -7,6 +7,7 @@ use playheadd::core::clock::BootId;
 use playheadd::core::dialect::Dialects;
 use playheadd::core::input::{CallId, Input, Target};
 use playheadd::core::player::{EventSource, PlayerId};
+use playheadd::core::record::ConsentRecord;
 use playheadd::core::rejected::Refusal;
 use playheadd::core::settings::{Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
@@ -41,6 +42,8 @@ impl Box_ {
             online: true,
             seed: 1,
             dialects: Dialects::default(),
+            consent: ConsentRecord::default(),
+            unread: false,
         };
         new.driver.start(settings, info, new.clock());
         new.message(Input::Recovered { present: Vec::new() }, 0);

@@ -22,6 +22,9 @@ use playheadd::core::record::{
 };
 use playheadd::core::report::{ErrorSource, PlayerError, Report, What};
 use playheadd::core::time::BootInstant;
+use playheadd::store::copy;
+use playheadd::store::opening::{OpenStore, Opened, StoreLocation};
+use playheadd::store::reader::Reader;
 use playheadd::store::sled::{self as store, SledStore};
 
 /// How long an opening may take before it counts as a hang.
@@ -32,6 +35,7 @@ const PAGE: usize = 4096;
 const BATCHES_AFTERWARDS: usize = 200;
 /// Starts that a service manager makes of a daemon that dies over its store.
 const STARTS: usize = 3;
+const GENERATION: u64 = 1;
 /// Names the directory to the process that opens it.
 const DIR: &str = "PLAYHEADD_TEST_OPENS";
 
@@ -103,6 +107,12 @@ fn torn_pages(old: &[u8], new: &[u8], chance: &mut Rng) -> Vec<u8> {
     bytes
 }
 
+fn location(dir: &Path) -> StoreLocation {
+    let reader = Reader { program: env!("CARGO_BIN_EXE_playheadd").into(), patience: PATIENCE };
+    let memory = copy::memory_dir(dir);
+    StoreLocation { dir: dir.to_owned(), max_bytes: 64 << 20, memory, reader }
+}
+
 /// Opens the store that the environment names and prints what it holds. Not a test by itself.
 #[test]
 fn opened_in_a_process_of_its_own() {
@@ -112,8 +122,10 @@ fn opened_in_a_process_of_its_own() {
         std::process::abort();
     }));
     store::note_panics(Path::new(&dir));
-    let (mut store, stored) =
-        SledStore::open(Path::new(&dir), u64::MAX).expect("opens, or is set aside");
+    let location = location(Path::new(&dir));
+    let Opened { store: OpenStore::Disk(mut store), stored, .. } = location.open(GENERATION) else {
+        panic!("it opens, or is set aside");
+    };
     for (_, media, point) in &stored.points {
         println!("= R {media} {}", point.position);
     }
@@ -250,7 +262,7 @@ struct Done {
 
 /// Writes until told to stop.
 fn write(dir: &Path, mut playback: Playback, done: &Arc<Mutex<Done>>, stop: &AtomicBool) {
-    let (mut store, _) = SledStore::open(dir, u64::MAX).expect("a store");
+    let (mut store, _) = SledStore::open(dir, GENERATION, u64::MAX).expect("a store");
     // The store syncs by itself, too, when much was written since the last time.
     let (heard, files) = (done.clone(), dir.to_owned());
     store.on_sync = Some(Box::new(move || {
@@ -398,7 +410,7 @@ fn no_damage_holds_up_more_than_two_starts() {
     let dir = tempfile::tempdir().expect("a directory");
     let live = dir.path().join("live");
     let mut playback = Playback::new(4, 6_000);
-    let (mut store, _) = SledStore::open(&live, u64::MAX).expect("a store");
+    let (mut store, _) = SledStore::open(&live, GENERATION, u64::MAX).expect("a store");
     for _ in 0..400 {
         store.apply(&[playback.batch()]).expect("written");
     }

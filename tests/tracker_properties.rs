@@ -10,6 +10,7 @@ use playheadd::core::dialect::Dialects;
 use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
 use playheadd::core::input::{Input, Lifecycle, Target};
 use playheadd::core::player::{EventSource, PlayerId};
+use playheadd::core::record::ConsentRecord;
 use playheadd::core::settings::{Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
 use playheadd::core::tracker::event::EventName;
@@ -70,6 +71,8 @@ impl Box {
             online: true,
             seed: 1,
             dialects: Dialects::default(),
+            consent: ConsentRecord::default(),
+            unread: false,
         };
         self.driver.start(settings(), start, self.clock());
         self.give(Input::Recovered { present: vec![":1.1".into()] });

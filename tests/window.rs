@@ -6,6 +6,7 @@ use playheadd::core::dialect::Dialects;
 use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
 use playheadd::core::input::{Input, Target};
 use playheadd::core::player::{EventSource, PlayerId};
+use playheadd::core::record::ConsentRecord;
 use playheadd::core::settings::{CollectorSettings, Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
 use playheadd::core::tracker::event::EventName;
@@ -67,6 +68,8 @@ impl Agents {
             online: true,
             seed: 1,
             dialects: Dialects::default(),
+            consent: ConsentRecord::default(),
+            unread: false,
         };
         self.driver.start(self.settings.clone(), info, self.clock());
         self.give(Input::Network { online: false });

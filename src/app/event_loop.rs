@@ -9,13 +9,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::AppError;
-use super::store_worker::StoreThread;
+use super::store_worker::{ConsentThread, StoreThread};
 use crate::collector::Client;
 use crate::config::Config;
 use crate::core::dialect::exchange::{Outcome, RequestId};
 use crate::core::input::CallId;
 use crate::engine::{Action, Engine, Event};
 use crate::port::{Answer, BusUpdate, BusUpdateSender, Message, Port};
+use crate::store::guard::Lock;
 use crate::system::clock;
 use crate::system::notify::Notify;
 
@@ -33,11 +34,18 @@ pub enum Control {
     BusGone,
 }
 
+/// The threads that touch the disk, and what keeps other daemons away from it.
+pub struct Threads {
+    pub store: StoreThread,
+    pub consent: ConsentThread,
+    pub _lock: Lock,
+}
+
 /// The parts that the loop joins.
 pub struct EventLoop {
     pub engine: Engine,
     pub client: Client,
-    pub store: StoreThread,
+    pub threads: Threads,
     pub port: Port,
     pub news: BusUpdateSender,
     pub notify: Notify,
@@ -54,7 +62,7 @@ impl EventLoop {
     pub fn new(
         engine: Engine,
         client: Client,
-        store: StoreThread,
+        threads: Threads,
         port: Port,
         news: BusUpdateSender,
         watch: clock::ClockWatcher,
@@ -65,7 +73,7 @@ impl EventLoop {
         EventLoop {
             engine,
             client,
-            store,
+            threads,
             port,
             news,
             notify: Notify::from_environment(),
@@ -96,7 +104,8 @@ impl EventLoop {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Store(job) => self.store.ask(job),
+            Action::Store(job) => self.threads.store.ask(job),
+            Action::WriteConsent(record) => self.threads.consent.write(record),
             Action::Send(request) => {
                 tracing::debug!(path = request.path, "sending");
                 let client = self.client.clone();
@@ -132,7 +141,10 @@ impl EventLoop {
                     Control::BusGone => break Err(AppError::BusGone),
                     Control::Reload(config) => self.reload(*config),
                 },
-                Some(done) = self.store.done.recv() => self.tell(Event::Store(done)),
+                Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
+                Some(written) = self.threads.consent.done.recv() => {
+                    self.tell(Event::ConsentWritten(written));
+                }
                 Some(answered) = self.requests.join_next() => self.answered(answered),
                 Some(message) = messages.recv() => self.take(message, &mut messages),
                 () = self.steps.next() => {}
@@ -225,7 +237,10 @@ impl EventLoop {
         while !self.engine.may_leave(clock::now().boot) || !messages.is_empty() {
             let wake = self.wake_at();
             tokio::select! {
-                Some(done) = self.store.done.recv() => self.tell(Event::Store(done)),
+                Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
+                Some(written) = self.threads.consent.done.recv() => {
+                    self.tell(Event::ConsentWritten(written));
+                }
                 Some(message) = messages.recv() => self.take(message, messages),
                 Some(answered) = self.requests.join_next() => self.answered(answered),
                 () = sleep_until(wake) => self.tell(Event::Tick),
@@ -238,12 +253,16 @@ impl EventLoop {
         // Answers that came meanwhile are written too.
         self.tell(Event::Stop);
         while !self.engine.store_at_rest() {
-            match self.store.done.recv().await {
-                Some(done) => self.tell(Event::Store(done)),
-                None => break,
+            let wake = self.wake_at();
+            tokio::select! {
+                Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
+                Some(written) = self.threads.consent.done.recv() => {
+                    self.tell(Event::ConsentWritten(written));
+                }
+                () = sleep_until(wake) => self.tell(Event::Tick),
             }
         }
-        self.store.finish();
+        self.threads.store.finish(self.engine.store_answers());
         tracing::info!("stopped");
     }
 

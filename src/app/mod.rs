@@ -5,28 +5,39 @@ pub mod log;
 mod store_worker;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_tokio::Signals;
 use tokio::sync::mpsc;
 
-use self::event_loop::{Control, EventLoop};
-use self::store_worker::{OpenedStore, StoreLocation, StoreThread};
+use self::event_loop::{Control, EventLoop, Threads};
+use self::store_worker::{ConsentThread, StoreThread};
 use crate::collector::Client;
 use crate::config::{Config, ConfigError};
+use crate::core::delivery::backoff::Rng;
 use crate::core::dialect::Dialects;
 use crate::core::input::Input;
 use crate::core::player::EventSource;
 use crate::core::{Agent, StartInfo};
 use crate::dbus::{Bus, BusAddress};
-use crate::engine::{Engine, Event};
+use crate::engine::{Engine, Event, StoreState};
 use crate::mpris::Watcher;
 use crate::port::{Message, Port, news};
+use crate::store::consent::ConsentFile;
+use crate::store::guard::Lock;
+use crate::store::opening::{Opened, StoreLocation};
+use crate::store::reader::Reader;
+use crate::store::{copy, sled};
 use crate::system::clock;
 
 /// `Control`s that may wait for the loop. When there are more, their senders wait.
 const CONTROLS: usize = 8;
+
+/// How long a start looks at a store over which an earlier one has died. It is looked at again
+/// later.
+const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the command line says.
 pub struct Arguments {
@@ -99,6 +110,30 @@ pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
     event_loop.run(messages, controls).await
 }
 
+/// The daemon's files.
+struct StateDir {
+    lock: Lock,
+    consent: ConsentFile,
+    store: StoreLocation,
+}
+
+impl StateDir {
+    /// Errors: `InUse`, because two daemons in one directory would destroy its data; and when
+    /// there can be no such directory.
+    fn open(config: &Config) -> Result<StateDir, AppError> {
+        let dir = config.store.path.clone();
+        let lock = Lock::take(&dir)?;
+        sled::note_panics(&dir);
+        let memory = copy::memory_dir(&dir);
+        let consent = ConsentFile::new(&dir, memory.as_deref());
+        // The name of the program may be another one's after an upgrade.
+        let reader = Reader { program: "/proc/self/exe".into(), patience: START_PATIENCE };
+        let max_bytes = config.store.max_bytes;
+        let store = StoreLocation { dir, max_bytes, memory, reader };
+        Ok(StateDir { lock, consent, store })
+    }
+}
+
 /// Waits for a stop and ignores every other `Control`.
 async fn stopped(controls: &mut mpsc::Receiver<Control>) {
     while let Some(control) = controls.recv().await {
@@ -116,9 +151,9 @@ async fn start(
 ) -> Result<(EventLoop, mpsc::Receiver<Message>), AppError> {
     let url = config.collector.url.clone().unwrap_or_default();
     let client = Client::new(&url, &config.collector)?;
-    let place = StoreLocation { dir: config.store.path.clone(), max_bytes: config.store.max_bytes };
-    crate::store::sled::note_panics(&place.dir);
-    let OpenedStore { store, stored, failed } = place.open()?;
+    let state = StateDir::open(config)?;
+    let (consent, saved) = state.consent.open(|| Rng::new(clock::seed()).hex128());
+    let Opened { store, stored, state: store_state } = state.store.open(consent.generation);
     let (port, messages) = Port::new();
     let (news, told) = news();
     let bus = Bus::connect(bus, port.clone(), config.settings.limits.clone()).await?;
@@ -131,17 +166,28 @@ async fn start(
         online: true,
         seed: clock::seed(),
         dialects: Dialects::default(),
+        unread: matches!(store_state, StoreState::Unread(_)),
+        consent,
     };
+    let generation = start.consent.generation;
     let agent = Agent::new(config.settings.clone(), stored, start, now);
     let restored: Vec<u32> = agent.sessions().map(|(number, _)| number).collect();
     let watcher = watch_mpris(config, &agent, port.clone()).await;
     // The agent learns which players are still connected before anybody can call it.
     let mut present = bus.present();
     present.extend(watcher.iter().flat_map(Watcher::present));
-    let thread =
-        StoreThread::start(store, place).map_err(|e| AppError::System("the store's thread", e))?;
-    let engine = Engine::new(agent, failed);
-    let mut event_loop = EventLoop::new(engine, client, thread, port.clone(), news, watch);
+    let threads = Threads {
+        store: StoreThread::start(store, state.store, generation)
+            .map_err(|e| AppError::System("the store's thread", e))?,
+        consent: ConsentThread::start(state.consent)
+            .map_err(|e| AppError::System("the consent file's thread", e))?,
+        _lock: state.lock,
+    };
+    let mut engine = Engine::new(agent, store_state, now.boot);
+    if !saved {
+        engine.consent_unsaved();
+    }
+    let mut event_loop = EventLoop::new(engine, client, threads, port.clone(), news, watch);
     event_loop.tell(Event::Message { input: Input::Recovered { present }, arrived: now.boot });
     event_loop.publish();
     let connection = bus.serve(&restored, told).await?;

@@ -1,52 +1,27 @@
 //! The store's own thread. It carries out the engine's jobs one at a time and reports each result,
 //! so the engine never waits for a disk.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::core::record::Stored;
-use crate::engine::{StoreDone, StoreJob};
+use crate::core::record::{ConsentRecord, Stored};
+use crate::engine::{StoreDone, StoreJob, StoreState};
 use crate::store::StoreError;
-use crate::store::sled::{self as store, SledStore};
+use crate::store::consent::{self, ConsentFile};
+use crate::store::opening::{OpenStore, Opened, StoreLocation};
+use crate::store::sled::SledStore;
 use crate::system::memory;
 
 /// The engine has one job under way at a time.
 const JOBS: usize = 1;
-
-/// Where the store lies.
-#[derive(Debug, Clone)]
-pub struct StoreLocation {
-    pub dir: PathBuf,
-    pub max_bytes: u64,
-}
-
-/// A store as it was opened.
-pub struct OpenedStore {
-    pub store: Option<SledStore>,
-    pub stored: Stored,
-    /// Why the store could not be opened.
-    pub failed: Option<String>,
-}
-
-impl StoreLocation {
-    /// Opens the store, or goes on without one: a broken store never keeps the daemon from
-    /// starting (behaviour.md 2.9).
-    ///
-    /// Errors: `InUse`, because two daemons in one directory would destroy its data.
-    pub fn open(&self) -> Result<OpenedStore, StoreError> {
-        match SledStore::open(&self.dir, self.max_bytes) {
-            Ok((store, stored)) => Ok(OpenedStore { store: Some(store), stored, failed: None }),
-            Err(error @ StoreError::InUse { .. }) => Err(error),
-            Err(error) => {
-                let (stored, failed) = (Stored::default(), Some(error.report()));
-                Ok(OpenedStore { store: None, stored, failed })
-            }
-        }
-    }
-}
+/// How long one look at a store may take when nobody waits for the start any more.
+const JOIN_PATIENCE: Duration = Duration::from_secs(120);
+/// Databases that may be left open after errors of the medium. Each keeps some memory.
+const MOST_LEFT_OPEN: usize = 4;
 
 /// The engine's end of the thread.
 pub struct StoreThread {
@@ -56,17 +31,21 @@ pub struct StoreThread {
 }
 
 impl StoreThread {
-    /// `store` is `None` when it could not be opened; it is tried again at the next write.
-    pub fn start(store: Option<SledStore>, place: StoreLocation) -> std::io::Result<StoreThread> {
+    pub fn start(
+        store: OpenStore,
+        place: StoreLocation,
+        generation: u64,
+    ) -> std::io::Result<StoreThread> {
         let (jobs, asked) = std_mpsc::sync_channel(JOBS);
         let (word, done) = mpsc::channel(JOBS);
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
-            let mut worker = StoreWorker { store, place };
+            let mut worker = StoreWorker { store, place, generation, left_open: 0, in_use: false };
             while let Ok(job) = asked.recv() {
                 if word.blocking_send(worker.work(&job)).is_err() {
-                    return;
+                    break;
                 }
             }
+            worker.leave();
         })?;
         Ok(StoreThread { jobs: Some(jobs), thread: Some(thread), done })
     }
@@ -79,11 +58,11 @@ impl StoreThread {
         }
     }
 
-    /// Closes the store.
-    pub fn finish(&mut self) {
+    /// Closes the store. A thread that hangs in a job is left to its fate.
+    pub fn finish(&mut self, at_rest: bool) {
         self.jobs = None;
         self.done.close();
-        if let Some(thread) = self.thread.take()
+        if let Some(thread) = self.thread.take().filter(|_| at_rest)
             && thread.join().is_err()
         {
             tracing::error!("the store's thread has panicked");
@@ -93,24 +72,41 @@ impl StoreThread {
 
 /// The state of the store's thread.
 struct StoreWorker {
-    store: Option<SledStore>,
+    store: OpenStore,
     place: StoreLocation,
+    generation: u64,
+    /// Databases that were left open after an error of the medium. Nothing may touch their files.
+    left_open: usize,
+    /// The database in the directory is one of them, or may be.
+    in_use: bool,
 }
 
 impl StoreWorker {
     fn work(&mut self, job: &StoreJob) -> StoreDone {
         match job {
-            StoreJob::Write { batches, set_aside } => {
-                let written = self.open(*set_aside).and_then(|store| store.apply(batches));
-                StoreDone::Written(self.closed_on_error(written))
+            StoreJob::Write(batches) => {
+                let written = self.to_write().and_then(|store| store.apply(batches));
+                if let Err(error) = &written {
+                    self.close(error.is_full());
+                }
+                StoreDone::Written(written.map_err(|error| error.report()))
             }
             StoreJob::Read(read) => {
-                let reports = self.open(false).and_then(|store| store.read(read));
-                StoreDone::Read(self.closed_on_error(reports))
+                let reports = self.to_read().and_then(|store| store.read(read));
+                if reports.is_err() {
+                    self.close(false);
+                }
+                StoreDone::Read(reports.map_err(|error| error.report()))
             }
-            StoreJob::Wipe => {
-                self.store = None;
-                StoreDone::Wiped(store::delete(&self.place.dir).map_err(|e| e.report()))
+            StoreJob::Join => StoreDone::Joined(self.join()),
+            StoreJob::Wipe { generation } => {
+                self.generation = *generation;
+                // Closing would write what is about to be deleted, and can hang on a full disk.
+                std::mem::forget(std::mem::take(&mut self.store));
+                self.in_use = false;
+                self.place.forget_copy();
+                let wiped = consent::delete_older(&self.place.dir, *generation);
+                StoreDone::Wiped(wiped.map_err(|error| error.report()))
             }
             StoreJob::Tidy => {
                 memory::give_back_free_heap();
@@ -119,32 +115,113 @@ impl StoreWorker {
         }
     }
 
-    fn open(&mut self, set_aside: bool) -> Result<&mut SledStore, StoreError> {
-        let store = match self.store.take() {
-            Some(store) => store,
-            None => {
-                if set_aside {
-                    // Its record numbers are those of an earlier run and must not mix with ours.
-                    let why = "it could not be read when the daemon started";
-                    store::set_aside(&self.place.dir, why)?;
+    /// The database on the disk, opened again if it has to be.
+    fn to_write(&mut self) -> Result<&mut SledStore, StoreError> {
+        if !matches!(self.store, OpenStore::Disk(_)) {
+            if self.in_use {
+                if self.left_open > MOST_LEFT_OPEN {
+                    let why = "its disk has failed too often; it is used again at the next start";
+                    return Err(unusable(&self.place.dir, why));
                 }
-                SledStore::open(&self.place.dir, self.place.max_bytes)?.0
+                self.place.replace_by_copy()?;
+                self.in_use = false;
             }
-        };
-        Ok(self.store.insert(store))
+            let (store, _) = self.place.open_in_place(self.generation)?;
+            self.store = OpenStore::Disk(store);
+            self.place.forget_copy();
+        }
+        match &mut self.store {
+            OpenStore::Disk(store) => Ok(store),
+            _ => Err(unusable(&self.place.dir, "it is not open")),
+        }
     }
 
-    /// Closes the store after an error, because sled does not recover by itself. The next job opens
-    /// it again. Closing can hang on a full disk, so a thread of its own does it.
-    fn closed_on_error<T>(&mut self, result: Result<T, StoreError>) -> Result<T, String> {
-        result.map_err(|error| {
-            if let Some(store) = self.store.take() {
+    /// The database, or a copy of it in memory while the disk takes no writes.
+    fn to_read(&mut self) -> Result<&mut SledStore, StoreError> {
+        if matches!(self.store, OpenStore::Nothing) {
+            let (copy, _) = self.place.open_copy()?;
+            self.store = OpenStore::Copy(copy);
+        }
+        match &mut self.store {
+            OpenStore::Disk(store) | OpenStore::Copy(store) => Ok(store),
+            OpenStore::Nothing => Err(unusable(&self.place.dir, "it is not open")),
+        }
+    }
+
+    /// Closes the store when the daemon stops.
+    fn leave(&mut self) {
+        match std::mem::take(&mut self.store) {
+            OpenStore::Disk(store) => drop(store),
+            other => std::mem::forget(other),
+        }
+        self.place.forget_copy();
+    }
+
+    /// Reads a store that could not be read at the start. It may be slow by now, but not broken.
+    fn join(&mut self) -> Result<Box<Stored>, String> {
+        self.place.reader.patience = JOIN_PATIENCE;
+        let Opened { store, stored, state } = self.place.open(self.generation);
+        match state {
+            StoreState::Unread(why) => Err(why),
+            StoreState::Works | StoreState::Unwritable(_) => {
+                self.store = store;
+                Ok(Box::new(stored))
+            }
+        }
+    }
+
+    /// Lets go of the store after an error, because sled does not recover by itself. The next job
+    /// opens it again. After an error of the medium sled must not be closed: it would panic. On a
+    /// full disk closing can hang, so a thread of its own does it.
+    fn close(&mut self, full: bool) {
+        match std::mem::take(&mut self.store) {
+            OpenStore::Disk(store) if full => {
                 let closing = std::thread::Builder::new().name("closing".into());
                 if let Err(error) = closing.spawn(move || drop(store)) {
                     tracing::error!(%error, "the store could not be closed");
+                    self.in_use = true;
                 }
             }
-            error.report()
-        })
+            OpenStore::Disk(store) => {
+                std::mem::forget(store);
+                self.left_open += 1;
+                self.in_use = true;
+            }
+            OpenStore::Copy(store) => std::mem::forget(store),
+            OpenStore::Nothing => {}
+        }
+    }
+}
+
+fn unusable(dir: &Path, why: &'static str) -> StoreError {
+    let source = std::io::Error::other(why);
+    StoreError::Io { path: dir.to_owned(), tried: "used", source }
+}
+
+/// The thread that writes the consent file. It has nothing to do with the store's thread, so that
+/// opting out works although the store hangs.
+pub struct ConsentThread {
+    records: std_mpsc::SyncSender<ConsentRecord>,
+    pub done: mpsc::Receiver<Result<(), String>>,
+}
+
+impl ConsentThread {
+    pub fn start(file: ConsentFile) -> std::io::Result<ConsentThread> {
+        let (records, asked) = std_mpsc::sync_channel::<ConsentRecord>(JOBS);
+        let (word, done) = mpsc::channel(JOBS);
+        std::thread::Builder::new().name("consent".into()).spawn(move || {
+            while let Ok(record) = asked.recv() {
+                let written = file.write(&record).map_err(|error| error.report());
+                if word.blocking_send(written).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(ConsentThread { records, done })
+    }
+
+    pub fn write(&self, record: ConsentRecord) {
+        // Never blocks, because the engine has one record under way at a time.
+        let _ = self.records.send(record);
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use playheadd::app::{self, AppError, Arguments};
 use playheadd::cli::daemon::{self, DaemonCommand, Line};
+use playheadd::store::reader;
 
 fn main() -> ExitCode {
     let ended = match daemon::parse(std::env::args_os().skip(1)) {
@@ -14,6 +15,10 @@ fn main() -> ExitCode {
         Ok(DaemonCommand::Version) => {
             println!("playheadd {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
+        }
+        Ok(DaemonCommand::ReadStore(path, direction)) => {
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            return ExitCode::from(reader::read_store(&path, direction, &mut out));
         }
         Ok(DaemonCommand::Check(line)) => check(arguments(line)),
         Ok(DaemonCommand::Run(line)) => run(arguments(line)),
@@ -46,6 +51,8 @@ fn check(arguments: Arguments) -> Result<(), AppError> {
 }
 
 fn run(arguments: Arguments) -> Result<(), AppError> {
+    // What is stored is for nobody else, whatever the umask of whoever starts the daemon.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let config = app::load(&arguments)?;
     app::log::start(config.log_level);
     // One thread: the order of the wire is the order of the engine (behaviour.md 1.5).

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use lexopt::prelude::{Long, Short, ValueExt};
 
 use crate::dbus::BusAddress;
+use crate::store::reader::Direction;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -19,6 +20,9 @@ Options:
       --bus-address <ADDRESS>  A bus by its address, for development; overrides --bus
       --state-dir <DIR>        State directory; overrides store.path of the configuration
       --check                  Check the configuration and exit
+      --read-store <DIR>       Print the entries of a database and exit; the daemon itself runs
+                               this, to look at a store that may be broken
+      --backwards              Print them from the last to the first
   -h, --help                   Print help
   -V, --version                Print version
 ";
@@ -29,6 +33,8 @@ pub enum DaemonCommand {
     Run(Line),
     /// Check the configuration and exit.
     Check(Line),
+    /// Print the entries of a database and exit.
+    ReadStore(PathBuf, Direction),
     Help,
     Version,
 }
@@ -47,10 +53,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonComm
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut line = Line { config: None, state_dir: None, bus: BusAddress::System };
     let (mut address, mut check) = (None, false);
+    let (mut store, mut direction) = (None, Direction::Forwards);
     while let Some(argument) = parser.next().map_err(said)? {
         match argument {
             Long("config") => line.config = Some(parser.value().map_err(said)?.into()),
-            Long("state-dir") => line.state_dir = Some(parser.value().map_err(said)?.into()),
+            Long("state-dir") => {
+                let dir = parser.value().map_err(said)?;
+                if dir.is_empty() {
+                    return Err("--state-dir is empty; expected a directory".to_owned());
+                }
+                line.state_dir = Some(dir.into());
+            }
             Long("bus-address") => {
                 address = Some(parser.value().map_err(said)?.string().map_err(said)?)
             }
@@ -62,6 +75,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonComm
                 };
             }
             Long("check") => check = true,
+            Long("read-store") => store = Some(parser.value().map_err(said)?.into()),
+            Long("backwards") => direction = Direction::Backwards,
             Short('h') | Long("help") => return Ok(DaemonCommand::Help),
             Short('V') | Long("version") => return Ok(DaemonCommand::Version),
             other => return Err(format!("{}; see --help", other.unexpected())),
@@ -69,6 +84,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonComm
     }
     if let Some(address) = address {
         line.bus = BusAddress::Address(address);
+    }
+    if let Some(store) = store {
+        return Ok(DaemonCommand::ReadStore(store, direction));
     }
     Ok(if check { DaemonCommand::Check(line) } else { DaemonCommand::Run(line) })
 }
@@ -103,6 +121,7 @@ mod tests {
             ("--config", "missing argument"),
             ("--colour", "--colour"),
             ("file", "file"),
+            ("--state-dir=", "--state-dir is empty"),
         ] {
             let message = read(wrong).expect_err(wrong);
             assert!(message.contains(part), "{wrong}: {message}");

@@ -8,13 +8,13 @@ use super::turn::CloseReason;
 
 impl Agent {
     pub(super) fn set_consent(&mut self, consent: Consent, now: Now) {
-        self.meta.consent = Some(consent);
+        self.consent.consent = Some(consent);
+        self.consent.revision += 1;
+        self.consent_changed = true;
         if consent == Consent::Out {
             self.forget_everything(now);
         }
         self.apply_settings();
-        self.write_meta();
-        self.changes.require(Durability::Synced);
     }
 
     /// Opted out: nothing is tracked, sent or kept.
@@ -31,8 +31,12 @@ impl Agent {
         self.delivery.forget();
         self.resume = Default::default();
         self.changes.forget();
-        self.meta.installation = self.delivery.fresh_id();
-        self.wipe = true;
+        self.consent.installation = self.delivery.fresh_id();
+        self.consent.generation += 1;
+        self.wipe = Some(self.consent.generation);
+        // The new store begins with the numbers of the next sessions.
+        self.write_meta();
+        self.changes.require(Durability::Flushed);
         tracing::info!("the viewer has opted out: everything was deleted");
     }
 }

@@ -84,6 +84,10 @@ impl Agent {
                 self.changes.write_within(now.boot, self.settings.flush_interval);
                 None
             }
+            Input::Joined { stored } => {
+                self.join(*stored, now);
+                None
+            }
             Input::Network { online } => {
                 self.delivery.network(online, now, &self.settings);
                 None
@@ -108,6 +112,8 @@ impl Agent {
                 let tracked = !self.opted_out();
                 self.settings = *settings;
                 self.apply_settings();
+                let (delivery, mut ctx) = self.delivery_context();
+                delivery.set_collectors(&mut ctx);
                 if tracked && self.opted_out() {
                     self.set_consent(Consent::Out, now);
                 }

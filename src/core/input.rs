@@ -2,7 +2,7 @@
 
 use super::dialect::exchange::{Outcome, RequestId};
 use super::player::{EventSource, PlayerId};
-use super::record::{ReadId, ReadReports};
+use super::record::{ReadId, ReadReports, Stored};
 use super::settings::{Consent, Settings};
 use super::tracker::event::EventName;
 use super::tracker::info::Info;
@@ -124,6 +124,10 @@ pub enum Input {
     Read {
         id: ReadId,
         read: ReadReports,
+    },
+    /// The store could not be read when the agent started; it holds this.
+    Joined {
+        stored: Box<Stored>,
     },
     /// The network manager says whether there is a network.
     Network {

@@ -36,8 +36,9 @@ use self::dialect::Dialects;
 use self::input::Input;
 use self::pending_changes::PendingChanges;
 use self::player::PlayerId;
-use self::record::{Key, Meta, ResumePoint, Stored};
+use self::record::{ConsentRecord, Key, Meta, ResumePoint, Stored};
 use self::sessions::Session;
+use self::sessions::join::FreeNumbers;
 use self::sessions::resume::{ClockReading, ResumePoints};
 use self::settings::{Consent, Settings};
 use self::time::{BootInstant, Now};
@@ -54,8 +55,11 @@ pub struct Agent {
     resume: ResumePoints,
     changes: PendingChanges,
     meta: Meta,
-    /// The turn deletes everything that is stored.
-    wipe: bool,
+    consent: ConsentRecord,
+    /// The consent file must be written in this turn.
+    consent_changed: bool,
+    /// The turn deletes what is stored of generations older than this.
+    wipe: Option<u64>,
     notices: Vec<Notice>,
     /// `Input::Recovered` has not come yet; no timer runs until then.
     recovering: bool,
@@ -79,6 +83,10 @@ pub struct StartInfo {
     pub seed: u64,
     /// The protocols that it speaks.
     pub dialects: Dialects,
+    /// What the consent file holds.
+    pub consent: ConsentRecord,
+    /// The store could not be read, so what it holds is unknown.
+    pub unread: bool,
 }
 
 /// What an operator wants to see in one look (behaviour.md 1.3).
@@ -96,16 +104,17 @@ impl Agent {
     /// An agent that continues from what a store holds. Its first input is `Input::Recovered`.
     pub fn new(settings: Settings, stored: Stored, start: StartInfo, now: Now) -> Agent {
         let mut chance = Rng::new(start.seed);
-        let old = stored.meta.clone();
-        let old_budget = old.as_ref().map(|m| m.budget).unwrap_or_default();
+        let first = match start.unread {
+            true => FreeNumbers::apart(&mut chance),
+            false => FreeNumbers::after(&stored),
+        };
+        let old_budget = stored.meta.as_ref().map(|m| m.budget).unwrap_or_default();
         let meta = Meta {
             boot: start.boot.clone(),
             bus: start.bus.clone(),
-            next_session: old.as_ref().map_or(1, |m| m.next_session),
-            next_log: old.as_ref().map_or(1, |m| m.next_log),
-            next_rejected: old.as_ref().map_or(1, |m| m.next_rejected),
-            consent: old.as_ref().and_then(|m| m.consent),
-            installation: old.map_or_else(|| chance.hex128(), |m| m.installation),
+            next_session: first.session,
+            next_log: first.log,
+            next_rejected: first.rejected,
             clean_stop: false,
             budget: old_budget,
         };
@@ -123,7 +132,9 @@ impl Agent {
             resume: ResumePoints::default(),
             changes: PendingChanges::default(),
             meta,
-            wipe: false,
+            consent: start.consent.clone(),
+            consent_changed: false,
+            wipe: None,
             notices: Vec::new(),
             recovering: true,
             recorded: BTreeMap::new(),
@@ -198,7 +209,12 @@ impl Agent {
     }
 
     pub fn consent(&self) -> Consent {
-        self.meta.consent.unwrap_or(self.settings.initial_consent)
+        self.consent.consent.unwrap_or(self.settings.initial_consent)
+    }
+
+    /// What the consent file holds, or is to hold.
+    pub fn consent_record(&self) -> &ConsentRecord {
+        &self.consent
     }
 
     /// Moves the gathered changes, reads and notices into the turn.
@@ -206,10 +222,14 @@ impl Agent {
         for session in self.delivery.released() {
             self.forget_media(session);
         }
-        turn.wipe = std::mem::take(&mut self.wipe);
+        turn.wipe = self.wipe.take();
+        if std::mem::take(&mut self.consent_changed) {
+            turn.consent = Some(self.consent.clone());
+        }
         if let Some(durability) = self.changes.urgent(now.boot) {
             self.write_changed(now);
-            turn.batch = self.changes.take(durability);
+            let sync_by = now.boot + self.settings.flush_interval;
+            turn.batch = self.changes.take(durability, sync_by);
         }
         if let Some(batch) = &turn.batch {
             self.delivery.handing_over(batch.number);
@@ -227,7 +247,7 @@ impl Agent {
     /// Combines the settings with the stored installation id and consent.
     fn apply_settings(&mut self) {
         let identity = &mut self.settings.identity;
-        identity.installation.clone_from(&self.meta.installation);
+        identity.installation.clone_from(&self.consent.installation);
         self.delivery.gates.consent = self.consent() == Consent::In;
     }
 

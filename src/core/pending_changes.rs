@@ -20,8 +20,10 @@ pub struct PendingChanges {
     changes: BTreeMap<Key, Change>,
     deleted_reports: Vec<ReportRange>,
     wanted: Option<Durability>,
-    /// When the waiting changes must be written at the latest.
+    /// When the waiting changes must be on the medium at the latest.
     due: Option<BootInstant>,
+    /// When what was handed to the operating system must be on the medium at the latest.
+    sync_due: Option<BootInstant>,
     /// The number of the last batch.
     last: u64,
 }
@@ -80,18 +82,19 @@ impl PendingChanges {
         self.wanted = self.wanted.max(Some(durability));
     }
 
-    /// Nothing depends on the waiting changes: they go with the next batch or after `interval`.
+    /// Nothing depends on the waiting changes: they are on the medium after `interval`.
     pub fn write_within(&mut self, now: BootInstant, interval: Span) {
         self.due.get_or_insert(now + interval);
     }
 
     pub fn deadline(&self) -> Option<BootInstant> {
-        self.due
+        self.due.into_iter().chain(self.sync_due).min()
     }
 
     /// The durability asked for, if a batch has to go now.
     pub fn urgent(&self, now: BootInstant) -> Option<Durability> {
-        self.wanted.or_else(|| self.due.filter(|due| *due <= now).map(|_| Durability::Flushed))
+        let due = self.deadline().filter(|due| *due <= now);
+        self.wanted.or(due.map(|_| Durability::Synced))
     }
 
     /// How many batches were taken.
@@ -99,11 +102,19 @@ impl PendingChanges {
         self.last
     }
 
-    /// The next batch; `None` when nothing has changed.
-    pub fn take(&mut self, durability: Durability) -> Option<Batch> {
+    /// The next batch; `None` when nothing has changed and nothing has to be synced. A batch that
+    /// is only flushed is followed by an empty synced one at `sync_by`, or earlier if a change in
+    /// it was due earlier.
+    pub fn take(&mut self, durability: Durability, sync_by: BootInstant) -> Option<Batch> {
         self.wanted = None;
-        self.due = None;
-        if self.changes.is_empty() && self.deleted_reports.is_empty() {
+        let due = self.due.take();
+        let unsynced = self.sync_due.take();
+        let changed = !self.changes.is_empty() || !self.deleted_reports.is_empty();
+        if durability == Durability::Flushed {
+            let new = due.into_iter().chain(changed.then_some(sync_by)).min();
+            self.sync_due = unsynced.into_iter().chain(new).min();
+        }
+        if !changed && (durability == Durability::Flushed || unsynced.is_none()) {
             return None;
         }
         self.last += 1;
@@ -125,6 +136,9 @@ mod tests {
     use super::super::report::{Report, What};
     use super::*;
 
+    const T0: BootInstant = BootInstant(0);
+    const T5: BootInstant = BootInstant(5_000);
+
     fn ping() -> Record {
         let report = Report::new(What::Ping, BootInstant(0), 0.0);
         Record::Report(StoredReport { report, recorded_at: None })
@@ -135,10 +149,35 @@ mod tests {
         let mut changes = PendingChanges::default();
         changes.put(Key::Report(1, 1), ping());
         changes.delete(Key::Report(1, 1));
-        assert_eq!(changes.take(Durability::Flushed), None);
+        assert_eq!(changes.take(Durability::Flushed, T5), None);
         changes.delete(Key::Report(1, 2));
-        let batch = changes.take(Durability::Flushed).unwrap();
+        let batch = changes.take(Durability::Flushed, T5).unwrap();
         assert_eq!((batch.number, batch.changes.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_was_only_flushed_is_synced_in_time() {
+        let mut changes = PendingChanges::default();
+        changes.put(Key::Report(1, 1), ping());
+        changes.require(Durability::Flushed);
+        assert_eq!(changes.urgent(T0), Some(Durability::Flushed));
+        assert!(changes.take(Durability::Flushed, T5).is_some());
+        assert_eq!(changes.deadline(), Some(T5));
+        assert_eq!(changes.urgent(BootInstant(4_999)), None);
+        // A later one does not delay it.
+        changes.put(Key::Report(1, 2), ping());
+        assert!(changes.take(Durability::Flushed, BootInstant(9_000)).is_some());
+        assert_eq!(changes.urgent(T5), Some(Durability::Synced));
+        let batch = changes.take(Durability::Synced, T5).unwrap();
+        assert!(batch.changes.is_empty() && batch.durability == Durability::Synced);
+        assert_eq!(changes.deadline(), None);
+        // A change that waits for its interval is synced at its end, also if it went earlier.
+        changes.put(Key::Report(1, 3), ping());
+        changes.write_within(T0, Span::seconds(5));
+        assert!(changes.take(Durability::Flushed, BootInstant(9_000)).is_some());
+        assert_eq!(changes.deadline(), Some(T5));
+        assert!(changes.take(Durability::Synced, T5).is_some());
+        assert_eq!(changes.take(Durability::Synced, T5), None, "all is synced");
     }
 
     #[test]
@@ -149,7 +188,7 @@ mod tests {
         }
         changes.put(Key::Report(2, 1), ping());
         changes.delete_reports(ReportRange { log: 1, from: 0, to: 4 });
-        let batch = changes.take(Durability::Flushed).unwrap();
+        let batch = changes.take(Durability::Flushed, T5).unwrap();
         let left: Vec<_> = batch.changes.into_iter().map(|(key, _)| key).collect();
         assert_eq!(left, [Key::Report(1, 4), Key::Report(2, 1)]);
         assert_eq!(batch.deleted_reports.len(), 1);

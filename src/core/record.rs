@@ -127,15 +127,32 @@ pub struct Meta {
     pub next_session: u32,
     pub next_log: u64,
     pub next_rejected: u64,
-    /// `None` until it is set (behaviour.md 2.10).
-    pub consent: Option<Consent>,
-    /// Random, made once: the id of the box at its collectors (spec 2.2).
-    pub installation: String,
     /// The agent stopped on request, so the recorded state is complete.
     pub clean_stop: bool,
     /// Bytes sent today, for the daily budget (behaviour.md 2.8).
     #[serde(default)]
     pub budget: DayBudget,
+}
+
+/// What the viewer allows, in a small file beside the store, so that it holds whatever becomes of
+/// the store (behaviour.md 2.9).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsentRecord {
+    /// `None` until it is set (behaviour.md 2.10).
+    pub consent: Option<Consent>,
+    /// Random, made anew when the viewer opts out: the id of the box at its collectors (spec 2.2).
+    pub installation: String,
+    /// Opting out raises it. A store of an older generation is deleted unread.
+    pub generation: u64,
+    /// Rises with each record, so that the newest of two files is known.
+    pub revision: u64,
+}
+
+impl ConsentRecord {
+    /// The record of a new box.
+    pub fn first(installation: String) -> ConsentRecord {
+        ConsentRecord { consent: None, installation, generation: 1, revision: 1 }
+    }
 }
 
 /// Bytes of bodies sent on one day of the wall clock, UTC.
@@ -350,7 +367,7 @@ pub struct RejectedReport {
 
 /// What a store holds when the agent starts, without the reports that their log's summary covers.
 /// Each list is sorted by key.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Stored {
     pub meta: Option<Meta>,
     pub media: Vec<(u32, Arc<MediaInfo>)>,
@@ -361,6 +378,8 @@ pub struct Stored {
     pub newest: Vec<(u64, Numbered)>,
     pub points: Vec<(String, String, ResumePoint)>,
     pub rejected: usize,
+    /// The number after that of the newest rejected report.
+    pub next_rejected: u64,
 }
 
 impl Totals {

@@ -4,15 +4,17 @@
 
 use super::dialect::exchange::Request;
 use super::input::CallId;
-use super::record::{Batch, Read, ResumePoint};
+use super::record::{Batch, ConsentRecord, Read, ResumePoint};
 use super::rejected::Rejected;
 
 /// Everything that follows from one input.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Turn {
-    /// Delete everything that is stored, also what is about to be written, so that no old byte is
-    /// left (behaviour.md 2.10).
-    pub wipe: bool,
+    /// Delete everything of generations older than this that is stored or about to be, so that no
+    /// old byte is left (behaviour.md 2.10).
+    pub wipe: Option<u64>,
+    /// What the consent file is to hold. The reply waits for it and for nothing else.
+    pub consent: Option<ConsentRecord>,
     /// What must be stored before anything below is carried out.
     pub batch: Option<Batch>,
     pub reads: Vec<Read>,
@@ -24,7 +26,8 @@ pub struct Turn {
 /// One step of a turn.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    Wipe,
+    Consent(ConsentRecord),
+    Wipe(u64),
     Write(Batch),
     Read(Read),
     Send(Request),
@@ -36,9 +39,8 @@ impl Turn {
     /// The steps in the order in which they are carried out.
     pub fn steps(self) -> Vec<Step> {
         let mut steps = Vec::new();
-        if self.wipe {
-            steps.push(Step::Wipe);
-        }
+        steps.extend(self.consent.map(Step::Consent));
+        steps.extend(self.wipe.map(Step::Wipe));
         steps.extend(self.batch.map(Step::Write));
         steps.extend(self.reads.into_iter().map(Step::Read));
         steps.extend(self.requests.into_iter().map(Step::Send));

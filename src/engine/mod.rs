@@ -3,6 +3,7 @@
 //! waits for every batch before it (behaviour.md 2.9). `app` carries the actions out on a box,
 //! `sim` in virtual time.
 
+mod consent;
 pub mod snapshot;
 mod squash;
 pub mod store;
@@ -10,14 +11,15 @@ mod trace;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use self::consent::ConsentQueue;
 pub use self::snapshot::Snapshot;
 use self::store::{JobResult, StoreQueue};
-pub use self::store::{StoreDone, StoreJob};
+pub use self::store::{StoreDone, StoreJob, StoreState};
 use self::trace::Trace;
 use crate::core::Agent;
 use crate::core::dialect::exchange::{Outcome, Request, RequestId};
 use crate::core::input::{CallId, Input};
-use crate::core::record::Durability;
+use crate::core::record::{ConsentRecord, Durability};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Settings;
 use crate::core::time::{BootInstant, Now, Span};
@@ -37,6 +39,8 @@ pub enum Event {
     Answer { request: RequestId, outcome: Outcome },
     /// What became of a job of the store.
     Store(StoreDone),
+    /// Whether the consent file was written.
+    ConsentWritten(Result<(), String>),
     /// The wall clock was set, or its trust changed.
     Clock { trusted: bool },
     /// A new configuration was loaded.
@@ -54,6 +58,9 @@ pub enum Event {
 pub enum Action {
     /// One job at a time; its result comes back as `Event::Store`.
     Store(StoreJob),
+    /// Write the consent file, synced; its result comes back as `Event::ConsentWritten`. One at a
+    /// time.
+    WriteConsent(ConsentRecord),
     Send(Request),
     /// Abort all requests in flight; their answers are not needed.
     DropRequests,
@@ -75,6 +82,7 @@ struct Held {
 pub struct Engine {
     agent: Agent,
     store: StoreQueue,
+    consent: ConsentQueue,
     held: VecDeque<Held>,
     flying: BTreeSet<RequestId>,
     actions: Vec<Action>,
@@ -85,12 +93,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine around an agent. `store_failed` says why the store could not be opened; the agent
-    /// then works in memory, without what was stored.
-    pub fn new(agent: Agent, store_failed: Option<String>) -> Engine {
+    /// An engine around an agent and what its store is like at the start.
+    pub fn new(agent: Agent, store: StoreState, now: BootInstant) -> Engine {
         Engine {
             agent,
-            store: StoreQueue::new(store_failed),
+            store: StoreQueue::new(store, now),
+            consent: ConsentQueue::new(),
             held: VecDeque::new(),
             flying: BTreeSet::new(),
             actions: Vec::new(),
@@ -108,6 +116,11 @@ impl Engine {
         self.store.healthy()
     }
 
+    /// The consent file could not be written when the agent started: it is tried again.
+    pub fn consent_unsaved(&mut self) {
+        self.consent.write(self.agent.consent_record().clone(), None);
+    }
+
     /// Handles one event and gives the actions that follow from it.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         match event {
@@ -119,6 +132,7 @@ impl Engine {
                 self.input(Input::Answer { request, outcome }, now);
             }
             Event::Store(done) => self.store_done(done, now),
+            Event::ConsentWritten(written) => self.consent_written(&written, now),
             Event::Clock { trusted } => self.input(Input::Clock { trusted }, now),
             Event::Reload(settings) => self.input(Input::Reload { settings }, now),
             Event::Watched(watched) => {
@@ -136,6 +150,13 @@ impl Engine {
                 self.input(Input::Stop, now);
             }
         }
+        // No step waits for a store that cannot be written.
+        if let Some(batch) = self.store.given_up(now.boot) {
+            self.released(batch, false, now);
+        }
+        if let Some(record) = self.consent.next(now.boot) {
+            self.actions.push(Action::WriteConsent(record));
+        }
         if let Some(job) = self.store.next(now.boot) {
             self.actions.push(Action::Store(job));
         }
@@ -144,13 +165,15 @@ impl Engine {
 
     /// When `Event::Tick` is due at the latest; in the past when something can be done now.
     pub fn deadline(&self) -> Option<BootInstant> {
-        [self.agent.deadline(), self.store.deadline()].into_iter().flatten().min()
+        let own = [self.store.deadline(), self.consent.deadline()];
+        own.into_iter().chain([self.agent.deadline()]).flatten().min()
     }
 
     /// Whether nothing is under way any more that a stop would wait for.
     pub fn may_leave(&self, now: BootInstant) -> bool {
         let due = self.agent.deadline().is_some_and(|due| due <= now);
-        self.flying.is_empty() && self.held.is_empty() && !self.store.busy() && !due
+        let kept = !self.store.busy() && !self.consent.busy();
+        self.flying.is_empty() && self.held.is_empty() && kept && !due
     }
 
     /// Whether the time that a stop leaves for delivery is over.
@@ -161,7 +184,12 @@ impl Engine {
     /// Whether everything that was handed to the store lies there, or is given up because it
     /// cannot be written.
     pub fn store_at_rest(&self) -> bool {
-        !self.store.busy() || !self.store.healthy()
+        !self.consent.busy() && (!self.store.busy() || !self.store.healthy())
+    }
+
+    /// Whether the store is free for a job, rather than stuck in one.
+    pub fn store_answers(&self) -> bool {
+        self.store.answers()
     }
 
     /// A status line for the service manager, whenever it is time for one.
@@ -190,29 +218,39 @@ impl Engine {
     }
 
     fn carry_out(&mut self, turn: Turn, now: Now) {
-        let mut batch = None;
-        let mut waiting = Vec::new();
+        let (mut batch, mut waiting) = (None, Vec::new());
+        let mut consent = None;
         for step in turn.steps() {
             match step {
-                Step::Wipe => {
+                Step::Consent(record) => consent = Some(record),
+                Step::Wipe(generation) => {
                     // Nothing that was held or is under way may be sent any more.
                     self.flying.clear();
                     self.actions.push(Action::DropRequests);
                     for held in &mut self.held {
                         held.steps.retain(|step| !matches!(step, Step::Send(_)));
                     }
-                    self.store.wipe();
+                    self.store.wipe(generation);
                 }
                 Step::Write(b) => {
                     batch = Some((b.number, b.durability == Durability::Synced));
                     self.store.write(b);
                 }
                 Step::Read(read) => self.store.read(read),
+                // Consent lies beside the store and does not wait for it.
+                reply @ Step::Reply(..) if consent.is_some() => {
+                    if let Some(record) = consent.take() {
+                        self.consent.write(record, Some(reply));
+                    }
+                }
                 Step::Reply(call, result) if batch.is_none() || result.is_err() => {
                     self.actions.push(Action::Reply(call, result));
                 }
                 step => waiting.push(step),
             }
+        }
+        if let Some(record) = consent {
+            self.consent.write(record, None);
         }
         let last = self.held.back().map(|held| held.batch);
         match (batch, last) {
@@ -225,10 +263,15 @@ impl Engine {
             }
             (None, None) => self.release(waiting, now),
         }
-        // No step waits for a store that cannot be written.
-        if let Some(batch) = self.store.given_up() {
-            self.released(batch, false, now);
+    }
+
+    fn consent_written(&mut self, written: &Result<(), String>, now: Now) {
+        let mut replies = self.consent.done(written, now.boot);
+        self.store.may_wipe();
+        if written.is_err() {
+            refuse_promises(&mut replies);
         }
+        self.release(replies, now);
     }
 
     fn store_done(&mut self, done: StoreDone, now: Now) {
@@ -239,6 +282,7 @@ impl Engine {
             }
             JobResult::Failed(batch) => self.released(batch, false, now),
             JobResult::Read(id, read) => self.input(Input::Read { id, read }, now),
+            JobResult::Joined(stored) => self.input(Input::Joined { stored }, now),
             JobResult::Nothing => {}
         }
     }
@@ -268,7 +312,7 @@ impl Engine {
                 Step::Reply(call, result) => self.actions.push(Action::Reply(call, result)),
                 Step::Announce(notice) => self.actions.push(Action::Announce(notice)),
                 // `carry_out` hands these to the store at once.
-                Step::Wipe | Step::Write(_) | Step::Read(_) => {}
+                Step::Consent(_) | Step::Wipe(_) | Step::Write(_) | Step::Read(_) => {}
             }
         }
     }

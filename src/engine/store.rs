@@ -6,11 +6,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::squash;
-use crate::core::record::{Batch, Read, ReadId, ReadReports};
+use crate::core::record::{Batch, Read, ReadId, ReadReports, Stored};
 use crate::core::time::{BootInstant, Span};
 
 /// How long after a failure the store is tried again.
-const RETRY: Span = Span::seconds(5);
+pub(super) const RETRY: Span = Span::seconds(5);
+/// A job that takes longer is given up for the present: nobody waits for it any more.
+const PATIENCE: Span = Span::seconds(10);
 /// Unused memory is given back after `TIDY_EVERY` batches, or after `TIDY_FROM` batches and then
 /// `TIDY_AFTER` without one.
 const TIDY_EVERY: usize = 256;
@@ -21,14 +23,15 @@ const TIDY_AFTER: Span = Span::seconds(2);
 #[derive(Debug, Clone, PartialEq)]
 pub enum StoreJob {
     /// Writes batches in order; the last write of them is synced if one of them asks for it.
-    Write {
-        batches: Arc<Vec<Batch>>,
-        /// The old store could not be read at the start: move it away before the first write.
-        set_aside: bool,
-    },
+    Write(Arc<Vec<Batch>>),
     Read(Read),
-    /// Deletes everything that is stored, so that no old byte is left (behaviour.md 2.10).
-    Wipe,
+    /// Reads a store that could not be read when the agent started.
+    Join,
+    /// Deletes everything that is stored of older generations, so that no old byte is left
+    /// (behaviour.md 2.10).
+    Wipe {
+        generation: u64,
+    },
     /// Gives back memory that is not used.
     Tidy,
 }
@@ -38,6 +41,8 @@ pub enum StoreJob {
 pub enum StoreDone {
     Written(Result<(), String>),
     Read(Result<ReadReports, String>),
+    /// What the store holds, or why it cannot be read yet.
+    Joined(Result<Box<Stored>, String>),
     Wiped(Result<(), String>),
     Tidied,
 }
@@ -50,18 +55,35 @@ pub(super) enum JobResult {
     /// The batches up to this one could not be written; they are kept.
     Failed(u64),
     Read(ReadId, ReadReports),
+    /// The store that could not be read at the start holds this.
+    Joined(Box<Stored>),
     Nothing,
+}
+
+/// In what state the store is when the agent starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum StoreState {
+    #[default]
+    Works,
+    /// It was read and cannot be written at present, because of this.
+    Unwritable(String),
+    /// It could not be read, because of this. It is joined as soon as it can be.
+    Unread(String),
 }
 
 #[derive(Debug)]
 pub(super) struct StoreQueue {
-    /// The job under way.
-    job: Option<Job>,
+    /// The job under way, and since when.
+    job: Option<(Job, BootInstant)>,
+    /// The job under way takes too long.
+    stuck: bool,
     /// Batches that are not handed over yet.
     batches: Vec<Batch>,
     reads: VecDeque<Read>,
-    wipe: bool,
-    /// The old store could not be read at the start.
+    /// Everything stored of older generations is to be deleted, once `may_wipe` was called.
+    wipe: Option<u64>,
+    wipe_waits: bool,
+    /// The old store could not be read at the start. Nothing is written before it is.
     unread: bool,
     healthy: bool,
     /// A store that could not be written is not tried again before this.
@@ -81,18 +103,30 @@ enum Job {
 }
 
 impl StoreQueue {
-    pub fn new(failed: Option<String>) -> StoreQueue {
-        if let Some(error) = &failed {
-            tracing::error!(error, "the store cannot be used; going on from memory");
+    pub fn new(state: StoreState, now: BootInstant) -> StoreQueue {
+        let mut retry_at = now + RETRY;
+        match &state {
+            StoreState::Works => retry_at = BootInstant(i64::MIN),
+            StoreState::Unwritable(error) => {
+                tracing::error!(
+                    error,
+                    "the store can be read but not written; what changes is kept in memory"
+                );
+            }
+            StoreState::Unread(error) => {
+                tracing::error!(error, "the store cannot be read; going on from memory");
+            }
         }
         StoreQueue {
             job: None,
+            stuck: false,
             batches: Vec::new(),
             reads: VecDeque::new(),
-            wipe: false,
-            unread: failed.is_some(),
-            healthy: failed.is_none(),
-            retry_at: BootInstant(i64::MIN),
+            wipe: None,
+            wipe_waits: false,
+            unread: matches!(state, StoreState::Unread(_)),
+            healthy: state == StoreState::Works,
+            retry_at,
             read_at: BootInstant(i64::MIN),
             untidy: TIDY_EVERY,
             last_write: BootInstant(i64::MIN),
@@ -103,9 +137,14 @@ impl StoreQueue {
         self.healthy
     }
 
+    /// Whether no job is under way that takes too long.
+    pub fn answers(&self) -> bool {
+        !self.stuck
+    }
+
     /// Whether a job is under way, or a wipe or a batch waits.
     pub fn busy(&self) -> bool {
-        self.job.is_some() || self.wipe || !self.batches.is_empty()
+        self.job.is_some() || self.wipe.is_some() || !self.batches.is_empty()
     }
 
     pub fn write(&mut self, batch: Batch) {
@@ -116,27 +155,48 @@ impl StoreQueue {
         self.reads.push_back(read);
     }
 
-    /// Deletes everything that is stored or waits to be.
-    pub fn wipe(&mut self) {
+    /// Deletes everything of generations older than this that is stored or waits to be. The stored
+    /// part is deleted after `may_wipe`.
+    pub fn wipe(&mut self, generation: u64) {
         self.batches.clear();
         self.reads.clear();
-        self.wipe = true;
+        self.wipe = Some(generation);
+        self.wipe_waits = true;
+        // An earlier failure does not delay it.
+        self.retry_at = BootInstant(i64::MIN);
     }
 
-    /// The newest waiting batch, if the store cannot be written at present: no step may wait for
-    /// it then.
-    pub fn given_up(&self) -> Option<u64> {
-        let newest = self.batches.last()?.number;
-        (!self.healthy && self.retry_at > BootInstant(i64::MIN)).then_some(newest)
+    /// The consent file says that the viewer has opted out, or cannot be written.
+    pub fn may_wipe(&mut self) {
+        self.wipe_waits = false;
+    }
+
+    /// The newest batch that is not in the store, if the store cannot be written at present or
+    /// takes too long: no step may wait for it then.
+    pub fn given_up(&mut self, now: BootInstant) -> Option<u64> {
+        let late = self.job.as_ref().is_some_and(|(_, since)| now - *since >= PATIENCE);
+        if late && !self.stuck {
+            self.stuck = true;
+            self.healthy = false;
+            tracing::error!("the store does not answer; going on from memory");
+        }
+        let under_way = match &self.job {
+            Some((Job::Write(batches), _)) if self.stuck => batches.last(),
+            _ => None,
+        };
+        let newest = self.batches.last().or(under_way)?.number;
+        (self.stuck || (!self.healthy && self.retry_at > BootInstant(i64::MIN))).then_some(newest)
     }
 
     /// When the next try or the next tidying is due.
     pub fn deadline(&self) -> Option<BootInstant> {
-        if self.job.is_some() {
-            return None;
+        if let Some((_, since)) = self.job {
+            return (!self.stuck).then(|| since + PATIENCE);
         }
-        let writing = self.busy().then_some(self.retry_at);
-        let reading = (!self.reads.is_empty() && !self.wipe).then_some(self.read_at);
+        let writing = (self.busy() || self.unread) && !(self.wipe.is_some() && self.wipe_waits);
+        let writing = writing.then_some(self.retry_at);
+        let may_read = self.wipe.is_none() && !self.unread && !self.reads.is_empty();
+        let reading = may_read.then_some(self.read_at);
         if let Some(due) = [writing, reading].into_iter().flatten().min() {
             return Some(due);
         }
@@ -148,53 +208,58 @@ impl StoreQueue {
         if self.job.is_some() {
             return None;
         }
+        let (job, asked) = self.choose(now)?;
+        self.job = Some((job, now));
+        Some(asked)
+    }
+
+    fn choose(&mut self, now: BootInstant) -> Option<(Job, StoreJob)> {
         let may_write = now >= self.retry_at;
-        if self.wipe && !may_write {
-            // What lies there is as good as deleted.
-            return None;
+        if let Some(generation) = self.wipe {
+            // What lies there is as good as deleted, so nothing else is done before.
+            let may_wipe = may_write && !self.wipe_waits;
+            return may_wipe.then_some((Job::Other, StoreJob::Wipe { generation }));
         }
-        if self.wipe {
-            self.job = Some(Job::Other);
-            return Some(StoreJob::Wipe);
+        if self.unread {
+            return may_write.then_some((Job::Other, StoreJob::Join));
         }
         if may_write && !self.batches.is_empty() {
             let batches = Arc::new(std::mem::take(&mut self.batches));
             self.untidy += batches.len();
             self.last_write = now;
-            self.job = Some(Job::Write(batches.clone()));
-            return Some(StoreJob::Write { batches, set_aside: self.unread });
+            return Some((Job::Write(batches.clone()), StoreJob::Write(batches)));
         }
         if now >= self.read_at
             && let Some(read) = self.reads.pop_front()
         {
-            self.job = Some(Job::Read(read));
-            return Some(StoreJob::Read(read));
+            return Some((Job::Read(read), StoreJob::Read(read)));
         }
         let at_rest = self.untidy >= TIDY_FROM && now - self.last_write >= TIDY_AFTER;
         if may_write && (at_rest || self.untidy >= TIDY_EVERY) {
             self.untidy = 0;
-            self.job = Some(Job::Other);
-            return Some(StoreJob::Tidy);
+            return Some((Job::Other, StoreJob::Tidy));
         }
         None
     }
 
     /// The job under way is done.
     pub fn done(&mut self, done: StoreDone, now: BootInstant) -> JobResult {
-        match (self.job.take(), done) {
+        self.stuck = false;
+        match (self.job.take().map(|(job, _)| job), done) {
             (Some(Job::Write(batches)), StoreDone::Written(Ok(()))) => {
-                self.unread = false;
                 self.works();
                 batches.last().map_or(JobResult::Nothing, |batch| JobResult::Written(batch.number))
             }
             (Some(Job::Write(batches)), StoreDone::Written(Err(error))) => {
                 self.failed(&error, now);
+                if self.wipe.is_some() {
+                    // The batches are of the generation that is being deleted.
+                    return JobResult::Nothing;
+                }
                 let newer = std::mem::take(&mut self.batches);
                 let failed = Arc::try_unwrap(batches).unwrap_or_else(|shared| Vec::clone(&shared));
                 self.batches = vec![squash::squashed(failed.into_iter().chain(newer))];
-                self.batches
-                    .last()
-                    .map_or(JobResult::Nothing, |batch| JobResult::Failed(batch.number))
+                self.not_written()
             }
             (Some(Job::Read(asked)), StoreDone::Read(Ok(mut read))) => {
                 // Batches that wait for the store to heal have deleted some of them.
@@ -203,24 +268,38 @@ impl StoreQueue {
             }
             (Some(Job::Read(read)), StoreDone::Read(Err(error))) => {
                 tracing::warn!(error, "the store cannot be read; tried again");
-                self.reads.push_front(read);
+                if self.wipe.is_none() {
+                    self.reads.push_front(read);
+                }
                 self.read_at = now + RETRY;
                 JobResult::Nothing
             }
+            (_, StoreDone::Joined(Ok(stored))) if self.wipe.is_none() => {
+                tracing::info!("the store that could not be read at the start is read now");
+                self.unread = false;
+                self.retry_at = now;
+                JobResult::Joined(stored)
+            }
+            (_, StoreDone::Joined(Err(error))) => {
+                self.failed(&error, now);
+                self.not_written()
+            }
             (_, StoreDone::Wiped(Ok(()))) => {
-                self.wipe = false;
+                self.wipe = None;
                 self.unread = false;
                 self.works();
                 JobResult::Nothing
             }
             (_, StoreDone::Wiped(Err(error))) => {
                 self.failed(&error, now);
-                self.batches
-                    .last()
-                    .map_or(JobResult::Nothing, |batch| JobResult::Failed(batch.number))
+                self.not_written()
             }
             _ => JobResult::Nothing,
         }
+    }
+
+    fn not_written(&self) -> JobResult {
+        self.batches.last().map_or(JobResult::Nothing, |batch| JobResult::Failed(batch.number))
     }
 
     /// Whether a waiting batch deletes a report.
@@ -262,21 +341,21 @@ mod tests {
 
     #[test]
     fn what_waits_is_one_job_and_one_is_under_way_at_a_time() {
-        let mut store = StoreQueue::new(None);
+        let mut store = StoreQueue::new(StoreState::Works, T0);
         store.write(batch(1, &[1], Vec::new()));
-        let Some(StoreJob::Write { batches, .. }) = store.next(T0) else { panic!("a job") };
+        let Some(StoreJob::Write(batches)) = store.next(T0) else { panic!("a job") };
         assert_eq!(batches.len(), 1);
         store.write(batch(2, &[2], Vec::new()));
         store.write(batch(3, &[3], Vec::new()));
         assert_eq!(store.next(T0), None);
         assert_eq!(store.done(StoreDone::Written(Ok(())), T0), JobResult::Written(1));
-        let Some(StoreJob::Write { batches, .. }) = store.next(T0) else { panic!("a job") };
+        let Some(StoreJob::Write(batches)) = store.next(T0) else { panic!("a job") };
         assert_eq!(batches.len(), 2);
     }
 
     #[test]
     fn what_failed_is_kept_squashed_and_tried_again_later() {
-        let mut store = StoreQueue::new(None);
+        let mut store = StoreQueue::new(StoreState::Works, T0);
         store.write(batch(1, &[1, 2], Vec::new()));
         assert!(store.next(T0).is_some());
         let gone = ReportRange { log: 1, from: 0, to: 2 };
@@ -286,8 +365,8 @@ mod tests {
         assert_eq!(store.next(T0), None, "left alone for a while");
         assert_eq!(store.deadline(), Some(T0 + RETRY));
         store.write(batch(3, &[4], Vec::new()));
-        assert_eq!(store.given_up(), Some(3), "nobody waits for it");
-        let Some(StoreJob::Write { batches, .. }) = store.next(T0 + RETRY) else { panic!("a job") };
+        assert_eq!(store.given_up(T0), Some(3), "nobody waits for it");
+        let Some(StoreJob::Write(batches)) = store.next(T0 + RETRY) else { panic!("a job") };
         let keys: Vec<&Key> = batches.iter().flat_map(|b| &b.changes).map(|(k, _)| k).collect();
         assert_eq!(keys, [&Key::Report(1, 2), &Key::Report(1, 3), &Key::Report(1, 4)]);
         assert_eq!(store.done(StoreDone::Written(Ok(())), T0 + RETRY), JobResult::Written(3));
@@ -296,18 +375,20 @@ mod tests {
 
     #[test]
     fn a_wipe_forgets_what_waits_and_comes_first() {
-        let mut store = StoreQueue::new(None);
+        let mut store = StoreQueue::new(StoreState::Works, T0);
         store.write(batch(1, &[1], Vec::new()));
-        store.wipe();
+        store.wipe(2);
+        assert_eq!(store.next(T0), None, "the consent file comes first");
+        store.may_wipe();
         store.write(batch(2, &[2], Vec::new()));
-        assert_eq!(store.next(T0), Some(StoreJob::Wipe));
+        assert_eq!(store.next(T0), Some(StoreJob::Wipe { generation: 2 }));
         assert_eq!(store.done(StoreDone::Wiped(Ok(())), T0), JobResult::Nothing);
-        assert!(matches!(store.next(T0), Some(StoreJob::Write { .. })));
+        assert!(matches!(store.next(T0), Some(StoreJob::Write(_))));
     }
 
     #[test]
     fn a_read_that_fails_is_tried_again_and_holds_no_write_up() {
-        let mut store = StoreQueue::new(None);
+        let mut store = StoreQueue::new(StoreState::Works, T0);
         let range = ReportRange { log: 1, from: 0, to: 9 };
         let read = Read { id: ReadId(1), range, most: 4 };
         store.read(read);
@@ -315,14 +396,14 @@ mod tests {
         assert_eq!(store.done(StoreDone::Read(Err("EIO".into())), T0), JobResult::Nothing);
         assert_eq!(store.deadline(), Some(T0 + RETRY));
         store.write(batch(1, &[1], Vec::new()));
-        assert!(matches!(store.next(T0), Some(StoreJob::Write { .. })));
+        assert!(matches!(store.next(T0), Some(StoreJob::Write(_))));
         store.done(StoreDone::Written(Ok(())), T0);
         assert_eq!(store.next(T0 + RETRY), Some(StoreJob::Read(read)));
     }
 
     #[test]
     fn a_store_that_cannot_be_written_is_read_without_what_waiting_batches_delete() {
-        let mut store = StoreQueue::new(None);
+        let mut store = StoreQueue::new(StoreState::Works, T0);
         let gone = ReportRange { log: 1, from: 0, to: 2 };
         store
             .write(Batch { changes: vec![(Key::Report(1, 4), None)], ..batch(1, &[], vec![gone]) });
@@ -346,14 +427,39 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_could_not_be_read_is_set_aside_before_it_is_written() {
-        let mut store = StoreQueue::new(Some("it is full".into()));
+    fn a_store_that_could_not_be_read_is_joined_before_it_is_written() {
+        let mut store = StoreQueue::new(StoreState::Unread("no memory".into()), T0);
         store.write(batch(1, &[1], Vec::new()));
-        let Some(StoreJob::Write { set_aside, .. }) = store.next(T0) else { panic!("a job") };
-        assert!(set_aside);
-        assert_eq!(store.done(StoreDone::Written(Ok(())), T0), JobResult::Written(1));
+        assert_eq!(store.next(T0), None, "left alone for a while");
+        assert_eq!(store.given_up(T0), Some(1));
+        assert_eq!(store.deadline(), Some(T0 + RETRY));
+        let later = T0 + RETRY;
+        assert_eq!(store.next(later), Some(StoreJob::Join));
+        assert_eq!(store.done(StoreDone::Joined(Err("no".into())), later), JobResult::Failed(1));
+        assert_eq!(store.next(later), None);
+        let later = later + RETRY;
+        assert_eq!(store.next(later), Some(StoreJob::Join));
+        let joined = store.done(StoreDone::Joined(Ok(Box::default())), later);
+        assert!(matches!(joined, JobResult::Joined(_)));
+        assert!(matches!(store.next(later), Some(StoreJob::Write(_))));
+        assert!(!store.healthy(), "nothing is written yet");
+        assert_eq!(store.done(StoreDone::Written(Ok(())), later), JobResult::Written(1));
+        assert!(store.healthy());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_job_that_does_not_end() {
+        let mut store = StoreQueue::new(StoreState::Works, T0);
+        store.write(batch(1, &[1], Vec::new()));
+        assert!(store.next(T0).is_some());
+        assert_eq!(store.given_up(T0), None);
+        assert_eq!(store.deadline(), Some(T0 + PATIENCE));
+        assert_eq!(store.given_up(T0 + PATIENCE), Some(1));
+        assert!(!store.healthy());
+        assert_eq!(store.deadline(), None);
         store.write(batch(2, &[2], Vec::new()));
-        let Some(StoreJob::Write { set_aside, .. }) = store.next(T0) else { panic!("a job") };
-        assert!(!set_aside);
+        assert_eq!(store.given_up(T0 + PATIENCE), Some(2));
+        assert_eq!(store.done(StoreDone::Written(Ok(())), T0 + PATIENCE), JobResult::Written(1));
+        assert!(store.healthy());
     }
 }

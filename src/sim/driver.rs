@@ -4,11 +4,12 @@
 
 use std::collections::VecDeque;
 
-use crate::core::record::Stored;
-use crate::core::settings::Settings;
+use crate::core::delivery::backoff::Rng;
+use crate::core::record::{ConsentRecord, Stored};
+use crate::core::settings::{Consent, Settings};
 use crate::core::time::{BootInstant, Now};
 use crate::core::{Agent, StartInfo};
-use crate::engine::{Action, Engine, Event, StoreDone, StoreJob};
+use crate::engine::{Action, Engine, Event, StoreDone, StoreJob, StoreState};
 use crate::store::memory::MemoryStore;
 
 /// What is wrong with the disk under the store (behaviour.md 4).
@@ -35,6 +36,11 @@ impl DiskFault {
 #[derive(Debug, Default)]
 pub struct Disk {
     pub store: MemoryStore,
+    /// The generation of the store, and the one that it should be of.
+    pub generation: u64,
+    wanted_generation: u64,
+    /// The consent file.
+    pub consent: Option<ConsentRecord>,
     pub fault: DiskFault,
     /// How long each job takes, in milliseconds.
     pub delay_ms: i64,
@@ -44,31 +50,73 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// What an agent that starts now reads. A full or read-only disk can still be read
-    /// (behaviour.md 2.9).
-    ///
-    /// Errors: a disk that fails.
-    fn open(&self) -> Result<Stored, String> {
-        match self.fault.fails {
-            true => Err("input/output error".to_owned()),
-            false => Ok(self.store.load()),
+    /// Reads the consent file, or makes it. Gives what it holds and whether it lies on the disk. A
+    /// file that is missing beside a store, or cannot be read, means `unknown`.
+    fn open_consent(&mut self, seed: u64) -> (ConsentRecord, bool) {
+        if let Some(record) = self.consent.clone().filter(|_| !self.fault.fails) {
+            return (record, true);
+        }
+        let mut record = ConsentRecord::first(Rng::new(seed).hex128());
+        if self.fault.fails || self.store.raw().next().is_some() {
+            record.consent = Some(Consent::Unknown);
+            record.generation = self.generation.max(1);
+        }
+        let saved = self.write_consent(&record).is_ok();
+        (record, saved)
+    }
+
+    /// Writes the consent file. On a full disk the store makes room, if it is of an older
+    /// generation.
+    fn write_consent(&mut self, record: &ConsentRecord) -> Result<(), String> {
+        match self.fault {
+            DiskFault { fails: false, read_only: false, full } => {
+                if full {
+                    self.delete_older(record.generation);
+                }
+                self.consent = Some(record.clone());
+                Ok(())
+            }
+            fault => Err(fault.of_writing().unwrap_or_default().to_owned()),
         }
     }
 
-    /// Carries a job out at `at_ms` on the clock of the simulated world.
-    fn work(&mut self, job: &StoreJob, at_ms: i64) -> StoreDone {
+    fn delete_older(&mut self, generation: u64) {
+        if self.generation < generation {
+            self.store = MemoryStore::default();
+            self.generation = generation;
+        }
+    }
+
+    /// What an agent that starts now reads, and what the store is like. A full or read-only disk
+    /// can still be read (behaviour.md 2.9).
+    fn open(&mut self, generation: u64) -> (Stored, StoreState) {
+        self.wanted_generation = generation;
+        if self.fault.fails {
+            return (Stored::default(), StoreState::Unread("input/output error".to_owned()));
+        }
+        let unwritable = self.fault.of_writing();
+        if unwritable.is_none() {
+            self.delete_older(generation);
+        } else if self.generation < generation {
+            // It is as good as deleted.
+            return (Stored::default(), StoreState::Unwritable("no space is left".to_owned()));
+        }
+        let state = unwritable.map_or(StoreState::Works, |why| StoreState::Unwritable(why.into()));
+        (self.store.load(), state)
+    }
+
+    /// Carries a job out.
+    fn work(&mut self, job: &StoreJob) -> StoreDone {
         self.jobs += 1;
         let unlucky = self.fails_every > 0 && self.jobs.is_multiple_of(self.fails_every);
         let fault = self.fault.of_writing().or(unlucky.then_some("input/output error"));
         let result = || fault.map_or(Ok(()), |why| Err(why.to_owned()));
         match job {
-            StoreJob::Write { batches, set_aside } => {
+            StoreJob::Write(batches) => {
                 let written = result();
                 if written.is_ok() {
-                    if *set_aside {
-                        self.store = MemoryStore::default();
-                    }
-                    batches.iter().for_each(|batch| self.store.apply(batch, at_ms));
+                    self.delete_older(self.wanted_generation);
+                    batches.iter().for_each(|batch| self.store.apply(batch));
                 }
                 StoreDone::Written(written)
             }
@@ -76,11 +124,17 @@ impl Disk {
                 true => Err("input/output error".into()),
                 false => Ok(self.store.read(read)),
             }),
-            StoreJob::Wipe => {
-                let wiped = result();
-                if wiped.is_ok() {
-                    self.store = MemoryStore::default();
-                }
+            StoreJob::Join => StoreDone::Joined(match self.fault.fails || unlucky {
+                true => Err("input/output error".into()),
+                false => Ok(Box::new(self.store.load())),
+            }),
+            // A full disk can be deleted from.
+            StoreJob::Wipe { generation } => {
+                self.wanted_generation = *generation;
+                let wiped = match fault {
+                    Some(why) if !self.fault.full || unlucky => Err(why.to_owned()),
+                    _ => Ok(self.delete_older(*generation)),
+                };
                 StoreDone::Wiped(wiped)
             }
             StoreJob::Tidy => StoreDone::Tidied,
@@ -90,7 +144,8 @@ impl Disk {
 
 /// What happens outside the engine.
 pub trait ActionHandler {
-    /// Carries out an action of the engine. The driver itself carries out jobs of the store.
+    /// Carries out an action of the engine. The driver itself carries out jobs of the store and
+    /// writes the consent file.
     fn act(&mut self, action: Action);
 
     /// Whether the agent lives to carry this out. If not, this and all later actions are lost.
@@ -103,6 +158,9 @@ pub trait ActionHandler {
 
     /// The agent died before it could carry this out.
     fn lost(&mut self, _action: &Action) {}
+
+    /// The consent file was written, or could not be.
+    fn consented(&mut self, _record: &ConsentRecord, _done: bool) {}
 
     /// The store has written batches or deleted everything, or could not.
     fn stored(&mut self, _job: &StoreJob, _done: bool) {}
@@ -126,12 +184,16 @@ pub struct Driver {
 
 impl Driver {
     /// Starts an agent on what the disk holds.
-    pub fn start(&mut self, settings: Settings, info: StartInfo, now: Now) {
-        let (stored, failed) = match self.disk.open() {
-            Ok(stored) => (stored, None),
-            Err(why) => (Stored::default(), Some(why)),
-        };
-        self.engine = Some(Engine::new(Agent::new(settings, stored, info, now), failed));
+    pub fn start(&mut self, settings: Settings, mut info: StartInfo, now: Now) {
+        let (consent, saved) = self.disk.open_consent(info.seed);
+        let (stored, state) = self.disk.open(consent.generation);
+        info.consent = consent;
+        info.unread = matches!(state, StoreState::Unread(_));
+        let mut engine = Engine::new(Agent::new(settings, stored, info, now), state, now.boot);
+        if !saved {
+            engine.consent_unsaved();
+        }
+        self.engine = Some(engine);
         self.working = None;
     }
 
@@ -141,10 +203,10 @@ impl Driver {
         self.working = None;
     }
 
-    /// The power is cut: what was flushed within the last `unsynced_ms` is gone too.
-    pub fn cut_power(&mut self, at_ms: i64, unsynced_ms: i64) {
+    /// The power is cut: what was not synced is gone too.
+    pub fn cut_power(&mut self) {
         self.kill();
-        self.disk.store.power_cut(at_ms, unsynced_ms);
+        self.disk.store.power_cut();
     }
 
     /// `None` while there is no agent.
@@ -185,17 +247,24 @@ impl Driver {
                 actions.iter().for_each(|action| outside.lost(action));
                 return false;
             }
-            let Action::Store(job) = action else {
-                outside.act(action);
-                continue;
+            let done = match action {
+                Action::Store(job) if self.disk.delay_ms > 0 => {
+                    self.working = Some((at_ms + self.disk.delay_ms, job));
+                    continue;
+                }
+                Action::Store(job) => Event::Store(self.work(&job, outside)),
+                Action::WriteConsent(record) => {
+                    let written = self.disk.write_consent(&record);
+                    outside.consented(&record, written.is_ok());
+                    Event::ConsentWritten(written)
+                }
+                action => {
+                    outside.act(action);
+                    continue;
+                }
             };
-            if self.disk.delay_ms > 0 {
-                self.working = Some((at_ms + self.disk.delay_ms, job));
-                continue;
-            }
-            let done = self.work(&job, at_ms, outside);
             let Some(engine) = &mut self.engine else { return false };
-            let more = engine.handle(Event::Store(done), now);
+            let more = engine.handle(done, now);
             outside.taken(engine.agent(), &more);
             actions.extend(more);
         }
@@ -205,12 +274,12 @@ impl Driver {
     /// Completes the store's job under way. False when the agent died over the actions.
     pub fn store_done(&mut self, now: Now, at_ms: i64, outside: &mut impl ActionHandler) -> bool {
         let Some((_, job)) = self.working.take() else { return true };
-        let done = self.work(&job, at_ms, outside);
+        let done = self.work(&job, outside);
         self.tell(Event::Store(done), now, at_ms, outside)
     }
 
-    fn work(&mut self, job: &StoreJob, at_ms: i64, outside: &mut impl ActionHandler) -> StoreDone {
-        let done = self.disk.work(job, at_ms);
+    fn work(&mut self, job: &StoreJob, outside: &mut impl ActionHandler) -> StoreDone {
+        let done = self.disk.work(job);
         if let StoreDone::Written(written) | StoreDone::Wiped(written) = &done {
             outside.stored(job, written.is_ok());
         }

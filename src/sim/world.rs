@@ -11,6 +11,7 @@ use crate::core::clock::BootId;
 use crate::core::dialect::exchange::{Outcome, Purpose, Request, RequestId};
 use crate::core::input::{Input, Target};
 use crate::core::player::{EventSource, PlayerId};
+use crate::core::record::ConsentRecord;
 use crate::core::time::{BootInstant, Now, WallTime};
 use crate::core::tracker::event::EventName;
 use crate::engine::{Action, Event};
@@ -218,6 +219,8 @@ impl<'a> World<'a> {
             online: self.online,
             seed: self.options.seed.wrapping_add(self.now as u64),
             dialects: self.collectors.dialects.clone(),
+            consent: ConsentRecord::default(),
+            unread: false,
         };
         let settings = self.options.config.settings.clone();
         self.driver.start(settings, start, self.clock());
@@ -244,6 +247,7 @@ impl<'a> World<'a> {
                 // The agent ignores the answer to a request that it dropped.
                 Action::DropRequests
                 | Action::Store(_)
+                | Action::WriteConsent(_)
                 | Action::Reply(..)
                 | Action::Announce(_)
                 | Action::Show(_) => {}
@@ -362,8 +366,7 @@ impl<'a> World<'a> {
             }
             What::AgentCrash { down_ms } => self.die(*down_ms),
             What::PowerLoss { down_ms, unix_ms, trusted } => {
-                let unsynced = self.options.config.settings.flush_interval.0;
-                self.driver.cut_power(self.now, unsynced);
+                self.driver.cut_power();
                 self.die(*down_ms);
                 for (from, connection) in &mut self.connections {
                     *connection = Connection::of(from, connection.number + 1);

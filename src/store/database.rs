@@ -7,9 +7,11 @@
 
 use std::fs::File;
 use std::ops::{Bound, RangeBounds};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
+use super::consent::note_generation;
 use super::guard::io;
 use super::pieces::Entry;
 
@@ -32,11 +34,13 @@ pub(super) struct Database {
 
 impl Database {
     /// Opens or creates a database, and waits for one that is just being closed.
-    pub fn open(path: &Path) -> Result<Database, StoreError> {
+    ///
+    /// `generation` is noted in a new one.
+    pub fn open(path: &Path, generation: u64) -> Result<Database, StoreError> {
         let mut left = LOCK_RETRIES;
         loop {
-            match Database::open_once(path) {
-                Err(StoreError::Sled { source, .. }) if left > 0 && is_lock(source.as_ref()) => {
+            match Database::open_once(path, generation) {
+                Err(error) if left > 0 && is_lock(&error) => {
                     left -= 1;
                     // Runs on the store's own thread, or at the start before anything is served.
                     #[allow(clippy::disallowed_methods)]
@@ -47,8 +51,13 @@ impl Database {
         }
     }
 
-    fn open_once(path: &Path) -> Result<Database, StoreError> {
-        let fresh = !path.exists();
+    fn open_once(path: &Path, generation: u64) -> Result<Database, StoreError> {
+        let fresh = !path.join("db").exists();
+        if fresh {
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.map_err(io(path, "created"))?;
+            note_generation(path, generation)?;
+        }
         let db = sled::Config::new()
             .path(path)
             .segment_size(SEGMENT_BYTES)
@@ -160,8 +169,8 @@ impl Database {
     }
 }
 
-fn is_lock(error: &(dyn std::error::Error + 'static)) -> bool {
-    let text = error.to_string();
+fn is_lock(error: &StoreError) -> bool {
+    let text = error.report();
     text.contains("lock") || text.contains("WouldBlock")
 }
 
@@ -171,10 +180,8 @@ pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
 
 fn sled<'a>(path: &'a Path, tried: &'static str) -> impl FnOnce(sled::Error) -> StoreError + 'a {
     move |source| match source {
-        sled::Error::Corruption { .. } | sled::Error::Unsupported(_) => {
-            StoreError::Broken { path: path.to_owned(), why: source.to_string() }
-        }
-        // Any other error, such as a full disk, does not mean that the database is broken.
-        source => StoreError::Sled { path: path.to_owned(), tried, source: source.into() },
+        // A full disk, for one, does not mean that the database is broken.
+        sled::Error::Io(source) => StoreError::Io { path: path.to_owned(), tried, source },
+        source => StoreError::Broken { path: path.to_owned(), why: source.to_string() },
     }
 }

@@ -1,95 +1,133 @@
-//! Keeps a broken store from stopping every start (behaviour.md 2.9). sled can panic on a file that
-//! a power cut or bad flash has damaged, and losing the store is better than never starting. So a
-//! note file lies beside the store while it is opened, and another one counts later panics of sled.
-//! After two starts that died, the store is set aside. A daemon that is killed once its store is
-//! open leaves no note.
+//! The state directory and the notes in it: the lock, the note of an opening under way, the note of
+//! panics, and broken stores that are set aside (behaviour.md 2.9).
+//!
+//! sled can panic on a file that a power cut or bad flash has damaged. A start that dies while it
+//! opens the store leaves a note, so that the next one looks at the store in a process of its own
+//! first (`suspect`). The note proves nothing by itself: a start can also be killed.
 
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
+use rustix::fs::OFlags;
 
-/// Keeps a second daemon away from the same directory; the kernel frees it with the process.
-pub(super) struct Lock(#[allow(dead_code)] std::fs::File);
+use super::StoreError;
+use super::consent::read_file;
+
+/// Room that an opening needs: a few segments of the database and a snapshot.
+const ROOM_BYTES: u64 = 256 * 1024;
+
+/// Keeps a second daemon away from the same state directory; the kernel frees it with the process.
+/// The directory itself is locked, so that this works on a read-only disk too.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code)] std::fs::File);
 
 impl Lock {
+    /// Makes the directory if there is none, for its owner alone.
+    ///
     /// Errors: `InUse` when another process holds it.
     pub fn take(dir: &Path) -> Result<Lock, StoreError> {
-        let path = dir.join("lock");
-        let file = std::fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(io(&path, "locked"))?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(io(dir, "created"))?;
+        let flags = OFlags::DIRECTORY.bits() as i32;
+        let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(dir);
+        let file = file.map_err(io(dir, "opened"))?;
         match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Lock(file)),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::InUse { dir: dir.to_owned() }),
-            Err(errno) => Err(io(&path, "locked")(errno.into())),
+            Err(errno) => Err(io(dir, "locked")(errno.into())),
         }
     }
 }
 
-/// Starts that may die while opening before the store is taken to be broken.
-const MAX_FAILED_STARTS: u32 = 2;
-
-/// Notes that an opening is under way. A start that dies or panics over it leaves the note behind.
+/// Notes that an opening is under way. Only a process that dies over it leaves the note behind.
 #[must_use]
 pub(super) struct Opening {
     note: PathBuf,
 }
 
 impl Opening {
-    /// Begins an opening; sets the store aside when earlier ones died over it.
-    pub fn begin(dir: &Path, store: &Path) -> Result<Opening, StoreError> {
+    /// Begins an opening, if the disk has room for it and takes writes.
+    ///
+    /// Errors: when it does not.
+    pub fn begin(dir: &Path) -> Result<Opening, StoreError> {
         let note = dir.join("opening");
-        let died = count(&note);
-        let panicked = count(&panics(dir));
-        let tries = if died.max(panicked) >= MAX_FAILED_STARTS && store.exists() {
-            set_aside(store, "two starts have died over it")?;
-            forget_panics(dir);
-            1
-        } else {
-            died + 1
+        let write = || {
+            remove_note(&note)?;
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&note)?;
+            file.write_all(b"a start that leaves this has died over the store\n")?;
+            let none = rustix::fs::FallocateFlags::KEEP_SIZE;
+            match rustix::fs::fallocate(&file, none, 0, ROOM_BYTES) {
+                // Not every file system can.
+                Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) | Ok(()) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            file.sync_data()
         };
-        std::fs::write(&note, tries.to_string()).map_err(io(&note, "written"))?;
-        Ok(Opening { note })
+        let opening = Opening { note: note.clone() };
+        write().map_err(io(&note, "written"))?;
+        Ok(opening)
     }
 }
 
-impl Opening {
-    /// The store is open and was read to its end.
-    pub fn succeeded(self) {
-        // A note that stays counts as one start that died, which does no harm alone.
-        let _ = std::fs::remove_file(&self.note);
+impl Drop for Opening {
+    fn drop(&mut self) {
+        // A note that stays costs the next start a look at the store, and nothing else.
+        let _ = remove_note(&self.note);
     }
 }
 
-fn count(note: &Path) -> u32 {
-    std::fs::read_to_string(note).ok().and_then(|t| t.trim().parse().ok()).unwrap_or(0)
+fn remove_note(note: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(note) {
+        Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
+            std::fs::remove_dir_all(note)
+        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
-fn panics(dir: &Path) -> PathBuf {
-    dir.join("panicked")
+/// Whether an earlier start has died over the store, or sled has panicked over it.
+pub(super) fn suspect(dir: &Path) -> bool {
+    dir.join("opening").symlink_metadata().is_ok() || panics(dir) > 0
+}
+
+/// How often sled has panicked over the open store since it last worked for long.
+pub(super) fn panics(dir: &Path) -> u32 {
+    let text = read_file(&dir.join("panicked")).unwrap_or_default();
+    String::from_utf8_lossy(&text).trim().parse().unwrap_or(0)
 }
 
 /// Notes that sled has panicked over the open store of `dir`.
 pub(super) fn note_panic(dir: &Path) {
-    let note = panics(dir);
+    let more = (panics(dir) + 1).to_string();
     // The process is about to end; without the note the next start only tries once more.
-    let _ = std::fs::write(&note, (count(&note) + 1).to_string());
+    let _ = super::consent::write_file(dir, "panicked", more.as_bytes());
 }
 
 /// Removes the note of panics, because the store works.
 pub(super) fn forget_panics(dir: &Path) {
-    let _ = std::fs::remove_file(panics(dir));
+    let _ = std::fs::remove_file(dir.join("panicked"));
 }
 
-/// Renames a broken store, logs an error, and deletes older broken stores.
+/// Renames a broken store to `<name>.broken-1`, and logs an error. Only the first one is kept, which
+/// holds the most: a later one is deleted.
 pub(super) fn set_aside(store: &Path, why: &str) -> Result<(), StoreError> {
     let name = store.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let numbered = |n: u32| store.with_file_name(format!("{name}.broken-{n}"));
-    let taken: Vec<u32> = (1..1000).filter(|n| numbered(*n).exists()).collect();
-    let aside = numbered(taken.last().map_or(1, |n| n + 1));
+    if (1..1000).any(|n| numbered(n).symlink_metadata().is_ok()) {
+        tracing::error!(
+            store = %store.display(),
+            why,
+            "the store is broken again; the first broken one is kept, this one is deleted"
+        );
+        return remove_dir(store);
+    }
+    let aside = numbered(1);
     std::fs::rename(store, &aside).map_err(io(store, "set aside"))?;
     tracing::error!(
         store = %store.display(),
@@ -97,11 +135,6 @@ pub(super) fn set_aside(store: &Path, why: &str) -> Result<(), StoreError> {
         why,
         "the store is broken; it was set aside and a fresh one is used"
     );
-    for old in taken {
-        if let Err(error) = std::fs::remove_dir_all(numbered(old)) {
-            tracing::warn!(%error, "an older broken store could not be removed");
-        }
-    }
     Ok(())
 }
 
@@ -118,6 +151,22 @@ pub(super) fn bytes_on_disk(dir: &Path) -> u64 {
         .sum()
 }
 
+/// Deletes a directory, or whatever has its name.
+pub(super) fn remove_dir(path: &Path) -> Result<(), StoreError> {
+    let removed = match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            std::fs::remove_file(path)
+        }
+        other => other,
+    };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(io(path, "deleted")(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn io<'a>(
     path: &'a Path,
     tried: &'static str,
@@ -130,50 +179,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_third_start_after_two_that_died_sets_the_store_aside() {
+    fn only_a_start_that_dies_leaves_a_note() {
         let dir = tempfile::tempdir().unwrap();
-        let store = dir.path().join("db");
-        std::fs::create_dir(&store).unwrap();
-        for _ in 0..2 {
-            let _died = Opening::begin(dir.path(), &store).unwrap();
-            assert!(store.exists());
-        }
-        Opening::begin(dir.path(), &store).unwrap().succeeded();
-        assert!(!store.exists());
-        assert!(dir.path().join("db.broken-1").exists());
-        assert!(!dir.path().join("opening").exists());
-    }
-
-    #[test]
-    fn two_panics_over_an_open_store_set_it_aside_unless_it_worked_between() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = dir.path().join("db");
-        let start = || Opening::begin(dir.path(), &store).unwrap().succeeded();
-        std::fs::create_dir(&store).unwrap();
+        assert!(!suspect(dir.path()));
+        drop(Opening::begin(dir.path()).unwrap());
+        assert!(!suspect(dir.path()));
+        std::mem::forget(Opening::begin(dir.path()).unwrap());
+        assert!(suspect(dir.path()));
+        drop(Opening::begin(dir.path()).unwrap());
+        assert!(!suspect(dir.path()));
         note_panic(dir.path());
-        start();
+        note_panic(dir.path());
+        assert_eq!((panics(dir.path()), suspect(dir.path())), (2, true));
         forget_panics(dir.path());
-        note_panic(dir.path());
-        start();
-        assert!(store.exists());
-        note_panic(dir.path());
-        start();
-        assert!(!store.exists());
-        std::fs::create_dir(&store).unwrap();
-        start();
-        assert!(store.exists(), "the note is gone with the broken store");
+        assert!(!suspect(dir.path()));
     }
 
     #[test]
-    fn one_broken_store_is_kept() {
+    fn notes_that_are_no_files_neither_hang_nor_are_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (note, victim) = (dir.path().join("opening"), dir.path().join("victim"));
+        std::fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, &note).unwrap();
+        drop(Opening::begin(dir.path()).unwrap());
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+        let made = std::process::Command::new("mkfifo").arg(&note).status().unwrap();
+        assert!(made.success());
+        drop(Opening::begin(dir.path()).unwrap());
+        std::fs::create_dir(&note).unwrap();
+        drop(Opening::begin(dir.path()).unwrap());
+        assert!(note.symlink_metadata().is_err());
+    }
+
+    #[test]
+    fn the_first_broken_store_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let store = dir.path().join("db");
-        for _ in 0..3 {
+        for n in 0..3 {
             std::fs::create_dir(&store).unwrap();
+            std::fs::write(store.join("n"), n.to_string()).unwrap();
             set_aside(&store, "a test").unwrap();
         }
-        let mut left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().flatten().collect();
+        let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().flatten().collect();
         assert_eq!(left.len(), 1);
-        assert_eq!(left.pop().unwrap().file_name(), "db.broken-3");
+        assert_eq!(std::fs::read_to_string(dir.path().join("db.broken-1/n")).unwrap(), "0");
     }
 }

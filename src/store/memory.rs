@@ -1,7 +1,7 @@
 //! The store in memory, with the same promises as sled: what is flushed survives the daemon's
-//! death, what is synced or old enough survives a power cut (behaviour.md 2.9).
+//! death, what is synced survives a power cut (behaviour.md 2.9).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use super::{StoredBuilder, codec};
 use crate::core::record::{Batch, Durability, Key, Read, ReadReports, ReportRange, Stored};
@@ -14,8 +14,8 @@ pub struct MemoryStore {
     flushed: BTreeMap<Vec<u8>, Vec<u8>>,
     /// On the medium: never lost.
     synced: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Flushed and not yet on the medium, with the time of writing in ms.
-    between: VecDeque<(i64, Vec<Change>)>,
+    /// Flushed and not yet on the medium.
+    between: Vec<Change>,
 }
 
 impl MemoryStore {
@@ -30,39 +30,29 @@ impl MemoryStore {
         self.flushed.iter()
     }
 
-    /// Takes a batch at `now_ms` on the simulated world's own clock.
-    pub fn apply(&mut self, batch: &Batch, now_ms: i64) {
-        let mut changes: Vec<Change> = batch
+    pub fn apply(&mut self, batch: &Batch) {
+        let changes: Vec<Change> = batch
             .changes
             .iter()
             .map(|(key, record)| (codec::key(key), record.as_ref().map(codec::value)))
             .collect();
         write(&mut self.flushed, changes.clone());
+        self.between.extend(changes);
         for range in &batch.deleted_reports {
             let gone = self.flushed.range(bounds(range));
             let gone: Vec<Change> = gone.map(|(key, _)| (key.clone(), None)).collect();
             write(&mut self.flushed, gone.clone());
-            changes.extend(gone);
+            self.between.extend(gone);
         }
-        self.between.push_back((now_ms, changes));
         if batch.durability == Durability::Synced {
-            self.sync_until(i64::MAX);
+            write(&mut self.synced, std::mem::take(&mut self.between));
         }
     }
 
-    /// The power is cut: what was flushed within the last `unsynced_ms` is gone.
-    pub fn power_cut(&mut self, now_ms: i64, unsynced_ms: i64) {
-        self.sync_until(now_ms - unsynced_ms);
+    /// The power is cut: what was not synced is gone.
+    pub fn power_cut(&mut self) {
         self.between.clear();
         self.flushed = self.synced.clone();
-    }
-
-    fn sync_until(&mut self, until_ms: i64) {
-        while self.between.front().is_some_and(|(at, _)| *at <= until_ms) {
-            if let Some((_, changes)) = self.between.pop_front() {
-                write(&mut self.synced, changes);
-            }
-        }
     }
 
     /// Everything that is stored, as the daemon would find it.

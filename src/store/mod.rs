@@ -2,10 +2,14 @@
 //! simulations. The store knows records, not what they mean.
 
 mod codec;
+pub mod consent;
+pub mod copy;
 mod database;
-mod guard;
+pub mod guard;
 pub mod memory;
+pub mod opening;
 mod pieces;
+pub mod reader;
 pub mod sled;
 
 use std::path::PathBuf;
@@ -19,14 +23,18 @@ pub enum StoreError {
     InUse { dir: PathBuf },
     #[error("the store {} could not be {tried}", path.display())]
     Io { path: PathBuf, tried: &'static str, source: std::io::Error },
-    #[error("the store {} could not be {tried}", path.display())]
-    Sled { path: PathBuf, tried: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
     /// The files there are not a readable database.
     #[error("the store {} is broken: {why}", path.display())]
     Broken { path: PathBuf, why: String },
 }
 
 impl StoreError {
+    /// Whether the disk has no room. sled can be closed then.
+    pub fn is_full(&self) -> bool {
+        let StoreError::Io { source, .. } = self else { return false };
+        source.kind() == std::io::ErrorKind::StorageFull
+    }
+
     /// The error with its cause, in one line.
     pub fn report(&self) -> String {
         match std::error::Error::source(self) {
@@ -56,7 +64,10 @@ impl StoredBuilder {
             Some((Key::Resume(app, media), Record::Resume(point))) => {
                 self.stored.points.push((app, media, point));
             }
-            Some((Key::Rejected(_), Record::Rejected(_))) => self.stored.rejected += 1,
+            Some((Key::Rejected(number), Record::Rejected(_))) => {
+                self.stored.rejected += 1;
+                self.stored.next_rejected = number.saturating_add(1);
+            }
             _ => self.unreadable += 1,
         }
     }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::database::{Database, sync_dir};
-use super::guard::{self, Lock, Opening, io};
+use super::guard::{self, io, remove_dir};
 use super::pieces::{AssembledPieces, Entry, PieceAssembler, Pieces};
 use super::{StoreError, StoredBuilder, codec, pieces};
 use crate::core::record::{
@@ -24,10 +24,10 @@ const UNSYNCED_BYTES: usize = 16 * 1024;
 const SIZE_CHECK_BATCHES: u32 = 256;
 
 pub struct SledStore {
-    _lock: Lock,
     dir: PathBuf,
     db: Database,
     pieces: Pieces,
+    generation: u64,
     /// Above this size on disk the database is compacted.
     max_bytes: u64,
     batches: u32,
@@ -60,30 +60,36 @@ impl Group {
 }
 
 impl SledStore {
-    /// Opens or creates the database in `dir`, which is created too, and reads everything in it.
-    /// A database that cannot be read is set aside as `db.broken-N` and a fresh one takes its
-    /// place (behaviour.md 2.9).
-    ///
-    /// Errors: `InUse`, and when the directory cannot be used at all.
-    pub fn open(dir: &Path, max_bytes: u64) -> Result<(SledStore, Stored), StoreError> {
-        let path = dir.join("db");
-        std::fs::create_dir_all(dir).map_err(io(dir, "created"))?;
-        let lock = Lock::take(dir)?;
-        finish_compaction(dir)?;
-        let opening = Opening::begin(dir, &path)?;
-        let (db, pieces, stored) = match open_and_read(&path) {
-            Err(StoreError::Broken { why, .. }) if path.exists() => {
-                guard::set_aside(&path, &why)?;
-                open_and_read(&path)?
-            }
-            other => other?,
-        };
-        opening.succeeded();
+    /// Opens or creates the database in `dir`, and reads everything in it. Nothing guards against a
+    /// broken one: `StoreLocation::open` does.
+    pub fn open(
+        dir: &Path,
+        generation: u64,
+        max_bytes: u64,
+    ) -> Result<(SledStore, Stored), StoreError> {
+        SledStore::opened(dir, open_and_read(&dir.join("db"), generation)?, generation, max_bytes)
+    }
+
+    /// Opens a copy of a database, to read from it.
+    pub(super) fn open_copy(
+        path: &Path,
+        max_bytes: u64,
+    ) -> Result<(SledStore, Stored), StoreError> {
+        let dir = path.parent().unwrap_or(path);
+        SledStore::opened(dir, open_and_read(path, 0)?, 0, max_bytes)
+    }
+
+    fn opened(
+        dir: &Path,
+        (db, pieces, stored): (Database, Pieces, Stored),
+        generation: u64,
+        max_bytes: u64,
+    ) -> Result<(SledStore, Stored), StoreError> {
         let store = SledStore {
-            _lock: lock,
             dir: dir.to_owned(),
             db,
             pieces,
+            generation,
             max_bytes,
             batches: 0,
             compacted_bytes: 0,
@@ -203,20 +209,20 @@ impl SledStore {
 
     /// Copies the live entries into a fresh database and replaces the old one with it, because a
     /// log-structured store keeps old bytes. At every moment one of the two is whole, so a power
-    /// cut loses nothing (see `finish_compaction`).
+    /// cut loses nothing (see `StoreLocation::open_in_place`).
     fn compact(&mut self) -> Result<(), StoreError> {
         let before = self.bytes_on_disk();
         let (path, new, old) =
             (self.dir.join("db"), self.dir.join("db.new"), self.dir.join("db.old"));
         remove_dir(&new)?;
-        let fresh = Database::open(&new)?;
+        let fresh = Database::open(&new, self.generation)?;
         fresh.fill_from(&self.db)?;
         // The old one stays open under its new name until the fresh one has taken its place.
         drop(fresh);
         remove_dir(&old)?;
         std::fs::rename(&path, &old).map_err(io(&path, "moved"))?;
         std::fs::rename(&new, &path).map_err(io(&new, "moved"))?;
-        self.db = Database::open(&path)?;
+        self.db = Database::open(&path, self.generation)?;
         sync_dir(&self.dir)?;
         remove_dir(&old)?;
         self.compacted_bytes = self.bytes_on_disk();
@@ -225,27 +231,8 @@ impl SledStore {
     }
 }
 
-/// Deletes everything that a store of `dir` holds or has held: the directories go, because a
-/// log-structured store keeps old bytes (behaviour.md 2.10). Opens no database, so that a broken or
-/// full one is deleted as well. The store of `dir` must be closed.
-///
-/// Errors: when something cannot be deleted.
-pub fn delete(dir: &Path) -> Result<(), StoreError> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(io(dir, "deleted")(e)),
-    };
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with("db") {
-            remove_dir(&entry.path())?;
-        }
-    }
-    sync_dir(dir)
-}
-
-/// Installs a panic hook that notes a panic of sled beside the store of `dir`, so that a store that
-/// kills every daemon is set aside (behaviour.md 2.9).
+/// Installs a panic hook that notes a panic of sled beside the store of `dir`, so that the next start
+/// looks at the store first (behaviour.md 2.9).
 pub fn note_panics(dir: &Path) {
     let (dir, report) = (dir.to_owned(), std::panic::take_hook());
     std::panic::set_hook(Box::new(move |panic| {
@@ -254,29 +241,6 @@ pub fn note_panics(dir: &Path) {
         }
         report(panic);
     }));
-}
-
-/// Sets the store of `dir` aside, if there is one.
-pub fn set_aside(dir: &Path, why: &str) -> Result<(), StoreError> {
-    let path = dir.join("db");
-    if path.exists() { guard::set_aside(&path, why) } else { Ok(()) }
-}
-
-/// Cleans up after a compaction that a power cut interrupted, also between its two renames.
-fn finish_compaction(dir: &Path) -> Result<(), StoreError> {
-    let (path, new, old) = (dir.join("db"), dir.join("db.new"), dir.join("db.old"));
-    if !path.exists() && old.exists() {
-        std::fs::rename(&old, &path).map_err(io(&old, "moved"))?;
-    }
-    remove_dir(&new)?;
-    remove_dir(&old)
-}
-
-fn remove_dir(path: &Path) -> Result<(), StoreError> {
-    match std::fs::remove_dir_all(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io(path, "deleted")(e)),
-        _ => Ok(()),
-    }
 }
 
 fn bounds(range: &ReportRange) -> std::ops::Range<Vec<u8>> {
@@ -290,8 +254,8 @@ fn report_of(db: &Database, key: &[u8], value: &[u8]) -> Option<(u64, StoredRepo
 }
 
 /// Opens a database and reads everything in it but the reports that a log's record covers.
-fn open_and_read(path: &Path) -> Result<(Database, Pieces, Stored), StoreError> {
-    let database = Database::open(path)?;
+fn open_and_read(path: &Path, generation: u64) -> Result<(Database, Pieces, Stored), StoreError> {
+    let database = Database::open(path, generation)?;
     let (mut joining, mut gathering) =
         (PieceAssembler::new(codec::REPORT), StoredBuilder::default());
     let before = database.range(..vec![codec::REPORT]);
@@ -364,12 +328,12 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again_in_order() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut store, stored) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        let (mut store, stored) = SledStore::open(dir.path(), 1, u64::MAX).unwrap();
         assert!(stored.newest.is_empty());
         let written = batch(vec![report(300), report(2), report(1)]);
         store.apply(&[written, batch(vec![(Key::Report(1, 2), None)])]).unwrap();
         drop(store);
-        let (store, stored) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        let (store, stored) = SledStore::open(dir.path(), 1, u64::MAX).unwrap();
         assert_eq!(numbers(&store, 0, u64::MAX, 9), [1, 300]);
         assert_eq!(stored.newest.len(), 1, "they belong to no log, and are not read");
         assert_eq!(stored.newest[0].1.len(), 1);
@@ -378,7 +342,7 @@ mod tests {
     #[test]
     fn reports_are_read_in_steps_and_deleted_in_ranges() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        let (mut store, _) = SledStore::open(dir.path(), 1, u64::MAX).unwrap();
         let large = |n: u64| {
             let error = crate::core::report::PlayerError {
                 id: "e".repeat(2_000),
@@ -395,7 +359,7 @@ mod tests {
         store.apply(&[Batch { deleted_reports: gone, ..batch(Vec::new()) }]).unwrap();
         assert_eq!(numbers(&store, 0, u64::MAX, 9), [198, 199, 200]);
         drop(store);
-        let (store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        let (store, _) = SledStore::open(dir.path(), 1, u64::MAX).unwrap();
         assert_eq!(numbers(&store, 0, u64::MAX, 9), [198, 199, 200]);
         let left = store.db.range(..).count();
         assert_eq!(left, 3 + 2, "three reports, one of them in three pieces");
@@ -405,7 +369,7 @@ mod tests {
     fn the_size_on_disk_stays_below_its_limit_and_nothing_is_lost() {
         let dir = tempfile::tempdir().unwrap();
         const MAX: u64 = 600_000;
-        let (mut store, _) = SledStore::open(dir.path(), MAX).unwrap();
+        let (mut store, _) = SledStore::open(dir.path(), 1, MAX).unwrap();
         let mut largest = 0;
         for n in 0..6_000 {
             let gone = (Key::Report(1, n), None);
@@ -416,14 +380,14 @@ mod tests {
         }
         assert!(largest < 2 * MAX, "{largest} bytes");
         drop(store);
-        let (store, _) = SledStore::open(dir.path(), MAX).unwrap();
+        let (store, _) = SledStore::open(dir.path(), 1, MAX).unwrap();
         assert_eq!(numbers(&store, 0, u64::MAX, 9), [7]);
     }
 
     #[test]
     fn a_deleted_store_keeps_no_old_byte() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        let (mut store, _) = SledStore::open(dir.path(), 1, u64::MAX).unwrap();
         let media = crate::core::media::MediaInfo {
             id: "a-film-that-nobody-should-know-of".into(),
             ..Default::default()
@@ -438,10 +402,10 @@ mod tests {
             found
         };
         assert!(trace(dir.path()));
-        drop(store);
-        delete(dir.path()).unwrap();
+        crate::store::consent::delete_older(dir.path(), 2).unwrap();
         assert!(!dir.path().join("db").exists());
-        let (mut store, stored) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        // The old database is left open, as the daemon leaves it.
+        let (mut store, stored) = SledStore::open(dir.path(), 2, u64::MAX).unwrap();
         assert!(stored.media.is_empty());
         store.apply(&[batch(vec![report(1)])]).unwrap();
     }
@@ -449,12 +413,14 @@ mod tests {
     #[test]
     fn a_second_daemon_is_told_and_harms_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        let (mut store, _) = SledStore::open(dir.path(), 1, u64::MAX).unwrap();
         store.apply(&[batch(vec![report(1)])]).unwrap();
-        let second = SledStore::open(dir.path(), u64::MAX).err().unwrap();
+        let lock = guard::Lock::take(dir.path()).unwrap();
+        let second = guard::Lock::take(dir.path()).err().unwrap();
         assert!(matches!(second, StoreError::InUse { .. }), "{second}");
+        drop(lock);
         drop(store);
-        let (store, _) = SledStore::open(dir.path(), u64::MAX).unwrap();
+        let (store, _) = SledStore::open(dir.path(), 1, u64::MAX).unwrap();
         assert_eq!(numbers(&store, 0, u64::MAX, 9), [1]);
     }
 }

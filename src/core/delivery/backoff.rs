@@ -15,7 +15,7 @@ impl Rng {
         Rng(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,12 +25,12 @@ impl Rng {
 
     /// A span in `0..=max`.
     pub fn up_to(&mut self, max: Span) -> Span {
-        Span((self.next() % (max.0.max(0) as u64 + 1)) as i64)
+        Span((self.number() % (max.0.max(0) as u64 + 1)) as i64)
     }
 
     /// 32 hexadecimal digits, for an installation id.
     pub fn hex128(&mut self) -> String {
-        format!("{:016x}{:016x}", self.next(), self.next())
+        format!("{:016x}{:016x}", self.number(), self.number())
     }
 }
 

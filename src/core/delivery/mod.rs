@@ -113,9 +113,6 @@ impl Delivery {
     /// Takes over the collectors of the settings. Lanes of a removed collector are dropped. One
     /// with another kind or URL does not know the sessions. A new one begins with the next session.
     pub(crate) fn set_collectors(&mut self, ctx: &mut DeliveryContext<'_>) {
-        if self.collectors == ctx.settings.collectors {
-            return;
-        }
         self.collectors.clone_from(&ctx.settings.collectors);
         let named = |name: &str| self.collectors.iter().find(|c| c.name == name);
         let mut orphans = Vec::new();

@@ -10,7 +10,7 @@ use crate::core::media::MediaInfo;
 use crate::core::record::{
     Accepted, HeartbeatRecord, Key, LogRecord, Numbered, Read, ReadId, ReadReports, ReportRange,
 };
-use crate::core::time::{BootInstant, Now};
+use crate::core::time::Now;
 
 /// What a read is for.
 #[derive(Debug, Clone)]
@@ -161,12 +161,5 @@ impl Delivery {
         }
         self.logs.insert(key, log);
         self.settle(key, ctx);
-    }
-
-    /// Drops the waits that collectors asked for, because they are dated in an earlier boot.
-    pub(crate) fn forget_waits(&mut self) {
-        for lane in self.lanes_mut() {
-            lane.retry.not_before = BootInstant(i64::MIN);
-        }
     }
 }

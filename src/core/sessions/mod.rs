@@ -1,6 +1,7 @@
 //! The session objects, the players that drive them, interrupts, timers and resume points.
 
 mod interrupt;
+pub(super) mod join;
 mod restart;
 pub(super) mod resume;
 mod table;

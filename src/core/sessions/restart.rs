@@ -1,14 +1,11 @@
 //! Restores the agent after a crash, a reboot or an update (behaviour.md 2.5).
 
-use std::sync::Arc;
-
 use super::{PositionChange, Session};
 use crate::core::clock::BootId;
 use crate::core::delivery::log::MOST_REPORTS;
-use crate::core::media::MediaInfo;
 use crate::core::player::EventSource;
 use crate::core::record::{
-    Durability, HeartbeatRecord, Key, LogRecord, Numbered, ReportRange, ResumePoint, Stamp, Stored,
+    Durability, Key, Meta, Numbered, ReportRange, ResumePoint, SessionRecord, Stamp, Stored,
     StoredReport,
 };
 use crate::core::report::Kind;
@@ -21,47 +18,19 @@ use crate::core::{Agent, StartInfo};
 impl Agent {
     /// Takes over what was stored. Sessions wait for `Input::Recovered`, which says whose players
     /// are still there; those of an earlier boot end here.
-    pub(in crate::core) fn restore(&mut self, stored: Stored, start: &StartInfo, now: Now) {
-        let earlier = stored.meta.as_ref().map(|m| (m.boot.clone(), m.clean_stop));
+    pub(in crate::core) fn restore(&mut self, mut stored: Stored, start: &StartInfo, now: Now) {
+        let earlier = Run::of(&stored);
         let same_bus = stored.meta.as_ref().is_some_and(|m| m.bus == start.bus);
-        let same_boot = earlier.as_ref().is_some_and(|(boot, _)| *boot == start.boot);
-        for (app, media_id, point) in stored.points {
+        let same_boot = earlier.boot == start.boot;
+        for (app, media_id, point) in std::mem::take(&mut stored.points) {
             self.resume.restore(app, media_id, point);
         }
-        let (media, heartbeats, newest) = (stored.media, stored.heartbeats, stored.newest);
-        self.restore_logs(stored.logs, &heartbeats, &newest, &media);
-        if !same_boot {
-            self.delivery.forget_waits();
-        }
-        for (number, record) in stored.sessions {
-            let Some(media) = of(&media, number) else {
-                tracing::warn!(
-                    session = number,
-                    "a stored session has no media info; it is dropped"
-                );
-                self.changes.delete(Key::Session(number));
+        self.restore_logs(&mut stored, same_boot);
+        for (number, record) in std::mem::take(&mut stored.sessions) {
+            let Some((mut session, recorded_at)) = self.restored_session(number, record, &stored)
+            else {
                 continue;
             };
-            let mut session = Session {
-                app: record.app,
-                source: record.source,
-                owner: record.owner,
-                tracker: record.tracker,
-                log: record.log,
-                interrupt: record.interrupt,
-                resumed: record.resumed,
-                untracked: false,
-                dirty: false,
-                position_change: PositionChange::No,
-                recorded_by_report: true,
-                revision: 0,
-            };
-            session.tracker.set_media(media.clone());
-            let recorded_at = session.restore_position(
-                record.stamp,
-                of(&heartbeats, record.log).and_then(|heartbeat| heartbeat.position),
-                of(&newest, record.log).map_or(&[], Vec::as_slice),
-            );
             if same_boot && let Some(owner) = &mut session.owner {
                 if !same_bus && session.source != EventSource::Mpris {
                     // On a new bus the unique name is unused or another connection's. MPRIS names
@@ -73,36 +42,75 @@ impl Agent {
             self.sessions.insert(number, session);
             self.recorded.insert(number, recorded_at);
         }
-        for (number, _) in media {
+        for (number, _) in stored.media {
             self.forget_media(number);
         }
-        if let Some((boot, clean)) = earlier.filter(|_| !same_boot) {
-            self.end_earlier_boot(&boot, clean, now);
+        if !same_boot {
+            for (number, recorded_at) in self.recorded.clone() {
+                self.end_as_recorded(number, recorded_at, &earlier, now);
+            }
         }
         self.write_meta();
         self.changes.require(Durability::Flushed);
     }
 
-    fn restore_logs(
+    /// A session as it was stored, and when the newest of its records was made. `None` when it has
+    /// no media info; its record is deleted then.
+    pub(super) fn restored_session(
         &mut self,
-        logs: Vec<(u64, LogRecord)>,
-        heartbeats: &[(u64, HeartbeatRecord)],
-        newest: &[(u64, Numbered)],
-        media: &[(u32, Arc<MediaInfo>)],
-    ) {
+        number: u32,
+        record: SessionRecord,
+        stored: &Stored,
+    ) -> Option<(Session, BootInstant)> {
+        let Some(media) = of(&stored.media, number) else {
+            tracing::warn!(session = number, "a stored session has no media info; it is dropped");
+            self.changes.delete(Key::Session(number));
+            return None;
+        };
+        let mut session = Session {
+            app: record.app,
+            source: record.source,
+            owner: record.owner,
+            tracker: record.tracker,
+            log: record.log,
+            interrupt: record.interrupt,
+            resumed: record.resumed,
+            untracked: false,
+            dirty: false,
+            position_change: PositionChange::No,
+            recorded_by_report: true,
+            revision: 0,
+        };
+        session.tracker.set_media(media.clone());
+        let recorded_at = session.restore_position(
+            record.stamp,
+            of(&stored.heartbeats, record.log).and_then(|heartbeat| heartbeat.position),
+            of(&stored.newest, record.log).map_or(&[], Vec::as_slice),
+        );
+        Some((session, recorded_at))
+    }
+
+    /// Takes over the stored logs, and deletes what is left of deleted ones.
+    pub(super) fn restore_logs(&mut self, stored: &mut Stored, same_boot: bool) {
         const NONE: &Numbered = &Vec::new();
+        let logs = std::mem::take(&mut stored.logs);
         // Heartbeats and reports of a deleted log, left behind by an interrupted deletion.
-        let left = heartbeats.iter().map(|(key, _)| *key);
-        let left = left.chain(newest.iter().map(|(key, _)| *key));
+        let left = stored.heartbeats.iter().map(|(key, _)| *key);
+        let left = left.chain(stored.newest.iter().map(|(key, _)| *key));
         for key in left.filter(|key| of(&logs, *key).is_none()) {
             self.changes.delete(Key::Heartbeat(key));
             self.changes.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
         }
         let (delivery, mut ctx) = self.delivery_context();
-        for (key, record) in logs {
-            let heard = of(heartbeats, key).map_or(0, |heartbeat| heartbeat.next);
+        for (key, mut record) in logs {
+            if !same_boot {
+                // Waits that collectors asked for are dated in the earlier boot.
+                record.lanes.iter_mut().for_each(|lane| lane.not_before = None);
+            }
+            let heartbeat = of(&stored.heartbeats, key);
+            let heard = heartbeat.map_or(0, |heartbeat| heartbeat.next);
             let sound = record.summary.next.max(heard) < MOST_REPORTS;
-            let Some(media) = of(media, record.session).filter(|_| sound) else {
+            let Some(media) = of(&stored.media, record.session).filter(|_| sound) else {
                 tracing::warn!(
                     log = key,
                     sound,
@@ -113,47 +121,53 @@ impl Agent {
                 ctx.changes.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
                 continue;
             };
-            let (heartbeat, newest) = (of(heartbeats, key), of(newest, key).unwrap_or(NONE));
+            let newest = of(&stored.newest, key).unwrap_or(NONE);
             delivery.restore(key, record, heartbeat, newest, media.clone(), &mut ctx);
         }
         delivery.set_collectors(&mut ctx);
     }
 
-    /// Ends every session of an earlier boot, whose players are all gone: at its last recorded
-    /// state or, after a power cut, late enough not to predate a hit that was delivered and not
-    /// yet recorded (behaviour.md 2.11).
-    fn end_earlier_boot(&mut self, boot: &BootId, clean: bool, now: Now) {
-        for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            let at = self.recorded.get(&number).copied().unwrap_or(now.boot);
-            let Some(session) = self.sessions.get_mut(&number) else { continue };
-            session.tracker.stand_still(at);
-            let ended = match clean {
-                true => at,
-                // Flushed changes take one more flush interval to reach the medium.
-                false => {
-                    let ping = session.tracker.ping_due(&self.settings);
-                    let flush = self.settings.flush_interval;
-                    unrecorded(&session.tracker, at, &self.settings).max(ping + flush + flush)
-                }
-            };
-            let media = session.tracker.media();
-            let point = ResumePoint {
-                position: session.tracker.position(at),
-                length: media.length.unwrap_or(0.0),
-                live: media.live(),
-                completed: false,
-                ended_at: self.delivery.wall_of(session.log, at),
-                ended: at,
-                boot: boot.clone(),
-            };
-            let (app, media_id) = (session.app.clone(), session.tracker.media().id.clone());
-            let mut reports = Vec::new();
-            let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
-            session.tracker.end(ended, &mut out);
-            self.submit(number, reports, now);
-            self.resume.keep(&app, &media_id, point, &self.settings, &mut self.changes);
-            self.drop_session(number, CloseReason::Vanished, now);
+    /// Ends a session whose player is gone: at its last recorded state or, when that run of the
+    /// agent was cut off, late enough not to predate a hit that was delivered and not yet recorded
+    /// (behaviour.md 2.11).
+    pub(super) fn end_as_recorded(
+        &mut self,
+        number: u32,
+        recorded_at: BootInstant,
+        run: &Run,
+        now: Now,
+    ) {
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        session.tracker.stand_still(recorded_at);
+        let mut ended = match run.clean {
+            true => recorded_at,
+            // Flushed changes take one more flush interval to reach the medium.
+            false => {
+                let ping = session.tracker.ping_due(&self.settings);
+                let flush = self.settings.flush_interval;
+                unrecorded(&session.tracker, recorded_at, &self.settings).max(ping + flush + flush)
+            }
+        };
+        if run.boot == self.meta.boot {
+            ended = ended.min(now.boot);
         }
+        let media = session.tracker.media();
+        let point = ResumePoint {
+            position: session.tracker.position(recorded_at),
+            length: media.length.unwrap_or(0.0),
+            live: media.live(),
+            completed: false,
+            ended_at: self.delivery.wall_of(session.log, recorded_at),
+            ended: recorded_at,
+            boot: run.boot.clone(),
+        };
+        let (app, media_id) = (session.app.clone(), session.tracker.media().id.clone());
+        let mut reports = Vec::new();
+        let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
+        session.tracker.end(ended, &mut out);
+        self.submit(number, reports, now);
+        self.resume.keep(&app, &media_id, point, &self.settings, &mut self.changes);
+        self.drop_session(number, CloseReason::Vanished, now);
     }
 
     /// Learns which connections are still on the bus. The players of others have vanished soon
@@ -186,6 +200,22 @@ impl Agent {
         self.write_all();
         self.write_meta();
         self.changes.require(Durability::Synced);
+    }
+}
+
+/// The run of the agent that wrote a store.
+pub(super) struct Run {
+    pub boot: BootId,
+    /// It stopped on request, so the recorded state is complete.
+    pub clean: bool,
+}
+
+impl Run {
+    /// A store that has lost its meta record is of an unknown boot.
+    pub fn of(stored: &Stored) -> Run {
+        let unknown = Run { boot: BootId(String::new()), clean: false };
+        let known = |meta: &Meta| Run { boot: meta.boot.clone(), clean: meta.clean_stop };
+        stored.meta.as_ref().map_or(unknown, known)
     }
 }
 

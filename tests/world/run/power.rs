@@ -6,13 +6,14 @@ use playheadd::core::clock::BootId;
 use playheadd::core::delivery::Counters;
 use playheadd::core::dialect::Dialects;
 use playheadd::core::input::Input;
+use playheadd::core::record::ConsentRecord;
 use playheadd::core::settings::Consent;
 use playheadd::core::{Agent, StartInfo};
 use playheadd::engine::Event;
 use playheadd::sim::CollectorModel as _;
 use playheadd::sim::timeline::What;
 
-use super::disk::{Saved, UNSYNCED_MS};
+use super::disk::Saved;
 use super::lines::unique;
 use super::{Promise, World};
 use crate::day::DAWN_MS;
@@ -81,6 +82,8 @@ impl World {
             online: self.online,
             seed: self.seed.wrapping_add(self.now as u64),
             dialects: Dialects::default(),
+            consent: ConsentRecord::default(),
+            unread: false,
         };
         self.driver.start(self.settings.clone(), start, self.clock());
         self.alive = true;
@@ -183,8 +186,8 @@ impl World {
                 self.returns = Some(self.now + down_ms);
             }
             What::PowerLoss { down_ms, unix_ms, trusted } => {
-                self.driver.cut_power(self.now, UNSYNCED_MS);
-                let saved = self.copies.after_power_cut(self.now);
+                self.driver.cut_power();
+                let saved = self.copies.after_power_cut();
                 self.go_back(saved, "synced");
                 self.asleep_from = None;
                 self.deferred.clear();
@@ -227,6 +230,8 @@ impl World {
             self.posts[ack].told = false;
         }
         self.model = saved.model;
+        // What the viewer has said lies beside the store.
+        self.model.consent = self.driver.disk.consent.as_ref().and_then(|record| record.consent);
     }
 
     /// Everything works again, and everybody goes.

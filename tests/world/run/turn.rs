@@ -3,6 +3,7 @@
 
 use playheadd::core::Agent;
 use playheadd::core::input::{CallId, Input};
+use playheadd::core::record::ConsentRecord;
 use playheadd::core::rejected::{Refusal, Rejected};
 use playheadd::core::settings::Consent;
 use playheadd::core::turn::Reply;
@@ -102,6 +103,15 @@ impl<'a, M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> Turn<'a, M> {
         armed.map(|armed| armed.death)
     }
 
+    /// Nothing of what was stored will be found again.
+    fn forgotten(&mut self) {
+        let world = &mut *self.world;
+        let mut nothing = Model::new(world.model.rules);
+        (nothing.boot, nothing.told) = (world.model.boot, world.model.told);
+        world.copies.wiped(Saved { model: nothing, owed: world.truth.owed.len(), acks: 0 });
+        world.promised.clear();
+    }
+
     /// The truth takes in what the agent was told.
     fn mean(&mut self, agent: &Agent) {
         let Some(meaning) = self.meaning.take() else { return };
@@ -174,13 +184,16 @@ impl<M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> ActionHandler for Turn<
         if world.full_until == i64::MAX {
             world.full_until = now;
         }
-        if *job == StoreJob::Wipe {
-            let mut nothing = Model::new(world.model.rules);
-            (nothing.boot, nothing.told) = (world.model.boot, world.model.told);
-            world.copies.wiped(Saved { model: nothing, owed: world.truth.owed.len(), acks: 0 });
-            world.promised.clear();
-        } else {
-            world.copies.written(job, now);
+        match job {
+            StoreJob::Wipe { .. } => self.forgotten(),
+            job => world.copies.written(job),
+        }
+    }
+
+    fn consented(&mut self, record: &ConsentRecord, done: bool) {
+        // From here on an older store is as good as deleted.
+        if done && record.consent == Some(Consent::Out) {
+            self.forgotten();
         }
     }
 
@@ -198,7 +211,8 @@ impl<M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> ActionHandler for Turn<
             }
             // What was under way is answered to nobody.
             Action::DropRequests => {}
-            Action::Store(_) | Action::Announce(_) | Action::Show(_) => {}
+            Action::Store(_) | Action::WriteConsent(_) => {}
+            Action::Announce(_) | Action::Show(_) => {}
         }
     }
 }

@@ -1,0 +1,271 @@
+//! The consent file, beside the store (behaviour.md 2.9), and the deletion of what a viewer who has
+//! opted out must not find again.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::StoreError;
+use super::database::sync_dir;
+use super::guard::{io, remove_dir};
+use crate::core::record::ConsentRecord;
+use crate::core::settings::Consent;
+
+const NAME: &str = "consent";
+/// The file in a store's directory that names its generation.
+const GENERATION: &str = "generation";
+/// No file here is larger.
+const MOST_BYTES: u64 = 4096;
+
+/// The consent file of a state directory, and a second place for it in memory.
+#[derive(Debug, Clone)]
+pub struct ConsentFile {
+    dir: PathBuf,
+    /// Outlives the daemon, not the box.
+    memory: Option<PathBuf>,
+}
+
+impl ConsentFile {
+    pub fn new(dir: &Path, memory: Option<&Path>) -> ConsentFile {
+        ConsentFile { dir: dir.to_owned(), memory: memory.map(Path::to_owned) }
+    }
+
+    /// Reads the file, or makes the one of a new box with this installation id. Gives the record
+    /// and whether it lies on the disk. A file that is missing beside a store, or cannot be read,
+    /// means `unknown`.
+    pub fn open(&self, installation: impl FnOnce() -> String) -> (ConsentRecord, bool) {
+        let file = self.dir.join(NAME);
+        let kept = read_record(&file);
+        let in_memory = self.memory.as_ref().and_then(|dir| read_record(&dir.join(NAME)).ok());
+        if let Some(newer) = in_memory
+            && kept.as_ref().map_or(0, |record| record.revision) < newer.revision
+        {
+            return (newer, false);
+        }
+        let missing = match kept {
+            Ok(record) => return (record, true),
+            Err(error) => {
+                let missing = error.kind() == std::io::ErrorKind::NotFound;
+                if !missing {
+                    tracing::error!(%error, "the consent file cannot be read; nothing is sent until \
+                        somebody says what the viewer allows");
+                }
+                missing
+            }
+        };
+        let mut record = ConsentRecord::first(installation());
+        let newest = stores(&self.dir).filter_map(|store| generation(&store)).max();
+        if !missing || stores(&self.dir).next().is_some() {
+            record.consent = Some(Consent::Unknown);
+            record.generation = newest.unwrap_or(1);
+        }
+        let saved = self.write(&record).inspect_err(|error| {
+            tracing::error!(error = error.report(), "the consent file cannot be written");
+        });
+        (record, saved.is_ok())
+    }
+
+    /// Writes a record, synced. On a full disk what is stored of older generations makes room. A
+    /// record that cannot be written does not leave an older one behind that says otherwise.
+    ///
+    /// Errors: when it is not on the disk.
+    pub fn write(&self, record: &ConsentRecord) -> Result<(), StoreError> {
+        let mut written = write_record(&self.dir, record);
+        if written.is_err() && delete_older(&self.dir, record.generation).is_ok() {
+            written = write_record(&self.dir, record);
+        }
+        let in_memory = |memory: &PathBuf| write_record(memory, record);
+        match written {
+            Ok(()) => {
+                if let Some(memory) = &self.memory {
+                    // What stays there has an older revision.
+                    let _ = std::fs::remove_file(memory.join(NAME));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                if record.consent == Some(Consent::Out) {
+                    // Without a file nothing is sent either. It cannot go on a read-only disk.
+                    let _ = std::fs::remove_file(self.dir.join(NAME));
+                }
+                if let Some(Err(error)) = self.memory.as_ref().map(in_memory) {
+                    tracing::warn!(error = error.report(), "no consent file in memory either");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Deletes every store in a directory that is of an older generation, unread: databases, what a
+/// compaction left, and broken ones.
+///
+/// Errors: the first that could not be deleted; the others are.
+pub fn delete_older(dir: &Path, than: u64) -> Result<(), StoreError> {
+    let mut deleted = Ok(());
+    let mut any = false;
+    for store in stores(dir) {
+        // One without a generation was never used, or has lost it. Where somebody has opted out,
+        // it may hold what must not be kept.
+        if generation(&store).map_or(than > 1, |own| own < than) {
+            any = true;
+            // An open database must not keep its bytes on the disk.
+            let file = std::fs::OpenOptions::new().write(true).open(store.join("db"));
+            let _ = file.and_then(|file| file.set_len(0));
+            deleted = deleted.and(remove_dir(&store));
+        }
+    }
+    if any { deleted.and(sync_dir(dir)) } else { deleted }
+}
+
+/// Whether a store is of an older generation.
+pub(super) fn is_older(store: &Path, than: u64) -> bool {
+    generation(store).map_or(than > 1, |own| own < than)
+}
+
+/// Notes the generation of a store that is about to be made in `store`.
+pub(super) fn note_generation(store: &Path, generation: u64) -> Result<(), StoreError> {
+    write_file(store, GENERATION, generation.to_string().as_bytes())
+}
+
+/// Every store of a directory: `db`, `db.old`, `db.broken-1` and so on.
+fn stores(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name == "db" || name.starts_with("db.")
+    });
+    named.map(|entry| entry.path())
+}
+
+fn generation(store: &Path) -> Option<u64> {
+    String::from_utf8(read_file(&store.join(GENERATION)).ok()?).ok()?.trim().parse().ok()
+}
+
+fn read_record(path: &Path) -> std::io::Result<ConsentRecord> {
+    serde_json::from_slice(&read_file(path)?).map_err(std::io::Error::from)
+}
+
+fn write_record(dir: &Path, record: &ConsentRecord) -> Result<(), StoreError> {
+    let text = serde_json::to_vec(record)
+        .map_err(|e| io(&dir.join(NAME), "written")(std::io::Error::from(e)))?;
+    write_file(dir, NAME, &text)
+}
+
+/// Reads a small regular file; a FIFO does not hang it, a symbolic link is not followed.
+pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("expected a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes a small file whole or not at all, synced, in place of whatever has its name.
+pub(super) fn write_file(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    let (path, new) = (dir.join(name), dir.join(format!("{name}.new")));
+    let write = || {
+        match std::fs::remove_file(&new) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&new, &path)
+    };
+    write().map_err(io(&path, "written"))?;
+    sync_dir(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn box_id() -> String {
+        "box-1".to_owned()
+    }
+
+    #[test]
+    fn a_new_box_has_said_nothing_and_keeps_its_id() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = ConsentFile::new(dir.path(), None);
+        let (first, saved) = file.open(box_id);
+        assert_eq!(first, ConsentRecord::first(box_id()));
+        assert!(saved);
+        let (again, _) = file.open(|| panic!("it has an id"));
+        assert_eq!(again, first);
+    }
+
+    #[test]
+    fn a_file_that_is_lost_or_broken_beside_a_store_means_unknown() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = ConsentFile::new(dir.path(), None);
+        std::fs::create_dir(dir.path().join("db")).unwrap();
+        note_generation(&dir.path().join("db"), 3).unwrap();
+        let (record, saved) = file.open(box_id);
+        assert_eq!((record.consent, record.generation), (Some(Consent::Unknown), 3));
+        assert!(saved);
+        std::fs::write(dir.path().join("consent"), "{").unwrap();
+        let (record, _) = file.open(box_id);
+        assert_eq!((record.consent, record.generation), (Some(Consent::Unknown), 3));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_neither_hangs_nor_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = ConsentFile::new(dir.path(), None);
+        let victim = dir.path().join("victim");
+        std::fs::write(&victim, "precious").unwrap();
+        let place = dir.path().join("consent");
+        std::os::unix::fs::symlink(&victim, &place).unwrap();
+        let (record, saved) = file.open(box_id);
+        assert_eq!((record.consent, saved), (Some(Consent::Unknown), true));
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+        assert!(std::fs::symlink_metadata(&place).unwrap().is_file());
+        std::fs::remove_file(&place).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&place).status().unwrap();
+        assert!(made.success());
+        let (record, saved) = file.open(box_id);
+        assert_eq!((record.consent, saved), (Some(Consent::Unknown), true));
+    }
+
+    #[test]
+    fn opting_out_deletes_every_store_of_an_older_generation() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, generation) in
+            [("db", Some(1)), ("db.broken-1", Some(1)), ("db.old", None), ("db.new", Some(2))]
+        {
+            let store = dir.path().join(name);
+            std::fs::create_dir(&store).unwrap();
+            if let Some(generation) = generation {
+                note_generation(&store, generation).unwrap();
+            }
+        }
+        std::fs::write(dir.path().join("dbx"), "another's").unwrap();
+        delete_older(dir.path(), 1).unwrap();
+        assert!(dir.path().join("db.old").exists(), "nobody has opted out");
+        delete_older(dir.path(), 2).unwrap();
+        let left = std::fs::read_dir(dir.path()).unwrap().flatten();
+        let mut left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["db.new", "dbx"]);
+    }
+
+    #[test]
+    fn a_record_that_finds_no_place_on_the_disk_is_in_memory() {
+        let (memory, gone) = (tempfile::tempdir().unwrap(), PathBuf::from("/nonexistent/state"));
+        let file = ConsentFile::new(&gone, Some(memory.path()));
+        let mut record = ConsentRecord::first(box_id());
+        (record.consent, record.revision) = (Some(Consent::Out), 7);
+        assert!(file.write(&record).is_err());
+        assert_eq!(file.open(box_id), (record, false));
+    }
+}

@@ -1,0 +1,262 @@
+//! How a store is opened, whatever its disk is like (behaviour.md 2.9): in place; from a copy in
+//! memory where the disk takes no writes; after a look at it in a process of its own where an
+//! earlier start has died over it; as a fresh one where its bytes cannot be read.
+
+use std::path::{Path, PathBuf};
+
+use super::guard::{self, Opening, io, remove_dir};
+use super::reader::{Direction, Reader, Verdict};
+use super::sled::SledStore;
+use super::{StoreError, consent, copy};
+use crate::core::record::Stored;
+use crate::engine::StoreState;
+
+/// Entries of a salvaged store that are written together.
+const SALVAGED_TOGETHER: usize = 16;
+/// Panics of sled over an open store after which it is written anew.
+const MOST_PANICS: u32 = 2;
+
+/// Where the store lies and how it is looked at.
+#[derive(Debug, Clone)]
+pub struct StoreLocation {
+    pub dir: PathBuf,
+    /// Above this size on disk the database is compacted. A copy may be four times as large.
+    pub max_bytes: u64,
+    /// Where copies in memory lie.
+    pub memory: Option<PathBuf>,
+    pub reader: Reader,
+}
+
+/// A store as it was opened.
+pub struct Opened {
+    pub store: OpenStore,
+    pub stored: Stored,
+    pub state: StoreState,
+}
+
+/// The database that the agent works with.
+#[derive(Default)]
+pub enum OpenStore {
+    /// The one on the disk.
+    Disk(SledStore),
+    /// A copy in memory of the one on the disk, to read from.
+    Copy(SledStore),
+    #[default]
+    Nothing,
+}
+
+impl StoreLocation {
+    fn path(&self) -> PathBuf {
+        self.dir.join("db")
+    }
+
+    /// Opens the store of this generation, or makes it. It never fails: without a store the agent
+    /// works in memory.
+    pub fn open(&self, generation: u64) -> Opened {
+        let opened = self.open_in_place(generation);
+        let why = match opened {
+            Ok((store, stored)) => {
+                let state = StoreState::Works;
+                return Opened { store: OpenStore::Disk(store), stored, state };
+            }
+            Err(error) => error.report(),
+        };
+        let path = self.readable_path();
+        if path.symlink_metadata().is_err() || consent::is_older(&path, generation) {
+            let (store, stored) = (OpenStore::Nothing, Stored::default());
+            return Opened { store, stored, state: StoreState::Unwritable(why) };
+        }
+        match self.open_copy() {
+            Ok((store, stored)) => {
+                Opened { store: OpenStore::Copy(store), stored, state: StoreState::Unwritable(why) }
+            }
+            Err(error) => {
+                let why = format!("{why}; {}", error.report());
+                let (store, stored) = (OpenStore::Nothing, Stored::default());
+                Opened { store, stored, state: StoreState::Unread(why) }
+            }
+        }
+    }
+
+    /// Opens the database where it lies. What cannot be read there, twice, is set aside, and a
+    /// fresh one takes over what can.
+    ///
+    /// Errors: when the disk takes no writes, or fails.
+    pub fn open_in_place(&self, generation: u64) -> Result<(SledStore, Stored), StoreError> {
+        let path = self.path();
+        self.finish_renames()?;
+        consent::delete_older(&self.dir, generation)?;
+        let suspect = guard::suspect(&self.dir);
+        let opening = Opening::begin(&self.dir)?;
+        if path.symlink_metadata().is_ok() {
+            if !path.is_dir() {
+                guard::set_aside(&path, "it is no directory")?;
+            } else if suspect {
+                tracing::warn!("an earlier start has died over the store; it is looked at first");
+                self.examine(generation)?;
+            }
+        }
+        let opened = match SledStore::open(&self.dir, generation, self.max_bytes) {
+            Err(StoreError::Broken { .. }) => {
+                self.examine(generation)?;
+                SledStore::open(&self.dir, generation, self.max_bytes)
+            }
+            opened => opened,
+        };
+        drop(opening);
+        opened
+    }
+
+    /// Opens a copy of the database in memory.
+    ///
+    /// Errors: when there is no place for it, or it cannot be read.
+    pub fn open_copy(&self) -> Result<(SledStore, Stored), StoreError> {
+        let copy = self.copy_in_memory()?;
+        match self.reader.check(&copy) {
+            Verdict::Sound => SledStore::open_copy(&copy, self.max_bytes),
+            Verdict::Broken(why) | Verdict::Unknown(why) => {
+                let _ = remove_dir(&copy);
+                Err(io(&self.path(), "read")(std::io::Error::other(why)))
+            }
+        }
+    }
+
+    /// Puts a copy of the database's files in the place of the database, because sled may still
+    /// write to those.
+    ///
+    /// Errors: when the disk takes no writes, or has no room for a copy.
+    pub fn replace_by_copy(&self) -> Result<(), StoreError> {
+        let (path, new, old) = (self.path(), self.dir.join("db.new"), self.dir.join("db.old"));
+        drop(Opening::begin(&self.dir)?);
+        copy::copy(&path, &new, self.most_copied(), true)?;
+        remove_dir(&old)?;
+        std::fs::rename(&path, &old).map_err(io(&path, "moved"))?;
+        std::fs::rename(&new, &path).map_err(io(&new, "moved"))?;
+        super::database::sync_dir(&self.dir)?;
+        remove_dir(&old)
+    }
+
+    /// Deletes copies in memory.
+    pub fn forget_copy(&self) {
+        if let Some(memory) = &self.memory {
+            let _ = remove_dir(&memory.join("db"));
+        }
+    }
+
+    /// Looks at a suspect database in a process of its own, and sets it aside if it cannot be read
+    /// twice.
+    ///
+    /// Errors: when nothing can be known about it now.
+    fn examine(&self, generation: u64) -> Result<(), StoreError> {
+        let unknown = |why: String| io(&self.path(), "read")(std::io::Error::other(why));
+        let mut why = String::new();
+        for _ in 0..2 {
+            // Where there is no room for a copy, the database itself is looked at.
+            let (store, copied) = match self.copy_in_memory() {
+                Ok(copy) => (copy, true),
+                Err(error) if self.bytes_can_be_read() => {
+                    tracing::debug!(error = error.report(), "no copy of the store");
+                    (self.path(), false)
+                }
+                Err(error) => return Err(error),
+            };
+            let verdict = self.reader.check(&store);
+            if copied {
+                let _ = remove_dir(&store);
+            }
+            match verdict {
+                Verdict::Sound if guard::panics(&self.dir) < MOST_PANICS => return Ok(()),
+                Verdict::Sound => "sled has panicked over it twice".clone_into(&mut why),
+                Verdict::Broken(broken) => why = broken,
+                Verdict::Unknown(error) => return Err(unknown(error)),
+            }
+        }
+        self.start_afresh(&why, generation)
+    }
+
+    /// Sets the database aside and makes a fresh one of what can be read of it.
+    fn start_afresh(&self, why: &str, generation: u64) -> Result<(), StoreError> {
+        let (path, new, old) = (self.path(), self.dir.join("db.new"), self.dir.join("db.old"));
+        let source = self.copy_in_memory();
+        remove_dir(&new)?;
+        let salvaged = self.salvage(source.as_ref().unwrap_or(&path), &new, generation)?;
+        tracing::error!(entries = salvaged, "what can be read of the broken store is kept");
+        self.forget_copy();
+        // A start that dies between these goes on with `finish_renames`.
+        remove_dir(&old)?;
+        std::fs::rename(&new, &old).map_err(io(&new, "moved"))?;
+        guard::set_aside(&path, why)?;
+        std::fs::rename(&old, &path).map_err(io(&old, "moved"))?;
+        guard::forget_panics(&self.dir);
+        super::database::sync_dir(&self.dir)
+    }
+
+    /// Copies every entry of a broken database that can be read to a fresh one. Gives their number.
+    fn salvage(&self, broken: &Path, to: &Path, generation: u64) -> Result<usize, StoreError> {
+        let fresh = super::database::Database::open(to, generation)?;
+        let (mut salvaged, mut together) = (0, Vec::new());
+        for direction in [Direction::Forwards, Direction::Backwards] {
+            let verdict = self.reader.salvage(broken, direction, &mut |key, value| {
+                salvaged += 1;
+                together.push((key, Some(value)));
+                if together.len() >= SALVAGED_TOGETHER {
+                    fresh.write(std::mem::take(&mut together))?;
+                }
+                Ok(())
+            })?;
+            if verdict == Verdict::Sound {
+                break;
+            }
+        }
+        if !together.is_empty() {
+            fresh.write(together)?;
+        }
+        fresh.sync()?;
+        Ok(salvaged)
+    }
+
+    fn copy_in_memory(&self) -> Result<PathBuf, StoreError> {
+        let path = self.readable_path();
+        let Some(memory) = &self.memory else {
+            let why = "there is no RuntimeDirectory= and no /dev/shm for a copy";
+            return Err(io(&path, "copied")(std::io::Error::other(why)));
+        };
+        let copy = memory.join("db");
+        copy::copy(&path, &copy, self.most_copied(), false)?;
+        Ok(copy)
+    }
+
+    fn most_copied(&self) -> u64 {
+        self.max_bytes.saturating_mul(4)
+    }
+
+    /// Whether the medium gives every byte of the database.
+    fn bytes_can_be_read(&self) -> bool {
+        let files = std::fs::read_dir(self.path()).into_iter().flatten().flatten();
+        files.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())).all(|entry| {
+            std::fs::File::open(entry.path())
+                .and_then(|mut file| std::io::copy(&mut file, &mut std::io::sink()))
+                .is_ok()
+        })
+    }
+
+    /// The database, or the one that an interrupted compaction has left.
+    fn readable_path(&self) -> PathBuf {
+        let (path, old) = (self.path(), self.dir.join("db.old"));
+        if path.symlink_metadata().is_err() && old.is_dir() { old } else { path }
+    }
+
+    /// Cleans up after a compaction or a fresh start that was interrupted, also between two renames.
+    fn finish_renames(&self) -> Result<(), StoreError> {
+        let (path, new, old) = (self.path(), self.dir.join("db.new"), self.dir.join("db.old"));
+        if path.symlink_metadata().is_err() && old.symlink_metadata().is_ok() {
+            std::fs::rename(&old, &path).map_err(io(&old, "moved"))?;
+        }
+        for left in [new, old] {
+            if left.symlink_metadata().is_ok() {
+                remove_dir(&left)?;
+            }
+        }
+        Ok(())
+    }
+}

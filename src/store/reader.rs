@@ -1,0 +1,185 @@
+//! A suspect store is read in a process of its own, because sled can panic, abort or hang on bytes
+//! that a power cut or bad flash has damaged. That process is the daemon's own program with
+//! `--read-store` (behaviour.md 2.9); it prints what it can read as a stream of entries.
+
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use super::StoreError;
+use super::database::Database;
+use super::guard::io;
+
+/// Exit statuses of the reading process.
+const COMPLETE: u8 = 0;
+const BROKEN: u8 = 3;
+const NOT_READ: u8 = 4;
+/// No key or value is longer.
+const MOST_BYTES: u32 = 1 << 20;
+/// How often the parent looks whether the process has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// In which order entries are read: what lies behind a broken page is found from the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Forwards,
+    Backwards,
+}
+
+/// What came of reading a whole store.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Every entry could be read.
+    Sound,
+    /// The bytes cannot be read.
+    Broken(String),
+    /// Nothing is known: the medium failed, or the process was stopped from outside.
+    Unknown(String),
+}
+
+/// What `playheadd --read-store` does: writes every entry of the store in `path` to `out`. Gives
+/// the exit status.
+pub fn read_store(path: &Path, direction: Direction, out: &mut dyn Write) -> u8 {
+    let mut read = || {
+        let database = Database::open(path, 0)?;
+        let entries = database.range(..);
+        match direction {
+            Direction::Forwards => write_entries(entries, path, out),
+            Direction::Backwards => write_entries(entries.rev(), path, out),
+        }
+    };
+    match read() {
+        Ok(()) => COMPLETE,
+        Err(error) => {
+            eprintln!("{}", error.report());
+            if matches!(error, StoreError::Broken { .. }) { BROKEN } else { NOT_READ }
+        }
+    }
+}
+
+fn write_entries(
+    entries: impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>>,
+    path: &Path,
+    out: &mut dyn Write,
+) -> Result<(), StoreError> {
+    for entry in entries {
+        let (key, value) = entry?;
+        for part in [&key, &value] {
+            let length = u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
+            out.write_all(&length).map_err(io(path, "copied"))?;
+            out.write_all(part).map_err(io(path, "copied"))?;
+        }
+    }
+    out.flush().map_err(io(path, "copied"))
+}
+
+/// Starts the reading processes.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// The daemon's program.
+    pub program: PathBuf,
+    /// How long one process may take.
+    pub patience: Duration,
+}
+
+impl Reader {
+    /// Reads all of a store and keeps nothing.
+    pub(super) fn check(&self, store: &Path) -> Verdict {
+        let mut command = self.command(store, Direction::Forwards);
+        match command.stdout(Stdio::null()).spawn() {
+            Ok(child) => self.judge(child),
+            Err(error) => Verdict::Unknown(format!("no process to read it: {error}")),
+        }
+    }
+
+    /// Hands each entry that can be read to `take`, most of them in the order of keys.
+    pub(super) fn salvage(
+        &self,
+        store: &Path,
+        direction: Direction,
+        take: &mut dyn FnMut(Vec<u8>, Vec<u8>) -> Result<(), StoreError>,
+    ) -> Result<Verdict, StoreError> {
+        let mut child = self
+            .command(store, direction)
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(io(&self.program, "started"))?;
+        let mut taken = Ok(());
+        if let Some(out) = child.stdout.take() {
+            let mut out = std::io::BufReader::new(out);
+            while let Some((key, value)) = next_entry(&mut out) {
+                taken = take(key, value);
+                if taken.is_err() {
+                    break;
+                }
+            }
+        }
+        let verdict = self.judge(child);
+        taken.map(|()| verdict)
+    }
+
+    fn command(&self, store: &Path, direction: Direction) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--read-store").arg(store).stdin(Stdio::null()).stderr(Stdio::null());
+        if direction == Direction::Backwards {
+            command.arg("--backwards");
+        }
+        command
+    }
+
+    fn judge(&self, mut child: Child) -> Verdict {
+        // Not in virtual time: the process is real.
+        #[allow(clippy::disallowed_methods)]
+        let until = Instant::now() + self.patience;
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => return verdict(status),
+                Ok(None) => {}
+                Err(error) => return Verdict::Unknown(error.to_string()),
+            }
+            #[allow(clippy::disallowed_methods)]
+            if Instant::now() >= until {
+                // It may have ended by itself meanwhile.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Verdict::Unknown("reading it takes too long".to_owned());
+            }
+            // Runs on the store's own thread, or at the start before anything is served.
+            #[allow(clippy::disallowed_methods)]
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+fn verdict(status: ExitStatus) -> Verdict {
+    use rustix::process::Signal;
+    let crashes = [Signal::ABORT, Signal::SEGV, Signal::BUS, Signal::ILL, Signal::TRAP];
+    match (status.code().and_then(|code| u8::try_from(code).ok()), status.signal()) {
+        (Some(COMPLETE), _) => Verdict::Sound,
+        (Some(BROKEN), _) => Verdict::Broken("its bytes make no sense".to_owned()),
+        // A panic that unwinds ends a program with 101.
+        (Some(101), _) => Verdict::Broken("sled panics over it".to_owned()),
+        (_, Some(signal)) if crashes.iter().any(|crash| crash.as_raw() == signal) => {
+            Verdict::Broken("sled crashes over it".to_owned())
+        }
+        _ => Verdict::Unknown(format!("it could not be read ({status})")),
+    }
+}
+
+/// The next entry of a stream; `None` at its end, or where it is cut off.
+fn next_entry(from: &mut impl Read) -> Option<(Vec<u8>, Vec<u8>)> {
+    let mut part = || {
+        let mut length = [0; 4];
+        from.read_exact(&mut length).ok()?;
+        let length = u32::from_be_bytes(length);
+        if length > MOST_BYTES {
+            return None;
+        }
+        let mut bytes = vec![0; length as usize];
+        from.read_exact(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    Some((part()?, part()?))
+}
