@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::core::record::{ConsentRecord, Stored};
-use crate::engine::{StoreDone, StoreJob, StoreState};
+use crate::core::record::{ConsentRecord, StoreState, Stored};
+use crate::engine::{StoreDone, StoreJob};
 use crate::store::StoreError;
 use crate::store::consent::{self, ConsentFile};
 use crate::store::opening::{OpenStore, Opened, StoreLocation};

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use lexopt::prelude::{Long, Short, ValueExt};
 
 use crate::dbus::BusAddress;
-use crate::store::reader::Direction;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -34,7 +33,10 @@ pub enum DaemonCommand {
     /// Check the configuration and exit.
     Check(Line),
     /// Print the entries of a database and exit.
-    ReadStore(PathBuf, Direction),
+    ReadStore {
+        dir: PathBuf,
+        backwards: bool,
+    },
     Help,
     Version,
 }
@@ -53,7 +55,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonComm
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut line = Line { config: None, state_dir: None, bus: BusAddress::System };
     let (mut address, mut check) = (None, false);
-    let (mut store, mut direction) = (None, Direction::Forwards);
+    let (mut store, mut backwards) = (None, false);
     while let Some(argument) = parser.next().map_err(said)? {
         match argument {
             Long("config") => line.config = Some(parser.value().map_err(said)?.into()),
@@ -76,7 +78,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonComm
             }
             Long("check") => check = true,
             Long("read-store") => store = Some(parser.value().map_err(said)?.into()),
-            Long("backwards") => direction = Direction::Backwards,
+            Long("backwards") => backwards = true,
             Short('h') | Long("help") => return Ok(DaemonCommand::Help),
             Short('V') | Long("version") => return Ok(DaemonCommand::Version),
             other => return Err(format!("{}; see --help", other.unexpected())),
@@ -85,8 +87,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonComm
     if let Some(address) = address {
         line.bus = BusAddress::Address(address);
     }
-    if let Some(store) = store {
-        return Ok(DaemonCommand::ReadStore(store, direction));
+    if let Some(dir) = store {
+        return Ok(DaemonCommand::ReadStore { dir, backwards });
     }
     Ok(if check { DaemonCommand::Check(line) } else { DaemonCommand::Run(line) })
 }

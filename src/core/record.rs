@@ -365,6 +365,17 @@ pub struct RejectedReport {
     pub message: String,
 }
 
+/// In what state the store is when the agent starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum StoreState {
+    #[default]
+    Works,
+    /// It was read and cannot be written at present, because of this.
+    Unwritable(String),
+    /// It could not be read, because of this. It is joined as soon as it can be.
+    Unread(String),
+}
+
 /// What a store holds when the agent starts, without the reports that their log's summary covers.
 /// Each list is sorted by key.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::squash;
-use crate::core::record::{Batch, Read, ReadId, ReadReports, Stored};
+use crate::core::record::{Batch, Read, ReadId, ReadReports, StoreState, Stored};
 use crate::core::time::{BootInstant, Span};
 
 /// How long after a failure the store is tried again.
@@ -58,17 +58,6 @@ pub(super) enum JobResult {
     /// The store that could not be read at the start holds this.
     Joined(Box<Stored>),
     Nothing,
-}
-
-/// In what state the store is when the agent starts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum StoreState {
-    #[default]
-    Works,
-    /// It was read and cannot be written at present, because of this.
-    Unwritable(String),
-    /// It could not be read, because of this. It is joined as soon as it can be.
-    Unread(String),
 }
 
 #[derive(Debug)]

@@ -5,11 +5,11 @@
 use std::collections::VecDeque;
 
 use crate::core::delivery::backoff::Rng;
-use crate::core::record::{ConsentRecord, Stored};
+use crate::core::record::{ConsentRecord, StoreState, Stored};
 use crate::core::settings::{Consent, Settings};
 use crate::core::time::{BootInstant, Now};
 use crate::core::{Agent, StartInfo};
-use crate::engine::{Action, Engine, Event, StoreDone, StoreJob, StoreState};
+use crate::engine::{Action, Engine, Event, StoreDone, StoreJob};
 use crate::store::memory::MemoryStore;
 
 /// What is wrong with the disk under the store (behaviour.md 4).

@@ -1,23 +1,16 @@
 //! The consent file, beside the store (behaviour.md 2.9), and the deletion of what a viewer who has
 //! opted out must not find again.
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-
 use super::StoreError;
-use super::database::sync_dir;
-use super::guard::{io, remove_dir};
+use super::files::{io, read_file, remove_dir, sync_dir, write_file};
 use crate::core::record::ConsentRecord;
 use crate::core::settings::Consent;
 
 const NAME: &str = "consent";
 /// The file in a store's directory that names its generation.
 const GENERATION: &str = "generation";
-/// No file here is larger.
-const MOST_BYTES: u64 = 4096;
 
 /// The consent file of a state directory, and a second place for it in memory.
 #[derive(Debug, Clone)]
@@ -153,36 +146,6 @@ fn write_record(dir: &Path, record: &ConsentRecord) -> Result<(), StoreError> {
     let text = serde_json::to_vec(record)
         .map_err(|e| io(&dir.join(NAME), "written")(std::io::Error::from(e)))?;
     write_file(dir, NAME, &text)
-}
-
-/// Reads a small regular file; a FIFO does not hang it, a symbolic link is not followed.
-pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("expected a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Writes a small file whole or not at all, synced, in place of whatever has its name.
-pub(super) fn write_file(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-    let (path, new) = (dir.join(name), dir.join(format!("{name}.new")));
-    let write = || {
-        match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&new, &path)
-    };
-    write().map_err(io(&path, "written"))?;
-    sync_dir(dir)
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
-use super::database::sync_dir;
-use super::guard::{bytes_on_disk, io, remove_dir};
+use super::files::{bytes_on_disk, io, remove_dir, sync_dir};
 
 /// Where copies in memory lie, if there is such a place: the service manager's runtime directory,
 /// else a directory of our own below `/dev/shm`, one for each state directory.

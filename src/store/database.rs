@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 use super::consent::note_generation;
-use super::guard::io;
+use super::files::{io, sync_dir};
 use super::pieces::Entry;
 
 /// Smaller segments make a smaller file.
@@ -172,10 +172,6 @@ impl Database {
 fn is_lock(error: &StoreError) -> bool {
     let text = error.report();
     text.contains("lock") || text.contains("WouldBlock")
-}
-
-pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(io(dir, "synced"))
 }
 
 fn sled<'a>(path: &'a Path, tried: &'static str) -> impl FnOnce(sled::Error) -> StoreError + 'a {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::StoreError;
-use super::consent::read_file;
+use super::files::{io, read_file, remove_dir, write_file};
 
 /// Room that an opening needs: a few segments of the database and a snapshot.
 const ROOM_BYTES: u64 = 256 * 1024;
@@ -106,7 +106,7 @@ pub(super) fn panics(dir: &Path) -> u32 {
 pub(super) fn note_panic(dir: &Path) {
     let more = (panics(dir) + 1).to_string();
     // The process is about to end; without the note the next start only tries once more.
-    let _ = super::consent::write_file(dir, "panicked", more.as_bytes());
+    let _ = write_file(dir, "panicked", more.as_bytes());
 }
 
 /// Removes the note of panics, because the store works.
@@ -136,42 +136,6 @@ pub(super) fn set_aside(store: &Path, why: &str) -> Result<(), StoreError> {
         "the store is broken; it was set aside and a fresh one is used"
     );
     Ok(())
-}
-
-/// Bytes of all files below a directory.
-pub(super) fn bytes_on_disk(dir: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(meta) if meta.is_dir() => bytes_on_disk(&entry.path()),
-            Ok(meta) => meta.len(),
-            Err(_) => 0,
-        })
-        .sum()
-}
-
-/// Deletes a directory, or whatever has its name.
-pub(super) fn remove_dir(path: &Path) -> Result<(), StoreError> {
-    let removed = match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
-            std::fs::remove_file(path)
-        }
-        other => other,
-    };
-    match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(io(path, "deleted")(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn io<'a>(
-    path: &'a Path,
-    tried: &'static str,
-) -> impl FnOnce(std::io::Error) -> StoreError + 'a {
-    move |source| StoreError::Io { path: path.to_owned(), tried, source }
 }
 
 #[cfg(test)]

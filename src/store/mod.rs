@@ -5,6 +5,7 @@ mod codec;
 pub mod consent;
 pub mod copy;
 mod database;
+mod files;
 pub mod guard;
 pub mod memory;
 pub mod opening;

@@ -4,12 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::guard::{self, Opening, io, remove_dir};
+use super::files::{io, remove_dir, sync_dir};
+use super::guard::{self, Opening};
 use super::reader::{Direction, Reader, Verdict};
 use super::sled::SledStore;
 use super::{StoreError, consent, copy};
-use crate::core::record::Stored;
-use crate::engine::StoreState;
+use crate::core::record::{StoreState, Stored};
 
 /// Entries of a salvaged store that are written together.
 const SALVAGED_TOGETHER: usize = 16;
@@ -132,7 +132,7 @@ impl StoreLocation {
         remove_dir(&old)?;
         std::fs::rename(&path, &old).map_err(io(&path, "moved"))?;
         std::fs::rename(&new, &path).map_err(io(&new, "moved"))?;
-        super::database::sync_dir(&self.dir)?;
+        sync_dir(&self.dir)?;
         remove_dir(&old)
     }
 
@@ -188,7 +188,7 @@ impl StoreLocation {
         guard::set_aside(&path, why)?;
         std::fs::rename(&old, &path).map_err(io(&old, "moved"))?;
         guard::forget_panics(&self.dir);
-        super::database::sync_dir(&self.dir)
+        sync_dir(&self.dir)
     }
 
     /// Copies every entry of a broken database that can be read to a fresh one. Gives their number.

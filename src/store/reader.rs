@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::StoreError;
 use super::database::Database;
-use super::guard::io;
+use super::files::io;
 
 /// Exit statuses of the reading process.
 const COMPLETE: u8 = 0;

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::database::{Database, sync_dir};
-use super::guard::{self, io, remove_dir};
+use super::database::Database;
+use super::files::{bytes_on_disk, io, remove_dir, sync_dir};
+use super::guard;
 use super::pieces::{AssembledPieces, Entry, PieceAssembler, Pieces};
 use super::{StoreError, StoredBuilder, codec, pieces};
 use crate::core::record::{
@@ -204,7 +205,7 @@ impl SledStore {
     }
 
     pub fn bytes_on_disk(&self) -> u64 {
-        guard::bytes_on_disk(&self.db.path)
+        bytes_on_disk(&self.db.path)
     }
 
     /// Copies the live entries into a fresh database and replaces the old one with it, because a

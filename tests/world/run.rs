@@ -69,6 +69,8 @@ pub struct World {
     numbers: HashMap<String, u32>,
     calls: u64,
     promised: BTreeMap<&'static str, u64>,
+    /// What the consent file says.
+    kept_consent: Option<Consent>,
     /// What the agent had been told before each opting out, and when that was.
     opted_out: Vec<(u64, i64)>,
     counters: Counters,
@@ -152,6 +154,7 @@ impl World {
             numbers: HashMap::new(),
             calls: 0,
             promised: BTreeMap::new(),
+            kept_consent: None,
             opted_out: Vec::new(),
             counters: Counters::default(),
             turns: 0,

@@ -100,7 +100,7 @@ impl World {
                     }
                     let call = Some(self.call());
                     let input = Input::SetConsent { call, consent };
-                    self.give(input, Promise::Synced, |world, _, now| {
+                    self.give(input, Promise::Nothing, |world, _, now| {
                         world.model.set_consent(consent, now, &mut world.truth);
                         None
                     });

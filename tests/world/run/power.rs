@@ -231,7 +231,7 @@ impl World {
         }
         self.model = saved.model;
         // What the viewer has said lies beside the store.
-        self.model.consent = self.driver.disk.consent.as_ref().and_then(|record| record.consent);
+        self.model.consent = self.kept_consent;
     }
 
     /// Everything works again, and everybody goes.
@@ -260,7 +260,7 @@ impl World {
         }
         if self.model.consent() != Consent::In {
             let input = Input::SetConsent { call: None, consent: Consent::In };
-            self.give(input, Promise::Synced, |world, _, now| {
+            self.give(input, Promise::Nothing, |world, _, now| {
                 world.model.set_consent(Consent::In, now, &mut world.truth);
                 None
             });

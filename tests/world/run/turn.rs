@@ -23,6 +23,8 @@ pub(super) struct Turn<'a, M> {
     /// What is said, for a report.
     said: String,
     call: Option<CallId>,
+    /// Consent is set.
+    consent: bool,
     tick: bool,
     recovered: bool,
     refused_before: u64,
@@ -63,6 +65,7 @@ impl<'a, M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> Turn<'a, M> {
             promise,
             said,
             call,
+            consent: matches!(input, Some(Input::SetConsent { .. })),
             tick: matches!(event, Event::Tick),
             recovered: matches!(input, Some(Input::Recovered { .. })),
             refused_before: agent.status().rejected_events,
@@ -78,7 +81,7 @@ impl<'a, M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> Turn<'a, M> {
     /// Everything is carried out, or the agent is dead; `healthy` is its store. Gives the death that
     /// was armed.
     pub fn finish(self, lived: bool, healthy: bool) -> Option<What> {
-        let Turn { world, promise, call, refused, replies, written, armed, .. } = self;
+        let Turn { world, promise, call, consent, refused, replies, written, armed, .. } = self;
         let due: Vec<_> = call.map(|call| (call, refused)).into_iter().collect();
         // A store that cannot be written keeps no promise, and the caller is told so.
         let storage = |rejected: &Rejected| rejected.kind == Refusal::Storage;
@@ -88,6 +91,10 @@ impl<'a, M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> Turn<'a, M> {
             .collect();
         if lived && seen != due {
             world.say("reply", format!("{}: replies {replies:?}, due {due:?}", world.now));
+        }
+        let kept = world.kept_consent == world.model.consent;
+        if consent && replies.iter().any(|(_, r)| r.is_ok()) && !kept {
+            world.say("promise", format!("{}: consent is answered and not kept", world.now));
         }
         let kept =
             healthy && written && !replies.iter().any(|(_, r)| r.as_ref().is_err_and(storage));
@@ -191,6 +198,9 @@ impl<M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> ActionHandler for Turn<
     }
 
     fn consented(&mut self, record: &ConsentRecord, done: bool) {
+        if done {
+            self.world.kept_consent = record.consent;
+        }
         // From here on an older store is as good as deleted.
         if done && record.consent == Some(Consent::Out) {
             self.forgotten();
