@@ -27,6 +27,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// While the wall clock is not trusted, the loop looks at it this often.
 const UNTRUSTED_SLEEP: Duration = Duration::from_secs(1);
 
+/// How long a stop waits for the bus to take the last replies.
+const LAST_REPLIES: Duration = Duration::from_secs(1);
+
 /// What the process itself tells the loop: signals, and the loss of the bus.
 pub enum Control {
     Stop,
@@ -51,6 +54,8 @@ pub struct EventLoop {
     pub notify: Notify,
     pub watch: clock::ClockWatcher,
     pub steps: clock::Steps,
+    /// The connection that calls come from, once they can come.
+    pub bus: Option<zbus::Connection>,
     /// Calls that wait for their replies.
     answers: HashMap<CallId, Answer>,
     requests: JoinSet<(RequestId, Outcome)>,
@@ -79,6 +84,7 @@ impl EventLoop {
             notify: Notify::from_environment(),
             watch,
             steps: clock::Steps::watch(),
+            bus: None,
             answers: HashMap::new(),
             requests: JoinSet::new(),
             watched: false,
@@ -260,6 +266,16 @@ impl EventLoop {
                     self.tell(Event::ConsentWritten(written));
                 }
                 () = sleep_until(wake) => self.tell(Event::Tick),
+            }
+        }
+        // Calls that came too late are told so, and replies reach their callers.
+        messages.close();
+        while messages.try_recv().is_ok() {}
+        self.answers.clear();
+        if let Some(connection) = &self.bus {
+            let sent = crate::dbus::send_ready_replies(connection);
+            if tokio::time::timeout(LAST_REPLIES, sent).await.is_err() {
+                tracing::warn!("the bus does not take the last replies");
             }
         }
         self.threads.store.finish(self.engine.store_answers());

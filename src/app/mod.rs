@@ -192,6 +192,7 @@ async fn start(
     event_loop.tell(Event::Message { input: Input::Recovered { present }, arrived: now.boot });
     event_loop.publish();
     let connection = bus.serve(&restored, told).await?;
+    event_loop.bus = Some(connection.clone());
     if let Some(watcher) = watcher {
         tokio::spawn(watcher.run());
     }

@@ -172,6 +172,17 @@ impl Bus {
     }
 }
 
+/// Waits until every reply that is ready has left for the bus, because the end of the process closes
+/// the connection. Two round trips: what was ready before the first is sent before the second.
+pub async fn send_ready_replies(connection: &Connection) {
+    for _ in 0..2 {
+        if call_bus(connection, "GetNameOwner", &BUS_NAME).await.is_err() {
+            // Without a bus there is nobody to answer.
+            return;
+        }
+    }
+}
+
 /// Adds and removes session objects.
 #[derive(Clone)]
 pub(super) struct Sessions(Senders);
