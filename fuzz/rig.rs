@@ -124,7 +124,7 @@ impl Rig {
                 Action::Reply(CallId(call), _) => {
                     assert!(self.unanswered.remove(&call), "call {call} was answered twice");
                 }
-                Action::Store(_) | Action::WriteConsent(_) => {}
+                Action::Store(_) | Action::Consent(_) => {}
                 Action::Announce(_) | Action::Show(_) => {}
             }
         }

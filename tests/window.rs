@@ -1,162 +1,17 @@
 //! However much waits, memory holds a window of it: the rest lies in the store and is read in steps
 //! (docs/architecture.md, "Logs and lanes").
 
-use playheadd::core::clock::BootId;
-use playheadd::core::dialect::Dialects;
-use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
-use playheadd::core::input::{Input, Target};
-use playheadd::core::player::{EventSource, PlayerId};
-use playheadd::core::record::ConsentRecord;
-use playheadd::core::settings::{CollectorSettings, Consent, Settings};
-use playheadd::core::time::{BootInstant, Now, WallTime};
-use playheadd::core::tracker::event::EventName;
-use playheadd::core::tracker::info::{Info, Value};
-use playheadd::core::{Agent, StartInfo};
-use playheadd::engine::{Action, Event};
-use playheadd::sim::driver::{DiskFault, Driver};
-use serde_json::Value as Json;
+mod driven;
 
-const EPOCH_MS: i64 = 1_800_000_000_000;
+use driven::{Agents, media, settings};
+use playheadd::core::input::Input;
+use playheadd::core::tracker::event::EventName;
+use playheadd::sim::driver::DiskFault;
+
 /// What one log keeps in memory once it is stored.
 const WINDOW: usize = 64;
 /// What is reported within a flush interval and is not stored yet.
 const UNWRITTEN: usize = 8;
-
-struct Agents {
-    driver: Driver,
-    now: i64,
-    settings: Settings,
-    sent: Vec<Request>,
-    most_in_memory: usize,
-}
-
-fn settings(collectors: usize) -> Settings {
-    let named = |n: usize| CollectorSettings { name: format!("c{n}"), ..Default::default() };
-    Settings {
-        initial_consent: Consent::In,
-        collectors: (0..collectors).map(named).collect(),
-        ..Settings::default()
-    }
-}
-
-fn player(n: usize) -> PlayerId {
-    PlayerId { sender: format!(":1.{n}"), instance: "/p".into() }
-}
-
-impl Agents {
-    fn new(settings: Settings) -> Agents {
-        let mut new = Agents {
-            driver: Driver::default(),
-            now: 0,
-            settings,
-            sent: Vec::new(),
-            most_in_memory: 0,
-        };
-        new.start(Vec::new());
-        new
-    }
-
-    fn clock(&self) -> Now {
-        Now { boot: BootInstant(self.now), wall: WallTime(EPOCH_MS + self.now) }
-    }
-
-    fn start(&mut self, present: Vec<String>) {
-        let info = StartInfo {
-            boot: BootId("b".into()),
-            bus: "b".into(),
-            clock_trusted: true,
-            online: true,
-            seed: 1,
-            dialects: Dialects::default(),
-            consent: ConsentRecord::default(),
-            unread: false,
-        };
-        self.driver.start(self.settings.clone(), info, self.clock());
-        self.give(Input::Network { online: false });
-        self.give(Input::Recovered { present });
-    }
-
-    fn give(&mut self, input: Input) {
-        let arrived = self.clock().boot;
-        self.tell(Event::Message { input, arrived });
-    }
-
-    fn tell(&mut self, event: Event) {
-        let mut actions = Vec::new();
-        self.driver.tell(event, self.clock(), self.now, &mut actions);
-        for action in actions {
-            if let Action::Send(request) = action {
-                self.sent.push(request);
-            }
-        }
-        self.most_in_memory = self.most_in_memory.max(self.agent().delivery().reports_in_memory());
-    }
-
-    fn agent(&self) -> &Agent {
-        self.driver.agent().expect("an agent")
-    }
-
-    fn say(&mut self, n: usize, name: EventName, info: &[(&str, Value)]) {
-        let info: Info = info.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
-        let (playhead, player) = (-1.0, player(n));
-        self.give(match name {
-            EventName::SessionStart => Input::Open {
-                call: None,
-                player,
-                source: EventSource::Signal,
-                app: "tv.app".into(),
-                playhead,
-                info,
-            },
-            name => {
-                let target = Target::Player(player);
-                Input::Event { call: None, target, name, playhead, info }
-            }
-        });
-    }
-
-    fn pass(&mut self, ms: i64) {
-        let until = self.now + ms;
-        while let Some(due) = self.driver.deadline().filter(|due| due.0 <= until) {
-            self.now = due.0.max(self.now);
-            self.tell(Event::Tick);
-        }
-        self.now = until;
-    }
-
-    /// Everything that waits is delivered to a healthy collector; gives what it got.
-    fn deliver(&mut self) -> Vec<Json> {
-        let mut got = Vec::new();
-        for turn in 0.. {
-            assert!(turn < 100_000, "it comes to rest");
-            if self.sent.is_empty() {
-                match self.driver.deadline().filter(|_| self.agent().status().queued_hits > 0) {
-                    Some(due) => self.now = self.now.max(due.0),
-                    None => break,
-                }
-                self.tell(Event::Tick);
-            }
-            for request in std::mem::take(&mut self.sent) {
-                let opens = request.purpose != Purpose::Download
-                    && !matches!(request.purpose, Purpose::Report { .. });
-                let location = opens.then(|| format!("/api/v1/sessions/S{turn}"));
-                let outcome = Outcome::Answered {
-                    status: 204,
-                    location,
-                    retry_after: None,
-                    body: String::new(),
-                };
-                got.push(serde_json::from_str(&request.body).expect("a body is JSON"));
-                self.tell(Event::Answer { request: request.id, outcome });
-            }
-        }
-        got
-    }
-}
-
-fn media(id: &str, downloaded: bool) -> Vec<(&'static str, Value)> {
-    vec![("id", Value::Text(id.into())), ("downloaded", Value::Bool(downloaded))]
-}
 
 #[test]
 fn a_night_offline_waits_in_the_store_and_comes_out_whole() {

@@ -111,7 +111,7 @@ impl EventLoop {
     fn act(&mut self, action: Action) {
         match action {
             Action::Store(job) => self.threads.store.ask(job),
-            Action::WriteConsent(record) => self.threads.consent.write(record),
+            Action::Consent(job) => self.threads.consent.ask(job),
             Action::Send(request) => {
                 tracing::debug!(path = request.path, "sending");
                 let client = self.client.clone();
@@ -148,9 +148,7 @@ impl EventLoop {
                     Control::Reload(config) => self.reload(*config),
                 },
                 Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
-                Some(written) = self.threads.consent.done.recv() => {
-                    self.tell(Event::ConsentWritten(written));
-                }
+                Some(done) = self.threads.consent.done.recv() => self.tell(Event::Consent(done)),
                 Some(answered) = self.requests.join_next() => self.answered(answered),
                 Some(message) = messages.recv() => self.take(message, &mut messages),
                 () = self.steps.next() => {}
@@ -244,9 +242,7 @@ impl EventLoop {
             let wake = self.wake_at();
             tokio::select! {
                 Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
-                Some(written) = self.threads.consent.done.recv() => {
-                    self.tell(Event::ConsentWritten(written));
-                }
+                Some(done) = self.threads.consent.done.recv() => self.tell(Event::Consent(done)),
                 Some(message) = messages.recv() => self.take(message, messages),
                 Some(answered) = self.requests.join_next() => self.answered(answered),
                 () = sleep_until(wake) => self.tell(Event::Tick),
@@ -262,9 +258,7 @@ impl EventLoop {
             let wake = self.wake_at();
             tokio::select! {
                 Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
-                Some(written) = self.threads.consent.done.recv() => {
-                    self.tell(Event::ConsentWritten(written));
-                }
+                Some(done) = self.threads.consent.done.recv() => self.tell(Event::Consent(done)),
                 () = sleep_until(wake) => self.tell(Event::Tick),
             }
         }

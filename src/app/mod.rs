@@ -153,7 +153,7 @@ async fn start(
     let url = config.collector.url.clone().unwrap_or_default();
     let client = Client::new(&url, &config.collector)?;
     let state = StateDir::open(config)?;
-    let (consent, saved) = state.consent.open(|| Rng::new(clock::seed()).hex128());
+    let (consent, consent_state) = state.consent.open(|| Rng::new(clock::seed()).hex128());
     let Opened { store, stored, state: store_state } = state.store.open(consent.generation);
     let (port, messages) = Port::new();
     let (news, told) = news();
@@ -184,10 +184,7 @@ async fn start(
             .map_err(|e| AppError::System("the consent file's thread", e))?,
         _lock: state.lock,
     };
-    let mut engine = Engine::new(agent, store_state, now.boot);
-    if !saved {
-        engine.consent_unsaved();
-    }
+    let engine = Engine::new(agent, store_state, consent_state, now.boot);
     let mut event_loop = EventLoop::new(engine, client, threads, port.clone(), news, watch);
     event_loop.tell(Event::Message { input: Input::Recovered { present }, arrived: now.boot });
     event_loop.publish();

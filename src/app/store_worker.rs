@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::core::record::{ConsentRecord, StoreState, Stored};
-use crate::engine::{StoreDone, StoreJob};
+use crate::core::record::{StoreState, Stored};
+use crate::engine::{ConsentDone, ConsentJob, StoreDone, StoreJob};
 use crate::store::StoreError;
 use crate::store::consent::{self, ConsentFile};
 use crate::store::opening::{OpenStore, Opened, StoreLocation};
@@ -198,30 +198,36 @@ fn unusable(dir: &Path, why: &'static str) -> StoreError {
     StoreError::Io { path: dir.to_owned(), tried: "used", source }
 }
 
-/// The thread that writes the consent file. It has nothing to do with the store's thread, so that
+/// The thread of the consent file. It has nothing to do with the store's thread, so that
 /// opting out works although the store hangs.
 pub struct ConsentThread {
-    records: std_mpsc::SyncSender<ConsentRecord>,
-    pub done: mpsc::Receiver<Result<(), String>>,
+    jobs: std_mpsc::SyncSender<ConsentJob>,
+    pub done: mpsc::Receiver<ConsentDone>,
 }
 
 impl ConsentThread {
     pub fn start(file: ConsentFile) -> std::io::Result<ConsentThread> {
-        let (records, asked) = std_mpsc::sync_channel::<ConsentRecord>(JOBS);
+        let (jobs, asked) = std_mpsc::sync_channel(JOBS);
         let (word, done) = mpsc::channel(JOBS);
         std::thread::Builder::new().name("consent".into()).spawn(move || {
-            while let Ok(record) = asked.recv() {
-                let written = file.write(&record).map_err(|error| error.report());
-                if word.blocking_send(written).is_err() {
+            while let Ok(job) = asked.recv() {
+                let report = |error: StoreError| error.report();
+                let done = match job {
+                    ConsentJob::Write(record) => {
+                        ConsentDone::Written(file.write(&record).map_err(report))
+                    }
+                    ConsentJob::Read => ConsentDone::Read(file.read().map_err(report)),
+                };
+                if word.blocking_send(done).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(ConsentThread { records, done })
+        Ok(ConsentThread { jobs, done })
     }
 
-    pub fn write(&self, record: ConsentRecord) {
-        // Never blocks, because the engine has one record under way at a time.
-        let _ = self.records.send(record);
+    pub fn ask(&self, job: ConsentJob) {
+        // Never blocks, because the engine has one job under way at a time.
+        let _ = self.jobs.send(job);
     }
 }

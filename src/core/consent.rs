@@ -1,7 +1,7 @@
 //! What the viewer allows (behaviour.md 2.10, spec 3.11).
 
 use super::Agent;
-use super::record::Durability;
+use super::record::{ConsentRecord, Durability};
 use super::settings::Consent;
 use super::time::Now;
 use super::turn::CloseReason;
@@ -12,6 +12,18 @@ impl Agent {
         self.consent.revision += 1;
         self.consent_changed = true;
         if consent == Consent::Out {
+            self.consent.installation = self.delivery.fresh_id();
+            self.consent.generation += 1;
+            self.forget_everything(now);
+        }
+        self.apply_settings();
+    }
+
+    /// What the viewer had said before the agent started is known now.
+    pub(super) fn consent_read(&mut self, record: ConsentRecord, now: Now) {
+        let older = record.generation > self.consent.generation;
+        self.consent = record;
+        if self.opted_out() || older {
             self.forget_everything(now);
         }
         self.apply_settings();
@@ -31,8 +43,6 @@ impl Agent {
         self.delivery.forget();
         self.resume = Default::default();
         self.changes.forget();
-        self.consent.installation = self.delivery.fresh_id();
-        self.consent.generation += 1;
         self.wipe = Some(self.consent.generation);
         // The new store begins with the numbers of the next sessions.
         self.write_meta();

@@ -84,6 +84,10 @@ impl Agent {
                 self.changes.write_within(now.boot, self.settings.flush_interval);
                 None
             }
+            Input::ConsentRead(record) => {
+                self.consent_read(record, now);
+                None
+            }
             Input::Joined { stored } => {
                 self.join(*stored, now);
                 None

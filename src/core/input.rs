@@ -2,7 +2,7 @@
 
 use super::dialect::exchange::{Outcome, RequestId};
 use super::player::{EventSource, PlayerId};
-use super::record::{ReadId, ReadReports, Stored};
+use super::record::{ConsentRecord, ReadId, ReadReports, Stored};
 use super::settings::{Consent, Settings};
 use super::tracker::event::EventName;
 use super::tracker::info::Info;
@@ -125,6 +125,8 @@ pub enum Input {
         id: ReadId,
         read: ReadReports,
     },
+    /// The consent file could not be read when the agent started; it holds this.
+    ConsentRead(ConsentRecord),
     /// The store could not be read when the agent started; it holds this.
     Joined {
         stored: Box<Stored>,

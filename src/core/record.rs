@@ -148,6 +148,17 @@ pub struct ConsentRecord {
     pub revision: u64,
 }
 
+/// Where the consent record of a start comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConsentState {
+    /// It is what the file holds.
+    Saved,
+    /// It is new, and could not be written.
+    Unsaved,
+    /// The file is there and could not be read. What it holds counts as soon as it can be.
+    Unread,
+}
+
 impl ConsentRecord {
     /// The record of a new box.
     pub fn first(installation: String) -> ConsentRecord {

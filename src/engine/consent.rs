@@ -2,7 +2,7 @@
 //! replies to those who set it wait for that (behaviour.md 2.9).
 
 use super::store::RETRY;
-use crate::core::record::ConsentRecord;
+use crate::core::record::{ConsentRecord, ConsentState};
 use crate::core::time::BootInstant;
 use crate::core::turn::Step;
 
@@ -10,50 +10,119 @@ use crate::core::turn::Step;
 pub(super) struct ConsentQueue {
     /// The newest record that is not written yet.
     record: Option<ConsentRecord>,
-    /// The revision that is being written.
-    writing: Option<u64>,
+    /// The file could not be read at the start.
+    unread: bool,
+    /// What is being done: a revision that is being written, or the file that is being read.
+    doing: Option<Doing>,
     /// A file that could not be written is not tried again before this.
     retry_at: BootInstant,
     /// Replies, and the revision that each waits for.
     replies: Vec<(u64, Step)>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Writing(u64),
+    Reading,
+}
+
+/// Something to do with the consent file; one thing at a time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConsentJob {
+    /// Write it, synced.
+    Write(ConsentRecord),
+    /// Read it; `None` when there is none.
+    Read,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum ConsentDone {
+    Written(Result<(), String>),
+    Read(Result<Option<ConsentRecord>, String>),
+}
+
 impl ConsentQueue {
-    pub fn new() -> ConsentQueue {
-        let retry_at = BootInstant(i64::MIN);
-        ConsentQueue { record: None, writing: None, retry_at, replies: Vec::new() }
+    /// `record` is what the agent started with.
+    pub fn new(state: ConsentState, record: &ConsentRecord, now: BootInstant) -> ConsentQueue {
+        let mut queue = ConsentQueue {
+            record: (state == ConsentState::Unsaved).then(|| record.clone()),
+            unread: state == ConsentState::Unread,
+            doing: None,
+            retry_at: BootInstant(i64::MIN),
+            replies: Vec::new(),
+        };
+        if state != ConsentState::Saved {
+            queue.retry_at = now + RETRY;
+        }
+        queue
     }
 
     /// Takes a record to be written and the reply that waits for it.
     pub fn write(&mut self, record: ConsentRecord, reply: Option<Step>) {
         self.replies.extend(reply.map(|reply| (record.revision, reply)));
         self.record = Some(record);
+        // What the file says does not count any more.
+        self.unread = false;
         self.retry_at = BootInstant(i64::MIN);
     }
 
-    /// The record to be written now.
-    pub fn next(&mut self, now: BootInstant) -> Option<ConsentRecord> {
-        if self.writing.is_some() || now < self.retry_at {
+    /// What is to be done now.
+    pub fn next(&mut self, now: BootInstant) -> Option<ConsentJob> {
+        if self.doing.is_some() || now < self.retry_at {
             return None;
         }
-        let record = self.record.clone()?;
-        self.writing = Some(record.revision);
-        Some(record)
+        if let Some(record) = self.record.clone() {
+            self.doing = Some(Doing::Writing(record.revision));
+            return Some(ConsentJob::Write(record));
+        }
+        self.unread.then(|| {
+            self.doing = Some(Doing::Reading);
+            ConsentJob::Read
+        })
     }
 
     pub fn deadline(&self) -> Option<BootInstant> {
-        (self.writing.is_none() && self.record.is_some()).then_some(self.retry_at)
+        let waits = self.record.is_some() || self.unread;
+        (self.doing.is_none() && waits).then_some(self.retry_at)
     }
 
     /// Whether a reply waits, or a record that was not tried yet.
     pub fn busy(&self) -> bool {
         let untried = self.record.is_some() && self.retry_at == BootInstant(i64::MIN);
-        self.writing.is_some() || untried
+        matches!(self.doing, Some(Doing::Writing(_))) || untried
+    }
+
+    /// The file was read. Gives what it holds, if that counts.
+    pub fn read(
+        &mut self,
+        read: Result<Option<ConsentRecord>, String>,
+        ours: &ConsentRecord,
+        now: BootInstant,
+    ) -> Option<ConsentRecord> {
+        self.doing = None;
+        if !self.unread {
+            return None;
+        }
+        match read {
+            Ok(found) => {
+                self.unread = false;
+                if found.is_none() {
+                    self.write(ours.clone(), None);
+                }
+                found
+            }
+            Err(error) => {
+                tracing::debug!(error, "the consent file still cannot be read");
+                self.retry_at = now + RETRY;
+                None
+            }
+        }
     }
 
     /// A write is done. Gives the replies that waited for it.
-    pub fn done(&mut self, written: &Result<(), String>, now: BootInstant) -> Vec<Step> {
-        let Some(revision) = self.writing.take() else { return Vec::new() };
+    pub fn written(&mut self, written: &Result<(), String>, now: BootInstant) -> Vec<Step> {
+        let Some(Doing::Writing(revision)) = self.doing.take() else { return Vec::new() };
         let newest = self.record.as_ref().is_some_and(|record| record.revision == revision);
         match written {
             Ok(()) if newest => self.record = None,
@@ -95,29 +164,47 @@ mod tests {
 
     #[test]
     fn the_newest_record_is_written_and_each_reply_waits_for_its_own() {
-        let mut queue = ConsentQueue::new();
+        let mut queue = ConsentQueue::new(ConsentState::Saved, &record(1), T0);
         queue.write(record(2), Some(reply(1)));
-        assert_eq!(queue.next(T0), Some(record(2)));
+        assert_eq!(queue.next(T0), Some(ConsentJob::Write(record(2))));
         queue.write(record(3), Some(reply(2)));
         queue.write(record(4), Some(reply(3)));
         assert_eq!(queue.next(T0), None, "one at a time");
-        assert_eq!(queue.done(&Ok(()), T0), [reply(1)]);
-        assert_eq!(queue.next(T0), Some(record(4)));
-        assert_eq!(queue.done(&Ok(()), T0), [reply(2), reply(3)]);
+        assert_eq!(queue.written(&Ok(()), T0), [reply(1)]);
+        assert_eq!(queue.next(T0), Some(ConsentJob::Write(record(4))));
+        assert_eq!(queue.written(&Ok(()), T0), [reply(2), reply(3)]);
         assert!(!queue.busy() && queue.deadline().is_none());
     }
 
     #[test]
     fn a_file_that_cannot_be_written_is_tried_again() {
-        let mut queue = ConsentQueue::new();
+        let mut queue = ConsentQueue::new(ConsentState::Saved, &record(1), T0);
         queue.write(record(2), Some(reply(1)));
         assert!(queue.next(T0).is_some());
-        assert_eq!(queue.done(&Err("read-only".into()), T0), [reply(1)], "nobody waits");
+        assert_eq!(queue.written(&Err("read-only".into()), T0), [reply(1)], "nobody waits");
         assert!(!queue.busy(), "a stop does not wait either");
         assert_eq!(queue.next(T0), None);
         assert_eq!(queue.deadline(), Some(T0 + RETRY));
-        assert_eq!(queue.next(T0 + RETRY), Some(record(2)));
-        assert!(queue.done(&Ok(()), T0).is_empty());
+        assert_eq!(queue.next(T0 + RETRY), Some(ConsentJob::Write(record(2))));
+        assert!(queue.written(&Ok(()), T0).is_empty());
         assert_eq!(queue.deadline(), None);
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_read_counts_unless_somebody_has_spoken() {
+        let later = T0 + RETRY;
+        let mut queue = ConsentQueue::new(ConsentState::Unread, &record(1), T0);
+        assert_eq!(queue.next(T0), None);
+        assert_eq!(queue.next(later), Some(ConsentJob::Read));
+        assert_eq!(queue.read(Err("EIO".into()), &record(1), later), None);
+        assert_eq!(queue.next(later), None);
+        assert_eq!(queue.next(later + RETRY), Some(ConsentJob::Read));
+        assert_eq!(queue.read(Ok(Some(record(9))), &record(1), later), Some(record(9)));
+        assert_eq!(queue.deadline(), None);
+        let mut queue = ConsentQueue::new(ConsentState::Unread, &record(1), T0);
+        assert!(queue.next(later).is_some());
+        queue.write(record(2), None);
+        assert_eq!(queue.read(Ok(Some(record(9))), &record(2), later), None);
+        assert_eq!(queue.next(later), Some(ConsentJob::Write(record(2))));
     }
 }

@@ -12,6 +12,7 @@ mod trace;
 use std::collections::{BTreeSet, VecDeque};
 
 use self::consent::ConsentQueue;
+pub use self::consent::{ConsentDone, ConsentJob};
 pub use self::snapshot::Snapshot;
 use self::store::{JobResult, StoreQueue};
 pub use self::store::{StoreDone, StoreJob};
@@ -19,7 +20,7 @@ use self::trace::Trace;
 use crate::core::Agent;
 use crate::core::dialect::exchange::{Outcome, Request, RequestId};
 use crate::core::input::{CallId, Input};
-use crate::core::record::{ConsentRecord, Durability, StoreState};
+use crate::core::record::{ConsentState, Durability, StoreState};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Settings;
 use crate::core::time::{BootInstant, Now, Span};
@@ -39,8 +40,8 @@ pub enum Event {
     Answer { request: RequestId, outcome: Outcome },
     /// What became of a job of the store.
     Store(StoreDone),
-    /// Whether the consent file was written.
-    ConsentWritten(Result<(), String>),
+    /// What became of a job of the consent file.
+    Consent(ConsentDone),
     /// The wall clock was set, or its trust changed.
     Clock { trusted: bool },
     /// A new configuration was loaded.
@@ -58,9 +59,8 @@ pub enum Event {
 pub enum Action {
     /// One job at a time; its result comes back as `Event::Store`.
     Store(StoreJob),
-    /// Write the consent file, synced; its result comes back as `Event::ConsentWritten`. One at a
-    /// time.
-    WriteConsent(ConsentRecord),
+    /// One job of the consent file at a time; its result comes back as `Event::Consent`.
+    Consent(ConsentJob),
     Send(Request),
     /// Abort all requests in flight; their answers are not needed.
     DropRequests,
@@ -94,11 +94,11 @@ pub struct Engine {
 
 impl Engine {
     /// An engine around an agent and what its store is like at the start.
-    pub fn new(agent: Agent, store: StoreState, now: BootInstant) -> Engine {
+    pub fn new(agent: Agent, store: StoreState, consent: ConsentState, now: BootInstant) -> Engine {
         Engine {
-            agent,
             store: StoreQueue::new(store, now),
-            consent: ConsentQueue::new(),
+            consent: ConsentQueue::new(consent, agent.consent_record(), now),
+            agent,
             held: VecDeque::new(),
             flying: BTreeSet::new(),
             actions: Vec::new(),
@@ -116,11 +116,6 @@ impl Engine {
         self.store.healthy()
     }
 
-    /// The consent file could not be written when the agent started: it is tried again.
-    pub fn consent_unsaved(&mut self) {
-        self.consent.write(self.agent.consent_record().clone(), None);
-    }
-
     /// Handles one event and gives the actions that follow from it.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         match event {
@@ -132,7 +127,15 @@ impl Engine {
                 self.input(Input::Answer { request, outcome }, now);
             }
             Event::Store(done) => self.store_done(done, now),
-            Event::ConsentWritten(written) => self.consent_written(&written, now),
+            Event::Consent(ConsentDone::Written(written)) => self.consent_written(&written, now),
+            Event::Consent(ConsentDone::Read(read)) => {
+                let ours = self.agent.consent_record();
+                if let Some(record) = self.consent.read(read, ours, now.boot) {
+                    self.input(Input::ConsentRead(record), now);
+                    // The file says already what a deletion waits for.
+                    self.store.may_wipe();
+                }
+            }
             Event::Clock { trusted } => self.input(Input::Clock { trusted }, now),
             Event::Reload(settings) => self.input(Input::Reload { settings }, now),
             Event::Watched(watched) => {
@@ -154,8 +157,8 @@ impl Engine {
         if let Some(batch) = self.store.given_up(now.boot) {
             self.released(batch, false, now);
         }
-        if let Some(record) = self.consent.next(now.boot) {
-            self.actions.push(Action::WriteConsent(record));
+        if let Some(job) = self.consent.next(now.boot) {
+            self.actions.push(Action::Consent(job));
         }
         if let Some(job) = self.store.next(now.boot) {
             self.actions.push(Action::Store(job));
@@ -266,7 +269,7 @@ impl Engine {
     }
 
     fn consent_written(&mut self, written: &Result<(), String>, now: Now) {
-        let mut replies = self.consent.done(written, now.boot);
+        let mut replies = self.consent.written(written, now.boot);
         self.store.may_wipe();
         if written.is_err() {
             refuse_promises(&mut replies);

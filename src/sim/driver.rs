@@ -5,11 +5,11 @@
 use std::collections::VecDeque;
 
 use crate::core::delivery::backoff::Rng;
-use crate::core::record::{ConsentRecord, StoreState, Stored};
+use crate::core::record::{ConsentRecord, ConsentState, StoreState, Stored};
 use crate::core::settings::{Consent, Settings};
 use crate::core::time::{BootInstant, Now};
 use crate::core::{Agent, StartInfo};
-use crate::engine::{Action, Engine, Event, StoreDone, StoreJob};
+use crate::engine::{Action, ConsentDone, ConsentJob, Engine, Event, StoreDone, StoreJob};
 use crate::store::memory::MemoryStore;
 
 /// What is wrong with the disk under the store (behaviour.md 4).
@@ -50,19 +50,25 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Reads the consent file, or makes it. Gives what it holds and whether it lies on the disk. A
-    /// file that is missing beside a store, or cannot be read, means `unknown`.
-    fn open_consent(&mut self, seed: u64) -> (ConsentRecord, bool) {
+    /// Reads the consent file, or makes it. A file that is missing beside a store, or cannot be
+    /// read, means `unknown`.
+    fn open_consent(&mut self, seed: u64) -> (ConsentRecord, ConsentState) {
         if let Some(record) = self.consent.clone().filter(|_| !self.fault.fails) {
-            return (record, true);
+            return (record, ConsentState::Saved);
         }
         let mut record = ConsentRecord::first(Rng::new(seed).hex128());
         if self.fault.fails || self.store.raw().next().is_some() {
             record.consent = Some(Consent::Unknown);
             record.generation = self.generation.max(1);
         }
-        let saved = self.write_consent(&record).is_ok();
-        (record, saved)
+        if self.fault.fails {
+            return (record, ConsentState::Unread);
+        }
+        let state = match self.write_consent(&record) {
+            Ok(()) => ConsentState::Saved,
+            Err(_) => ConsentState::Unsaved,
+        };
+        (record, state)
     }
 
     /// Writes the consent file. On a full disk the store makes room, if it is of an older
@@ -185,15 +191,12 @@ pub struct Driver {
 impl Driver {
     /// Starts an agent on what the disk holds.
     pub fn start(&mut self, settings: Settings, mut info: StartInfo, now: Now) {
-        let (consent, saved) = self.disk.open_consent(info.seed);
+        let (consent, consent_state) = self.disk.open_consent(info.seed);
         let (stored, state) = self.disk.open(consent.generation);
         info.consent = consent;
         info.unread = matches!(state, StoreState::Unread(_));
-        let mut engine = Engine::new(Agent::new(settings, stored, info, now), state, now.boot);
-        if !saved {
-            engine.consent_unsaved();
-        }
-        self.engine = Some(engine);
+        let agent = Agent::new(settings, stored, info, now);
+        self.engine = Some(Engine::new(agent, state, consent_state, now.boot));
         self.working = None;
     }
 
@@ -253,10 +256,16 @@ impl Driver {
                     continue;
                 }
                 Action::Store(job) => Event::Store(self.work(&job, outside)),
-                Action::WriteConsent(record) => {
+                Action::Consent(ConsentJob::Read) => {
+                    Event::Consent(ConsentDone::Read(match self.disk.fault.fails {
+                        true => Err("input/output error".to_owned()),
+                        false => Ok(self.disk.consent.clone()),
+                    }))
+                }
+                Action::Consent(ConsentJob::Write(record)) => {
                     let written = self.disk.write_consent(&record);
                     outside.consented(&record, written.is_ok());
-                    Event::ConsentWritten(written)
+                    Event::Consent(ConsentDone::Written(written))
                 }
                 action => {
                     outside.act(action);

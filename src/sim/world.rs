@@ -247,7 +247,7 @@ impl<'a> World<'a> {
                 // The agent ignores the answer to a request that it dropped.
                 Action::DropRequests
                 | Action::Store(_)
-                | Action::WriteConsent(_)
+                | Action::Consent(_)
                 | Action::Reply(..)
                 | Action::Announce(_)
                 | Action::Show(_) => {}

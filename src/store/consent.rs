@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 use super::files::{io, read_file, remove_dir, sync_dir, write_file};
-use crate::core::record::ConsentRecord;
+use crate::core::record::{ConsentRecord, ConsentState};
 use crate::core::settings::Consent;
 
 const NAME: &str = "consent";
@@ -25,39 +25,55 @@ impl ConsentFile {
         ConsentFile { dir: dir.to_owned(), memory: memory.map(Path::to_owned) }
     }
 
-    /// Reads the file, or makes the one of a new box with this installation id. Gives the record
-    /// and whether it lies on the disk. A file that is missing beside a store, or cannot be read,
-    /// means `unknown`.
-    pub fn open(&self, installation: impl FnOnce() -> String) -> (ConsentRecord, bool) {
+    /// Reads the file, or makes the one of a new box with this installation id. A file that is
+    /// missing beside a store, or cannot be read, means `unknown`.
+    pub fn open(&self, installation: impl FnOnce() -> String) -> (ConsentRecord, ConsentState) {
         let file = self.dir.join(NAME);
         let kept = read_record(&file);
         let in_memory = self.memory.as_ref().and_then(|dir| read_record(&dir.join(NAME)).ok());
         if let Some(newer) = in_memory
             && kept.as_ref().map_or(0, |record| record.revision) < newer.revision
         {
-            return (newer, false);
+            return (newer, ConsentState::Unsaved);
         }
-        let missing = match kept {
-            Ok(record) => return (record, true),
-            Err(error) => {
-                let missing = error.kind() == std::io::ErrorKind::NotFound;
-                if !missing {
-                    tracing::error!(%error, "the consent file cannot be read; nothing is sent until \
-                        somebody says what the viewer allows");
-                }
-                missing
-            }
+        let error = match kept {
+            Ok(record) => return (record, ConsentState::Saved),
+            Err(error) => error,
         };
+        let missing = error.kind() == std::io::ErrorKind::NotFound;
         let mut record = ConsentRecord::first(installation());
         let newest = stores(&self.dir).filter_map(|store| generation(&store)).max();
         if !missing || stores(&self.dir).next().is_some() {
             record.consent = Some(Consent::Unknown);
             record.generation = newest.unwrap_or(1);
         }
-        let saved = self.write(&record).inspect_err(|error| {
-            tracing::error!(error = error.report(), "the consent file cannot be written");
-        });
-        (record, saved.is_ok())
+        if !missing {
+            tracing::error!(%error, "the consent file cannot be read; nothing is sent until it can \
+                be, or somebody says what the viewer allows");
+            if !is_nonsense(&error) {
+                return (record, ConsentState::Unread);
+            }
+        }
+        match self.write(&record) {
+            Ok(()) => (record, ConsentState::Saved),
+            Err(error) => {
+                tracing::error!(error = error.report(), "the consent file cannot be written");
+                (record, ConsentState::Unsaved)
+            }
+        }
+    }
+
+    /// Reads the file; `None` when there is none that makes sense.
+    ///
+    /// Errors: when the medium does not give it.
+    pub fn read(&self) -> Result<Option<ConsentRecord>, StoreError> {
+        let file = self.dir.join(NAME);
+        match read_record(&file) {
+            Ok(record) => Ok(Some(record)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if is_nonsense(&error) => Ok(None),
+            Err(error) => Err(io(&file, "read")(error)),
+        }
     }
 
     /// Writes a record, synced. On a full disk what is stored of older generations makes room. A
@@ -138,6 +154,19 @@ fn generation(store: &Path) -> Option<u64> {
     String::from_utf8(read_file(&store.join(GENERATION)).ok()?).ok()?.trim().parse().ok()
 }
 
+/// Whether a file cannot be read because of what it is, rather than because of its medium.
+fn is_nonsense(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    let kinds = [ErrorKind::InvalidData, ErrorKind::UnexpectedEof, ErrorKind::Other];
+    // A symbolic link, where none is followed, or a socket.
+    let no_file = [rustix::io::Errno::LOOP, rustix::io::Errno::NXIO];
+    let errno = error.raw_os_error();
+    match errno {
+        Some(errno) => no_file.iter().any(|no_file| no_file.raw_os_error() == errno),
+        None => kinds.contains(&error.kind()),
+    }
+}
+
 fn read_record(path: &Path) -> std::io::Result<ConsentRecord> {
     serde_json::from_slice(&read_file(path)?).map_err(std::io::Error::from)
 }
@@ -162,7 +191,7 @@ mod tests {
         let file = ConsentFile::new(dir.path(), None);
         let (first, saved) = file.open(box_id);
         assert_eq!(first, ConsentRecord::first(box_id()));
-        assert!(saved);
+        assert_eq!(saved, ConsentState::Saved);
         let (again, _) = file.open(|| panic!("it has an id"));
         assert_eq!(again, first);
     }
@@ -175,7 +204,7 @@ mod tests {
         note_generation(&dir.path().join("db"), 3).unwrap();
         let (record, saved) = file.open(box_id);
         assert_eq!((record.consent, record.generation), (Some(Consent::Unknown), 3));
-        assert!(saved);
+        assert_eq!(saved, ConsentState::Saved);
         std::fs::write(dir.path().join("consent"), "{").unwrap();
         let (record, _) = file.open(box_id);
         assert_eq!((record.consent, record.generation), (Some(Consent::Unknown), 3));
@@ -190,14 +219,14 @@ mod tests {
         let place = dir.path().join("consent");
         std::os::unix::fs::symlink(&victim, &place).unwrap();
         let (record, saved) = file.open(box_id);
-        assert_eq!((record.consent, saved), (Some(Consent::Unknown), true));
+        assert_eq!((record.consent, saved), (Some(Consent::Unknown), ConsentState::Saved));
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
         assert!(std::fs::symlink_metadata(&place).unwrap().is_file());
         std::fs::remove_file(&place).unwrap();
         let made = std::process::Command::new("mkfifo").arg(&place).status().unwrap();
         assert!(made.success());
         let (record, saved) = file.open(box_id);
-        assert_eq!((record.consent, saved), (Some(Consent::Unknown), true));
+        assert_eq!((record.consent, saved), (Some(Consent::Unknown), ConsentState::Saved));
     }
 
     #[test]
@@ -229,6 +258,6 @@ mod tests {
         let mut record = ConsentRecord::first(box_id());
         (record.consent, record.revision) = (Some(Consent::Out), 7);
         assert!(file.write(&record).is_err());
-        assert_eq!(file.open(box_id), (record, false));
+        assert_eq!(file.open(box_id), (record, ConsentState::Unsaved));
     }
 }

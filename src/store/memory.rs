@@ -49,6 +49,13 @@ impl MemoryStore {
         }
     }
 
+    /// A damaged medium loses a record.
+    pub fn lose(&mut self, key: &Key) {
+        let key = codec::key(key);
+        self.flushed.remove(&key);
+        self.synced.remove(&key);
+    }
+
     /// The power is cut: what was not synced is gone.
     pub fn power_cut(&mut self) {
         self.between.clear();
