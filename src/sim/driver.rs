@@ -200,6 +200,19 @@ impl Driver {
         self.working = None;
     }
 
+    /// An agent starts and dies before it is there, as by SIGKILL: after it has read the consent
+    /// file, after it has deleted older stores, or after it has read everything.
+    pub fn die_in_opening(&mut self, after: u32, settings: Settings, info: StartInfo, now: Now) {
+        let (consent, _) = self.disk.open_consent(info.seed);
+        if after > 0 {
+            self.disk.open(consent.generation);
+        }
+        if after > 1 {
+            self.start(settings, info, now);
+        }
+        self.kill();
+    }
+
     /// The agent is gone, as by SIGKILL; what the disk holds stays.
     pub fn kill(&mut self) {
         self.engine = None;

@@ -57,6 +57,8 @@ pub struct World {
     backend: Backend,
     /// When an agent that is down comes back, and what kind of death it was.
     returns: Option<i64>,
+    /// How many starts die in their opening before one succeeds.
+    dying_openings: u32,
     reboot: Option<(bool, i64)>,
     asleep_from: Option<i64>,
     /// A clean end: at this instant, down for so long, into another boot or not.
@@ -143,6 +145,7 @@ impl World {
             copies: Copies::new(Saved { model: model.clone(), owed: 0, acks: 0 }),
             backend: Backend::new(),
             returns: Some(0),
+            dying_openings: 0,
             reboot: None,
             asleep_from: None,
             stops: None,

@@ -62,7 +62,8 @@ impl Maker {
                     self.clock_is_right_at(at + long);
                 }
                 6 => {
-                    self.line(at, "DiskFull", json!({}));
+                    let fault = self.dice.pick(&["DiskFull", "DiskFull", "DiskReadOnly"]);
+                    self.line(at, fault, json!({}));
                     let long = self.long();
                     self.line(at + long, "DiskFree", json!({}));
                 }
@@ -127,8 +128,15 @@ impl Maker {
     }
 
     fn midst(&mut self, members: &mut Value) {
+        let mut comment = Vec::new();
         if self.dice.percent(60) {
-            members["comment"] = json!(format!("after {} effects", self.dice.between(0, 3)));
+            comment.push(format!("after {} effects", self.dice.between(0, 3)));
+        }
+        if self.dice.percent(30) {
+            comment.push(format!("openings {}", self.dice.between(1, 3)));
+        }
+        if !comment.is_empty() {
+            members["comment"] = json!(comment.join(" "));
         }
     }
 

@@ -8,6 +8,7 @@ use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::Info;
 use playheadd::engine::Event;
 use playheadd::sim::CollectorModel as _;
+use playheadd::sim::driver::DiskFault;
 use playheadd::sim::timeline::{self, What};
 use serde_json::Value as Json;
 
@@ -21,14 +22,21 @@ impl World {
         let number = |key: &str| (json[key].as_f64().unwrap_or(0.0) * 1000.0).round() as i64;
         match json["event"].as_str().unwrap_or_default() {
             "DiskFull" => {
-                if !self.driver.disk.fault.full {
+                if self.driver.disk.fault == DiskFault::default() {
                     self.full_from = self.now;
                 }
                 self.driver.disk.fault.full = true;
                 self.full_until = i64::MAX;
             }
+            "DiskReadOnly" => {
+                if self.driver.disk.fault == DiskFault::default() {
+                    self.full_from = self.now;
+                }
+                self.driver.disk.fault.read_only = true;
+                self.full_until = i64::MAX;
+            }
             "DiskFree" => {
-                self.driver.disk.fault.full = false;
+                self.driver.disk.fault = DiskFault::default();
             }
             name @ ("Update" | "Reboot") => {
                 if self.agent().is_some() && !self.frozen() && self.stops.is_none() {
@@ -72,8 +80,12 @@ impl World {
                 }
             }
             death @ (What::AgentCrash { .. } | What::PowerLoss { .. }) => {
-                let effects = comment.strip_prefix("after ").and_then(|c| c.split(' ').next());
-                match effects.and_then(|n| n.parse().ok()) {
+                let number = |before: &str| {
+                    comment.split_once(before)?.1.split(' ').next()?.parse::<usize>().ok()
+                };
+                let effects = number("after ");
+                self.dying_openings = number("openings ").unwrap_or(0) as u32;
+                match effects {
                     Some(steps) => self.armed = Some(Armed { steps, death }),
                     None => self.death(&death),
                 }

@@ -85,6 +85,10 @@ impl World {
             consent: ConsentRecord::default(),
             unread: false,
         };
+        for opening in 0..std::mem::take(&mut self.dying_openings) {
+            let (settings, start, now) = (self.settings.clone(), start.clone(), self.clock());
+            self.driver.die_in_opening(opening % 3, settings, start, now);
+        }
         self.driver.start(self.settings.clone(), start, self.clock());
         self.alive = true;
         self.counters = Counters::default();
