@@ -22,7 +22,7 @@ use playheadd::core::record::{
 };
 use playheadd::core::report::{ErrorSource, PlayerError, Report, What};
 use playheadd::core::time::BootInstant;
-use playheadd::store::copy;
+use playheadd::store::copy::MemoryDir;
 use playheadd::store::opening::{OpenStore, Opened, StoreLocation};
 use playheadd::store::reader::Reader;
 use playheadd::store::sled::{self as store, SledStore};
@@ -109,7 +109,7 @@ fn torn_pages(old: &[u8], new: &[u8], chance: &mut Rng) -> Vec<u8> {
 
 fn location(dir: &Path) -> StoreLocation {
     let reader = Reader { program: env!("CARGO_BIN_EXE_playheadd").into(), patience: PATIENCE };
-    let memory = copy::memory_dir(dir);
+    let memory = MemoryDir::of(dir);
     StoreLocation { dir: dir.to_owned(), max_bytes: 64 << 20, memory, reader }
 }
 

@@ -27,10 +27,11 @@ use crate::engine::{Engine, Event};
 use crate::mpris::Watcher;
 use crate::port::{Message, Port, news};
 use crate::store::consent::ConsentFile;
+use crate::store::copy::MemoryDir;
 use crate::store::guard::Lock;
 use crate::store::opening::{Opened, StoreLocation};
 use crate::store::reader::Reader;
-use crate::store::{copy, sled};
+use crate::store::sled;
 use crate::system::clock;
 
 /// `Control`s that may wait for the loop. When there are more, their senders wait.
@@ -125,8 +126,8 @@ impl StateDir {
         let dir = config.store.path.clone();
         let lock = Lock::take(&dir)?;
         sled::note_panics(&dir);
-        let memory = copy::memory_dir(&dir);
-        let consent = ConsentFile::new(&dir, memory.as_deref());
+        let memory = MemoryDir::of(&dir);
+        let consent = ConsentFile::new(&dir, memory.clone());
         // The name of the program may be another one's after an upgrade.
         let reader = Reader { program: "/proc/self/exe".into(), patience: START_PATIENCE };
         let max_bytes = config.store.max_bytes;

@@ -85,14 +85,14 @@ impl StoreWorker {
     fn work(&mut self, job: &StoreJob) -> StoreDone {
         match job {
             StoreJob::Write(batches) => {
-                let written = self.to_write().and_then(|store| store.apply(batches));
+                let written = self.writable().and_then(|store| store.apply(batches));
                 if let Err(error) = &written {
                     self.close(error.is_full());
                 }
                 StoreDone::Written(written.map_err(|error| error.report()))
             }
             StoreJob::Read(read) => {
-                let reports = self.to_read().and_then(|store| store.read(read));
+                let reports = self.readable().and_then(|store| store.read(read));
                 if reports.is_err() {
                     self.close(false);
                 }
@@ -116,7 +116,7 @@ impl StoreWorker {
     }
 
     /// The database on the disk, opened again if it has to be.
-    fn to_write(&mut self) -> Result<&mut SledStore, StoreError> {
+    fn writable(&mut self) -> Result<&mut SledStore, StoreError> {
         if !matches!(self.store, OpenStore::Disk(_)) {
             if self.in_use {
                 if self.left_open > MOST_LEFT_OPEN {
@@ -137,7 +137,7 @@ impl StoreWorker {
     }
 
     /// The database, or a copy of it in memory while the disk takes no writes.
-    fn to_read(&mut self) -> Result<&mut SledStore, StoreError> {
+    fn readable(&mut self) -> Result<&mut SledStore, StoreError> {
         if matches!(self.store, OpenStore::Nothing) {
             let (copy, _) = self.place.open_copy()?;
             self.store = OpenStore::Copy(copy);

@@ -139,7 +139,10 @@ impl Disk {
                 self.wanted_generation = *generation;
                 let wiped = match fault {
                     Some(why) if !self.fault.full || unlucky => Err(why.to_owned()),
-                    _ => Ok(self.delete_older(*generation)),
+                    _ => {
+                        self.delete_older(*generation);
+                        Ok(())
+                    }
                 };
                 StoreDone::Wiped(wiped)
             }

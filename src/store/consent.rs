@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
+use super::copy::MemoryDir;
 use super::files::{io, read_file, remove_dir, sync_dir, write_file};
 use crate::core::record::{ConsentRecord, ConsentState};
 use crate::core::settings::Consent;
@@ -17,12 +18,12 @@ const GENERATION: &str = "generation";
 pub struct ConsentFile {
     dir: PathBuf,
     /// Outlives the daemon, not the box.
-    memory: Option<PathBuf>,
+    memory: MemoryDir,
 }
 
 impl ConsentFile {
-    pub fn new(dir: &Path, memory: Option<&Path>) -> ConsentFile {
-        ConsentFile { dir: dir.to_owned(), memory: memory.map(Path::to_owned) }
+    pub fn new(dir: &Path, memory: MemoryDir) -> ConsentFile {
+        ConsentFile { dir: dir.to_owned(), memory }
     }
 
     /// Reads the file, or makes the one of a new box with this installation id. A file that is
@@ -30,7 +31,7 @@ impl ConsentFile {
     pub fn open(&self, installation: impl FnOnce() -> String) -> (ConsentRecord, ConsentState) {
         let file = self.dir.join(NAME);
         let kept = read_record(&file);
-        let in_memory = self.memory.as_ref().and_then(|dir| read_record(&dir.join(NAME)).ok());
+        let in_memory = self.memory.existing().and_then(|dir| read_record(&dir.join(NAME)).ok());
         if let Some(newer) = in_memory
             && kept.as_ref().map_or(0, |record| record.revision) < newer.revision
         {
@@ -85,10 +86,9 @@ impl ConsentFile {
         if written.is_err() && delete_older(&self.dir, record.generation).is_ok() {
             written = write_record(&self.dir, record);
         }
-        let in_memory = |memory: &PathBuf| write_record(memory, record);
         match written {
             Ok(()) => {
-                if let Some(memory) = &self.memory {
+                if let Some(memory) = self.memory.existing() {
                     // What stays there has an older revision.
                     let _ = std::fs::remove_file(memory.join(NAME));
                 }
@@ -99,7 +99,8 @@ impl ConsentFile {
                     // Without a file nothing is sent either. It cannot go on a read-only disk.
                     let _ = std::fs::remove_file(self.dir.join(NAME));
                 }
-                if let Some(Err(error)) = self.memory.as_ref().map(in_memory) {
+                let in_memory = self.memory.made().map(|memory| write_record(memory, record));
+                if let Some(Err(error)) = in_memory {
                     tracing::warn!(error = error.report(), "no consent file in memory either");
                 }
                 Err(error)
@@ -188,7 +189,7 @@ mod tests {
     #[test]
     fn a_new_box_has_said_nothing_and_keeps_its_id() {
         let dir = tempfile::tempdir().unwrap();
-        let file = ConsentFile::new(dir.path(), None);
+        let file = ConsentFile::new(dir.path(), MemoryDir::of(dir.path()));
         let (first, saved) = file.open(box_id);
         assert_eq!(first, ConsentRecord::first(box_id()));
         assert_eq!(saved, ConsentState::Saved);
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn a_file_that_is_lost_or_broken_beside_a_store_means_unknown() {
         let dir = tempfile::tempdir().unwrap();
-        let file = ConsentFile::new(dir.path(), None);
+        let file = ConsentFile::new(dir.path(), MemoryDir::of(dir.path()));
         std::fs::create_dir(dir.path().join("db")).unwrap();
         note_generation(&dir.path().join("db"), 3).unwrap();
         let (record, saved) = file.open(box_id);
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn what_is_no_regular_file_neither_hangs_nor_is_followed() {
         let dir = tempfile::tempdir().unwrap();
-        let file = ConsentFile::new(dir.path(), None);
+        let file = ConsentFile::new(dir.path(), MemoryDir::of(dir.path()));
         let victim = dir.path().join("victim");
         std::fs::write(&victim, "precious").unwrap();
         let place = dir.path().join("consent");
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn a_record_that_finds_no_place_on_the_disk_is_in_memory() {
         let (memory, gone) = (tempfile::tempdir().unwrap(), PathBuf::from("/nonexistent/state"));
-        let file = ConsentFile::new(&gone, Some(memory.path()));
+        let file = ConsentFile::new(&gone, MemoryDir::given(memory.path()));
         let mut record = ConsentRecord::first(box_id());
         (record.consent, record.revision) = (Some(Consent::Out), 7);
         assert!(file.write(&record).is_err());

@@ -7,27 +7,57 @@ use std::path::{Path, PathBuf};
 use super::StoreError;
 use super::files::{bytes_on_disk, io, remove_dir, sync_dir};
 
-/// Where copies in memory lie, if there is such a place: the service manager's runtime directory,
-/// else a directory of our own below `/dev/shm`, one for each state directory.
-pub fn memory_dir(state_dir: &Path) -> Option<PathBuf> {
-    if let Some(dir) = std::env::var_os("RUNTIME_DIRECTORY").filter(|dir| !dir.is_empty()) {
-        return Some(dir.into());
-    }
-    let uid = rustix::process::getuid().as_raw();
-    let state_dir = std::path::absolute(state_dir).ok()?;
-    let dir = Path::new("/dev/shm").join(format!("playheadd-{uid}-{:016x}", hash(&state_dir)));
-    match std::fs::DirBuilder::new().mode(0o700).create(&dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return None,
-        _ => {}
-    }
-    // Others may make names there too.
-    let made = std::fs::symlink_metadata(&dir).ok()?;
-    (made.is_dir() && made.uid() == uid && made.mode() & 0o077 == 0).then_some(dir)
+/// Where copies in memory lie.
+#[derive(Debug, Clone)]
+pub struct MemoryDir {
+    path: PathBuf,
+    /// The service manager has made it; else it is ours to make.
+    given: bool,
 }
 
-/// Removes the directory of copies if nothing is in it.
-pub fn forget_memory_dir(dir: &Path) {
-    let _ = std::fs::remove_dir(dir);
+impl MemoryDir {
+    /// The service manager's runtime directory, else a directory of our own below `/dev/shm`, one
+    /// for each state directory.
+    pub fn of(state_dir: &Path) -> MemoryDir {
+        if let Some(dir) = std::env::var_os("RUNTIME_DIRECTORY").filter(|dir| !dir.is_empty()) {
+            return MemoryDir { path: dir.into(), given: true };
+        }
+        let uid = rustix::process::getuid().as_raw();
+        let state_dir = std::path::absolute(state_dir).unwrap_or_else(|_| state_dir.to_owned());
+        let name = format!("playheadd-{uid}-{:016x}", hash(&state_dir));
+        MemoryDir { path: Path::new("/dev/shm").join(name), given: false }
+    }
+
+    /// A directory that is there.
+    pub fn given(path: &Path) -> MemoryDir {
+        MemoryDir { path: path.to_owned(), given: true }
+    }
+
+    /// The directory, if it is there and nobody else can have made it or write to it.
+    pub fn existing(&self) -> Option<&Path> {
+        let made = std::fs::symlink_metadata(&self.path).ok()?;
+        let ours = made.uid() == rustix::process::getuid().as_raw() && made.mode() & 0o077 == 0;
+        (made.is_dir() && (self.given || ours)).then_some(&*self.path)
+    }
+
+    /// The directory, made if need be.
+    pub fn made(&self) -> Option<&Path> {
+        if !self.given {
+            // It may be there already; another's is refused below.
+            let _ = std::fs::DirBuilder::new().mode(0o700).create(&self.path);
+        }
+        self.existing()
+    }
+
+    /// Deletes the copy of the store, and the directory if it is ours and nothing else is in it.
+    pub fn forget_copy(&self) {
+        if let Some(dir) = self.existing() {
+            let _ = remove_dir(&dir.join("db"));
+            if !self.given {
+                let _ = std::fs::remove_dir(dir);
+            }
+        }
+    }
 }
 
 /// FNV-1a, which is the same in every run.

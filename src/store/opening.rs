@@ -4,11 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::copy::{self, MemoryDir};
 use super::files::{io, remove_dir, sync_dir};
 use super::guard::{self, Opening};
 use super::reader::{Direction, Reader, Verdict};
 use super::sled::SledStore;
-use super::{StoreError, consent, copy};
+use super::{StoreError, consent};
 use crate::core::record::{StoreState, Stored};
 
 /// Entries of a salvaged store that are written together.
@@ -20,10 +21,10 @@ const MOST_PANICS: u32 = 2;
 #[derive(Debug, Clone)]
 pub struct StoreLocation {
     pub dir: PathBuf,
-    /// Above this size on disk the database is compacted. A copy may be four times as large.
+    /// Above this size on disk the database is compacted. A copy may be twice as large.
     pub max_bytes: u64,
     /// Where copies in memory lie.
-    pub memory: Option<PathBuf>,
+    pub memory: MemoryDir,
     pub reader: Reader,
 }
 
@@ -115,7 +116,7 @@ impl StoreLocation {
         match self.reader.check(&copy) {
             Verdict::Sound => SledStore::open_copy(&copy, self.max_bytes),
             Verdict::Broken(why) | Verdict::Unknown(why) => {
-                let _ = remove_dir(&copy);
+                self.forget_copy();
                 Err(io(&self.path(), "read")(std::io::Error::other(why)))
             }
         }
@@ -138,9 +139,7 @@ impl StoreLocation {
 
     /// Deletes copies in memory.
     pub fn forget_copy(&self) {
-        if let Some(memory) = &self.memory {
-            let _ = remove_dir(&memory.join("db"));
-        }
+        self.memory.forget_copy();
     }
 
     /// Looks at a suspect database in a process of its own, and sets it aside if it cannot be read
@@ -162,7 +161,7 @@ impl StoreLocation {
             };
             let verdict = self.reader.check(&store);
             if copied {
-                let _ = remove_dir(&store);
+                self.forget_copy();
             }
             match verdict {
                 Verdict::Sound if guard::panics(&self.dir) < MOST_PANICS => return Ok(()),
@@ -217,8 +216,8 @@ impl StoreLocation {
 
     fn copy_in_memory(&self) -> Result<PathBuf, StoreError> {
         let path = self.readable_path();
-        let Some(memory) = &self.memory else {
-            let why = "there is no RuntimeDirectory= and no /dev/shm for a copy";
+        let Some(memory) = self.memory.made() else {
+            let why = "there is no RuntimeDirectory= and no /dev/shm of ours for a copy";
             return Err(io(&path, "copied")(std::io::Error::other(why)));
         };
         let copy = memory.join("db");
@@ -227,7 +226,7 @@ impl StoreLocation {
     }
 
     fn most_copied(&self) -> u64 {
-        self.max_bytes.saturating_mul(4)
+        self.max_bytes.saturating_mul(2)
     }
 
     /// Whether the medium gives every byte of the database.
