@@ -60,6 +60,24 @@ pub(super) fn bytes_on_disk(dir: &Path) -> u64 {
         .sum()
 }
 
+/// Reads all files below a directory.
+///
+/// Errors: when the medium does not give every byte of them.
+pub(super) fn read_every_byte(dir: &Path) -> Result<(), StoreError> {
+    for entry in std::fs::read_dir(dir).map_err(io(dir, "read"))? {
+        let entry = entry.map_err(io(dir, "read"))?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(io(dir, "read"))?);
+        if kind.is_dir() {
+            read_every_byte(&path)?;
+        } else if kind.is_file() {
+            File::open(&path)
+                .and_then(|mut file| std::io::copy(&mut file, &mut std::io::sink()))
+                .map_err(io(&path, "read"))?;
+        }
+    }
+    Ok(())
+}
+
 /// Deletes a directory, or whatever has its name.
 pub(super) fn remove_dir(path: &Path) -> Result<(), StoreError> {
     let removed = match std::fs::remove_dir_all(path) {

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::copy::{self, MemoryDir};
-use super::files::{io, remove_dir, sync_dir};
+use super::files::{io, read_every_byte, remove_dir, sync_dir};
 use super::guard::{self, Opening};
 use super::reader::{Direction, Reader, Verdict};
 use super::sled::SledStore;
@@ -95,6 +95,9 @@ impl StoreLocation {
             } else if suspect {
                 tracing::warn!("an earlier start has died over the store; it is looked at first");
                 self.examine(generation)?;
+            } else {
+                // sled takes a segment that cannot be read for a free one, and writes over it.
+                read_every_byte(&path)?;
             }
         }
         let opened = match SledStore::open(&self.dir, generation, self.max_bytes) {
@@ -153,11 +156,11 @@ impl StoreLocation {
             // Where there is no room for a copy, the database itself is looked at.
             let (store, copied) = match self.copy_in_memory() {
                 Ok(copy) => (copy, true),
-                Err(error) if self.bytes_can_be_read() => {
+                Err(error) => {
+                    read_every_byte(&self.path())?;
                     tracing::debug!(error = error.report(), "no copy of the store");
                     (self.path(), false)
                 }
-                Err(error) => return Err(error),
             };
             let verdict = self.reader.check(&store);
             if copied {
@@ -227,16 +230,6 @@ impl StoreLocation {
 
     fn most_copied(&self) -> u64 {
         self.max_bytes.saturating_mul(2)
-    }
-
-    /// Whether the medium gives every byte of the database.
-    fn bytes_can_be_read(&self) -> bool {
-        let files = std::fs::read_dir(self.path()).into_iter().flatten().flatten();
-        files.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())).all(|entry| {
-            std::fs::File::open(entry.path())
-                .and_then(|mut file| std::io::copy(&mut file, &mut std::io::sink()))
-                .is_ok()
-        })
     }
 
     /// The database, or the one that an interrupted compaction has left.
