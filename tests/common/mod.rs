@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod demo;
+pub mod disk;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -129,6 +130,8 @@ pub struct Agent {
     state: PathBuf,
     /// The bus that it is started on.
     pub address: String,
+    /// A program that starts the daemon, and its arguments; empty: it is started as it is.
+    pub under: Vec<String>,
     pub watcher: Connection,
 }
 
@@ -156,6 +159,7 @@ impl Agent {
             config,
             state: state.to_owned(),
             address: bus.address.clone(),
+            under: Vec::new(),
             watcher: bus.connect().await,
         };
         agent.start_again().await;
@@ -171,27 +175,44 @@ impl Agent {
     }
 
     pub async fn start_again(&mut self) {
-        let bus = fdo::DBusProxy::new(&self.watcher).await.expect("the bus");
-        let mut changes = bus
-            .receive_name_owner_changed_with_args(&[(0, AGENT)])
-            .await
-            .expect("the bus's signals");
+        self.launch();
+        self.named().await;
+    }
+
+    /// Starts the daemon and does not wait.
+    pub fn launch(&mut self) {
+        // Copies of a store that cannot be written go with the test.
+        let run = self.runtime();
+        std::fs::create_dir_all(&run).expect("a runtime directory");
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.config.with_extension("log"))
             .expect("a log file");
-        let child = Command::new(daemon())
+        let program = daemon().display().to_string();
+        let mut line = self.under.iter().chain([&program]);
+        let child = Command::new(line.next().expect("a program"))
+            .args(line)
             .arg("--config")
             .arg(&self.config)
             .args(["--bus-address", &self.address])
             .arg("--state-dir")
             .arg(&self.state)
             .env("DBUS_SESSION_BUS_ADDRESS", &self.address)
+            .env("RUNTIME_DIRECTORY", &run)
             .stderr(log)
             .spawn()
             .expect("the daemon");
         self.child = Some(child);
+    }
+
+    /// Waits until the daemon owns its name.
+    pub async fn named(&self) {
+        let bus = fdo::DBusProxy::new(&self.watcher).await.expect("the bus");
+        let mut changes = bus
+            .receive_name_owner_changed_with_args(&[(0, AGENT)])
+            .await
+            .expect("the bus's signals");
         let name = AGENT.try_into().expect("a name");
         if bus.name_has_owner(name).await.expect("an answer") {
             return;
@@ -230,8 +251,40 @@ impl Agent {
         self.child.take().expect("a running daemon").wait().expect("its end")
     }
 
+    /// Starts it again and again, as a service manager does, until it owns its name.
+    pub async fn start_until_it_stays(&mut self) {
+        loop {
+            self.launch();
+            while self.child.as_mut().expect("a daemon").try_wait().expect("its state").is_none() {
+                if self.is_named().await {
+                    return;
+                }
+            }
+        }
+    }
+
+    pub async fn is_named(&self) -> bool {
+        let bus = fdo::DBusProxy::new(&self.watcher).await.expect("the bus");
+        bus.name_has_owner(AGENT.try_into().expect("a name")).await.expect("an answer")
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("a running daemon").id()
+    }
+
+    /// Where it keeps copies of a store that cannot be written.
+    pub fn runtime(&self) -> PathBuf {
+        self.config.with_file_name("run")
+    }
+
+    /// Whether it has stopped itself by SIGSTOP.
+    pub fn is_stopped(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        status.expect("its status").lines().any(|line| line.starts_with("State:\tT"))
+    }
+
+    pub fn go_on(&self) {
+        signal(self.child.as_ref().expect("a running daemon"), "-CONT");
     }
 
     pub fn hang_up(&self) {
