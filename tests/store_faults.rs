@@ -6,9 +6,10 @@ mod common;
 use common::disk::{
     Disk, Eio, FAST, LEFT_AT, a_film, all_there, assert_none_broken, assert_once_each,
     bring_collector_back, consent, healthy, holds, left_at, play_films, queued,
-    send_collector_away, set_consent,
+    send_collector_away, set_consent, starts_and_ends,
 };
 use common::{Player, World, nothing, refusal};
+use playheadd::store::copy::MemoryDir;
 use zbus::OwnedObjectPath;
 
 const FILMS: usize = 40;
@@ -37,6 +38,8 @@ async fn films_waiting(world: &mut World) -> Vec<String> {
 async fn starts_on(disk: &Disk, spoil: impl Fn(&Disk), mend: impl Fn(&Disk)) {
     let mut world = World::start_in(&disk.state(), FAST).await;
     let mut films = films_waiting(&mut world).await;
+    // Without a service manager a copy finds a place of its own.
+    world.agent.under = ["env", "-u", "RUNTIME_DIRECTORY"].map(String::from).into();
     spoil(disk);
     world.agent.start_again().await;
     assert!(!healthy(&world).await);
@@ -54,6 +57,7 @@ async fn starts_on(disk: &Disk, spoil: impl Fn(&Disk), mend: impl Fn(&Disk)) {
     films.extend(play_films(&player, "later", 1).await);
     world.wait("what came meanwhile", |hits| all_there(hits, &films));
     assert!(world.agent.stop().success());
+    assert!(MemoryDir::of(&disk.state()).existing().is_none(), "nothing of it stays in memory");
     world.agent.start_again().await;
     assert!(healthy(&world).await);
     films.extend(play_films(&world.player().await, "at-last", 1).await);
@@ -77,6 +81,42 @@ async fn a_start_on_a_read_only_disk_loses_nothing_and_heals() {
     let test = "a_start_on_a_read_only_disk_loses_nothing_and_heals";
     let Some(disk) = Disk::mount(test) else { return };
     starts_on(&disk, Disk::take_no_writes, Disk::take_writes).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_leaves_no_way_to_read_its_store_is_joined_when_it_takes_writes() {
+    let test = "a_disk_that_leaves_no_way_to_read_its_store_is_joined_when_it_takes_writes";
+    let Some(disk) = Disk::mount(test) else { return };
+    let mut world = World::start_in(&disk.state(), FAST).await;
+    let mut films = films_waiting(&mut world).await;
+    disk.take_no_writes();
+    // Nor is there a place for a copy.
+    world.agent.under = ["env", "RUNTIME_DIRECTORY=/nonexistent"].map(String::from).into();
+    world.agent.start_again().await;
+    assert!(!healthy(&world).await);
+    assert_eq!(left_at(&world, "film-5").await, None);
+    let player = world.player().await;
+    // A film again, and not to where it was left the first time.
+    let session = open_unkept(&player, "film-5").await;
+    let ended = player.call(&session, "End", LEFT_AT + 1.0, nothing()).await;
+    assert_eq!(refusal(ended).0, STORAGE);
+    disk.take_writes();
+    while !healthy(&world).await {}
+    assert_eq!(left_at(&world, "film-4").await, Some(LEFT_AT));
+    assert_eq!(left_at(&world, "film-5").await, Some(LEFT_AT + 1.0), "the newest counts");
+    world.wait("what waited", |hits| all_there(hits, &films));
+    while queued(&world).await > 0 {}
+    assert_none_broken(&world);
+    assert!(world.agent.stop().success());
+    world.agent.start_again().await;
+    films.extend(play_films(&world.player().await, "later", 1).await);
+    world.wait("the last film", |hits| all_there(hits, &films));
+    while queued(&world).await > 0 {}
+    let hits = world.collector.hits();
+    assert_eq!(starts_and_ends(&hits).get("film-5"), Some(&(2, 2)), "both times it was played");
+    films.retain(|film| film != "film-5");
+    assert_once_each(&hits, &films);
+    assert_eq!(left_at(&world, "film-5").await, Some(LEFT_AT + 1.0), "also after a restart");
 }
 
 #[tokio::test]
