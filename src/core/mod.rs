@@ -189,6 +189,11 @@ impl Agent {
         self.sessions.iter().map(|(number, session)| (*number, session))
     }
 
+    /// The number of the next session object.
+    pub fn next_session(&self) -> u32 {
+        self.meta.next_session
+    }
+
     pub fn session(&self, number: u32) -> Option<&Session> {
         self.sessions.get(&number)
     }

@@ -171,7 +171,10 @@ pub trait ActionHandler {
     /// The consent file was written, or could not be.
     fn consented(&mut self, _record: &ConsentRecord, _done: bool) {}
 
-    /// The store has written batches or deleted everything, or could not.
+    /// The consent file was read, after it could not be at the start.
+    fn consent_read(&mut self, _record: Option<&ConsentRecord>) {}
+
+    /// The store has written batches, deleted everything or was read to join it, or could not be.
     fn stored(&mut self, _job: &StoreJob, _done: bool) {}
 }
 
@@ -273,10 +276,14 @@ impl Driver {
                 }
                 Action::Store(job) => Event::Store(self.work(&job, outside)),
                 Action::Consent(ConsentJob::Read) => {
-                    Event::Consent(ConsentDone::Read(match self.disk.fault.fails {
+                    let read = match self.disk.fault.fails {
                         true => Err("input/output error".to_owned()),
                         false => Ok(self.disk.consent.clone()),
-                    }))
+                    };
+                    if let Ok(record) = &read {
+                        outside.consent_read(record.as_ref());
+                    }
+                    Event::Consent(ConsentDone::Read(read))
                 }
                 Action::Consent(ConsentJob::Write(record)) => {
                     let written = self.disk.write_consent(&record);
@@ -305,8 +312,10 @@ impl Driver {
 
     fn work(&mut self, job: &StoreJob, outside: &mut impl ActionHandler) -> StoreDone {
         let done = self.disk.work(job);
-        if let StoreDone::Written(written) | StoreDone::Wiped(written) = &done {
-            outside.stored(job, written.is_ok());
+        match &done {
+            StoreDone::Written(done) | StoreDone::Wiped(done) => outside.stored(job, done.is_ok()),
+            StoreDone::Joined(done) => outside.stored(job, done.is_ok()),
+            StoreDone::Read(_) | StoreDone::Tidied => {}
         }
         done
     }

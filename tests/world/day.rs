@@ -1,8 +1,8 @@
 //! Random days: what several players, a network, a clock, a disk and a collector do, as lines of a
 //! timeline (docs/behaviour.md 4), so that a bad day can be printed, kept and cut down.
 //!
-//! Five lines are this world's own: `Update` (the agent is stopped and started), `Reboot` (a clean
-//! one), `DiskFull`, `DiskReadOnly` and `DiskFree`. A `comment` of `after N effects` on `AgentCrash`,
+//! Six lines are this world's own: `Update` (the agent is stopped and started), `Reboot` (a clean
+//! one), `DiskFull`, `DiskReadOnly`, `DiskFails` and `DiskFree`. A `comment` of `after N effects` on `AgentCrash`,
 //! `PowerLoss` means that it strikes in the middle of the next thing that the agent does, and
 //! `openings N` that so many starts die in their opening afterwards.
 

@@ -77,7 +77,7 @@ pub struct Model {
     pub rules: Rules,
     pub sessions: BTreeMap<u32, Session>,
     points: BTreeMap<(String, String), Point>,
-    next: u32,
+    pub next: u32,
     pub consent: Option<Consent>,
     pub boot: u32,
     /// Counts what the agent was told, to compare a promise with what a store holds.
@@ -250,6 +250,13 @@ impl Model {
     fn close(&mut self, number: u32, completed: bool, from: i64, to: i64) {
         self.keep_point(number, completed, from, to);
         self.sessions.remove(&number);
+    }
+
+    /// The resume points of a store that was joined: those that are newer here stay.
+    pub fn join_points(&mut self, joined: Model) {
+        for (key, point) in joined.points {
+            self.points.entry(key).or_insert(point);
+        }
     }
 
     /// Every timer due at `until`.

@@ -57,6 +57,9 @@ pub struct World {
     backend: Backend,
     /// When an agent that is down comes back, and what kind of death it was.
     returns: Option<i64>,
+    /// What a store holds that could not be read at the last start: the truth as of it, whether
+    /// that run of the agent had a clean end, and when it ended.
+    unread: Option<(Model, bool, i64)>,
     /// How many starts die in their opening before one succeeds.
     dying_openings: u32,
     reboot: Option<(bool, i64)>,
@@ -145,6 +148,7 @@ impl World {
             copies: Copies::new(Saved { model: model.clone(), owed: 0, acks: 0 }),
             backend: Backend::new(),
             returns: Some(0),
+            unread: None,
             dying_openings: 0,
             reboot: None,
             asleep_from: None,

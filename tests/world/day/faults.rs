@@ -62,7 +62,8 @@ impl Maker {
                     self.clock_is_right_at(at + long);
                 }
                 6 => {
-                    let fault = self.dice.pick(&["DiskFull", "DiskFull", "DiskReadOnly"]);
+                    let fault =
+                        self.dice.pick(&["DiskFull", "DiskFull", "DiskReadOnly", "DiskFails"]);
                     self.line(at, fault, json!({}));
                     let long = self.long();
                     self.line(at + long, "DiskFree", json!({}));

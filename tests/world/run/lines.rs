@@ -28,11 +28,13 @@ impl World {
                 self.driver.disk.fault.full = true;
                 self.full_until = i64::MAX;
             }
-            "DiskReadOnly" => {
+            name @ ("DiskReadOnly" | "DiskFails") => {
                 if self.driver.disk.fault == DiskFault::default() {
                     self.full_from = self.now;
                 }
-                self.driver.disk.fault.read_only = true;
+                let fault = &mut self.driver.disk.fault;
+                fault.read_only |= name == "DiskReadOnly";
+                fault.fails |= name == "DiskFails";
                 self.full_until = i64::MAX;
             }
             "DiskFree" => {

@@ -17,6 +17,7 @@ use super::disk::Saved;
 use super::lines::unique;
 use super::{Promise, World};
 use crate::day::DAWN_MS;
+use crate::model::Model;
 use crate::truth::Wrong;
 
 /// What a stop and a suspend leave for delivery (docs/behaviour.md 1.6).
@@ -68,6 +69,10 @@ pub(super) struct Armed {
 impl World {
     pub(super) fn start(&mut self) {
         let number = self.boots.len() as u32;
+        let unread = self.driver.disk.fault.fails;
+        if unread {
+            self.cannot_read(number);
+        }
         // As long as nothing was written in this boot, the store is that of an earlier one.
         if self.model.boot != number
             && let Some((clean, cut)) = self.reboot
@@ -90,6 +95,9 @@ impl World {
             self.driver.die_in_opening(opening % 3, settings, start, now);
         }
         self.driver.start(self.settings.clone(), start, self.clock());
+        if let Some(agent) = self.driver.agent().filter(|_| unread) {
+            self.model.next = agent.next_session();
+        }
         self.alive = true;
         self.counters = Counters::default();
         let present: Vec<String> =
@@ -109,6 +117,25 @@ impl World {
             world.wrong.extend(wrong.into_iter().map(|w| Wrong::new("gone", w)));
             None
         });
+    }
+
+    /// The agent starts and cannot read its store: it knows nothing, not even what the viewer
+    /// allows.
+    fn cannot_read(&mut self, boot: u32) {
+        let mut nothing = Model::new(self.model.rules);
+        (nothing.boot, nothing.told) = (boot, self.model.told);
+        nothing.consent = Some(Consent::Unknown);
+        let known = std::mem::replace(&mut self.model, nothing);
+        let clean = known.boot != boot && self.reboot.is_some_and(|(clean, _)| clean);
+        let ended = self.away_since.unwrap_or(self.now);
+        self.unread = Some((known, clean, ended));
+    }
+
+    /// The store can be read now: what it holds ends, late enough not to predate a hit.
+    pub(super) fn join(&mut self) {
+        let Some((mut known, clean, ended)) = self.unread.take() else { return };
+        known.rebooted(clean, ended, CUT_SLACK_MS, &mut self.truth);
+        self.model.join_points(known);
     }
 
     pub(super) fn sleep(&mut self) {
@@ -236,6 +263,7 @@ impl World {
         self.model = saved.model;
         // What the viewer has said lies beside the store.
         self.model.consent = self.kept_consent;
+        self.unread = None;
     }
 
     /// Everything works again, and everybody goes.

@@ -117,6 +117,7 @@ impl<'a, M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> Turn<'a, M> {
         (nothing.boot, nothing.told) = (world.model.boot, world.model.told);
         world.copies.wiped(Saved { model: nothing, owed: world.truth.owed.len(), acks: 0 });
         world.promised.clear();
+        world.unread = None;
     }
 
     /// The truth takes in what the agent was told.
@@ -193,8 +194,13 @@ impl<M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> ActionHandler for Turn<
         }
         match job {
             StoreJob::Wipe { .. } => self.forgotten(),
+            StoreJob::Join => world.join(),
             job => world.copies.written(job),
         }
+    }
+
+    fn consent_read(&mut self, record: Option<&ConsentRecord>) {
+        self.world.model.consent = record.and_then(|record| record.consent);
     }
 
     fn consented(&mut self, record: &ConsentRecord, done: bool) {
