@@ -158,4 +158,23 @@ pub const BAD_DAYS: &[(&str, &str)] = &[
 {"at":5956.84,"event":"DiskFull"}
 {"at":6990.124,"event":"Sleep"}"#,
     ),
+    (
+        "a repeated play is taken for one that came a moment later",
+        r#"{"at":0,"comment":"seed=137 ping_s=60 max_session_s=86400 resume_window_s=2592000 queue_bytes=0 agreed=1 disk_fails_every=10","event":"Boot","trusted":true,"unix_ms":1700000000006}
+{"at":318.895,"event":"SessionStart","from":"p1","info":{"ad_ping_seconds":10,"id":"film","length":7200.0,"metadata":{"mark":"v1"}},"playhead":0.0}
+{"at":328.097,"event":"Play","from":"p1","playhead":1458.592}
+{"at":330.612,"event":"BitrateChange","from":"p1","info":{"bitrate":2}}
+{"at":344.435,"event":"ChapterStart","from":"p1","info":{"length":60.0,"name":"c3","position":1,"start":0.0}}
+{"at":344.735,"event":"NetworkDown","silent":false}
+{"at":353.002,"event":"NetworkUp","silent":false}
+{"at":369.482,"event":"AdBreakStart","from":"p1","info":{"name":"b4","position":1,"start":298.0}}
+{"at":369.516,"event":"AdBreakComplete","from":"p1"}
+{"at":369.52,"event":"Play","from":"p1"}
+{"at":369.544,"event":"Collector","rules":[{"headers":{"Retry-After":"5000"},"on":"events","status":503,"times":3}]}
+{"at":2072.589,"event":"BitrateChange","from":"p1","info":{"bitrate":5}}
+{"at":2228.948,"event":"AdBreakStart","from":"p1","info":{"name":"b6","position":1,"start":126.0}}
+{"at":2465.117,"event":"End","from":"p1"}
+{"at":3962.801,"event":"SessionStart","from":"p1","info":{"content_type":"live","id":"news","metadata":{"mark":"v7"}}}
+{"at":3971.801,"down_s":3.476,"event":"PowerLoss","trusted":false,"unix_ms":931268}"#,
+    ),
 ];

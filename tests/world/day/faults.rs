@@ -67,6 +67,13 @@ impl Maker {
                     self.line(at, fault, json!({}));
                     let long = self.long();
                     self.line(at + long, "DiskFree", json!({}));
+                    if self.dice.percent(50) {
+                        // The agent has to start on it.
+                        let within = self.dice.between(0, long);
+                        let down_s = self.dice.pick(&[0.2, 3.0, 30.0]);
+                        let end = self.dice.pick(&["AgentCrash", "AgentCrash", "PowerLoss"]);
+                        self.line(at + within, end, json!({"down_s": down_s}));
+                    }
                 }
                 7 => {
                     let down_s = self.dice.pick(&[0.2, 3.0, 30.0]);

@@ -1,14 +1,14 @@
 //! The accounts of a day: nothing twice, nothing missing that was not counted, a heartbeat all
 //! the time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::arrived::Line;
 use super::{BUMPS_MS, Oracle, UNSAVED_MS};
 
 impl Oracle<'_> {
     pub(super) fn settle_accounts(&mut self, lines: &[Line<'_>]) {
-        self.nothing_comes_twice();
+        self.nothing_comes_twice(lines);
         let missing = self.nothing_is_missing();
         let counted = self.world.counted;
         if missing > counted.closed_by_server + counted.over_limit {
@@ -21,11 +21,19 @@ impl Oracle<'_> {
     }
 
     /// What the agent knows to have arrived is not sent again.
-    fn nothing_comes_twice(&mut self) {
+    fn nothing_comes_twice(&mut self, lines: &[Line<'_>]) {
+        // What a session that is opened again repeats may look like a hit of the same moment.
+        let repeats = |line: &Line<'_>| {
+            let hits = line.hits[1..=line.repetitions()].iter();
+            hits.flat_map(|hit| hit.posts().collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        let repeated: HashSet<usize> = lines.iter().flat_map(repeats).collect();
         for n in 0..self.owed.len() {
-            let told = self.copies[n].iter().position(|post| self.posts[*post].told);
-            if told.is_some_and(|at| at + 1 < self.copies[n].len()) {
-                let at: Vec<i64> = self.copies[n].iter().map(|p| self.posts[*p].at).collect();
+            let copies = self.copies[n].iter().filter(|post| !repeated.contains(post));
+            let copies: Vec<usize> = copies.copied().collect();
+            let told = copies.iter().position(|post| self.posts[*post].told);
+            if told.is_some_and(|at| at + 1 < copies.len()) {
+                let at: Vec<i64> = copies.iter().map(|p| self.posts[*p].at).collect();
                 self.say("twice", format!("sent {at:?}: {:?}", self.owed[n]));
             }
         }
