@@ -3,7 +3,7 @@
 
 SECONDS ?= 60
 # SIGKILLs under load (tests/kill_under_load.rs) and power cuts (tests/power_loss.rs).
-KILLS ?= 500
+KILLS ?= 1000
 CUTS ?= 300
 # Another seed each time; the report of a bad day names it.
 WORLD_FROM ?= $(shell date +%s)000

@@ -14,6 +14,8 @@ use zbus::OwnedObjectPath;
 
 const PLAYERS: usize = 3;
 const CALLS: usize = 6;
+/// How long a start may go on before it is killed too. A start takes some ten milliseconds.
+const MOST_YIELDS: usize = 100_000;
 /// Kills between two moments at which everything is waited for.
 const KILLS_A_STRETCH: usize = 25;
 /// Fault rules made for a stretch; each request uses one up.
@@ -133,6 +135,14 @@ async fn no_answered_event_is_lost_under_kills_and_a_failing_collector() {
     for kill in 1..=kills() {
         let kill_after = moments.below(PLAYERS * CALLS + 1);
         round(&mut world, &mut playing, kill_after).await;
+        if kill % 3 == 0 {
+            // This start dies too, somewhere in its opening.
+            world.agent.launch();
+            for _ in 0..moments.below(MOST_YIELDS) {
+                std::thread::yield_now();
+            }
+            world.agent.kill().await;
+        }
         world.agent.start_again().await;
         if kill % KILLS_A_STRETCH == 0 {
             fail_every_fifth(&world.collector, &mut moments);
@@ -160,5 +170,7 @@ async fn no_answered_event_is_lost_under_kills_and_a_failing_collector() {
         assert!(!p.answered.is_empty());
     }
     assert!(lost.is_empty(), "answered and lost: {lost:?}");
+    let aside = world.agent.state().join("db.broken-1");
+    assert!(!aside.exists(), "a kill proves nothing");
     println!("{} kills, {} requests, {failed} of them failed", kills(), hits.len());
 }
