@@ -2,18 +2,15 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use playheadd::core::clock::BootId;
-use playheadd::core::dialect::Dialects;
 use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
 use playheadd::core::input::{CallId, Input};
 use playheadd::core::player::PlayerId;
-use playheadd::core::record::ConsentRecord;
 use playheadd::core::sessions::Session;
 use playheadd::core::settings::{Consent, Identity, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
 use playheadd::core::{Agent, StartInfo};
 use playheadd::engine::{Action, Event};
-use playheadd::sim::driver::Driver;
+use playheadd::sim::driver::{Driver, start_info};
 use playheadd::sim::validate;
 use playheadd::store::memory::MemoryStore;
 
@@ -53,17 +50,8 @@ fn settings() -> Settings {
     Settings { initial_consent: Consent::In, identity, ..Settings::default() }
 }
 
-fn start_info(boots: u32, trusted: bool) -> StartInfo {
-    StartInfo {
-        boot: BootId(format!("boot-{boots}")),
-        bus: format!("bus-{boots}"),
-        clock_trusted: trusted,
-        online: true,
-        seed: 1,
-        dialects: Dialects::default(),
-        consent: ConsentRecord::default(),
-        unread: false,
-    }
+fn start(boots: u32, clock_trusted: bool) -> StartInfo {
+    StartInfo { clock_trusted, ..start_info(&format!("boot-{boots}"), 1) }
 }
 
 impl Rig {
@@ -73,7 +61,7 @@ impl Rig {
         let own_bytes = loaded.meta.is_none() && loaded.logs.is_empty();
         let mut driver = Driver::default();
         driver.disk.store = store;
-        driver.start(settings(), start_info(1, true), now);
+        driver.start(settings(), start(1, true), now);
         let mut rig = Rig {
             driver,
             now_ms: 0,
@@ -192,7 +180,7 @@ impl Rig {
     /// The agent dies and comes back; the players of the bits of `present` are still there.
     pub fn crash(&mut self, present: usize) {
         self.flying.clear();
-        let start = start_info(self.boots, self.trusted);
+        let start = start(self.boots, self.trusted);
         self.driver.kill();
         self.driver.start(settings(), start, self.clock_now());
         self.recovered(present);
@@ -220,7 +208,7 @@ impl Rig {
         let stored = self.driver.disk.store.load();
         let told = self.agent().sessions().filter(|(_, s)| !s.untracked).count();
         assert_eq!(stored.sessions.len(), told, "sessions that were stored");
-        let again = Agent::new(settings(), stored, start_info(self.boots, true), self.clock_now());
+        let again = Agent::new(settings(), stored, start(self.boots, true), self.clock_now());
         let shape = |agent: &Agent| -> Vec<_> {
             let tracked = agent.sessions().filter(|(_, s)| !s.untracked);
             // Positions come back to the last bit but one, which is as good.

@@ -2,12 +2,8 @@
 //! rest of it is shown by everything that runs through the driver.
 
 use playheadd::config::Config;
-use playheadd::core::StartInfo;
-use playheadd::core::clock::BootId;
-use playheadd::core::dialect::Dialects;
 use playheadd::core::input::{CallId, Input, Target};
 use playheadd::core::player::{EventSource, PlayerId};
-use playheadd::core::record::ConsentRecord;
 use playheadd::core::rejected::Refusal;
 use playheadd::core::settings::{Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
@@ -15,7 +11,7 @@ use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::{Info, Value};
 use playheadd::core::turn::Reply;
 use playheadd::engine::{Action, Event};
-use playheadd::sim::driver::{DiskFault, Driver};
+use playheadd::sim::driver::{DiskFault, Driver, start_info};
 use playheadd::sim::{Exchange, Options, simulate, timeline};
 use serde_json::Value as Json;
 
@@ -35,16 +31,7 @@ impl Box_ {
     fn new() -> Box_ {
         let mut new = Box_ { driver: Driver::default(), now: 0, actions: Vec::new() };
         let settings = Settings { initial_consent: Consent::In, ..Settings::default() };
-        let info = StartInfo {
-            boot: BootId("b".into()),
-            bus: "b".into(),
-            clock_trusted: true,
-            online: true,
-            seed: 1,
-            dialects: Dialects::default(),
-            consent: ConsentRecord::default(),
-            unread: false,
-        };
+        let info = start_info("b", 1);
         new.driver.start(settings, info, new.clock());
         new.message(Input::Recovered { present: Vec::new() }, 0);
         new

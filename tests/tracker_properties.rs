@@ -4,19 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use playheadd::core::StartInfo;
-use playheadd::core::clock::BootId;
-use playheadd::core::dialect::Dialects;
 use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
 use playheadd::core::input::{Input, Lifecycle, Target};
 use playheadd::core::player::{EventSource, PlayerId};
-use playheadd::core::record::ConsentRecord;
 use playheadd::core::settings::{Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::{Info, Value};
 use playheadd::engine::{Action, Event};
-use playheadd::sim::driver::Driver;
+use playheadd::sim::driver::{Driver, start_info};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -64,16 +60,7 @@ impl Box {
     }
 
     fn start(&mut self) {
-        let start = StartInfo {
-            boot: BootId("b".into()),
-            bus: "b".into(),
-            clock_trusted: true,
-            online: true,
-            seed: 1,
-            dialects: Dialects::default(),
-            consent: ConsentRecord::default(),
-            unread: false,
-        };
+        let start = start_info("b", 1);
         self.driver.start(settings(), start, self.clock());
         self.give(Input::Recovered { present: vec![":1.1".into()] });
     }

@@ -4,7 +4,9 @@
 
 use std::collections::VecDeque;
 
+use crate::core::clock::BootId;
 use crate::core::delivery::backoff::Rng;
+use crate::core::dialect::Dialects;
 use crate::core::record::{ConsentRecord, ConsentState, StoreState, Stored};
 use crate::core::settings::{Consent, Settings};
 use crate::core::time::{BootInstant, Now};
@@ -148,6 +150,21 @@ impl Disk {
             }
             StoreJob::Tidy => StoreDone::Tidied,
         }
+    }
+}
+
+/// A start in a boot of this name, on a box that is online and knows the time. The driver reads the
+/// consent file.
+pub fn start_info(boot: &str, seed: u64) -> StartInfo {
+    StartInfo {
+        boot: BootId(boot.to_owned()),
+        bus: boot.to_owned(),
+        clock_trusted: true,
+        online: true,
+        seed,
+        dialects: Dialects::default(),
+        consent: ConsentRecord::default(),
+        unread: false,
     }
 }
 

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::backend::{Outcome as Planned, Plan, answered};
-use super::driver::Driver;
+use super::driver::{Driver, start_info};
 use super::timeline::{Line, What};
 use super::{Collectors, Exchange, Options};
 use crate::core::StartInfo;
-use crate::core::clock::BootId;
 use crate::core::dialect::exchange::{Outcome, Purpose, Request, RequestId};
 use crate::core::input::{Input, Target};
 use crate::core::player::{EventSource, PlayerId};
-use crate::core::record::ConsentRecord;
 use crate::core::time::{BootInstant, Now, WallTime};
 use crate::core::tracker::event::EventName;
 use crate::engine::{Action, Event};
@@ -212,15 +210,12 @@ impl<'a> World<'a> {
 
     /// Starts the agent on what the store holds.
     fn start(&mut self) {
+        let seed = self.options.seed.wrapping_add(self.now as u64);
         let start = StartInfo {
-            boot: BootId(format!("boot-{}", self.boots)),
-            bus: format!("bus-{}", self.boots),
             clock_trusted: self.trusted,
             online: self.online,
-            seed: self.options.seed.wrapping_add(self.now as u64),
             dialects: self.collectors.dialects.clone(),
-            consent: ConsentRecord::default(),
-            unread: false,
+            ..start_info(&format!("boot-{}", self.boots), seed)
         };
         let settings = self.options.config.settings.clone();
         self.driver.start(settings, start, self.clock());

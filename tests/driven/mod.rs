@@ -2,21 +2,18 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use playheadd::core::clock::BootId;
-use playheadd::core::dialect::Dialects;
+use playheadd::core::Agent;
 use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
 use playheadd::core::input::{Input, Target};
 use playheadd::core::player::{EventSource, PlayerId};
-use playheadd::core::record::ConsentRecord;
 use playheadd::core::rejected::Rejected;
 use playheadd::core::settings::{CollectorSettings, Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::{Info, Value};
 use playheadd::core::turn::Reply;
-use playheadd::core::{Agent, StartInfo};
 use playheadd::engine::{Action, Event};
-use playheadd::sim::driver::Driver;
+use playheadd::sim::driver::{Driver, start_info};
 use serde_json::Value as Json;
 
 const EPOCH_MS: i64 = 1_800_000_000_000;
@@ -70,16 +67,7 @@ impl Agents {
     }
 
     pub fn start(&mut self, present: Vec<String>) {
-        let info = StartInfo {
-            boot: BootId(format!("boot-{}", self.boots)),
-            bus: "b".into(),
-            clock_trusted: true,
-            online: true,
-            seed: 1,
-            dialects: Dialects::default(),
-            consent: ConsentRecord::default(),
-            unread: false,
-        };
+        let info = start_info(&format!("boot-{}", self.boots), 1);
         self.driver.start(self.settings.clone(), info, self.clock());
         self.give(Input::Network { online: false });
         self.give(Input::Recovered { present });

@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 
-use playheadd::core::clock::BootId;
 use playheadd::core::delivery::Counters;
-use playheadd::core::dialect::Dialects;
 use playheadd::core::input::Input;
-use playheadd::core::record::ConsentRecord;
 use playheadd::core::settings::Consent;
 use playheadd::core::{Agent, StartInfo};
 use playheadd::engine::Event;
 use playheadd::sim::CollectorModel as _;
+use playheadd::sim::driver::start_info;
 use playheadd::sim::timeline::What;
 
 use super::disk::Saved;
@@ -81,14 +79,9 @@ impl World {
             self.model.boot = number;
         }
         let start = StartInfo {
-            boot: BootId(format!("boot-{number}")),
-            bus: format!("bus-{number}"),
             clock_trusted: self.trusted,
             online: self.online,
-            seed: self.seed.wrapping_add(self.now as u64),
-            dialects: Dialects::default(),
-            consent: ConsentRecord::default(),
-            unread: false,
+            ..start_info(&format!("boot-{number}"), self.seed.wrapping_add(self.now as u64))
         };
         for opening in 0..std::mem::take(&mut self.dying_openings) {
             let (settings, start, now) = (self.settings.clone(), start.clone(), self.clock());
