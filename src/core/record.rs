@@ -404,6 +404,13 @@ pub struct Stored {
     pub next_rejected: u64,
 }
 
+impl Stored {
+    /// Whether not even the meta record is there.
+    pub fn is_empty(&self) -> bool {
+        *self == Stored::default()
+    }
+}
+
 impl Totals {
     pub fn add(&mut self, bytes: u64) {
         self.count += 1;

@@ -58,6 +58,7 @@ impl Database {
             made.map_err(io(path, "created"))?;
             note_generation(path, generation)?;
         }
+        remove_unfinished_snapshots(path)?;
         let db = sled::Config::new()
             .path(path)
             .segment_size(SEGMENT_BYTES)
@@ -167,6 +168,18 @@ impl Database {
         }
         if any { sync_dir(&dir) } else { Ok(()) }
     }
+}
+
+/// sled takes the newest snapshot, also one that it was killed over while it wrote it, and then calls
+/// the database corrupt. Without that file it goes on from the one before.
+fn remove_unfinished_snapshots(path: &Path) -> Result<(), StoreError> {
+    let files = std::fs::read_dir(path).map_err(io(path, "read"))?;
+    for file in files.flatten().map(|entry| entry.path()) {
+        if file.extension().is_some_and(|extension| extension == "generating") {
+            std::fs::remove_file(&file).map_err(io(&file, "deleted"))?;
+        }
+    }
+    Ok(())
 }
 
 fn is_lock(error: &StoreError) -> bool {

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::copy::{self, MemoryDir};
-use super::files::{io, read_every_byte, remove_dir, sync_dir};
+use super::files::{bytes_on_disk, io, read_every_byte, remove_dir, sync_dir};
 use super::guard::{self, Opening};
 use super::reader::{Direction, Reader, Verdict};
 use super::sled::SledStore;
@@ -14,6 +14,8 @@ use crate::core::record::{StoreState, Stored};
 
 /// Entries of a salvaged store that are written together.
 const SALVAGED_TOGETHER: usize = 16;
+/// A database that was never written to is not larger.
+const MOST_FRESH_BYTES: u64 = 128 * 1024;
 /// Panics of sled over an open store after which it is written anew.
 const MOST_PANICS: u32 = 2;
 
@@ -100,10 +102,18 @@ impl StoreLocation {
                 read_every_byte(&path)?;
             }
         }
-        let opened = match SledStore::open(&self.dir, generation, self.max_bytes) {
+        let used = bytes_on_disk(&path) > MOST_FRESH_BYTES;
+        let open = || SledStore::open(&self.dir, generation, self.max_bytes);
+        let opened = match open() {
             Err(StoreError::Broken { .. }) => {
                 self.examine(generation)?;
-                SledStore::open(&self.dir, generation, self.max_bytes)
+                open()
+            }
+            Ok((store, stored)) if used && stored.is_empty() => {
+                // A store that was used has a meta record at least. sled has taken it for a new one.
+                drop(store);
+                guard::set_aside(&path, "nothing can be read of it")?;
+                open()
             }
             opened => opened,
         };

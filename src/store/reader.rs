@@ -3,6 +3,7 @@
 //! `--read-store` (behaviour.md 2.9); it prints what it can read as a stream of entries.
 
 use std::io::{Read, Write};
+use std::ops::Bound;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -44,11 +45,19 @@ pub(super) enum Verdict {
 pub fn read_store(path: &Path, direction: Direction, out: &mut dyn Write) -> u8 {
     let mut read = || {
         let database = Database::open(path, 0)?;
-        let entries = database.range(..);
-        match direction {
-            Direction::Forwards => write_entries(entries, path, out),
-            Direction::Backwards => write_entries(entries.rev(), path, out),
+        let mut read = Ok(());
+        // What cannot be read of one kind of records does not hide the other kinds.
+        for kind in 0..=u8::MAX {
+            let end =
+                kind.checked_add(1).map_or(Bound::Unbounded, |next| Bound::Excluded(vec![next]));
+            let entries = database.range((Bound::Included(vec![kind]), end));
+            let some = match direction {
+                Direction::Forwards => write_entries(entries, path, out),
+                Direction::Backwards => write_entries(entries.rev(), path, out),
+            };
+            read = read.and(some);
         }
+        read
     };
     match read() {
         Ok(()) => COMPLETE,
