@@ -414,7 +414,7 @@ fn no_damage_holds_up_more_than_two_starts() {
     for _ in 0..400 {
         store.apply(&[playback.batch()]).expect("written");
     }
-    drop(store);
+    store.close();
     let whole = Image::read(&live);
     let mut chance = Rng(5);
     let mut stuck = Vec::new();

@@ -272,7 +272,7 @@ impl EventLoop {
                 tracing::warn!("the bus does not take the last replies");
             }
         }
-        self.threads.store.finish(self.engine.store_answers());
+        self.threads.store.finish(self.engine.store_is_free());
         tracing::info!("stopped");
     }
 

@@ -39,7 +39,7 @@ const CONTROLS: usize = 8;
 
 /// How long a start looks at a store over which an earlier one has died. It is looked at again
 /// later.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+const START_PATIENCE: Duration = Duration::from_secs(6);
 
 /// What the command line says.
 pub struct Arguments {

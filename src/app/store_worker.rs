@@ -39,7 +39,14 @@ impl StoreThread {
         let (jobs, asked) = std_mpsc::sync_channel(JOBS);
         let (word, done) = mpsc::channel(JOBS);
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
-            let mut worker = StoreWorker { store, place, generation, left_open: 0, in_use: false };
+            let mut worker = StoreWorker {
+                store,
+                place,
+                generation,
+                left_open: 0,
+                in_use: false,
+                suspect: false,
+            };
             while let Ok(job) = asked.recv() {
                 if word.blocking_send(worker.work(&job)).is_err() {
                     break;
@@ -79,6 +86,8 @@ struct StoreWorker {
     left_open: usize,
     /// The database in the directory is one of them, or may be.
     in_use: bool,
+    /// sled has found bytes in it that cannot be read.
+    suspect: bool,
 }
 
 impl StoreWorker {
@@ -87,14 +96,14 @@ impl StoreWorker {
             StoreJob::Write(batches) => {
                 let written = self.writable().and_then(|store| store.apply(batches));
                 if let Err(error) = &written {
-                    self.close(error.is_full());
+                    self.close(error);
                 }
                 StoreDone::Written(written.map_err(|error| error.report()))
             }
             StoreJob::Read(read) => {
                 let reports = self.readable().and_then(|store| store.read(read));
-                if reports.is_err() {
-                    self.close(false);
+                if let Err(error) = &reports {
+                    self.close(error);
                 }
                 StoreDone::Read(reports.map_err(|error| error.report()))
             }
@@ -119,14 +128,15 @@ impl StoreWorker {
     fn writable(&mut self) -> Result<&mut SledStore, StoreError> {
         if !matches!(self.store, OpenStore::Disk(_)) {
             if self.in_use {
-                if self.left_open > MOST_LEFT_OPEN {
+                if self.left_open >= MOST_LEFT_OPEN {
                     let why = "its disk has failed too often; it is used again at the next start";
                     return Err(unusable(&self.place.dir, why));
                 }
                 self.place.replace_by_copy()?;
                 self.in_use = false;
             }
-            let (store, _) = self.place.open_in_place(self.generation)?;
+            let (store, _) = self.place.open_in_place(self.generation, self.suspect)?;
+            self.suspect = false;
             self.store = OpenStore::Disk(store);
             self.place.forget_copy();
         }
@@ -138,8 +148,9 @@ impl StoreWorker {
 
     /// The database, or a copy of it in memory while the disk takes no writes.
     fn readable(&mut self) -> Result<&mut SledStore, StoreError> {
-        if matches!(self.store, OpenStore::Nothing) {
-            let (copy, _) = self.place.open_copy()?;
+        if matches!(self.store, OpenStore::Nothing)
+            && let Some((copy, _)) = self.place.open_copy(self.generation)?
+        {
             self.store = OpenStore::Copy(copy);
         }
         match &mut self.store {
@@ -151,7 +162,7 @@ impl StoreWorker {
     /// Closes the store when the daemon stops.
     fn leave(&mut self) {
         match std::mem::take(&mut self.store) {
-            OpenStore::Disk(store) => drop(store),
+            OpenStore::Disk(store) => store.close(),
             other => std::mem::forget(other),
         }
         self.place.forget_copy();
@@ -173,18 +184,20 @@ impl StoreWorker {
     /// Lets go of the store after an error, because sled does not recover by itself. The next job
     /// opens it again. After an error of the medium sled must not be closed: it would panic. On a
     /// full disk closing can hang, so a thread of its own does it.
-    fn close(&mut self, full: bool) {
+    fn close(&mut self, error: &StoreError) {
+        let broken = matches!(error, StoreError::Broken { .. });
+        self.suspect |= broken;
         match std::mem::take(&mut self.store) {
-            OpenStore::Disk(store) if full => {
+            OpenStore::Disk(store) if error.is_full() => {
                 let closing = std::thread::Builder::new().name("closing".into());
-                if let Err(error) = closing.spawn(move || drop(store)) {
+                if let Err(error) = closing.spawn(move || store.close()) {
                     tracing::error!(%error, "the store could not be closed");
                     self.in_use = true;
                 }
             }
             OpenStore::Disk(store) => {
                 std::mem::forget(store);
-                self.left_open += 1;
+                self.left_open += usize::from(!broken);
                 self.in_use = true;
             }
             OpenStore::Copy(store) => std::mem::forget(store),

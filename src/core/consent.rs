@@ -22,8 +22,13 @@ impl Agent {
     /// What the viewer had said before the agent started is known now.
     pub(super) fn consent_read(&mut self, record: ConsentRecord, now: Now) {
         let older = record.generation > self.consent.generation;
+        self.consent.generation = record.generation.max(self.consent.generation);
+        let record = ConsentRecord { generation: self.consent.generation, ..record };
         self.consent = record;
-        if self.opted_out() || older {
+        if self.opted_out() {
+            // What was stored meanwhile is of this generation too.
+            self.set_consent(Consent::Out, now);
+        } else if older {
             self.forget_everything(now);
         }
         self.apply_settings();

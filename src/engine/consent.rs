@@ -1,7 +1,7 @@
 //! Keeps the consent file up to date: the newest record is written until it is there, and the
 //! replies to those who set it wait for that (behaviour.md 2.9).
 
-use super::store::RETRY;
+use super::store::{PATIENCE, RETRY};
 use crate::core::record::{ConsentRecord, ConsentState};
 use crate::core::time::BootInstant;
 use crate::core::turn::Step;
@@ -12,8 +12,11 @@ pub(super) struct ConsentQueue {
     record: Option<ConsentRecord>,
     /// The file could not be read at the start.
     unread: bool,
-    /// What is being done: a revision that is being written, or the file that is being read.
-    doing: Option<Doing>,
+    /// What is being done: a revision that is being written, or the file that is being read; and
+    /// since when.
+    doing: Option<(Doing, BootInstant)>,
+    /// It takes too long.
+    stuck: bool,
     /// A file that could not be written is not tried again before this.
     retry_at: BootInstant,
     /// Replies, and the revision that each waits for.
@@ -49,6 +52,7 @@ impl ConsentQueue {
             record: (state == ConsentState::Unsaved).then(|| record.clone()),
             unread: state == ConsentState::Unread,
             doing: None,
+            stuck: false,
             retry_at: BootInstant(i64::MIN),
             replies: Vec::new(),
         };
@@ -73,24 +77,43 @@ impl ConsentQueue {
             return None;
         }
         if let Some(record) = self.record.clone() {
-            self.doing = Some(Doing::Writing(record.revision));
+            self.doing = Some((Doing::Writing(record.revision), now));
             return Some(ConsentJob::Write(record));
         }
         self.unread.then(|| {
-            self.doing = Some(Doing::Reading);
+            self.doing = Some((Doing::Reading, now));
             ConsentJob::Read
         })
     }
 
     pub fn deadline(&self) -> Option<BootInstant> {
+        if let Some((_, since)) = self.doing {
+            return (!self.stuck).then(|| since + PATIENCE);
+        }
         let waits = self.record.is_some() || self.unread;
-        (self.doing.is_none() && waits).then_some(self.retry_at)
+        waits.then_some(self.retry_at)
+    }
+
+    /// Nobody waits any more for a file that takes too long. Gives the revision that is under way
+    /// and the replies that waited for it.
+    pub fn given_up(&mut self, now: BootInstant) -> Option<(u64, Vec<Step>)> {
+        let (doing, since) = self.doing?;
+        if self.stuck || now - since < PATIENCE {
+            return None;
+        }
+        self.stuck = true;
+        tracing::error!("the consent file does not answer");
+        match doing {
+            Doing::Writing(revision) => Some((revision, self.replies_to(revision))),
+            Doing::Reading => None,
+        }
     }
 
     /// Whether a reply waits, or a record that was not tried yet.
     pub fn busy(&self) -> bool {
         let untried = self.record.is_some() && self.retry_at == BootInstant(i64::MIN);
-        matches!(self.doing, Some(Doing::Writing(_))) || untried
+        let writing = matches!(self.doing, Some((Doing::Writing(_), _)));
+        !self.stuck && (writing || untried)
     }
 
     /// The file was read. Gives what it holds, if that counts.
@@ -100,7 +123,7 @@ impl ConsentQueue {
         ours: &ConsentRecord,
         now: BootInstant,
     ) -> Option<ConsentRecord> {
-        self.doing = None;
+        (self.doing, self.stuck) = (None, false);
         if !self.unread {
             return None;
         }
@@ -120,9 +143,14 @@ impl ConsentQueue {
         }
     }
 
-    /// A write is done. Gives the replies that waited for it.
-    pub fn written(&mut self, written: &Result<(), String>, now: BootInstant) -> Vec<Step> {
-        let Some(Doing::Writing(revision)) = self.doing.take() else { return Vec::new() };
+    /// A write is done. Gives its revision and the replies that waited for it.
+    pub fn written(
+        &mut self,
+        written: &Result<(), String>,
+        now: BootInstant,
+    ) -> Option<(u64, Vec<Step>)> {
+        self.stuck = false;
+        let (Doing::Writing(revision), _) = self.doing.take()? else { return None };
         let newest = self.record.as_ref().is_some_and(|record| record.revision == revision);
         match written {
             Ok(()) if newest => self.record = None,
@@ -134,15 +162,12 @@ impl ConsentQueue {
                 }
             }
         }
-        let mut done = Vec::new();
-        self.replies.retain_mut(|(waits_for, reply)| {
-            let ready = *waits_for <= revision;
-            if ready {
-                done.push(reply.clone());
-            }
-            !ready
-        });
-        done
+        Some((revision, self.replies_to(revision)))
+    }
+
+    fn replies_to(&mut self, revision: u64) -> Vec<Step> {
+        let ready = self.replies.extract_if(.., |(waits_for, _)| *waits_for <= revision);
+        ready.map(|(_, reply)| reply).collect()
     }
 }
 
@@ -170,9 +195,9 @@ mod tests {
         queue.write(record(3), Some(reply(2)));
         queue.write(record(4), Some(reply(3)));
         assert_eq!(queue.next(T0), None, "one at a time");
-        assert_eq!(queue.written(&Ok(()), T0), [reply(1)]);
+        assert_eq!(queue.written(&Ok(()), T0), Some((2, vec![reply(1)])));
         assert_eq!(queue.next(T0), Some(ConsentJob::Write(record(4))));
-        assert_eq!(queue.written(&Ok(()), T0), [reply(2), reply(3)]);
+        assert_eq!(queue.written(&Ok(()), T0), Some((4, vec![reply(2), reply(3)])));
         assert!(!queue.busy() && queue.deadline().is_none());
     }
 
@@ -181,12 +206,13 @@ mod tests {
         let mut queue = ConsentQueue::new(ConsentState::Saved, &record(1), T0);
         queue.write(record(2), Some(reply(1)));
         assert!(queue.next(T0).is_some());
-        assert_eq!(queue.written(&Err("read-only".into()), T0), [reply(1)], "nobody waits");
+        let failed = queue.written(&Err("read-only".into()), T0);
+        assert_eq!(failed, Some((2, vec![reply(1)])), "nobody waits");
         assert!(!queue.busy(), "a stop does not wait either");
         assert_eq!(queue.next(T0), None);
         assert_eq!(queue.deadline(), Some(T0 + RETRY));
         assert_eq!(queue.next(T0 + RETRY), Some(ConsentJob::Write(record(2))));
-        assert!(queue.written(&Ok(()), T0).is_empty());
+        assert_eq!(queue.written(&Ok(()), T0), Some((2, Vec::new())));
         assert_eq!(queue.deadline(), None);
     }
 
@@ -206,5 +232,18 @@ mod tests {
         queue.write(record(2), None);
         assert_eq!(queue.read(Ok(Some(record(9))), &record(2), later), None);
         assert_eq!(queue.next(later), Some(ConsentJob::Write(record(2))));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_file_that_does_not_answer() {
+        let mut queue = ConsentQueue::new(ConsentState::Saved, &record(1), T0);
+        queue.write(record(2), Some(reply(1)));
+        assert!(queue.next(T0).is_some() && queue.given_up(T0).is_none());
+        assert_eq!(queue.deadline(), Some(T0 + PATIENCE));
+        assert_eq!(queue.given_up(T0 + PATIENCE), Some((2, vec![reply(1)])));
+        assert_eq!((queue.given_up(T0 + PATIENCE), queue.deadline()), (None, None));
+        assert!(!queue.busy(), "a stop does not wait either");
+        assert_eq!(queue.written(&Ok(()), T0), Some((2, Vec::new())));
+        assert_eq!(queue.deadline(), None);
     }
 }

@@ -20,7 +20,7 @@ use self::trace::Trace;
 use crate::core::Agent;
 use crate::core::dialect::exchange::{Outcome, Request, RequestId};
 use crate::core::input::{CallId, Input};
-use crate::core::record::{ConsentState, Durability, StoreState};
+use crate::core::record::{ConsentRecord, ConsentState, Durability, StoreState};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Settings;
 use crate::core::time::{BootInstant, Now, Span};
@@ -83,6 +83,8 @@ pub struct Engine {
     agent: Agent,
     store: StoreQueue,
     consent: ConsentQueue,
+    /// The revision of the consent file that a deletion waits for.
+    wipe_after: Option<u64>,
     held: VecDeque<Held>,
     flying: BTreeSet<RequestId>,
     actions: Vec<Action>,
@@ -97,6 +99,7 @@ impl Engine {
     pub fn new(agent: Agent, store: StoreState, consent: ConsentState, now: BootInstant) -> Engine {
         Engine {
             store: StoreQueue::new(store, now),
+            wipe_after: None,
             consent: ConsentQueue::new(consent, agent.consent_record(), now),
             agent,
             held: VecDeque::new(),
@@ -132,8 +135,6 @@ impl Engine {
                 let ours = self.agent.consent_record();
                 if let Some(record) = self.consent.read(read, ours, now.boot) {
                     self.input(Input::ConsentRead(record), now);
-                    // The file says already what a deletion waits for.
-                    self.store.may_wipe();
                 }
             }
             Event::Clock { trusted } => self.input(Input::Clock { trusted }, now),
@@ -156,6 +157,11 @@ impl Engine {
         // No step waits for a store that cannot be written.
         if let Some(batch) = self.store.given_up(now.boot) {
             self.released(batch, false, now);
+        }
+        if let Some((revision, mut replies)) = self.consent.given_up(now.boot) {
+            self.may_wipe(revision);
+            refuse_promises(&mut replies);
+            self.release(replies, now);
         }
         if let Some(job) = self.consent.next(now.boot) {
             self.actions.push(Action::Consent(job));
@@ -190,9 +196,9 @@ impl Engine {
         !self.consent.busy() && (!self.store.busy() || !self.store.healthy())
     }
 
-    /// Whether the store is free for a job, rather than stuck in one.
-    pub fn store_answers(&self) -> bool {
-        self.store.answers()
+    /// Whether no job of the store is under way.
+    pub fn store_is_free(&self) -> bool {
+        self.store.is_free()
     }
 
     /// A status line for the service manager, whenever it is time for one.
@@ -233,7 +239,10 @@ impl Engine {
                     for held in &mut self.held {
                         held.steps.retain(|step| !matches!(step, Step::Send(_)));
                     }
-                    self.store.wipe(generation);
+                    // The consent file comes first, if it is to change.
+                    self.wipe_after =
+                        consent.as_ref().map(|record: &ConsentRecord| record.revision);
+                    self.store.wipe(generation, self.wipe_after.is_some());
                 }
                 Step::Write(b) => {
                     batch = Some((b.number, b.durability == Durability::Synced));
@@ -269,12 +278,20 @@ impl Engine {
     }
 
     fn consent_written(&mut self, written: &Result<(), String>, now: Now) {
-        let mut replies = self.consent.written(written, now.boot);
-        self.store.may_wipe();
+        let Some((revision, mut replies)) = self.consent.written(written, now.boot) else { return };
+        self.may_wipe(revision);
         if written.is_err() {
             refuse_promises(&mut replies);
         }
         self.release(replies, now);
+    }
+
+    /// The consent file is written up to this revision, or cannot be.
+    fn may_wipe(&mut self, revision: u64) {
+        if self.wipe_after.is_some_and(|after| after <= revision) {
+            self.wipe_after = None;
+            self.store.may_wipe();
+        }
     }
 
     fn store_done(&mut self, done: StoreDone, now: Now) {

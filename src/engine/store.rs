@@ -12,7 +12,7 @@ use crate::core::time::{BootInstant, Span};
 /// How long after a failure the store is tried again.
 pub(super) const RETRY: Span = Span::seconds(5);
 /// A job that takes longer is given up for the present: nobody waits for it any more.
-const PATIENCE: Span = Span::seconds(10);
+pub(super) const PATIENCE: Span = Span::seconds(10);
 /// Unused memory is given back after `TIDY_EVERY` batches, or after `TIDY_FROM` batches and then
 /// `TIDY_AFTER` without one.
 const TIDY_EVERY: usize = 256;
@@ -74,6 +74,8 @@ pub(super) struct StoreQueue {
     wipe_waits: bool,
     /// The old store could not be read at the start. Nothing is written before it is.
     unread: bool,
+    /// It is read now, and was not written since.
+    joined: bool,
     healthy: bool,
     /// A store that could not be written is not tried again before this.
     retry_at: BootInstant,
@@ -113,6 +115,7 @@ impl StoreQueue {
             reads: VecDeque::new(),
             wipe: None,
             wipe_waits: false,
+            joined: false,
             unread: matches!(state, StoreState::Unread(_)),
             healthy: state == StoreState::Works,
             retry_at,
@@ -126,9 +129,8 @@ impl StoreQueue {
         self.healthy
     }
 
-    /// Whether no job is under way that takes too long.
-    pub fn answers(&self) -> bool {
-        !self.stuck
+    pub fn is_free(&self) -> bool {
+        self.job.is_none()
     }
 
     /// Whether a job is under way, or a wipe or a batch waits.
@@ -144,13 +146,13 @@ impl StoreQueue {
         self.reads.push_back(read);
     }
 
-    /// Deletes everything of generations older than this that is stored or waits to be. The stored
-    /// part is deleted after `may_wipe`.
-    pub fn wipe(&mut self, generation: u64) {
+    /// Deletes everything of generations older than this that is stored or waits to be. If it
+    /// `waits`, the stored part is deleted after `may_wipe`.
+    pub fn wipe(&mut self, generation: u64, waits: bool) {
         self.batches.clear();
         self.reads.clear();
         self.wipe = Some(generation);
-        self.wipe_waits = true;
+        self.wipe_waits = waits;
         // An earlier failure does not delay it.
         self.retry_at = BootInstant(i64::MIN);
     }
@@ -189,7 +191,8 @@ impl StoreQueue {
         if let Some(due) = [writing, reading].into_iter().flatten().min() {
             return Some(due);
         }
-        (self.untidy >= TIDY_FROM).then(|| self.last_write + TIDY_AFTER)
+        let tidy = self.untidy >= TIDY_FROM && self.wipe.is_none();
+        tidy.then(|| self.last_write + TIDY_AFTER)
     }
 
     /// The next job, if the store is free and there is one.
@@ -213,6 +216,11 @@ impl StoreQueue {
             return may_write.then_some((Job::Other, StoreJob::Join));
         }
         if may_write && !self.batches.is_empty() {
+            if std::mem::take(&mut self.joined) {
+                // The old sessions must not seem to be of this boot, not even between two batches.
+                let all = std::mem::take(&mut self.batches);
+                self.batches = vec![squash::squashed(all)];
+            }
             let batches = Arc::new(std::mem::take(&mut self.batches));
             self.untidy += batches.len();
             self.last_write = now;
@@ -267,6 +275,7 @@ impl StoreQueue {
                 tracing::info!("the store that could not be read at the start is read now");
                 self.unread = false;
                 self.retry_at = now;
+                self.joined = true;
                 JobResult::Joined(stored)
             }
             (_, StoreDone::Joined(Err(error))) => {
@@ -366,7 +375,7 @@ mod tests {
     fn a_wipe_forgets_what_waits_and_comes_first() {
         let mut store = StoreQueue::new(StoreState::Works, T0);
         store.write(batch(1, &[1], Vec::new()));
-        store.wipe(2);
+        store.wipe(2, true);
         assert_eq!(store.next(T0), None, "the consent file comes first");
         store.may_wipe();
         store.write(batch(2, &[2], Vec::new()));

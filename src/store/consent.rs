@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 use super::copy::MemoryDir;
-use super::files::{io, read_file, remove_dir, sync_dir, write_file};
+use super::files::{empty_file, io, read_file, remove_dir, sync_dir, write_file};
 use crate::core::record::{ConsentRecord, ConsentState};
 use crate::core::settings::Consent;
 
@@ -32,9 +32,8 @@ impl ConsentFile {
         let file = self.dir.join(NAME);
         let kept = read_record(&file);
         let in_memory = self.memory.existing().and_then(|dir| read_record(&dir.join(NAME)).ok());
-        if let Some(newer) = in_memory
-            && kept.as_ref().map_or(0, |record| record.revision) < newer.revision
-        {
+        if let Some(newer) = in_memory {
+            // One that reaches the disk takes this one away.
             return (newer, ConsentState::Unsaved);
         }
         let error = match kept {
@@ -43,7 +42,7 @@ impl ConsentFile {
         };
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         let mut record = ConsentRecord::first(installation());
-        let newest = stores(&self.dir).filter_map(|store| generation(&store)).max();
+        let newest = stores(&self.dir).filter_map(|store| generation(&store).ok().flatten()).max();
         if !missing || stores(&self.dir).next().is_some() {
             record.consent = Some(Consent::Unknown);
             record.generation = newest.unwrap_or(1);
@@ -117,22 +116,27 @@ pub fn delete_older(dir: &Path, than: u64) -> Result<(), StoreError> {
     let mut deleted = Ok(());
     let mut any = false;
     for store in stores(dir) {
-        // One without a generation was never used, or has lost it. Where somebody has opted out,
-        // it may hold what must not be kept.
-        if generation(&store).map_or(than > 1, |own| own < than) {
-            any = true;
-            // An open database must not keep its bytes on the disk.
-            let file = std::fs::OpenOptions::new().write(true).open(store.join("db"));
-            let _ = file.and_then(|file| file.set_len(0));
-            deleted = deleted.and(remove_dir(&store));
+        match is_older(&store, than) {
+            Ok(false) => {}
+            Ok(true) => {
+                any = true;
+                // An open database must not keep its bytes on the disk.
+                empty_file(&store.join("db"));
+                deleted = deleted.and(remove_dir(&store));
+            }
+            Err(error) => deleted = deleted.and(Err(error)),
         }
     }
     if any { deleted.and(sync_dir(dir)) } else { deleted }
 }
 
-/// Whether a store is of an older generation.
-pub(super) fn is_older(store: &Path, than: u64) -> bool {
-    generation(store).map_or(than > 1, |own| own < than)
+/// Whether a store is of an older generation. One without a generation was never used, or has lost
+/// it: where somebody has opted out, it may hold what must not be kept.
+///
+/// Errors: when the medium does not say.
+pub(super) fn is_older(store: &Path, than: u64) -> Result<bool, StoreError> {
+    let own = generation(store).map_err(io(store, "read"))?;
+    Ok(own.map_or(than > 1, |own| own < than))
 }
 
 /// Notes the generation of a store that is about to be made in `store`.
@@ -151,8 +155,18 @@ fn stores(dir: &Path) -> impl Iterator<Item = PathBuf> {
     named.map(|entry| entry.path())
 }
 
-fn generation(store: &Path) -> Option<u64> {
-    String::from_utf8(read_file(&store.join(GENERATION)).ok()?).ok()?.trim().parse().ok()
+/// `None` for a store without a generation that makes sense.
+///
+/// Errors: when the medium does not give it.
+fn generation(store: &Path) -> std::io::Result<Option<u64>> {
+    match read_file(&store.join(GENERATION)) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().parse().ok()),
+        // It is missing, or the store is no directory.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(None),
+        Err(error) if is_nonsense(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a file cannot be read because of what it is, rather than because of its medium.

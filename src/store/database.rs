@@ -6,6 +6,7 @@
 //! followed by `sync_data` on a second handle of sled's file.
 
 use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::ops::{Bound, RangeBounds};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -25,10 +26,11 @@ const STEP: usize = 64;
 /// A database that was just dropped may hold its lock a moment longer.
 const LOCK_RETRIES: u32 = 20;
 
-/// An open database and a second handle of its file, for `sync_data`.
+/// An open database and a second handle of its file, for `sync_data`. It stays open for the rest of
+/// the process if it is only dropped: sled panics when it is closed after an error of the medium.
 pub(super) struct Database {
     pub path: PathBuf,
-    db: sled::Db,
+    db: ManuallyDrop<sled::Db>,
     file: File,
 }
 
@@ -74,7 +76,12 @@ impl Database {
                 sync_dir(dir)?;
             }
         }
-        Ok(Database { path: path.to_owned(), db, file })
+        Ok(Database { path: path.to_owned(), db: ManuallyDrop::new(db), file })
+    }
+
+    /// Closes a database that works.
+    pub fn close(self) {
+        drop(ManuallyDrop::into_inner(self.db));
     }
 
     /// The entries of a range, in the order of keys.

@@ -78,6 +78,25 @@ pub(super) fn read_every_byte(dir: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Empties a regular file, if there is one.
+pub(super) fn empty_file(path: &Path) {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    let file = std::fs::OpenOptions::new().write(true).custom_flags(flags).open(path);
+    // Without it there is nothing to empty.
+    let _ = file.and_then(|file| file.set_len(0));
+}
+
+/// Whether there is something of this name.
+///
+/// Errors: when the medium does not say.
+pub(super) fn exists(path: &Path) -> Result<bool, StoreError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(io(path, "read")(error)),
+    }
+}
+
 /// Deletes a directory, or whatever has its name.
 pub(super) fn remove_dir(path: &Path) -> Result<(), StoreError> {
     let removed = match std::fs::remove_dir_all(path) {

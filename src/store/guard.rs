@@ -115,27 +115,24 @@ pub(super) fn forget_panics(dir: &Path) {
 }
 
 /// Renames a broken store to `<name>.broken-1`, and logs an error. Only the first one is kept, which
-/// holds the most: a later one is deleted.
-pub(super) fn set_aside(store: &Path, why: &str) -> Result<(), StoreError> {
+/// holds the most. A later one becomes `<name>.new`, which the next start deletes if the caller does
+/// not; its path is given.
+pub(super) fn set_aside(store: &Path, why: &str) -> Result<Option<PathBuf>, StoreError> {
     let name = store.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let numbered = |n: u32| store.with_file_name(format!("{name}.broken-{n}"));
-    if (1..1000).any(|n| numbered(n).symlink_metadata().is_ok()) {
-        tracing::error!(
-            store = %store.display(),
-            why,
-            "the store is broken again; the first broken one is kept, this one is deleted"
-        );
-        return remove_dir(store);
+    let first = !(1..1000).any(|n| numbered(n).symlink_metadata().is_ok());
+    let aside = if first { numbered(1) } else { store.with_file_name(format!("{name}.new")) };
+    if !first {
+        remove_dir(&aside)?;
     }
-    let aside = numbered(1);
     std::fs::rename(store, &aside).map_err(io(store, "set aside"))?;
-    tracing::error!(
-        store = %store.display(),
-        aside = %aside.display(),
-        why,
-        "the store is broken; it was set aside and a fresh one is used"
-    );
-    Ok(())
+    let (store, kept) = (store.display(), aside.display());
+    if first {
+        tracing::error!(%store, aside = %kept, why, "the store is broken; it was set aside");
+        return Ok(None);
+    }
+    tracing::error!(%store, why, "the store is broken again; the first broken one is kept, not this");
+    Ok(Some(aside))
 }
 
 #[cfg(test)]
@@ -182,7 +179,9 @@ mod tests {
         for n in 0..3 {
             std::fs::create_dir(&store).unwrap();
             std::fs::write(store.join("n"), n.to_string()).unwrap();
-            set_aside(&store, "a test").unwrap();
+            if let Some(later) = set_aside(&store, "a test").unwrap() {
+                remove_dir(&later).unwrap();
+            }
         }
         let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().flatten().collect();
         assert_eq!(left.len(), 1);

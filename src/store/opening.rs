@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::copy::{self, MemoryDir};
-use super::files::{bytes_on_disk, io, read_every_byte, remove_dir, sync_dir};
+use super::files::{bytes_on_disk, exists, io, read_every_byte, remove_dir, sync_dir};
 use super::guard::{self, Opening};
 use super::reader::{Direction, Reader, Verdict};
 use super::sled::SledStore;
@@ -56,22 +56,22 @@ impl StoreLocation {
     /// Opens the store of this generation, or makes it. It never fails: without a store the agent
     /// works in memory.
     pub fn open(&self, generation: u64) -> Opened {
-        let opened = self.open_in_place(generation);
-        let why = match opened {
+        let why = match self.open_in_place(generation, false) {
             Ok((store, stored)) => {
+                // One that a killed agent has left.
+                self.forget_copy();
                 let state = StoreState::Works;
                 return Opened { store: OpenStore::Disk(store), stored, state };
             }
             Err(error) => error.report(),
         };
-        let path = self.readable_path();
-        if path.symlink_metadata().is_err() || consent::is_older(&path, generation) {
-            let (store, stored) = (OpenStore::Nothing, Stored::default());
-            return Opened { store, stored, state: StoreState::Unwritable(why) };
-        }
-        match self.open_copy() {
-            Ok((store, stored)) => {
+        match self.open_copy(generation) {
+            Ok(Some((store, stored))) => {
                 Opened { store: OpenStore::Copy(store), stored, state: StoreState::Unwritable(why) }
+            }
+            Ok(None) => {
+                let (store, stored) = (OpenStore::Nothing, Stored::default());
+                Opened { store, stored, state: StoreState::Unwritable(why) }
             }
             Err(error) => {
                 let why = format!("{why}; {}", error.report());
@@ -82,20 +82,24 @@ impl StoreLocation {
     }
 
     /// Opens the database where it lies. What cannot be read there, twice, is set aside, and a
-    /// fresh one takes over what can.
+    /// fresh one takes over what can. A `suspect` one is looked at first.
     ///
     /// Errors: when the disk takes no writes, or fails.
-    pub fn open_in_place(&self, generation: u64) -> Result<(SledStore, Stored), StoreError> {
+    pub fn open_in_place(
+        &self,
+        generation: u64,
+        suspect: bool,
+    ) -> Result<(SledStore, Stored), StoreError> {
         let path = self.path();
         self.finish_renames()?;
         consent::delete_older(&self.dir, generation)?;
-        let suspect = guard::suspect(&self.dir);
+        let suspect = suspect || guard::suspect(&self.dir);
         let opening = Opening::begin(&self.dir)?;
-        if path.symlink_metadata().is_ok() {
+        if exists(&path)? {
             if !path.is_dir() {
-                guard::set_aside(&path, "it is no directory")?;
-            } else if suspect {
-                tracing::warn!("an earlier start has died over the store; it is looked at first");
+                self.give_up("it is no directory")?;
+            } else if suspect && exists(&path.join("db"))? {
+                tracing::warn!("the store may be broken; it is looked at first");
                 self.examine(generation)?;
             } else {
                 // sled takes a segment that cannot be read for a free one, and writes over it.
@@ -111,8 +115,8 @@ impl StoreLocation {
             }
             Ok((store, stored)) if used && stored.is_empty() => {
                 // A store that was used has a meta record at least. sled has taken it for a new one.
-                drop(store);
-                guard::set_aside(&path, "nothing can be read of it")?;
+                store.close();
+                self.give_up("nothing can be read of it")?;
                 open()
             }
             opened => opened,
@@ -121,13 +125,17 @@ impl StoreLocation {
         opened
     }
 
-    /// Opens a copy of the database in memory.
+    /// Opens a copy of the database in memory; `None` when there is no database of this generation.
     ///
     /// Errors: when there is no place for it, or it cannot be read.
-    pub fn open_copy(&self) -> Result<(SledStore, Stored), StoreError> {
+    pub fn open_copy(&self, generation: u64) -> Result<Option<(SledStore, Stored)>, StoreError> {
+        let path = self.readable_path()?;
+        if !exists(&path)? || consent::is_older(&path, generation)? {
+            return Ok(None);
+        }
         let copy = self.copy_in_memory()?;
         match self.reader.check(&copy) {
-            Verdict::Sound => SledStore::open_copy(&copy, self.max_bytes),
+            Verdict::Sound => SledStore::open_copy(&copy, self.max_bytes).map(Some),
             Verdict::Broken(why) | Verdict::Unknown(why) => {
                 self.forget_copy();
                 Err(io(&self.path(), "read")(std::io::Error::other(why)))
@@ -141,6 +149,7 @@ impl StoreLocation {
     /// Errors: when the disk takes no writes, or has no room for a copy.
     pub fn replace_by_copy(&self) -> Result<(), StoreError> {
         let (path, new, old) = (self.path(), self.dir.join("db.new"), self.dir.join("db.old"));
+        self.finish_renames()?;
         drop(Opening::begin(&self.dir)?);
         copy::copy(&path, &new, self.most_copied(), true)?;
         remove_dir(&old)?;
@@ -197,10 +206,16 @@ impl StoreLocation {
         // A start that dies between these goes on with `finish_renames`.
         remove_dir(&old)?;
         std::fs::rename(&new, &old).map_err(io(&new, "moved"))?;
-        guard::set_aside(&path, why)?;
+        let later = guard::set_aside(&path, why)?;
         std::fs::rename(&old, &path).map_err(io(&old, "moved"))?;
         guard::forget_panics(&self.dir);
-        sync_dir(&self.dir)
+        sync_dir(&self.dir)?;
+        later.map_or(Ok(()), |later| remove_dir(&later))
+    }
+
+    /// Sets aside a database of which nothing can be read.
+    fn give_up(&self, why: &str) -> Result<(), StoreError> {
+        guard::set_aside(&self.path(), why)?.map_or(Ok(()), |later| remove_dir(&later))
     }
 
     /// Copies every entry of a broken database that can be read to a fresh one. Gives their number.
@@ -216,19 +231,25 @@ impl StoreLocation {
                 }
                 Ok(())
             })?;
-            if verdict == Verdict::Sound {
-                break;
+            match verdict {
+                Verdict::Sound => break,
+                Verdict::Broken(_) => {}
+                // What came is not all that can be read.
+                Verdict::Unknown(why) => {
+                    return Err(io(broken, "read")(std::io::Error::other(why)));
+                }
             }
         }
         if !together.is_empty() {
             fresh.write(together)?;
         }
         fresh.sync()?;
+        fresh.close();
         Ok(salvaged)
     }
 
     fn copy_in_memory(&self) -> Result<PathBuf, StoreError> {
-        let path = self.readable_path();
+        let path = self.readable_path()?;
         let Some(memory) = self.memory.made() else {
             let why = "there is no RuntimeDirectory= and no /dev/shm of ours for a copy";
             return Err(io(&path, "copied")(std::io::Error::other(why)));
@@ -243,19 +264,19 @@ impl StoreLocation {
     }
 
     /// The database, or the one that an interrupted compaction has left.
-    fn readable_path(&self) -> PathBuf {
+    fn readable_path(&self) -> Result<PathBuf, StoreError> {
         let (path, old) = (self.path(), self.dir.join("db.old"));
-        if path.symlink_metadata().is_err() && old.is_dir() { old } else { path }
+        Ok(if !exists(&path)? && exists(&old)? { old } else { path })
     }
 
     /// Cleans up after a compaction or a fresh start that was interrupted, also between two renames.
     fn finish_renames(&self) -> Result<(), StoreError> {
         let (path, new, old) = (self.path(), self.dir.join("db.new"), self.dir.join("db.old"));
-        if path.symlink_metadata().is_err() && old.symlink_metadata().is_ok() {
+        if !exists(&path)? && exists(&old)? {
             std::fs::rename(&old, &path).map_err(io(&old, "moved"))?;
         }
         for left in [new, old] {
-            if left.symlink_metadata().is_ok() {
+            if exists(&left)? {
                 remove_dir(&left)?;
             }
         }

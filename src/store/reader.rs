@@ -7,6 +7,7 @@ use std::ops::Bound;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::StoreError;
@@ -115,6 +116,7 @@ impl Reader {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(io(&self.program, "started"))?;
+        let watchdog = Watchdog::over(&child, self.patience);
         let mut taken = Ok(());
         if let Some(out) = child.stdout.take() {
             let mut out = std::io::BufReader::new(out);
@@ -125,6 +127,7 @@ impl Reader {
                 }
             }
         }
+        drop(watchdog);
         let verdict = self.judge(child);
         taken.map(|()| verdict)
     }
@@ -159,6 +162,23 @@ impl Reader {
             #[allow(clippy::disallowed_methods)]
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+}
+
+/// Kills a process that takes too long, unless it is dropped before.
+struct Watchdog(#[allow(dead_code, reason = "its end is heard")] mpsc::Sender<()>);
+
+impl Watchdog {
+    fn over(child: &Child, patience: Duration) -> Watchdog {
+        let (alive, ended) = mpsc::channel();
+        let process = rustix::process::Pid::from_child(child);
+        std::thread::spawn(move || {
+            if ended.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // Its parent has not waited for it, so the number is still its own.
+                let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+            }
+        });
+        Watchdog(alive)
     }
 }
 

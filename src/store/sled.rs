@@ -20,6 +20,8 @@ const GROUP_ENTRIES: usize = 16;
 /// with more a power cut can lose both the old and the new place. 13 of 300 simulated cuts lost
 /// synced records of up to 1,000 bytes without this rule, none of 200 with (tests/power_loss.rs).
 const UNSYNCED_BYTES: usize = 16 * 1024;
+/// A batch with more changes is that of a long failure, and is written in parts.
+const MOST_TOGETHER: usize = 64;
 /// Batches between two checks of the size on disk. A store that takes so many without a panic is
 /// sound.
 const SIZE_CHECK_BATCHES: u32 = 256;
@@ -101,6 +103,11 @@ impl SledStore {
         Ok((store, stored))
     }
 
+    /// Closes a store that works. One that is only dropped stays open for the rest of the process.
+    pub fn close(self) {
+        self.db.close();
+    }
+
     /// Writes batches in order: the last write of them is synced if one of them asks for it.
     pub fn apply(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
         let Some((last, before)) = batches.split_last() else { return Ok(()) };
@@ -170,7 +177,21 @@ impl SledStore {
         group: &mut Group,
         after: &mut Vec<Entry>,
     ) -> Result<(), StoreError> {
-        for (key, record) in &batch.changes {
+        let large = batch.changes.len() > MOST_TOGETHER;
+        // Reports and resume points first: nothing refers to them before the records of their logs.
+        let apart = |key: &Key| large && matches!(key, Key::Report(..) | Key::Resume(..));
+        let mut first = Group::default();
+        for (key, record) in batch.changes.iter().filter(|(key, _)| apart(key)) {
+            let entries = self.pieces.entries(codec::key(key), record.as_ref().map(codec::value));
+            self.write_apart(entries.ahead)?;
+            first.add(entries.together);
+            after.extend(entries.after);
+            if first.full() {
+                self.write(std::mem::take(&mut first), false)?;
+            }
+        }
+        self.write_apart(first.entries)?;
+        for (key, record) in batch.changes.iter().filter(|(key, _)| !apart(key)) {
             let entries = self.pieces.entries(codec::key(key), record.as_ref().map(codec::value));
             self.write_apart(entries.ahead)?;
             group.add(entries.together);
@@ -219,11 +240,11 @@ impl SledStore {
         let fresh = Database::open(&new, self.generation)?;
         fresh.fill_from(&self.db)?;
         // The old one stays open under its new name until the fresh one has taken its place.
-        drop(fresh);
+        fresh.close();
         remove_dir(&old)?;
         std::fs::rename(&path, &old).map_err(io(&path, "moved"))?;
         std::fs::rename(&new, &path).map_err(io(&new, "moved"))?;
-        self.db = Database::open(&path, self.generation)?;
+        std::mem::replace(&mut self.db, Database::open(&path, self.generation)?).close();
         sync_dir(&self.dir)?;
         remove_dir(&old)?;
         self.compacted_bytes = self.bytes_on_disk();
@@ -333,7 +354,7 @@ mod tests {
         assert!(stored.newest.is_empty());
         let written = batch(vec![report(300), report(2), report(1)]);
         store.apply(&[written, batch(vec![(Key::Report(1, 2), None)])]).unwrap();
-        drop(store);
+        store.close();
         let (store, stored) = SledStore::open(dir.path(), 1, u64::MAX).unwrap();
         assert_eq!(numbers(&store, 0, u64::MAX, 9), [1, 300]);
         assert_eq!(stored.newest.len(), 1, "they belong to no log, and are not read");
@@ -359,7 +380,7 @@ mod tests {
         let gone = vec![ReportRange { log: 1, from: 0, to: 198 }];
         store.apply(&[Batch { deleted_reports: gone, ..batch(Vec::new()) }]).unwrap();
         assert_eq!(numbers(&store, 0, u64::MAX, 9), [198, 199, 200]);
-        drop(store);
+        store.close();
         let (store, _) = SledStore::open(dir.path(), 1, u64::MAX).unwrap();
         assert_eq!(numbers(&store, 0, u64::MAX, 9), [198, 199, 200]);
         let left = store.db.range(..).count();
@@ -380,7 +401,7 @@ mod tests {
             largest = largest.max(store.bytes_on_disk());
         }
         assert!(largest < 2 * MAX, "{largest} bytes");
-        drop(store);
+        store.close();
         let (store, _) = SledStore::open(dir.path(), 1, MAX).unwrap();
         assert_eq!(numbers(&store, 0, u64::MAX, 9), [7]);
     }
@@ -420,7 +441,7 @@ mod tests {
         let second = guard::Lock::take(dir.path()).err().unwrap();
         assert!(matches!(second, StoreError::InUse { .. }), "{second}");
         drop(lock);
-        drop(store);
+        store.close();
         let (store, _) = SledStore::open(dir.path(), 1, u64::MAX).unwrap();
         assert_eq!(numbers(&store, 0, u64::MAX, 9), [1]);
     }
