@@ -190,3 +190,26 @@ fn without_its_file_consent_is_unknown_beside_a_store() {
     assert!(box_.sent.is_empty());
     assert!(box_.agent().status().queued_hits > 12, "it waits");
 }
+
+#[test]
+fn an_out_that_is_read_late_deletes_what_was_tracked_meanwhile() {
+    let mut box_ = played();
+    box_.give(Input::SetConsent { call: None, consent: Consent::Out });
+    box_.pass(10_000);
+    box_.driver.kill();
+    box_.driver.disk.fault = FAILS;
+    box_.start(vec![":1.0".into()]);
+    assert_eq!(box_.agent().consent(), Consent::Unknown);
+    box_.say(0, EventName::SessionStart, &media("film", false));
+    box_.say(0, EventName::Play, &[]);
+    box_.pass(60_000);
+    healed(&mut box_);
+    assert_eq!(box_.agent().consent(), Consent::Out);
+    box_.driver.kill();
+    box_.start(vec![":1.0".into()]);
+    assert_eq!(box_.agent().consent(), Consent::Out);
+    box_.give(Input::SetConsent { call: None, consent: Consent::In });
+    box_.give(Input::Network { online: true });
+    box_.pass(60_000);
+    assert!(box_.sent.is_empty(), "nothing of before is left");
+}

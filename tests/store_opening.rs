@@ -13,9 +13,10 @@ use common::disk::{
     consent, healthy, holds, left_at, named_like, play_films, queued, send_collector_away,
     set_consent,
 };
-use common::{World, film, nothing};
+use common::{Info, World, film, nothing};
 
 const FILMS: usize = 70;
+const REPORTS: usize = 600;
 
 /// Kills this many starts in a row while they open the store.
 async fn kill_openings(world: &mut World, kills: usize) {
@@ -128,6 +129,33 @@ async fn a_broken_store_is_set_aside_once_and_what_can_be_read_is_kept() {
     assert_eq!(world.agent.log().matches("broken again").count(), before + 1, "it is said");
     assert_eq!(named_like(&state, "db.broken"), ["db.broken-1"]);
     assert!(std::fs::read(&aside).expect("what was set aside") == first, "the first one is kept");
+}
+
+/// What a start does not read can be broken too; it is found when it is to be delivered.
+#[tokio::test]
+async fn reports_that_cannot_be_read_any_more_do_not_stop_the_store() {
+    let mut world = World::start(FAST).await;
+    let state = world.agent.state().to_owned();
+    send_collector_away(&world);
+    let player = world.player().await;
+    let session = player.open(0.0, film("ep-1")).await.expect("a session");
+    player.call(&session, "Play", 0.0, nothing()).await.expect("play");
+    while queued(&world).await < 2 {}
+    let ids: Vec<String> = (0..REPORTS).map(|n| format!("error-{n}")).collect();
+    for id in &ids {
+        let info = Info::from([("id", id.clone().into())]);
+        player.call(&session, "Error", 1.0, info).await.expect("an error");
+    }
+    damage(&mut world, &ids).await;
+    world.agent.start_again().await;
+    assert_none_broken(&world);
+    assert!(healthy(&world).await, "the start has not seen it");
+    bring_collector_back(&world);
+    while named_like(&state, "db.broken") != ["db.broken-1"] || !healthy(&world).await {}
+    player.call(&session, "End", 2.0, nothing()).await.expect("promises are kept again");
+    while queued(&world).await > 0 {}
+    let player = world.player().await;
+    player.open(0.0, film("ep-2")).await.expect("a session");
 }
 
 fn copy(from: &Path, to: &Path) {
