@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use playheadd::app::{self, AppError, Arguments};
 use playheadd::cli::daemon::{self, DaemonCommand, Line};
-use playheadd::store::reader::{self, Direction};
+use playheadd::store::reader;
 
 fn main() -> ExitCode {
     let ended = match daemon::parse(std::env::args_os().skip(1)) {
@@ -16,10 +16,9 @@ fn main() -> ExitCode {
             println!("playheadd {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
         }
-        Ok(DaemonCommand::ReadStore { dir, backwards }) => {
-            let direction = if backwards { Direction::Backwards } else { Direction::Forwards };
+        Ok(DaemonCommand::ReadStore(dir)) => {
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-            return ExitCode::from(reader::read_store(&dir, direction, &mut out));
+            return ExitCode::from(reader::read_store(&dir, &mut out));
         }
         Ok(DaemonCommand::Check(line)) => check(arguments(line)),
         Ok(DaemonCommand::Run(line)) => run(arguments(line)),

@@ -21,7 +21,6 @@ Options:
       --check                  Check the configuration and exit
       --read-store <DIR>       Print the entries of a database and exit; the daemon itself runs
                                this, to look at a store that may be broken
-      --backwards              Print them from the last to the first
   -h, --help                   Print help
   -V, --version                Print version
 ";
@@ -33,10 +32,7 @@ pub enum DaemonCommand {
     /// Check the configuration and exit.
     Check(Line),
     /// Print the entries of a database and exit.
-    ReadStore {
-        dir: PathBuf,
-        backwards: bool,
-    },
+    ReadStore(PathBuf),
     Help,
     Version,
 }
@@ -55,7 +51,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonComm
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut line = Line { config: None, state_dir: None, bus: BusAddress::System };
     let (mut address, mut check) = (None, false);
-    let (mut store, mut backwards) = (None, false);
+    let mut store = None;
     while let Some(argument) = parser.next().map_err(said)? {
         match argument {
             Long("config") => line.config = Some(parser.value().map_err(said)?.into()),
@@ -78,7 +74,6 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonComm
             }
             Long("check") => check = true,
             Long("read-store") => store = Some(parser.value().map_err(said)?.into()),
-            Long("backwards") => backwards = true,
             Short('h') | Long("help") => return Ok(DaemonCommand::Help),
             Short('V') | Long("version") => return Ok(DaemonCommand::Version),
             other => return Err(format!("{}; see --help", other.unexpected())),
@@ -88,7 +83,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonComm
         line.bus = BusAddress::Address(address);
     }
     if let Some(dir) = store {
-        return Ok(DaemonCommand::ReadStore { dir, backwards });
+        return Ok(DaemonCommand::ReadStore(dir));
     }
     Ok(if check { DaemonCommand::Check(line) } else { DaemonCommand::Run(line) })
 }

@@ -88,7 +88,7 @@ impl Database {
     pub fn range(
         &self,
         range: impl RangeBounds<Vec<u8>>,
-    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> {
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> {
         self.db.range(range).map(|entry| {
             let (key, value) = entry.map_err(sled(&self.path, "read"))?;
             Ok((key.to_vec(), value.to_vec()))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::copy::{self, MemoryDir};
 use super::files::{bytes_on_disk, exists, io, read_every_byte, remove_dir, sync_dir};
 use super::guard::{self, Opening};
-use super::reader::{Direction, Reader, Verdict};
+use super::reader::{Reader, Verdict};
 use super::sled::SledStore;
 use super::{StoreError, consent};
 use crate::core::record::{StoreState, Stored};
@@ -222,23 +222,17 @@ impl StoreLocation {
     fn salvage(&self, broken: &Path, to: &Path, generation: u64) -> Result<usize, StoreError> {
         let fresh = super::database::Database::open(to, generation)?;
         let (mut salvaged, mut together) = (0, Vec::new());
-        for direction in [Direction::Forwards, Direction::Backwards] {
-            let verdict = self.reader.salvage(broken, direction, &mut |key, value| {
-                salvaged += 1;
-                together.push((key, Some(value)));
-                if together.len() >= SALVAGED_TOGETHER {
-                    fresh.write(std::mem::take(&mut together))?;
-                }
-                Ok(())
-            })?;
-            match verdict {
-                Verdict::Sound => break,
-                Verdict::Broken(_) => {}
-                // What came is not all that can be read.
-                Verdict::Unknown(why) => {
-                    return Err(io(broken, "read")(std::io::Error::other(why)));
-                }
+        let verdict = self.reader.salvage(broken, &mut |key, value| {
+            salvaged += 1;
+            together.push((key, Some(value)));
+            if together.len() >= SALVAGED_TOGETHER {
+                fresh.write(std::mem::take(&mut together))?;
             }
+            Ok(())
+        })?;
+        if let Verdict::Unknown(why) = verdict {
+            // What came is not all that can be read.
+            return Err(io(broken, "read")(std::io::Error::other(why)));
         }
         if !together.is_empty() {
             fresh.write(together)?;

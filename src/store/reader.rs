@@ -23,13 +23,6 @@ const MOST_BYTES: u32 = 1 << 20;
 /// How often the parent looks whether the process has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// In which order entries are read: what lies behind a broken page is found from the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    Forwards,
-    Backwards,
-}
-
 /// What came of reading a whole store.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -41,23 +34,17 @@ pub(super) enum Verdict {
     Unknown(String),
 }
 
-/// What `playheadd --read-store` does: writes every entry of the store in `path` to `out`. Gives
-/// the exit status.
-pub fn read_store(path: &Path, direction: Direction, out: &mut dyn Write) -> u8 {
+/// What `playheadd --read-store` does: writes every entry of the store in `path` that can be read to
+/// `out`. Gives the exit status.
+pub fn read_store(path: &Path, out: &mut dyn Write) -> u8 {
     let mut read = || {
         let database = Database::open(path, 0)?;
         let mut read = Ok(());
         // What cannot be read of one kind of records does not hide the other kinds.
         for kind in 0..=u8::MAX {
-            let end =
-                kind.checked_add(1).map_or(Bound::Unbounded, |next| Bound::Excluded(vec![next]));
-            let entries = database.range((Bound::Included(vec![kind]), end));
-            let some = match direction {
-                Direction::Forwards => write_entries(entries, path, out),
-                Direction::Backwards => write_entries(entries.rev(), path, out),
-            };
-            read = read.and(some);
+            read = read.and(read_kind(&database, kind, out));
         }
+        out.flush().map_err(io(path, "copied"))?;
         read
     };
     match read() {
@@ -69,20 +56,51 @@ pub fn read_store(path: &Path, direction: Direction, out: &mut dyn Write) -> u8 
     }
 }
 
-fn write_entries(
-    entries: impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>>,
-    path: &Path,
-    out: &mut dyn Write,
-) -> Result<(), StoreError> {
-    for entry in entries {
-        let (key, value) = entry?;
-        for part in [&key, &value] {
-            let length = u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
-            out.write_all(&length).map_err(io(path, "copied"))?;
-            out.write_all(part).map_err(io(path, "copied"))?;
+/// Writes the entries whose keys begin with one byte. Behind a page that cannot be read it goes on at
+/// the next key that can be found, in steps that double.
+fn read_kind(database: &Database, kind: u8, out: &mut dyn Write) -> Result<(), StoreError> {
+    let end = kind.checked_add(1).map_or(Bound::Unbounded, |next| Bound::Excluded(vec![next]));
+    let mut read = Ok(());
+    let (mut from, mut step) = (vec![kind], Some(1_u64));
+    let mut last = [vec![kind], vec![0; 8]].concat();
+    loop {
+        let mut failed = None;
+        for entry in database.range((Bound::Included(from), end.clone())) {
+            match entry {
+                Ok((key, value)) => {
+                    write_entry(&key, &value, out).map_err(io(&database.path, "copied"))?;
+                    (last, step) = (key, Some(1));
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
         }
+        let Some(error) = failed else { return read };
+        read = read.and(Err(error));
+        let Some(next) = step.and_then(|step| beyond(&last, step)) else { return read };
+        step = step.and_then(|step| step.checked_mul(2));
+        from = next;
     }
-    out.flush().map_err(io(path, "copied"))
+}
+
+/// The key that is so much greater, as a number of its last eight bytes; `None` beyond the last one.
+fn beyond(key: &[u8], step: u64) -> Option<Vec<u8>> {
+    let at = key.len().saturating_sub(8).max(1);
+    let number = key.get(at..)?.iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    let bits = 8 * (key.len() - at) as u32;
+    let next = number.checked_add(step).filter(|next| bits == 64 || next >> bits == 0)?;
+    let bytes = next.to_be_bytes();
+    Some([&key[..at], &bytes[8 - (key.len() - at)..]].concat())
+}
+
+fn write_entry(key: &[u8], value: &[u8], out: &mut dyn Write) -> std::io::Result<()> {
+    for part in [key, value] {
+        out.write_all(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes())?;
+        out.write_all(part)?;
+    }
+    Ok(())
 }
 
 /// Starts the reading processes.
@@ -97,22 +115,20 @@ pub struct Reader {
 impl Reader {
     /// Reads all of a store and keeps nothing.
     pub(super) fn check(&self, store: &Path) -> Verdict {
-        let mut command = self.command(store, Direction::Forwards);
-        match command.stdout(Stdio::null()).spawn() {
+        match self.command(store).stdout(Stdio::null()).spawn() {
             Ok(child) => self.judge(child),
             Err(error) => Verdict::Unknown(format!("no process to read it: {error}")),
         }
     }
 
-    /// Hands each entry that can be read to `take`, most of them in the order of keys.
+    /// Hands each entry that can be read to `take`.
     pub(super) fn salvage(
         &self,
         store: &Path,
-        direction: Direction,
         take: &mut dyn FnMut(Vec<u8>, Vec<u8>) -> Result<(), StoreError>,
     ) -> Result<Verdict, StoreError> {
         let mut child = self
-            .command(store, direction)
+            .command(store)
             .stdout(Stdio::piped())
             .spawn()
             .map_err(io(&self.program, "started"))?;
@@ -132,12 +148,9 @@ impl Reader {
         taken.map(|()| verdict)
     }
 
-    fn command(&self, store: &Path, direction: Direction) -> Command {
+    fn command(&self, store: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--read-store").arg(store).stdin(Stdio::null()).stderr(Stdio::null());
-        if direction == Direction::Backwards {
-            command.arg("--backwards");
-        }
         command
     }
 
@@ -211,4 +224,21 @@ fn next_entry(from: &mut impl Read) -> Option<(Vec<u8>, Vec<u8>)> {
         Some(bytes)
     };
     Some((part()?, part()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_beyond_a_broken_page_are_found_in_steps() {
+        assert_eq!(
+            beyond(&[b'H', 0, 0, 0, 1, 0, 0, 0, 255], 1),
+            Some(vec![b'H', 0, 0, 0, 1, 0, 0, 1, 0])
+        );
+        assert_eq!(beyond(b"Rab", 1), Some(b"Rac".to_vec()));
+        assert_eq!(beyond(&[b'R', 255, 255], 1), None, "that is another kind");
+        assert_eq!(beyond(b"M", 1), None, "there is one only");
+        assert_eq!(beyond(&[b'H', 255, 255, 255, 255, 255, 255, 255, 255], 1), None);
+    }
 }
