@@ -110,7 +110,13 @@ fn torn_pages(old: &[u8], new: &[u8], chance: &mut Rng) -> Vec<u8> {
 fn location(dir: &Path) -> StoreLocation {
     let reader = Reader { program: env!("CARGO_BIN_EXE_playheadd").into(), patience: PATIENCE };
     let memory = MemoryDir::of(dir);
-    StoreLocation { dir: dir.to_owned(), max_bytes: 64 << 20, memory, reader }
+    StoreLocation {
+        dir: dir.to_owned(),
+        max_bytes: 64 << 20,
+        memory,
+        reader,
+        lock: Default::default(),
+    }
 }
 
 /// Opens the store that the environment names and prints what it holds. Not a test by itself.

@@ -13,7 +13,7 @@ use common::disk::{
     consent, healthy, holds, left_at, named_like, play_films, queued, send_collector_away,
     set_consent,
 };
-use common::{Info, World, film, nothing};
+use common::{Info, World, film, nothing, of_type};
 
 const FILMS: usize = 70;
 const REPORTS: usize = 600;
@@ -307,4 +307,15 @@ fn an_empty_state_directory_is_refused() {
     let said = String::from_utf8_lossy(&run.stderr);
     assert_eq!(run.status.code(), Some(2), "{said}");
     assert!(said.contains("--state-dir is empty"), "{said}");
+}
+
+/// Nobody can make a directory there.
+#[tokio::test]
+async fn a_state_directory_that_cannot_be_made_keeps_no_daemon_from_starting() {
+    let world = World::start_in(Path::new("/proc/none"), FAST).await;
+    assert!(!healthy(&world).await);
+    let player = world.player().await;
+    let refused = player.open(0.0, film("ep-1")).await.expect_err("it cannot be kept");
+    assert!(refused.to_string().contains("tv.playhead.Error.Storage"), "{refused}");
+    world.wait("its hit all the same", |hits| !of_type(hits, "sessionStart").is_empty());
 }

@@ -16,7 +16,6 @@ use crate::core::dialect::exchange::{Outcome, RequestId};
 use crate::core::input::CallId;
 use crate::engine::{Action, Engine, Event};
 use crate::port::{Answer, BusUpdate, BusUpdateSender, Message, Port};
-use crate::store::guard::Lock;
 use crate::system::clock;
 use crate::system::notify::Notify;
 
@@ -37,11 +36,10 @@ pub enum Control {
     BusGone,
 }
 
-/// The threads that touch the disk, and what keeps other daemons away from it.
+/// The threads that touch the disk.
 pub struct Threads {
     pub store: StoreThread,
     pub consent: ConsentThread,
-    pub _lock: Lock,
 }
 
 /// The parts that the loop joins.

@@ -28,10 +28,9 @@ use crate::mpris::Watcher;
 use crate::port::{Message, Port, news};
 use crate::store::consent::ConsentFile;
 use crate::store::copy::MemoryDir;
-use crate::store::guard::Lock;
 use crate::store::opening::{Opened, StoreLocation};
 use crate::store::reader::Reader;
-use crate::store::sled;
+use crate::store::{StoreError, sled};
 use crate::system::clock;
 
 /// `Control`s that may wait for the loop. When there are more, their senders wait.
@@ -114,25 +113,28 @@ pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
 
 /// The daemon's files.
 struct StateDir {
-    lock: Lock,
     consent: ConsentFile,
     store: StoreLocation,
 }
 
 impl StateDir {
-    /// Errors: `InUse`, because two daemons in one directory would destroy its data; and when
-    /// there can be no such directory.
+    /// A directory that cannot be used keeps no daemon from starting (behaviour.md 2.9).
+    ///
+    /// Errors: `InUse`.
     fn open(config: &Config) -> Result<StateDir, AppError> {
         let dir = config.store.path.clone();
-        let lock = Lock::take(&dir)?;
         sled::note_panics(&dir);
         let memory = MemoryDir::of(&dir);
         let consent = ConsentFile::new(&dir, memory.clone());
         // The name of the program may be another one's after an upgrade.
         let reader = Reader { program: "/proc/self/exe".into(), patience: START_PATIENCE };
         let max_bytes = config.store.max_bytes;
-        let store = StoreLocation { dir, max_bytes, memory, reader };
-        Ok(StateDir { lock, consent, store })
+        let store = StoreLocation { dir, max_bytes, memory, reader, lock: Default::default() };
+        match store.take() {
+            Err(error @ StoreError::InUse { .. }) => Err(error.into()),
+            // The opening says what is wrong.
+            _ => Ok(StateDir { consent, store }),
+        }
     }
 }
 
@@ -183,7 +185,6 @@ async fn start(
             .map_err(|e| AppError::System("the store's thread", e))?,
         consent: ConsentThread::start(state.consent)
             .map_err(|e| AppError::System("the consent file's thread", e))?,
-        _lock: state.lock,
     };
     let engine = Engine::new(agent, store_state, consent_state, now.boot);
     let mut event_loop = EventLoop::new(engine, client, threads, port.clone(), news, watch);

@@ -3,10 +3,11 @@
 //! earlier start has died over it; as a fresh one where its bytes cannot be read.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use super::copy::{self, MemoryDir};
 use super::files::{bytes_on_disk, exists, io, read_every_byte, remove_dir, sync_dir};
-use super::guard::{self, Opening};
+use super::guard::{self, Lock, Opening};
 use super::reader::{Reader, Verdict};
 use super::sled::SledStore;
 use super::{StoreError, consent};
@@ -28,6 +29,8 @@ pub struct StoreLocation {
     /// Where copies in memory lie.
     pub memory: MemoryDir,
     pub reader: Reader,
+    /// Taken with the first opening.
+    pub lock: Arc<OnceLock<Lock>>,
 }
 
 /// A store as it was opened.
@@ -49,6 +52,18 @@ pub enum OpenStore {
 }
 
 impl StoreLocation {
+    /// Makes the directory and keeps other daemons away from it.
+    ///
+    /// Errors: `InUse`, because two daemons in one directory would destroy its data; and when there
+    /// can be no such directory.
+    pub fn take(&self) -> Result<(), StoreError> {
+        if self.lock.get().is_none() {
+            let lock = Lock::take(&self.dir)?;
+            self.lock.get_or_init(|| lock);
+        }
+        Ok(())
+    }
+
     fn path(&self) -> PathBuf {
         self.dir.join("db")
     }
@@ -91,6 +106,7 @@ impl StoreLocation {
         suspect: bool,
     ) -> Result<(SledStore, Stored), StoreError> {
         let path = self.path();
+        self.take()?;
         self.finish_renames()?;
         consent::delete_older(&self.dir, generation)?;
         let suspect = suspect || guard::suspect(&self.dir);
