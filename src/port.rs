@@ -16,7 +16,7 @@ use crate::engine::snapshot::Changed;
 /// Messages that may wait for the engine. It takes thousands a second, so more than this means that
 /// it is stuck.
 const MESSAGES: usize = 4096;
-/// BusUpdate that may wait for the bus adapter.
+/// Updates that may wait for the bus adapter.
 const NEWS: usize = 4096;
 
 /// A reply on its way back to the caller.

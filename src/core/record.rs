@@ -233,7 +233,7 @@ pub struct LogRecord {
     pub lanes: Vec<LaneRecord>,
 }
 
-/// Capabilities about all reports of a log, so that they need not be read. Reports numbered `next` and
+/// Facts about all reports of a log, so that they need not be read. Reports numbered `next` and
 /// higher were stored after it; they are added when the agent starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -370,7 +370,7 @@ pub struct RejectedReport {
     pub app: String,
     pub media_id: String,
     pub report: Report,
-    /// PieceCount reports dropped with it: those of the refused session or request.
+    /// More reports dropped with it: those of the refused session or request.
     pub lost: u64,
     pub status: u16,
     pub message: String,

@@ -94,19 +94,18 @@ impl ConsentQueue {
         waits.then_some(self.retry_at)
     }
 
-    /// Nobody waits any more for a file that takes too long. Gives the revision that is under way
-    /// and the replies that waited for it.
-    pub fn given_up(&mut self, now: BootInstant) -> Option<(u64, Vec<Step>)> {
-        let (doing, since) = self.doing?;
-        if self.stuck || now - since < PATIENCE {
+    /// Nobody waits for a file that takes too long to be written or read, nor for what is to be
+    /// written after that. Gives the replies that wait; `None` when it does not take too long.
+    pub fn given_up(&mut self, now: BootInstant) -> Option<Vec<Step>> {
+        let (_, since) = self.doing?;
+        if now - since < PATIENCE {
             return None;
         }
-        self.stuck = true;
-        tracing::error!("the consent file does not answer");
-        match doing {
-            Doing::Writing(revision) => Some((revision, self.replies_to(revision))),
-            Doing::Reading => None,
+        if !self.stuck {
+            tracing::error!("the consent file does not answer");
         }
+        self.stuck = true;
+        Some(self.replies_to(u64::MAX))
     }
 
     /// Whether a reply waits, or a record that was not tried yet.
@@ -240,10 +239,21 @@ mod tests {
         queue.write(record(2), Some(reply(1)));
         assert!(queue.next(T0).is_some() && queue.given_up(T0).is_none());
         assert_eq!(queue.deadline(), Some(T0 + PATIENCE));
-        assert_eq!(queue.given_up(T0 + PATIENCE), Some((2, vec![reply(1)])));
-        assert_eq!((queue.given_up(T0 + PATIENCE), queue.deadline()), (None, None));
-        assert!(!queue.busy(), "a stop does not wait either");
-        assert_eq!(queue.written(&Ok(()), T0), Some((2, Vec::new())));
+        let late = T0 + PATIENCE;
+        assert_eq!(queue.given_up(late), Some(vec![reply(1)]));
         assert_eq!(queue.deadline(), None);
+        queue.write(record(3), Some(reply(2)));
+        assert_eq!(queue.given_up(late), Some(vec![reply(2)]), "nor for the next word");
+        assert!(!queue.busy(), "a stop does not wait either");
+        assert_eq!(queue.written(&Ok(()), late), Some((2, Vec::new())));
+        assert_eq!(
+            queue.next(late),
+            Some(ConsentJob::Write(record(3))),
+            "it is written all the same"
+        );
+        let mut queue = ConsentQueue::new(ConsentState::Unread, &record(1), T0);
+        assert_eq!(queue.next(late), Some(ConsentJob::Read));
+        queue.write(record(2), Some(reply(1)));
+        assert_eq!(queue.given_up(late + PATIENCE), Some(vec![reply(1)]), "nor for a read");
     }
 }

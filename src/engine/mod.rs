@@ -158,8 +158,8 @@ impl Engine {
         if let Some(batch) = self.store.given_up(now.boot) {
             self.released(batch, false, now);
         }
-        if let Some((revision, mut replies)) = self.consent.given_up(now.boot) {
-            self.may_wipe(revision);
+        if let Some(mut replies) = self.consent.given_up(now.boot) {
+            self.may_wipe(u64::MAX);
             refuse_promises(&mut replies);
             self.release(replies, now);
         }

@@ -88,7 +88,7 @@ impl ConsentFile {
         match written {
             Ok(()) => {
                 if let Some(memory) = self.memory.existing() {
-                    // What stays there has an older revision.
+                    // One that stayed would count at the next start; files in memory can be deleted.
                     let _ = std::fs::remove_file(memory.join(NAME));
                 }
                 Ok(())

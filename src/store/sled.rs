@@ -169,7 +169,7 @@ impl SledStore {
         Ok(ReadReports::of(read, reports))
     }
 
-    /// Adds a batch to a group that is applied whole or not at all. PieceCount pieces of large records
+    /// Adds a batch to a group that is applied whole or not at all. The pieces of large records
     /// are written at once; deletions of old pieces go to `after`.
     fn gather(
         &mut self,

@@ -59,7 +59,7 @@ pub struct Lane {
     /// The next reports, as far as they are in memory: all with numbers in `cursor..ahead_to`.
     ahead: VecDeque<(u64, Arc<Report>)>,
     ahead_to: u64,
-    /// PieceCount reports are being read from the store.
+    /// More reports are being read from the store.
     pub reading: bool,
 }
 
