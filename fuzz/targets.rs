@@ -77,6 +77,7 @@ fn step(feed: &mut Feed<'_>, rig: &mut Rig) {
                 call: Some(call),
                 player,
                 source,
+                uid: None,
                 app: app(),
                 playhead,
                 info,
@@ -200,6 +201,7 @@ pub fn answer(data: &[u8]) {
         call: Some(call),
         player: player(usize::from(id != "a")),
         source: EventSource::Method,
+        uid: None,
         app: "tv.app".into(),
         playhead: 0.0,
         info: Info::from([
@@ -274,6 +276,7 @@ pub fn stored(data: &[u8]) {
         call: Some(call),
         player: player(0),
         source: EventSource::Method,
+        uid: None,
         app: "tv.app".into(),
         playhead: -1.0,
         info,

@@ -57,6 +57,7 @@ impl Box_ {
             call: Some(CallId(call)),
             player: player(),
             source: EventSource::Method,
+            uid: None,
             app: "tv.app".into(),
             playhead: 0.0,
             info,

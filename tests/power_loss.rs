@@ -250,7 +250,8 @@ impl Playback {
         changes.push(resume_point(1 + self.chance.below(30), self.serial));
         let durability =
             if self.chance.below(8) == 0 { Durability::Synced } else { Durability::Flushed };
-        Batch { number: self.serial, changes, deleted_reports: Vec::new(), durability }
+        let (deleted_reports, deleted) = (Vec::new(), Vec::new());
+        Batch { number: self.serial, changes, deleted_reports, deleted, durability }
     }
 }
 

@@ -128,6 +128,7 @@ impl Box {
                 call: None,
                 player: player(),
                 source: EventSource::Signal,
+                uid: None,
                 app: APP.into(),
                 playhead,
                 info,

@@ -78,6 +78,7 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     c.span("resume.window_seconds", r.window_seconds, 0.0, &mut s.resume_window)?;
     c.span("resume.live_window_seconds", r.live_window_seconds, 0.0, &mut s.resume_live_window)?;
     c.count("resume.max_points", r.max_points, &mut s.max_resume_points)?;
+    c.count("resume.max_bytes", r.max_bytes, &mut s.max_resume_bytes)?;
     let d = schema.delivery;
     c.span(
         "delivery.reconnect_spread_seconds",
@@ -185,13 +186,39 @@ fn media(c: &Checker<'_>, m: schema::Media, s: &mut Settings) -> Result<(), Conf
 fn limits(c: &Checker<'_>, l: schema::Limits, s: &mut Settings) -> Result<(), ConfigError> {
     let into = &mut s.limits;
     c.count("limits.sessions_per_sender", l.sessions_per_sender, &mut into.sessions_per_sender)?;
+    c.count("limits.sessions_per_uid", l.sessions_per_uid, &mut into.sessions_per_uid)?;
+    c.count("limits.metadata_bytes", l.metadata_bytes, &mut into.metadata_bytes)?;
+    c.count(
+        "limits.uid_events_per_second",
+        l.uid_events_per_second,
+        &mut into.uid_events_per_second,
+    )?;
+    c.count("limits.uid_event_burst", l.uid_event_burst, &mut into.uid_event_burst)?;
+    c.count(
+        "limits.all_events_per_second",
+        l.all_events_per_second,
+        &mut into.all_events_per_second,
+    )?;
+    c.count("limits.all_event_burst", l.all_event_burst, &mut into.all_event_burst)?;
+    c.count("limits.reads_per_second", l.reads_per_second, &mut into.reads_per_second)?;
+    c.count("limits.unread_answers", l.unread_answers, &mut into.unread_answers)?;
     c.count("limits.sessions", l.sessions, &mut into.sessions)?;
     c.count("limits.string_bytes", l.string_bytes, &mut into.string_bytes)?;
     c.count("limits.info_bytes", l.info_bytes, &mut into.info_bytes)?;
     c.count("limits.state_names", l.state_names, &mut into.state_names)?;
     c.count("limits.rejected_kept", l.rejected_kept, &mut into.rejected_kept)?;
     c.count("limits.events_per_second", l.events_per_second, &mut into.events_per_second)?;
-    c.count("limits.event_burst", l.event_burst, &mut into.event_burst)
+    c.count("limits.event_burst", l.event_burst, &mut into.event_burst)?;
+    // A wider limit of a sender widens those above it, unless these are set.
+    let wider = |given: Option<u32>, least: u32, into: &mut u32| {
+        *into = given.unwrap_or((*into).max(least));
+    };
+    let (rate, burst) = (into.events_per_second, into.event_burst);
+    wider(l.uid_events_per_second, rate, &mut into.uid_events_per_second);
+    wider(l.uid_event_burst, burst, &mut into.uid_event_burst);
+    wider(l.all_events_per_second, into.uid_events_per_second, &mut into.all_events_per_second);
+    wider(l.all_event_burst, into.uid_event_burst, &mut into.all_event_burst);
+    Ok(())
 }
 
 fn collector(

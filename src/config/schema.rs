@@ -81,7 +81,7 @@ sections! {
     Heartbeat as heartbeat { main_seconds: f64, ad_seconds: f64, downloaded_seconds: f64 }
     Idle as idle { timeout_seconds: f64, max_session_seconds: f64 }
     Interrupt as interrupt { grace_seconds: f64 }
-    Resume as resume { window_seconds: f64, live_window_seconds: f64, max_points: usize }
+    Resume as resume { window_seconds: f64, live_window_seconds: f64, max_points: usize, max_bytes: u64 }
     Delivery as delivery {
         reconnect_spread_seconds: f64, max_rate: u32, parallel: usize, queue_max_bytes: u64,
         queue_max_age_seconds: f64, daily_bytes: u64, on_metered: String,
@@ -90,8 +90,11 @@ sections! {
     Consent as consent { initial: String }
     Store as store { path: PathBuf, max_bytes: u64, flush_seconds: f64 }
     Limits as limits {
-        sessions_per_sender: usize, sessions: usize, string_bytes: usize, info_bytes: usize,
-        events_per_second: u32, event_burst: u32, state_names: usize, rejected_kept: usize,
+        sessions_per_sender: usize, sessions_per_uid: usize, sessions: usize, string_bytes: usize,
+        info_bytes: usize, metadata_bytes: u64, events_per_second: u32, event_burst: u32,
+        uid_events_per_second: u32, uid_event_burst: u32, all_events_per_second: u32,
+        all_event_burst: u32, reads_per_second: u32, unread_answers: u32, state_names: usize,
+        rejected_kept: usize,
     }
     Mpris as mpris { enabled: bool, allow: Vec<String>, bus: String }
     Clock as clock { require_sync: bool }

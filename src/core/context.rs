@@ -35,6 +35,15 @@ impl SessionContext {
         self.playback
     }
 
+    /// Estimated bytes of its texts in the store.
+    pub fn text_bytes(&self) -> u64 {
+        let chapter = self.chapter.as_ref().map_or(0, |chapter| chapter.text_bytes());
+        let ad = self.ad.as_ref().map_or(0, |ad| ad.text_bytes());
+        let ad_break = self.ad_break.as_ref().map_or(0, |ad_break| ad_break.name.len());
+        let states: usize = self.states.iter().map(|name| name.len()).sum();
+        (chapter + ad + ad_break + states) as u64
+    }
+
     /// Adds a report that was delivered or dropped.
     pub fn fold(&mut self, report: &Report) {
         if let Some(quality) = &report.quality {

@@ -15,8 +15,8 @@ impl Agent {
     ) -> Option<(CallId, Result<Reply, Rejected>)> {
         let answer = |call: Option<CallId>, result| Some((call?, result));
         match input {
-            Input::Open { call, player, source, app, playhead, info } => {
-                let result = self.open(player, source, app, playhead, &info, now);
+            Input::Open { call, player, source, uid, app, playhead, info } => {
+                let result = self.open(player, (source, uid), app, playhead, &info, now);
                 self.count_rejection("SessionStart", call, &result, now);
                 answer(call, result)
             }

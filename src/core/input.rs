@@ -57,6 +57,9 @@ pub enum Input {
         call: Option<CallId>,
         player: PlayerId,
         source: EventSource,
+        /// Whose sessions it counts among (behaviour.md 2.8); `None` for root, the service's own
+        /// user and MPRIS players.
+        uid: Option<u32>,
         /// The application as the adapter knows it; the info key `app` takes precedence.
         app: String,
         playhead: f64,

@@ -40,6 +40,23 @@ impl MediaInfo {
         log_id(&self.id)
     }
 
+    /// Estimated size of its record in the store, in bytes.
+    pub fn stored_bytes(&self) -> u64 {
+        /// Names of members, numbers and punctuation.
+        const FRAME: usize = 260;
+        let texts = [
+            &self.id,
+            &self.name,
+            &self.content_type,
+            &self.stream_type,
+            &self.channel,
+            &self.player_name,
+        ];
+        let texts = texts.into_iter().chain(&self.app_version).map(String::len).sum::<usize>();
+        let metadata = metadata_bytes(&self.standard) + metadata_bytes(&self.custom);
+        (FRAME + texts + metadata) as u64
+    }
+
     /// Live content counts its playhead in seconds of the day (behaviour.md 1.1).
     pub fn live(&self) -> bool {
         matches!(self.content_type.as_str(), "live" | "linear" | "radio")
@@ -60,6 +77,11 @@ impl MediaInfo {
 /// See [`MediaInfo::log_id`].
 pub fn log_id(id: &str) -> &str {
     if id.contains("://") || id.starts_with('/') { "(a URL)" } else { id }
+}
+
+/// Estimated bytes of metadata in the store.
+fn metadata_bytes(metadata: &Metadata) -> usize {
+    metadata.iter().map(|(key, value)| key.len() + value.len() + 6).sum()
 }
 
 fn same(a: f64, b: f64) -> bool {
@@ -95,6 +117,12 @@ pub struct Ad {
 }
 
 impl Ad {
+    /// Estimated bytes of its texts in the store.
+    pub fn text_bytes(&self) -> usize {
+        let metadata = metadata_bytes(&self.standard) + metadata_bytes(&self.custom);
+        self.id.len() + self.name.len() + metadata
+    }
+
     pub fn same(&self, other: &Ad) -> bool {
         self.id == other.id
             && self.name == other.name
@@ -115,6 +143,11 @@ pub struct Chapter {
 }
 
 impl Chapter {
+    /// Estimated bytes of its texts in the store.
+    pub fn text_bytes(&self) -> usize {
+        self.name.len() + metadata_bytes(&self.custom)
+    }
+
     pub fn same(&self, other: &Chapter) -> bool {
         self.name == other.name
             && self.position == other.position

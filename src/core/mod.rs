@@ -148,6 +148,7 @@ impl Agent {
         if start.clock_trusted {
             agent.clock(true, now);
         }
+        agent.delivery.count();
         agent
     }
 
@@ -240,6 +241,7 @@ impl Agent {
             self.delivery.handing_over(batch.number);
         }
         turn.reads = self.delivery.wanted_reads();
+        self.delivery.count();
         turn.notices = std::mem::take(&mut self.notices);
         turn
     }

@@ -121,7 +121,7 @@ impl PendingChanges {
         let changes = std::mem::take(&mut self.changes);
         let changes = changes.into_iter().map(|(key, change)| (key, change.record)).collect();
         let deleted_reports = std::mem::take(&mut self.deleted_reports);
-        Some(Batch { number: self.last, changes, deleted_reports, durability })
+        Some(Batch { number: self.last, changes, deleted_reports, deleted: Vec::new(), durability })
     }
 
     /// Drops the waiting changes. The batch numbers continue.

@@ -23,6 +23,8 @@ pub struct Batch {
     pub changes: Vec<(Key, Option<Record>)>,
     /// Reports to delete, after the changes.
     pub deleted_reports: Vec<ReportRange>,
+    /// More to delete, after these: what many batches that waited have deleted.
+    pub deleted: Vec<KeyRange>,
     pub durability: Durability,
 }
 
@@ -47,6 +49,13 @@ impl ReportRange {
     pub fn holds(&self, log: u64, number: u64) -> bool {
         self.log == log && (self.from..self.to).contains(&number)
     }
+}
+
+/// Everything with keys in `from..to`, in the order of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRange {
+    pub from: Key,
+    pub to: Key,
 }
 
 /// Names a read of the store.
@@ -117,6 +126,37 @@ pub enum Record {
     Rejected(Box<RejectedReport>),
 }
 
+impl Key {
+    /// Bytes of the key in the store.
+    pub fn stored_bytes(&self) -> u64 {
+        match self {
+            Key::Resume(app, media_id) => (app.len() + media_id.len() + 2) as u64,
+            Key::Report(..) => 17,
+            _ => 9,
+        }
+    }
+}
+
+impl Record {
+    /// Estimated size of the record in the store, in bytes.
+    pub fn stored_bytes(&self) -> u64 {
+        /// Names of members, numbers and punctuation.
+        const FRAME: u64 = 160;
+        match self {
+            Record::Meta(_) | Record::Heartbeat(_) | Record::Resume(_) => FRAME,
+            Record::Media(media) => media.stored_bytes(),
+            Record::Session(session) => 4 * FRAME + session.tracker.text_bytes(),
+            Record::Log(log) => {
+                let lanes = log.lanes.iter().filter_map(|lane| lane.context.as_ref());
+                let texts: u64 = lanes.map(SessionContext::text_bytes).sum();
+                4 * FRAME + log.summary.context.text_bytes() + texts
+            }
+            Record::Report(stored) => stored.report.stored_bytes(),
+            Record::Rejected(rejected) => FRAME + rejected.report.stored_bytes(),
+        }
+    }
+}
+
 /// What the agent knows about itself across restarts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
@@ -180,6 +220,8 @@ pub struct SessionRecord {
     pub app: String,
     pub source: EventSource,
     pub owner: Option<PlayerId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
     pub tracker: Tracker,
     /// The log that its reports go to.
     pub log: u64,
@@ -420,6 +462,14 @@ impl Totals {
     pub fn subtract(&mut self, bytes: u64) {
         self.count = self.count.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    /// Both together.
+    pub fn and(self, other: Totals) -> Totals {
+        Totals {
+            count: self.count.saturating_add(other.count),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
     }
 
     /// These minus `other`, at least 0.

@@ -23,27 +23,28 @@ impl Agent {
             }
             let dirty = std::mem::take(&mut session.dirty);
             let position_change = std::mem::take(&mut session.position_change);
-            let log = self.delivery.log_mut(session.log);
-            let next = log.as_ref().map_or(0, |log| log.summary.next);
+            let log = self.delivery.log(session.log);
+            let next = log.map_or(0, |log| log.summary.next);
             if dirty || (position_change != PositionChange::No && log.is_none()) {
                 let stamp = session.stamp(next, now);
                 let record = Record::Session(Box::new(session.record(stamp)));
                 self.changes.put(Key::Session(*number), record);
                 continue;
             }
-            let Some(log) = log else { continue };
+            let Some(changed) = log.map(|log| log.changed) else { continue };
             // An offline heartbeat is one record: the report tells when it was stored.
             if let PositionChange::Ping(report) = position_change
-                && log.changed == Changed::Nothing
+                && changed == Changed::Nothing
                 && let Some(Record::Report(stored)) =
                     self.changes.waiting_mut(&Key::Report(session.log, report))
             {
                 stored.recorded_at = Some(now.boot);
                 session.recorded_by_report = true;
             } else if position_change != PositionChange::No
-                || log.changed == Changed::Progress
-                || (log.changed == Changed::Everything && session.recorded_by_report)
+                || changed == Changed::Progress
+                || (changed == Changed::Everything && session.recorded_by_report)
             {
+                let Some(log) = self.delivery.log_mut(session.log) else { continue };
                 // A new log record hides older pings from a restart, so pings that replaced the
                 // position record no longer count: the position is written again.
                 log.change(Changed::Progress);
@@ -51,15 +52,16 @@ impl Agent {
                 log.position = Some((session.stamp(next, now), session.tracker.heartbeat()));
             }
         }
-        for (key, log) in self.delivery.logs_mut() {
+        for key in self.delivery.changed_logs() {
+            let Some(log) = self.delivery.recording(key) else { continue };
             let changed = std::mem::replace(&mut log.changed, Changed::Nothing);
             if changed == Changed::Everything {
                 let record = Record::Log(Box::new(log.record()));
-                self.changes.put(Key::Log(*key), record);
+                self.changes.put(Key::Log(key), record);
             }
             if changed == Changed::Progress || log.position.is_some() {
                 let record = Record::Heartbeat(Box::new(log.heartbeat()));
-                self.changes.put(Key::Heartbeat(*key), record);
+                self.changes.put(Key::Heartbeat(key), record);
             }
         }
     }

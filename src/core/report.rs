@@ -169,16 +169,11 @@ impl What {
     fn content_bytes(&self) -> usize {
         /// Names of members and punctuation of a record with contents.
         const FRAME: usize = 60;
-        let metadata = |m: &super::media::Metadata| -> usize {
-            m.iter().map(|(key, value)| key.len() + value.len() + 6).sum()
-        };
         match self {
             What::Error(error) => FRAME + error.id.len(),
             What::AdBreakStart(ad_break) => FRAME + ad_break.name.len(),
-            What::AdStart(ad) => {
-                FRAME + ad.id.len() + ad.name.len() + metadata(&ad.standard) + metadata(&ad.custom)
-            }
-            What::ChapterStart(chapter) => FRAME + chapter.name.len() + metadata(&chapter.custom),
+            What::AdStart(ad) => FRAME + ad.text_bytes(),
+            What::ChapterStart(chapter) => FRAME + chapter.text_bytes(),
             What::StateOn(name) | What::StateOff(name) => FRAME / 2 + name.len(),
             _ => 0,
         }

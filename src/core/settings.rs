@@ -31,6 +31,8 @@ pub struct Settings {
     pub resume_window: Span,
     pub resume_live_window: Span,
     pub max_resume_points: usize,
+    /// Bytes of them in the store.
+    pub max_resume_bytes: u64,
     pub delivery: DeliverySettings,
     /// How late pings and positions may reach the disk (behaviour.md 2.9).
     pub flush_interval: Span,
@@ -112,12 +114,24 @@ pub struct DeliverySettings {
 /// Limits of behaviour.md 2.8.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
+    /// Sessions with a player: of one connection, of one uid, of all.
     pub sessions_per_sender: usize,
+    pub sessions_per_uid: usize,
     pub sessions: usize,
     pub string_bytes: usize,
     pub info_bytes: usize,
+    /// Metadata of all sessions together.
+    pub metadata_bytes: u64,
+    /// Events of one connection, of one uid, of all.
     pub events_per_second: u32,
     pub event_burst: u32,
+    pub uid_events_per_second: u32,
+    pub uid_event_burst: u32,
+    pub all_events_per_second: u32,
+    pub all_event_burst: u32,
+    /// Reads of one connection, and how many of them may wait for their answers.
+    pub reads_per_second: u32,
+    pub unread_answers: u32,
     pub state_names: usize,
     pub rejected_kept: usize,
 }
@@ -173,6 +187,7 @@ impl Default for Settings {
             resume_window: Span::seconds(30 * 86_400),
             resume_live_window: Span::seconds(1800),
             max_resume_points: 2000,
+            max_resume_bytes: 1 << 20,
             delivery: DeliverySettings::default(),
             flush_interval: Span::seconds(5),
             limits: Limits::default(),
@@ -207,11 +222,19 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             sessions_per_sender: 16,
+            sessions_per_uid: 48,
             sessions: 64,
             string_bytes: 4096,
             info_bytes: 65_536,
+            metadata_bytes: 2 << 20,
             events_per_second: 50,
             event_burst: 200,
+            uid_events_per_second: 150,
+            uid_event_burst: 600,
+            all_events_per_second: 300,
+            all_event_burst: 1000,
+            reads_per_second: 50,
+            unread_answers: 64,
             state_names: 10,
             rejected_kept: 64,
         }

@@ -52,6 +52,11 @@ impl Rights {
         Rights { uid: caller.uid, play, manage }
     }
 
+    /// The uid whose limits count; `None` for root and the agent's own user.
+    pub fn limited_uid(&self) -> Option<u32> {
+        (!self.manage).then_some(self.uid)
+    }
+
     /// Errors: `AccessDenied`, which names who has the right.
     pub fn check(&self, needed: Right) -> Result<(), Rejected> {
         let (may, who) = match needed {

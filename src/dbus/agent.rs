@@ -9,6 +9,7 @@ use zbus::{Connection, Variant};
 
 use super::error::Refused;
 use super::identity;
+use super::names::{AGENT_INTERFACE, AGENT_METHODS};
 use super::object::BusObject;
 use super::senders::Senders;
 use super::{Sessions, args, session};
@@ -21,9 +22,6 @@ use crate::core::tracker::info::Value;
 use crate::core::turn::Reply;
 use crate::port::{self, Port};
 use crate::system::clock;
-
-pub const AGENT_PATH: &str = "/tv/playhead/Agent1";
-pub const AGENT_INTERFACE: &str = "tv.playhead.Agent1";
 
 const PROPERTIES: &[&str] = &[
     "Version",
@@ -38,15 +36,6 @@ const PROPERTIES: &[&str] = &[
     "ClockTrusted",
     "Consent",
     "Collector",
-];
-
-const METHODS: &[&str] = &[
-    "OpenSession",
-    "GetResumePoint",
-    "ForgetResumePoint",
-    "NotifyLifecycle",
-    "Flush",
-    "SetConsent",
 ];
 
 pub(super) struct AgentObject {
@@ -88,11 +77,8 @@ impl AgentObject {
         member: &str,
         sender: &str,
     ) -> Option<Result<Call, Rejected>> {
-        if !METHODS.contains(&member) {
+        if !AGENT_METHODS.contains(&member) {
             return None;
-        }
-        if let Err(rejected) = self.senders.admit(sender) {
-            return Some(Err(rejected));
         }
         Some(match member {
             "OpenSession" => self.open_session(message, sender),
@@ -137,6 +123,7 @@ impl AgentObject {
             call: Some(call),
             player,
             source: EventSource::Method,
+            uid: None,
             app: String::new(),
             playhead,
             info,
@@ -189,7 +176,7 @@ impl BusObject for AgentObject {
         // Handed in before the first await, so that calls keep the order of the wire (behaviour.md
         // 1.5).
         let answer = read.map(|(said, answer)| {
-            self.senders.hand_in(sender, said);
+            self.senders.hand_in(message, said);
             answer
         });
         let sessions = Sessions(self.senders.clone());

@@ -10,6 +10,7 @@ use zbus::message::Header;
 use zbus::{Connection, OwnedVariant};
 
 use super::call_bus;
+use super::names::SYSTEMD;
 
 /// How long the service manager may take to name the service of a process.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -64,7 +65,7 @@ async fn program(connection: &Connection, pid: u32, systemd: bool) -> Option<Str
 /// The systemd service of a process, without `.service`. Scopes do not count: they are named after
 /// logins, so their names are not stable.
 async fn service(connection: &Connection, pid: u32) -> Option<String> {
-    let systemd = Some(super::SYSTEMD);
+    let systemd = Some(SYSTEMD);
     let manager = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
     let reply = connection
         .call_method(systemd, manager.0, Some(manager.1), "GetUnitByPID", &(pid,))

@@ -4,46 +4,47 @@ mod access;
 mod agent;
 mod args;
 mod describe;
+mod door;
 mod error;
 mod identity;
 mod monitor;
+mod names;
 mod object;
 mod objects;
 mod players;
 mod rate;
 mod senders;
 mod session;
+mod socket;
 mod traffic;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use zbus::address::Address;
 use zbus::connection::Builder;
 use zbus::fdo::{RequestNameFlags, RequestNameReply};
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, Message, MessageStream};
 
 use self::agent::AgentObject;
-pub use self::agent::{AGENT_INTERFACE, AGENT_PATH};
-pub use self::monitor::MONITOR_INTERFACE;
+use self::door::Door;
 use self::monitor::{MonitorObject, Watchers};
+use self::names::BUS;
+pub use self::names::{
+    AGENT_INTERFACE, AGENT_PATH, BUS_NAME, MONITOR_INTERFACE, SESSION_INTERFACE,
+};
 use self::object::Object;
 use self::objects::Objects;
 use self::senders::Senders;
 use self::session::SessionObject;
+use self::socket::BusSocket;
 pub use self::traffic::{ObservedMessage, TrafficMonitor};
 use crate::core::settings::Limits;
 use crate::core::turn::Notice;
 use crate::engine::snapshot::Changed;
 use crate::port::{BusUpdate, Port};
-
-/// The name that players and tools look for.
-pub const BUS_NAME: &str = "tv.playhead.Agent1";
-/// The interface of a session object.
-pub use self::session::SESSION_INTERFACE;
-
-/// The service manager. Where it runs, it knows the service of a process.
-const SYSTEMD: &str = "org.freedesktop.systemd1";
 
 /// How long the bus or a peer may take to answer a call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,7 +61,6 @@ pub(super) async fn call_bus<B>(
 where
     B: serde::Serialize + zbus::DynamicType,
 {
-    const BUS: &str = "org.freedesktop.DBus";
     connection.call_method(Some(BUS), "/org/freedesktop/DBus", Some(BUS), method, body).await
 }
 
@@ -88,16 +88,34 @@ pub enum BusError {
 impl BusAddress {
     /// A connection to this bus.
     pub async fn connect(&self) -> Result<Connection, BusError> {
-        let (what, builder) = match self {
-            BusAddress::System => ("system", Builder::system()),
-            BusAddress::Session => ("session", Builder::session()),
-            BusAddress::Address(address) => (address.as_str(), Builder::address(address.as_str())),
+        let builder = match self {
+            BusAddress::System => Builder::system(),
+            BusAddress::Session => Builder::session(),
+            BusAddress::Address(address) => Builder::address(address.as_str()),
         };
-        builder
-            .method_timeout(CALL_TIMEOUT)
-            .build()
-            .await
-            .map_err(|e| BusError::Connect(what.to_owned(), e))
+        let connected = builder.method_timeout(CALL_TIMEOUT).build().await;
+        connected.map_err(|e| BusError::Connect(self.to_string(), e))
+    }
+
+    /// A connection to this bus, with a door.
+    async fn connect_through(&self, door: Arc<Door>) -> zbus::Result<Connection> {
+        let address = match self {
+            BusAddress::System => Address::system(),
+            BusAddress::Session => Address::session(),
+            BusAddress::Address(address) => address.parse(),
+        }?;
+        let socket = BusSocket::connect(&address, door).await?;
+        Builder::socket(socket).method_timeout(CALL_TIMEOUT).build().await
+    }
+}
+
+impl std::fmt::Display for BusAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            BusAddress::System => "system",
+            BusAddress::Session => "session",
+            BusAddress::Address(address) => address,
+        })
     }
 }
 
@@ -114,11 +132,17 @@ impl Bus {
         port: Port,
         limits: Limits,
     ) -> Result<Bus, BusError> {
-        let connection = address.connect().await?;
+        let door = Arc::new(Door::new(limits.clone()));
+        let connected = address.connect_through(door.clone()).await;
+        let connection = connected.map_err(|e| BusError::Connect(address.to_string(), e))?;
+        if let Some(own) = connection.unique_name() {
+            door.we_are(own);
+        }
         // Read at once, because a stream that nobody polls stalls its connection.
         let (heard, signals) = mpsc::channel(SIGNALS);
         tokio::spawn(players::relay(MessageStream::from(&connection), heard));
-        let senders = Senders::new(connection, port, limits);
+        let senders = Senders::new(connection, port, limits, door);
+        tokio::spawn(senders.clone().do_errands());
         for rule in players::match_rules() {
             call_bus(&senders.connection, "AddMatch", &rule.to_string())
                 .await

@@ -11,11 +11,10 @@ use zbus::object_server::{DispatchResult, SignalEmitter};
 use super::access::Right;
 use super::error::Refused;
 use super::identity;
+use super::names::{AGENT_PATH, MONITOR_INTERFACE};
 use super::object::BusObject;
 use super::senders::Senders;
 use crate::port::Port;
-
-pub const MONITOR_INTERFACE: &str = "tv.playhead.Monitor1";
 
 /// The connections that watch.
 #[derive(Clone)]
@@ -51,7 +50,7 @@ impl Watchers {
         let names: Vec<String> = self.names().iter().cloned().collect();
         for name in names {
             let to = UniqueName::try_from(name)?;
-            let emitter = SignalEmitter::new(connection, super::AGENT_PATH)?;
+            let emitter = SignalEmitter::new(connection, AGENT_PATH)?;
             let emitter = emitter.set_destination(to.into());
             emitter.emit(MONITOR_INTERFACE, "Line", &(line,)).await?;
         }

@@ -9,6 +9,7 @@ use zbus::{Connection, MatchRule, Message, MessageStream};
 
 use super::args;
 use super::monitor::Watchers;
+use super::names::{BUS, LIFECYCLE, PLAYER};
 use super::senders::Senders;
 use crate::core::input::{Input, Lifecycle, Target};
 use crate::core::player::{EventSource, PlayerId};
@@ -16,10 +17,6 @@ use crate::core::time::BootInstant;
 use crate::core::tracker::event::EventName;
 use crate::port;
 use crate::system::clock;
-
-const PLAYER: &str = "tv.playhead.Player1";
-const LIFECYCLE: &str = "tv.playhead.Lifecycle1";
-const BUS: &str = "org.freedesktop.DBus";
 
 /// The signals that the bus has to route to us.
 pub(super) fn match_rules() -> Vec<MatchRule<'static>> {
@@ -87,9 +84,8 @@ fn hear(message: &Message, senders: &Senders) -> Option<String> {
     let header = message.header();
     let sender = header.sender()?.as_str();
     match header.interface()?.as_str() {
-        PLAYER | LIFECYCLE if senders.admit(sender).is_err() => {}
         PLAYER => player(message, sender, senders),
-        LIFECYCLE => lifecycle(message, sender, senders),
+        LIFECYCLE => lifecycle(message, senders),
         BUS if sender == BUS && header.member()?.as_str() == "NameOwnerChanged" => {
             let body = message.body();
             let (name, _old, new): (&str, &str, &str) = body.deserialize().ok()?;
@@ -129,7 +125,7 @@ fn player(message: &Message, sender: &str, senders: &Senders) {
         Ok(args) => args,
         Err(rejected) => {
             let input = Input::Unreadable { event: name.name(), why: rejected.why };
-            senders.hand_in(sender, port::Message { input, arrived, answer: None });
+            senders.hand_in(message, port::Message { input, arrived, answer: None });
             return;
         }
     };
@@ -139,17 +135,18 @@ fn player(message: &Message, sender: &str, senders: &Senders) {
             call: None,
             player,
             source: EventSource::Signal,
+            uid: None,
             app: String::new(),
             playhead,
             info,
         },
         name => Input::Event { call: None, target: Target::Player(player), name, playhead, info },
     };
-    senders.hand_in(sender, port::Message { input, arrived, answer: None });
+    senders.hand_in(message, port::Message { input, arrived, answer: None });
 }
 
 /// `Foreground(s app)`, `Background(s app)`, `Stopped(s app)`.
-fn lifecycle(message: &Message, sender: &str, senders: &Senders) {
+fn lifecycle(message: &Message, senders: &Senders) {
     let arrived = clock::now().boot;
     let header = message.header();
     let word = header.member().map(|m| m.as_str().to_ascii_lowercase()).unwrap_or_default();
@@ -161,5 +158,5 @@ fn lifecycle(message: &Message, sender: &str, senders: &Senders) {
         Ok([app]) => Input::Lifecycle { call: None, app, state },
         Err(rejected) => Input::Unreadable { event: state.name(), why: rejected.why },
     };
-    senders.hand_in(sender, port::Message { input, arrived, answer: None });
+    senders.hand_in(message, port::Message { input, arrived, answer: None });
 }

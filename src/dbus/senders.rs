@@ -1,6 +1,6 @@
 //! Which connection owns which names, and the identity of each sender. A sender's messages wait, in
-//! order, until its identity is known (behaviour.md 1.5). A message over the sender's rate is
-//! refused before it is read (behaviour.md 2.8).
+//! order, until its identity is known (behaviour.md 1.5). Then the rates of its uid and of all senders
+//! together count; its own was checked at the door (behaviour.md 2.8).
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,22 +11,22 @@ use zbus::Connection;
 use zbus::message::Header;
 
 use super::access::{self, Right, Rights};
+use super::call_bus;
+use super::door::{Door, Visitor, over_rate};
+use super::error::Refused;
 use super::identity;
-use super::rate::Bucket;
-use super::{SYSTEMD, call_bus};
+use super::names::SYSTEMD;
+use super::rate::{Bucket, Rate};
 use crate::core::input::Input;
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Limits;
 use crate::port::{Message, Port};
 use crate::system::clock;
 
-/// How often messages over the rate are reported to the engine.
+/// How often messages over a rate are reported to the engine.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
-
-struct Sender {
-    bucket: Bucket,
-    identity: IdentityState,
-}
+/// Uids whose rate is remembered before those that have sent nothing lately are forgotten.
+const UIDS: usize = 64;
 
 /// Whom a connection belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,15 +53,18 @@ const MOST_WAITING: usize = 256;
 /// Reads of one connection that may wait for its rights.
 const MOST_ASKING: usize = 256;
 
-#[derive(Default)]
 struct SenderTable {
     /// Well-known name -> unique name of its owner.
     names: HashMap<String, String>,
     /// Unique names that are connected.
     connected: HashSet<String>,
-    senders: HashMap<String, Sender>,
-    /// Messages over the rate that are not reported to the engine yet.
-    uncounted: u64,
+    senders: HashMap<String, IdentityState>,
+    /// Messages of all senders that wait for an identity, by their costs.
+    waiting: u32,
+    uids: HashMap<u32, Bucket>,
+    all: Bucket,
+    /// Refusals of senders without a right.
+    strangers: Bucket,
 }
 
 /// The register of senders, shared by all objects, with the connection, the port and the limits.
@@ -70,12 +73,54 @@ pub(super) struct Senders {
     pub connection: Connection,
     pub port: Port,
     pub limits: Arc<Limits>,
+    door: Arc<Door>,
     register: Arc<Mutex<SenderTable>>,
 }
 
 impl Senders {
-    pub fn new(connection: Connection, port: Port, limits: Limits) -> Senders {
-        Senders { connection, port, limits: Arc::new(limits), register: Arc::default() }
+    pub fn new(connection: Connection, port: Port, limits: Limits, door: Arc<Door>) -> Senders {
+        let register = SenderTable {
+            names: HashMap::new(),
+            connected: HashSet::new(),
+            senders: HashMap::new(),
+            waiting: 0,
+            uids: HashMap::new(),
+            all: Bucket::full(all_rate(&limits), clock::now().boot),
+            strangers: Bucket::full(all_rate(&limits), clock::now().boot),
+        };
+        let register = Arc::new(Mutex::new(register));
+        Senders { connection, port, limits: Arc::new(limits), door, register }
+    }
+
+    /// Does what the door cannot do by itself, and counts what it has dropped.
+    pub async fn do_errands(self) {
+        let mut count = tokio::time::interval(COUNT_EVERY);
+        let mut counting = false;
+        loop {
+            let errands = tokio::select! {
+                errands = self.door.errands() => errands,
+                _ = count.tick(), if counting => {
+                    counting = false;
+                    let events = self.door.take_flooded();
+                    self.port.tell(Input::Flooded { events }, clock::now().boot);
+                    continue;
+                }
+            };
+            if errands.flooded {
+                counting = true;
+                count.reset();
+            }
+            for sender in errands.strangers {
+                self.look_up(&mut self.register(), &sender);
+            }
+            for (call, rejected) in errands.refused {
+                let refused = Refused::from(rejected);
+                if let Err(error) = self.connection.reply_dbus_error(&call.header(), refused).await
+                {
+                    tracing::debug!(%error, "a refusal did not reach the bus");
+                }
+            }
+        }
     }
 
     fn register(&self) -> MutexGuard<'_, SenderTable> {
@@ -91,6 +136,7 @@ impl Senders {
                 self.register().connected.insert(name);
             } else if let Ok(reply) = call_bus(&self.connection, "GetNameOwner", &name).await {
                 let owner: String = reply.body().deserialize()?;
+                self.door.owner_is(&name, &owner);
                 self.register().names.insert(name, owner);
             }
         }
@@ -125,48 +171,19 @@ impl Senders {
 
     /// Forgets a connection that is gone, after all its messages were handed in.
     pub fn forget(&self, sender: &str) {
-        let gone = self.register().senders.remove(sender);
-        if let Some(Sender { identity: IdentityState::Pending { waiting, .. }, .. }) = gone {
-            waiting.0.into_iter().for_each(|message| self.refuse(message, left()));
-        }
-    }
-
-    /// Checks a sender's rate (behaviour.md 2.8) before its message is read.
-    ///
-    /// Errors: `LimitsExceeded`; the message is counted.
-    pub fn admit(&self, sender: &str) -> Result<(), Rejected> {
+        self.door.forget(sender);
         let mut register = self.register();
-        if self.sender(&mut register, sender).bucket.take(&self.limits, clock::now().boot) {
-            return Ok(());
+        if let Some(IdentityState::Pending { waiting, .. }) = register.senders.remove(sender) {
+            self.give_back(&mut register, waiting);
         }
-        register.uncounted += 1;
-        if register.uncounted == 1 {
-            tokio::spawn(self.clone().count());
-        }
-        let Limits { events_per_second, event_burst, .. } = *self.limits;
-        let why = format!(
-            "a sender may send {events_per_second} messages a second, {event_burst} at once; this one \
-             was dropped"
-        );
-        Err(Rejected::new(Refusal::LimitsExceeded, why))
-    }
-
-    /// Reports all messages over the rate to the engine in one input.
-    async fn count(self) {
-        tokio::time::sleep(COUNT_EVERY).await;
-        let events = std::mem::take(&mut self.register().uncounted);
-        self.port.tell(Input::Flooded { events }, clock::now().boot);
     }
 
     /// A sender's entry. The first time, the lookup of its identity begins.
-    fn sender<'r>(&self, register: &'r mut SenderTable, sender: &str) -> &'r mut Sender {
-        let entry = register.senders.entry(sender.to_owned()).or_insert_with(|| Sender {
-            bucket: Bucket::full(&self.limits, clock::now().boot),
-            identity: IdentityState::Unknown,
-        });
-        if matches!(entry.identity, IdentityState::Unknown) {
+    fn look_up<'r>(&self, register: &'r mut SenderTable, sender: &str) -> &'r mut IdentityState {
+        let entry = register.senders.entry(sender.to_owned()).or_insert(IdentityState::Unknown);
+        if matches!(entry, IdentityState::Unknown) {
             tokio::spawn(self.clone().identify(sender.to_owned()));
-            entry.identity = IdentityState::Pending {
+            *entry = IdentityState::Pending {
                 rights: None,
                 waiting: Waiting::default(),
                 asking: Vec::new(),
@@ -175,18 +192,31 @@ impl Senders {
         entry
     }
 
-    /// Hands in a message of `sender`, now or as soon as the sender is known. Never waits itself,
-    /// so messages keep the order of the wire.
-    pub fn hand_in(&self, sender: &str, message: Message) {
+    /// Hands in what a message of the bus says, now or as soon as its sender is known. Never waits
+    /// itself, so messages keep the order of the wire.
+    pub fn hand_in(&self, heard: &zbus::Message, message: Message) {
+        let (header, cost) = (heard.header(), self.door.cost(heard));
         let mut register = self.register();
-        match &mut self.sender(&mut register, sender).identity {
-            IdentityState::Known(identity) => self.pass(message, identity),
-            IdentityState::Pending { waiting, .. } => {
-                if let Some(message) = waiting.push(message) {
-                    self.refuse(message, waits_too_long());
-                }
+        let room = register.waiting.saturating_add(cost) <= self.limits.all_event_burst;
+        let refused = match self.look_up(&mut register, identity::sender(&header)) {
+            IdentityState::Known(identity) => {
+                let identity = identity.clone();
+                return self.pass(&mut register, message, cost, &identity);
             }
-            IdentityState::Unknown => self.refuse(message, left()),
+            IdentityState::Pending { waiting, .. } if room => waiting.push(message, cost),
+            _ => Some(message),
+        };
+        match refused {
+            Some(message) => self.refuse(message, waits_too_long()),
+            None => register.waiting += cost,
+        }
+    }
+
+    /// Refuses everything that has waited for an identity in vain.
+    fn give_back(&self, register: &mut SenderTable, waiting: Waiting) {
+        for (message, cost) in waiting.0 {
+            register.waiting = register.waiting.saturating_sub(cost);
+            self.refuse(message, left());
         }
     }
 
@@ -197,7 +227,7 @@ impl Senders {
         let sender = identity::sender(header);
         let answer = {
             let mut register = self.register();
-            match &mut self.sender(&mut register, sender).identity {
+            match self.look_up(&mut register, sender) {
                 IdentityState::Known(identity) => return identity.rights.check(needed),
                 IdentityState::Pending { rights: Some(rights), .. } => return rights.check(needed),
                 IdentityState::Pending { asking, .. } if asking.len() < MOST_ASKING => {
@@ -218,10 +248,12 @@ impl Senders {
             return self.unknown(&sender);
         };
         let rights = Rights::of(&credentials);
+        let introspects = rights.check(Right::Play).is_ok();
+        self.door.identified(&sender, Visitor { uid: rights.limited_uid(), introspects });
         let (name, systemd) = {
             let mut register = self.register();
             let Some(entry) = register.senders.get_mut(&sender) else { return };
-            if let IdentityState::Pending { rights: known, asking, .. } = &mut entry.identity {
+            if let IdentityState::Pending { rights: known, asking, .. } = entry {
                 *known = Some(rights);
                 for told in asking.drain(..) {
                     let _ = told.send(rights);
@@ -238,9 +270,12 @@ impl Senders {
         let identity = Identity { app, rights };
         let mut register = self.register();
         let Some(entry) = register.senders.get_mut(&sender) else { return };
-        let known = std::mem::replace(&mut entry.identity, IdentityState::Known(identity.clone()));
+        let known = std::mem::replace(entry, IdentityState::Known(identity.clone()));
         if let IdentityState::Pending { waiting, .. } = known {
-            waiting.0.into_iter().for_each(|message| self.pass(message, &identity));
+            for (message, cost) in waiting.0 {
+                register.waiting = register.waiting.saturating_sub(cost);
+                self.pass(&mut register, message, cost, &identity);
+            }
         }
     }
 
@@ -250,24 +285,75 @@ impl Senders {
         if !self.is_connected(sender) {
             return self.forget(sender);
         }
+        self.door.identified(sender, Visitor { uid: Some(NOBODY), introspects: false });
         let mut register = self.register();
         let Some(entry) = register.senders.get_mut(sender) else { return };
         if let IdentityState::Pending { waiting, .. } =
-            std::mem::replace(&mut entry.identity, IdentityState::Unknown)
+            std::mem::replace(entry, IdentityState::Unknown)
         {
-            waiting.0.into_iter().for_each(|message| self.refuse(message, left()));
+            self.give_back(&mut register, waiting);
         }
     }
 
-    /// Hands a message to the engine if its sender has the right that it needs.
-    fn pass(&self, mut message: Message, identity: &Identity) {
+    /// Hands a message to the engine if its sender has the right that it needs, and the rates allow
+    /// it.
+    fn pass(
+        &self,
+        register: &mut SenderTable,
+        mut message: Message,
+        cost: u32,
+        identity: &Identity,
+    ) {
         if let Some(needed) = access::needed(&message.input)
             && let Err(rejected) = identity.rights.check(needed)
         {
-            return self.refuse(message, rejected);
+            // Whoever may not is told so, but costs the engine little.
+            let told = register.strangers.take(all_rate(&self.limits), 1, clock::now().boot);
+            return if told {
+                self.refuse(message, rejected)
+            } else {
+                self.drop_over_rate(message, rejected)
+            };
+        }
+        let uid = identity.rights.limited_uid();
+        if let Err(rejected) = self.within_rates(register, cost, uid) {
+            return self.drop_over_rate(message, rejected);
         }
         name(&mut message.input, identity);
         self.port.hand_in(message);
+    }
+
+    /// Refuses a message that is only counted.
+    fn drop_over_rate(&self, message: Message, rejected: Rejected) {
+        self.door.flooded();
+        if let Some((_, answer)) = message.answer {
+            let _ = answer.send(Err(rejected));
+        }
+    }
+
+    /// Checks the rates of a uid and of all senders together.
+    fn within_rates(
+        &self,
+        register: &mut SenderTable,
+        cost: u32,
+        uid: Option<u32>,
+    ) -> Result<(), Rejected> {
+        let (now, limits) = (clock::now().boot, &*self.limits);
+        let rate = Rate { per_second: limits.uid_events_per_second, burst: limits.uid_event_burst };
+        if let Some(uid) = uid {
+            if register.uids.len() > UIDS {
+                register.uids.retain(|_, bucket| !bucket.is_full(rate, now));
+            }
+            let bucket = register.uids.entry(uid).or_insert_with(|| Bucket::full(rate, now));
+            if !bucket.take(rate, cost, now) {
+                return Err(over_rate("the senders of one uid", rate));
+            }
+        }
+        let rate = all_rate(limits);
+        match register.all.take(rate, cost, now) {
+            true => Ok(()),
+            false => Err(over_rate("all senders together", rate)),
+        }
     }
 
     /// Refuses a message: a caller gets the error, a signal is counted.
@@ -284,25 +370,32 @@ impl Senders {
     }
 }
 
-/// Messages that wait for their sender's identity, in order.
+/// The uid that stands for senders which the bus does not identify.
+const NOBODY: u32 = u32::MAX;
+
+fn all_rate(limits: &Limits) -> Rate {
+    Rate { per_second: limits.all_events_per_second, burst: limits.all_event_burst }
+}
+
+/// Messages that wait for their sender's identity, in order, with their costs.
 #[derive(Default)]
-struct Waiting(VecDeque<Message>);
+struct Waiting(VecDeque<(Message, u32)>);
 
 impl Waiting {
     /// Gives the message back when there is no room.
-    fn push(&mut self, message: Message) -> Option<Message> {
+    fn push(&mut self, message: Message, cost: u32) -> Option<Message> {
         if self.0.len() >= MOST_WAITING {
             return Some(message);
         }
-        self.0.push_back(message);
+        self.0.push_back((message, cost));
         None
     }
 }
 
 fn waits_too_long() -> Rejected {
     let why = format!(
-        "{MOST_WAITING} messages of this sender wait until the bus says who it is; this one was \
-         dropped; wait for the first answer"
+        "too many messages (of one sender {MOST_WAITING}) wait until the bus says who sent them; this \
+         one was dropped; wait for the first answer"
     );
     Rejected::new(Refusal::LimitsExceeded, why)
 }
@@ -316,6 +409,9 @@ fn left() -> Rejected {
 
 /// Fills in the application where the message itself names none.
 fn name(input: &mut Input, identity: &Identity) {
+    if let Input::Open { uid, .. } = input {
+        *uid = identity.rights.limited_uid();
+    }
     match input {
         Input::Open { app, .. }
         | Input::GetResumePoint { app, .. }
@@ -343,12 +439,12 @@ mod tests {
         };
         let mut waiting = Waiting::default();
         for n in 0..MOST_WAITING as u64 {
-            assert!(waiting.push(said(n)).is_none());
+            assert!(waiting.push(said(n), 1).is_none());
         }
-        let refused = waiting.push(said(7)).expect("no more room");
+        let refused = waiting.push(said(7), 1).expect("no more room");
         assert_eq!(refused.input, Input::Flooded { events: 7 });
         assert_eq!(waits_too_long().kind, Refusal::LimitsExceeded);
-        let order: Vec<_> = waiting.0.into_iter().map(|message| message.input).collect();
+        let order: Vec<_> = waiting.0.into_iter().map(|(message, _)| message.input).collect();
         assert!(order.iter().zip(0..).all(|(input, n)| *input == Input::Flooded { events: n }));
     }
 }

@@ -10,6 +10,7 @@ use super::access::Right;
 use super::args;
 use super::error::Refused;
 use super::identity;
+use super::names::{AGENT_PATH, SESSION_INTERFACE};
 use super::object::BusObject;
 use super::senders::Senders;
 use crate::core::input::{Input, Target};
@@ -19,11 +20,9 @@ use crate::core::turn::Reply;
 use crate::port::Port;
 use crate::system::clock;
 
-pub const SESSION_INTERFACE: &str = "tv.playhead.Session1";
-
 /// The object path of a session.
 pub(super) fn path(number: u32) -> String {
-    format!("{}/session/{number}", super::AGENT_PATH)
+    format!("{}/session/{number}", AGENT_PATH)
 }
 
 pub(super) struct SessionObject {
@@ -87,12 +86,11 @@ impl BusObject for SessionObject {
         let sender = identity::sender(&header);
         // Handed in before the first await, so that calls keep the order of the wire (behaviour.md
         // 1.5).
-        let read = self.senders.admit(sender).and_then(|()| args::event(message, limits));
-        let asked = read.map(|(playhead, info)| {
+        let asked = args::event(message, limits).map(|(playhead, info)| {
             let target = Target::Session { number: self.number, sender: sender.to_owned() };
             let call = |call| Input::Event { call: Some(call), target, name, playhead, info };
-            let (message, answer) = port.call(clock::now().boot, call);
-            self.senders.hand_in(sender, message);
+            let (said, answer) = port.call(clock::now().boot, call);
+            self.senders.hand_in(message, said);
             answer
         });
         DispatchResult::new_async(

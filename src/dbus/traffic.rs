@@ -7,7 +7,8 @@ use futures_util::StreamExt;
 use zbus::message::Type;
 use zbus::{MatchRule, Message, MessageStream};
 
-use super::{AGENT_INTERFACE, BUS_NAME, BusAddress, BusError, SESSION_INTERFACE, args};
+use super::names::{AGENT_INTERFACE, BUS_NAME, SESSION_INTERFACE};
+use super::{BusAddress, BusError, args};
 use crate::core::input::Lifecycle;
 use crate::core::player::PlayerId;
 use crate::core::settings::Limits;

@@ -24,6 +24,7 @@ use crate::core::record::{ConsentRecord, ConsentState, Durability, StoreState};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Settings;
 use crate::core::time::{BootInstant, Now, Span};
+use crate::core::tracker::event::EventName;
 use crate::core::turn::{Notice, Reply, Step, Turn};
 
 /// How long a stop waits for delivery (behaviour.md 1.6).
@@ -123,7 +124,10 @@ impl Engine {
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         match event {
             Event::Message { input, arrived } => {
-                self.input(input, now.at(arrived.min(now.boot)));
+                let input = if self.store.crowded() { self.hold_off(input) } else { Some(input) };
+                if let Some(input) = input {
+                    self.input(input, now.at(arrived.min(now.boot)));
+                }
             }
             Event::Answer { request, outcome } => {
                 self.flying.remove(&request);
@@ -208,6 +212,25 @@ impl Engine {
             self.manager_told = Some(now);
             snapshot::status_line(&self.agent, self.store.healthy())
         })
+    }
+
+    /// Keeps players from giving more to a store that is far behind. What ends a session is taken.
+    fn hold_off(&mut self, input: Input) -> Option<Input> {
+        let call = match &input {
+            Input::Event { name: EventName::End | EventName::Complete, .. } => return Some(input),
+            Input::Open { call, .. } | Input::Event { call, .. } => *call,
+            _ => return Some(input),
+        };
+        if let Some(call) = call {
+            let why = format!(
+                "{} bytes wait to be stored already, and the store does not keep up; this was \
+                 dropped, try again later",
+                self.store.bytes()
+            );
+            let refused = Err(Rejected::new(Refusal::LimitsExceeded, why));
+            self.actions.push(Action::Reply(call, refused));
+        }
+        Some(Input::Flooded { events: 1 })
     }
 
     fn input(&mut self, input: Input, now: Now) {

@@ -5,14 +5,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::squash;
-use crate::core::record::{Batch, Read, ReadId, ReadReports, StoreState, Stored};
+use super::squash::{self, Squashed};
+use crate::core::record::{Batch, Key, Read, ReadId, ReadReports, Record, StoreState, Stored};
 use crate::core::time::{BootInstant, Span};
 
 /// How long after a failure the store is tried again.
 pub(super) const RETRY: Span = Span::seconds(5);
 /// A job that takes longer is given up for the present: nobody waits for it any more.
 pub(super) const PATIENCE: Span = Span::seconds(10);
+/// When more batches wait, they are put together.
+const MOST_APART: usize = 64;
+/// When this much waits for a store that works, players have to wait too.
+const MOST_BEHIND: u64 = 2 << 20;
 /// Unused memory is given back after `TIDY_EVERY` batches, or after `TIDY_FROM` batches and then
 /// `TIDY_AFTER` without one.
 const TIDY_EVERY: usize = 256;
@@ -66,8 +70,13 @@ pub(super) struct StoreQueue {
     job: Option<(Job, BootInstant)>,
     /// The job under way takes too long.
     stuck: bool,
-    /// Batches that are not handed over yet.
+    /// Batches that are not handed over yet: the older ones put together, if there are many, and
+    /// the newer ones.
+    squashed: Option<Squashed>,
     batches: Vec<Batch>,
+    /// Bytes of the newer ones, and of the job under way.
+    batch_bytes: u64,
+    job_bytes: u64,
     reads: VecDeque<Read>,
     /// Everything stored of older generations is to be deleted, once `may_wipe` was called.
     wipe: Option<u64>,
@@ -111,7 +120,10 @@ impl StoreQueue {
         StoreQueue {
             job: None,
             stuck: false,
+            squashed: None,
             batches: Vec::new(),
+            batch_bytes: 0,
+            job_bytes: 0,
             reads: VecDeque::new(),
             wipe: None,
             wipe_waits: false,
@@ -135,11 +147,55 @@ impl StoreQueue {
 
     /// Whether a job is under way, or a wipe or a batch waits.
     pub fn busy(&self) -> bool {
-        self.job.is_some() || self.wipe.is_some() || !self.batches.is_empty()
+        self.job.is_some() || self.wipe.is_some() || self.has_batches()
+    }
+
+    /// Whether the store works, but is so far behind that nobody may give it more.
+    pub fn crowded(&self) -> bool {
+        self.healthy && self.bytes() > MOST_BEHIND
+    }
+
+    /// Bytes of everything that was handed to it and is not written, about.
+    pub fn bytes(&self) -> u64 {
+        let squashed = self.squashed.as_ref().map_or(0, Squashed::bytes);
+        squashed + self.batch_bytes + self.job_bytes
     }
 
     pub fn write(&mut self, batch: Batch) {
+        self.batch_bytes += bytes_of(&batch);
         self.batches.push(batch);
+        if self.batches.len() > MOST_APART {
+            self.squash();
+        }
+    }
+
+    fn squash(&mut self) {
+        let squashed = self.squashed.get_or_insert_default();
+        std::mem::take(&mut self.batches).into_iter().for_each(|batch| squashed.add(batch));
+        self.batch_bytes = 0;
+    }
+
+    fn has_batches(&self) -> bool {
+        self.squashed.is_some() || !self.batches.is_empty()
+    }
+
+    /// The number of the newest batch that waits.
+    fn newest_batch(&self) -> Option<u64> {
+        let squashed = self.squashed.as_ref().map(Squashed::number);
+        self.batches.last().map(|batch| batch.number).or(squashed)
+    }
+
+    fn take_batches(&mut self) -> Arc<Vec<Batch>> {
+        self.job_bytes = self.bytes();
+        self.batch_bytes = 0;
+        let squashed = self.squashed.take().map(Squashed::into_batch);
+        Arc::new(squashed.into_iter().chain(std::mem::take(&mut self.batches)).collect())
+    }
+
+    fn drop_batches(&mut self) {
+        self.squashed = None;
+        self.batches.clear();
+        self.batch_bytes = 0;
     }
 
     pub fn read(&mut self, read: Read) {
@@ -149,7 +205,7 @@ impl StoreQueue {
     /// Deletes everything of generations older than this that is stored or waits to be. If it
     /// `waits`, the stored part is deleted after `may_wipe`.
     pub fn wipe(&mut self, generation: u64, waits: bool) {
-        self.batches.clear();
+        self.drop_batches();
         self.reads.clear();
         self.wipe = Some(generation);
         self.wipe_waits = waits;
@@ -172,10 +228,10 @@ impl StoreQueue {
             tracing::error!("the store does not answer; going on from memory");
         }
         let under_way = match &self.job {
-            Some((Job::Write(batches), _)) if self.stuck => batches.last(),
+            Some((Job::Write(batches), _)) if self.stuck => batches.last().map(|b| b.number),
             _ => None,
         };
-        let newest = self.batches.last().or(under_way)?.number;
+        let newest = self.newest_batch().or(under_way)?;
         (self.stuck || (!self.healthy && self.retry_at > BootInstant(i64::MIN))).then_some(newest)
     }
 
@@ -215,13 +271,12 @@ impl StoreQueue {
         if self.unread {
             return may_write.then_some((Job::Other, StoreJob::Join));
         }
-        if may_write && !self.batches.is_empty() {
+        if may_write && self.has_batches() {
             if std::mem::take(&mut self.joined) {
                 // The old sessions must not seem to be of this boot, not even between two batches.
-                let all = std::mem::take(&mut self.batches);
-                self.batches = vec![squash::squashed(all)];
+                self.squash();
             }
-            let batches = Arc::new(std::mem::take(&mut self.batches));
+            let batches = self.take_batches();
             self.untidy += batches.len();
             self.last_write = now;
             return Some((Job::Write(batches.clone()), StoreJob::Write(batches)));
@@ -242,6 +297,7 @@ impl StoreQueue {
     /// The job under way is done.
     pub fn done(&mut self, done: StoreDone, now: BootInstant) -> JobResult {
         self.stuck = false;
+        self.job_bytes = 0;
         match (self.job.take().map(|(job, _)| job), done) {
             (Some(Job::Write(batches)), StoreDone::Written(Ok(()))) => {
                 self.works();
@@ -253,9 +309,10 @@ impl StoreQueue {
                     // The batches are of the generation that is being deleted.
                     return JobResult::Nothing;
                 }
-                let newer = std::mem::take(&mut self.batches);
                 let failed = Arc::try_unwrap(batches).unwrap_or_else(|shared| Vec::clone(&shared));
-                self.batches = vec![squash::squashed(failed.into_iter().chain(newer))];
+                let waiting = self.squashed.take().map(Squashed::into_batch);
+                self.squashed = Some(squash::squashed(failed.into_iter().chain(waiting)));
+                self.squash();
                 self.not_written()
             }
             (Some(Job::Read(asked)), StoreDone::Read(Ok(mut read))) => {
@@ -297,12 +354,13 @@ impl StoreQueue {
     }
 
     fn not_written(&self) -> JobResult {
-        self.batches.last().map_or(JobResult::Nothing, |batch| JobResult::Failed(batch.number))
+        self.newest_batch().map_or(JobResult::Nothing, JobResult::Failed)
     }
 
     /// Whether a waiting batch deletes a report.
     fn deletes(&self, log: u64, number: u64) -> bool {
-        self.batches.iter().any(|batch| squash::deletes(batch, log, number))
+        self.squashed.as_ref().is_some_and(|squashed| squashed.deletes(log, number))
+            || self.batches.iter().any(|batch| squash::deletes(batch, log, number))
     }
 
     fn works(&mut self) {
@@ -322,17 +380,25 @@ impl StoreQueue {
     }
 }
 
+fn bytes_of(batch: &Batch) -> u64 {
+    let change = |(key, record): &(Key, Option<Record>)| {
+        key.stored_bytes() + record.as_ref().map_or(0, Record::stored_bytes)
+    };
+    batch.changes.iter().map(change).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::{Durability, Key, Record, ReportRange, StoredReport};
+    use crate::core::record::{Durability, ReportRange, StoredReport};
     use crate::core::report::{Report, What};
 
     fn batch(number: u64, reports: &[u64], gone: Vec<ReportRange>) -> Batch {
         let report = Report::new(What::Ping, BootInstant(0), 0.0);
         let record = Record::Report(StoredReport { report, recorded_at: None });
         let changes = reports.iter().map(|n| (Key::Report(1, *n), Some(record.clone()))).collect();
-        Batch { number, changes, deleted_reports: gone, durability: Durability::Flushed }
+        let durability = Durability::Flushed;
+        Batch { number, changes, deleted_reports: gone, deleted: Vec::new(), durability }
     }
 
     const T0: BootInstant = BootInstant(1_000);

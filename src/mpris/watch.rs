@@ -250,6 +250,7 @@ impl Watcher {
                     call: None,
                     player,
                     source: EventSource::Mpris,
+                    uid: None,
                     app: known.app.clone(),
                     playhead,
                     info,

@@ -335,6 +335,7 @@ impl<'a> World<'a> {
                         call: None,
                         player,
                         source: EventSource::Signal,
+                        uid: None,
                         app: from.clone(),
                         playhead,
                         info,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::core::record::{Key, Record, StoredReport};
+use crate::core::record::{Key, KeyRange, Record, StoredReport};
 
 /// The version that this program writes. A record of another version is left alone.
 const VERSION: u8 = 1;
@@ -32,6 +32,11 @@ pub(super) fn key(key: &Key) -> Vec<u8> {
         Key::Rejected(n) => number(&mut bytes, b'Q', &n.to_be_bytes()),
     }
     bytes
+}
+
+/// The keys of a range.
+pub(super) fn keys(range: &KeyRange) -> std::ops::Range<Vec<u8>> {
+    key(&range.from)..key(&range.to)
 }
 
 fn number(bytes: &mut Vec<u8>, letter: u8, rest: &[u8]) {

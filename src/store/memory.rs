@@ -38,8 +38,9 @@ impl MemoryStore {
             .collect();
         write(&mut self.flushed, changes.clone());
         self.between.extend(changes);
-        for range in &batch.deleted_reports {
-            let gone = self.flushed.range(bounds(range));
+        let ranges = batch.deleted_reports.iter().map(bounds);
+        for range in ranges.chain(batch.deleted.iter().map(codec::keys)) {
+            let gone = self.flushed.range(range);
             let gone: Vec<Change> = gone.map(|(key, _)| (key.clone(), None)).collect();
             write(&mut self.flushed, gone.clone());
             self.between.extend(gone);

@@ -1,6 +1,7 @@
 //! The store on disk. It writes records in portions that survive a power cut, and replaces a
 //! database that has grown too large or is broken.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::database::Database;
@@ -121,8 +122,11 @@ impl SledStore {
         self.gather(last, &mut group, &mut after)?;
         self.write(group, batches.iter().any(|b| b.durability == Durability::Synced))?;
         self.write_apart(after)?;
-        for range in batches.iter().flat_map(|batch| &batch.deleted_reports) {
-            self.delete(range)?;
+        for batch in batches {
+            let ranges = batch.deleted_reports.iter().map(bounds);
+            for range in ranges.chain(batch.deleted.iter().map(codec::keys)) {
+                self.delete(range)?;
+            }
         }
         self.batches += 1;
         if self.batches.is_multiple_of(SIZE_CHECK_BATCHES) {
@@ -134,10 +138,10 @@ impl SledStore {
         Ok(())
     }
 
-    /// Deletes the reports of a range, in steps.
-    fn delete(&mut self, range: &ReportRange) -> Result<(), StoreError> {
+    /// Deletes the records of a range, in steps.
+    fn delete(&mut self, range: Range<Vec<u8>>) -> Result<(), StoreError> {
         loop {
-            let some = self.db.range(bounds(range)).take(GROUP_ENTRIES * 4);
+            let some = self.db.range(range.clone()).take(GROUP_ENTRIES * 4);
             let keys = some.map(|entry| Ok(entry?.0)).collect::<Result<Vec<_>, StoreError>>()?;
             if keys.is_empty() {
                 return Ok(());
@@ -265,7 +269,7 @@ pub fn note_panics(dir: &Path) {
     }));
 }
 
-fn bounds(range: &ReportRange) -> std::ops::Range<Vec<u8>> {
+fn bounds(range: &ReportRange) -> Range<Vec<u8>> {
     codec::key(&Key::Report(range.log, range.from))..codec::key(&Key::Report(range.log, range.to))
 }
 
@@ -338,7 +342,8 @@ mod tests {
     }
 
     fn batch(changes: Vec<(Key, Option<Record>)>) -> Batch {
-        Batch { number: 1, changes, deleted_reports: Vec::new(), durability: Durability::Synced }
+        let (deleted_reports, deleted) = (Vec::new(), Vec::new());
+        Batch { number: 1, changes, deleted_reports, deleted, durability: Durability::Synced }
     }
 
     fn numbers(store: &SledStore, from: u64, to: u64, most: usize) -> Vec<u64> {

@@ -16,6 +16,8 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const NM: &str = "org.freedesktop.NetworkManager";
 const NM_PATH: &str = "/org/freedesktop/NetworkManager";
 const CONNMAN: &str = "net.connman";
+/// The network managers, whose signals are heard.
+pub const MANAGERS: [&str; 2] = [NM, CONNMAN];
 const CONNMAN_MANAGER: &str = "net.connman.Manager";
 
 /// The last report of a network manager.

@@ -110,6 +110,7 @@ impl Agents {
                 call: None,
                 player,
                 source: EventSource::Signal,
+                uid: None,
                 app: "tv.app".into(),
                 playhead,
                 info,

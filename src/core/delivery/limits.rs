@@ -20,6 +20,9 @@ const UNANSWERED: u64 = 8;
 /// A full queue is cut by this fraction, so that not every new report has to make room.
 const ROOM: u64 = 16;
 
+/// How often reports that are too old are looked for.
+const OLD_EVERY: Span = Span::seconds(60);
+
 /// How a step towards more room went.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
@@ -34,22 +37,26 @@ impl Delivery {
     /// Drops what is too old, and makes room if too much waits.
     pub(super) fn enforce_limits(&mut self, now: Now, ctx: &mut DeliveryContext<'_>) {
         let limits = &ctx.settings.delivery;
-        self.drop_old(now, limits.queue_max_age, ctx);
+        if now.boot >= self.old_at {
+            self.old_at = now.boot + OLD_EVERY.min(limits.queue_max_age);
+            self.drop_old(now, limits.queue_max_age, ctx);
+        }
         let most = limits.queue_max_bytes;
+        self.logs.count();
         self.making_room |= self.queued_bytes() > most;
         if !self.making_room {
             return;
         }
         let target = most - most / ROOM;
         while self.queued_bytes() > target {
-            match self.thin_pings(target, ctx) {
-                Step::Done => continue,
-                Step::Reading => return,
-                Step::Nothing => {}
-            }
-            if self.drop_some(target, ctx) != Step::Done {
+            let thinned = self.thin_pings(target, ctx);
+            if thinned == Step::Reading {
                 return;
             }
+            if thinned == Step::Nothing && self.drop_some(target, ctx) != Step::Done {
+                return;
+            }
+            self.logs.count();
         }
         self.making_room = false;
     }
@@ -60,24 +67,23 @@ impl Delivery {
         if self.reads.values().any(|reading| matches!(reading, Reading::Thin { .. })) {
             return self.thin_unwritten(target, ctx);
         }
-        for (key, log) in &mut self.logs {
+        let unthinned = |(key, log): (&u64, &Log)| {
             let from = log.thinned_to.max(log.first());
             let downloading = log.lanes.iter().any(Lane::downloading);
-            if from >= log.summary.next || downloading {
-                continue;
-            }
-            let (key, stored_to) = (*key, log.stored_to());
-            if from < stored_to {
-                let range = ReportRange { log: key, from, to: stored_to };
-                self.want_read(range, WINDOW, Reading::Thin { log: key });
-                return Step::Reading;
-            }
-            let (pings, to) = (unwritten_pings(log, from), log.summary.next);
-            let kept = self.thin(key, pings, target, ctx);
-            self.thinned(key, kept.unwrap_or(to));
-            return Step::Done;
+            (from < log.summary.next && !downloading).then_some((*key, from))
+        };
+        let Some((key, from)) = self.logs.iter().find_map(unthinned) else { return Step::Nothing };
+        let Some(log) = self.logs.get(&key) else { return Step::Nothing };
+        let stored_to = log.stored_to();
+        if from < stored_to {
+            let range = ReportRange { log: key, from, to: stored_to };
+            self.want_read(range, WINDOW, Reading::Thin { log: key });
+            return Step::Reading;
         }
-        Step::Nothing
+        let (pings, to) = (unwritten_pings(log, from), log.summary.next);
+        let kept = self.thin(key, pings, target, ctx);
+        self.thinned(key, kept.unwrap_or(to));
+        Step::Done
     }
 
     /// Thins pings that are only in memory, when the store could not be read for long.
@@ -121,6 +127,7 @@ impl Delivery {
         target: u64,
         ctx: &mut DeliveryContext<'_>,
     ) -> Option<u64> {
+        self.logs.count();
         let mut left = self.queued_bytes();
         let log = self.logs.get_mut(&key)?;
         let (mut thinned, mut kept) = (0, None);

@@ -6,14 +6,16 @@ pub mod backoff;
 pub mod lane;
 mod limits;
 pub mod log;
+mod logs;
 mod reading;
 mod requests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use self::backoff::{Pace, Rng};
 use self::lane::Lane;
 use self::log::{Changed, Log, Origin, window};
+use self::logs::Logs;
 use self::reading::Reading;
 use super::clock::{Anchor, BootId};
 use super::dialect::{Dialects, SessionId};
@@ -49,7 +51,7 @@ pub struct Gates {
 
 #[derive(Debug)]
 pub struct Delivery {
-    logs: BTreeMap<u64, Log>,
+    logs: Logs,
     dialects: Dialects,
     collectors: Vec<CollectorSettings>,
     pub gates: Gates,
@@ -75,6 +77,10 @@ pub struct Delivery {
     unfinished: VecDeque<(u64, Vec<(u64, u64)>)>,
     /// Sessions of which a log was removed; their media records may be unused now.
     released: Vec<u32>,
+    /// Logs with reports that no batch was given yet.
+    grown: BTreeSet<u64>,
+    /// When the next look for reports that are too old is due.
+    old_at: BootInstant,
 }
 
 /// What delivery borrows from the agent for one call.
@@ -88,7 +94,7 @@ pub(crate) struct DeliveryContext<'a> {
 impl Delivery {
     pub fn new(boot: BootId, gates: Gates, chance: Rng, dialects: Dialects) -> Delivery {
         Delivery {
-            logs: BTreeMap::new(),
+            logs: Logs::default(),
             dialects,
             collectors: Vec::new(),
             gates,
@@ -107,6 +113,8 @@ impl Delivery {
             wanted_reads: Vec::new(),
             unfinished: VecDeque::new(),
             released: Vec::new(),
+            grown: BTreeSet::new(),
+            old_at: BootInstant(i64::MIN),
         }
     }
 
@@ -116,7 +124,7 @@ impl Delivery {
         self.collectors.clone_from(&ctx.settings.collectors);
         let named = |name: &str| self.collectors.iter().find(|c| c.name == name);
         let mut orphans = Vec::new();
-        for (key, log) in &mut self.logs {
+        for (key, log) in self.logs.iter_mut() {
             let before = log.lanes.len();
             log.lanes.retain(|lane| named(&lane.collector).is_some());
             if log.lanes.len() != before {
@@ -148,6 +156,7 @@ impl Delivery {
         self.reads.clear();
         self.wanted_reads.clear();
         self.unfinished.clear();
+        self.grown.clear();
         self.making_room = false;
     }
 
@@ -158,12 +167,18 @@ impl Delivery {
 
     /// Reports that wait in all logs.
     pub fn queued(&self) -> u64 {
-        self.logs.values().map(|log| log.waiting().count).sum()
+        self.logs.waiting().count
     }
 
-    /// Bytes that wait, as they lie in the store.
+    /// Bytes that these keep in the store: the reports, their starts' metadata, and the records
+    /// beside them.
     pub fn queued_bytes(&self) -> u64 {
-        self.logs.values().map(|log| log.waiting().bytes).sum()
+        self.logs.waiting().bytes
+    }
+
+    /// Brings `queued` and `queued_bytes` up to date, at the end of a turn.
+    pub(crate) fn count(&mut self) {
+        self.logs.count();
     }
 
     /// Reports in memory, for tests of the window.
@@ -177,8 +192,7 @@ impl Delivery {
 
     /// Reports of one session that wait, and whether the first collector has answered its start.
     pub fn queued_of(&self, session: u32) -> (u32, bool) {
-        let own = self.logs.values().filter(|log| log.origin.session == session);
-        own.fold((0, false), |(n, _), log| {
+        self.logs.of_session(session).fold((0, false), |(n, _), log| {
             let opened = log.lanes.first().is_some_and(|lane| lane.sid.is_some());
             (n + log.waiting().count as u32, opened)
         })
@@ -191,7 +205,7 @@ impl Delivery {
 
     /// Whether reports of this session still wait in some log.
     pub(crate) fn has_log_of(&self, session: u32) -> bool {
-        self.logs.values().any(|log| log.origin.session == session)
+        self.logs.of_session(session).next().is_some()
     }
 
     /// Sessions of which a log was removed since the last call.
@@ -203,8 +217,18 @@ impl Delivery {
         self.logs.get_mut(&log)
     }
 
-    pub(crate) fn logs_mut(&mut self) -> impl Iterator<Item = (&u64, &mut Log)> {
-        self.logs.iter_mut()
+    pub(crate) fn log(&self, log: u64) -> Option<&Log> {
+        self.logs.get(&log)
+    }
+
+    /// A log that is being recorded.
+    pub(crate) fn recording(&mut self, log: u64) -> Option<&mut Log> {
+        self.logs.recording(&log)
+    }
+
+    /// The logs that may have changed since the last call.
+    pub(crate) fn changed_logs(&mut self) -> BTreeSet<u64> {
+        self.logs.take_unrecorded()
     }
 
     /// Keeps the reports of one session, in order. A start opens a new log, whose number becomes
@@ -248,6 +272,7 @@ impl Delivery {
                 }
             } else {
                 let number = log.append(report.clone(), window);
+                self.grown.insert(*current);
                 let stored = StoredReport { report, recorded_at: None };
                 ctx.changes.put(Key::Report(*current, number), Record::Report(stored));
                 let Log { lanes, summary, .. } = log;
@@ -302,6 +327,7 @@ impl Delivery {
             ctx.changes.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
             ctx.changes.delete(Key::Log(key));
             ctx.changes.delete(Key::Heartbeat(key));
+            self.grown.remove(&key);
         }
     }
 
@@ -320,7 +346,7 @@ impl Delivery {
     }
 
     fn lanes_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
-        self.logs.values_mut().flat_map(|log| &mut log.lanes)
+        self.logs.iter_mut().flat_map(|(_, log)| &mut log.lanes)
     }
 
     /// The network manager says whether the connection costs money.
@@ -333,11 +359,12 @@ impl Delivery {
     /// one falls on the start of this boot (behaviour.md 2.6).
     pub(crate) fn clock(&mut self, trusted: bool, now: Now) {
         self.gates.clock_trusted = trusted;
+        self.old_at = BootInstant(i64::MIN);
         self.budget_until = BootInstant(i64::MIN);
         if !trusted {
             return;
         }
-        for log in self.logs.values_mut() {
+        for (_, log) in self.logs.iter_mut() {
             let ours = log.origin.boot == self.boot;
             for lane in &mut log.lanes {
                 let waiting = lane.waiting(&log.summary).count;

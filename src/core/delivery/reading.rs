@@ -95,8 +95,9 @@ impl Delivery {
 
     /// A batch is about to be handed to the store.
     pub(crate) fn handing_over(&mut self, batch: u64) {
-        let handed = |(key, log): (&u64, &mut Log)| Some((*key, log.hand_over()?));
-        let reports: Vec<(u64, u64)> = self.logs.iter_mut().filter_map(handed).collect();
+        let grown = std::mem::take(&mut self.grown);
+        let handed = |key: u64| Some((key, self.logs.get_mut(&key)?.hand_over()?));
+        let reports: Vec<(u64, u64)> = grown.into_iter().filter_map(handed).collect();
         if !reports.is_empty() {
             self.unfinished.push_back((batch, reports));
         }

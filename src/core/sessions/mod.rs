@@ -19,6 +19,8 @@ pub struct Session {
     pub source: EventSource,
     /// The player that drives it; `None` once it is gone or was stopped.
     pub owner: Option<PlayerId>,
+    /// Whose sessions it counts among; `None`: nobody's.
+    pub uid: Option<u32>,
     pub tracker: Tracker,
     /// The log that its reports go to.
     pub log: u64,
@@ -58,6 +60,7 @@ impl Session {
             app: self.app.clone(),
             source: self.source,
             owner: self.owner.clone(),
+            uid: self.uid,
             tracker: self.tracker.clone(),
             log: self.log,
             interrupt: self.interrupt,

@@ -71,6 +71,7 @@ impl Agent {
             app: record.app,
             source: record.source,
             owner: record.owner,
+            uid: record.uid,
             tracker: record.tracker,
             log: record.log,
             interrupt: record.interrupt,

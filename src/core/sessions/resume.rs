@@ -19,6 +19,14 @@ impl ResumePoint {
 #[derive(Debug, Default)]
 pub struct ResumePoints {
     points: BTreeMap<(String, String), ResumePoint>,
+    /// Their bytes in the store.
+    bytes: u64,
+}
+
+/// Estimated bytes of a point in the store: its key and its record.
+fn stored_bytes((app, media_id): &(String, String)) -> u64 {
+    const RECORD: usize = 160;
+    (app.len() + media_id.len() + RECORD) as u64
 }
 
 /// What is known about time when a resume is decided.
@@ -74,10 +82,25 @@ impl ResumePoints {
     }
 
     pub(crate) fn restore(&mut self, app: String, media_id: String, point: ResumePoint) {
-        self.points.insert((app, media_id), point);
+        self.insert((app, media_id), point);
     }
 
-    /// Keeps a point, synced, and drops the oldest beyond `max_resume_points`.
+    fn insert(&mut self, key: (String, String), point: ResumePoint) {
+        let bytes = stored_bytes(&key);
+        if self.points.insert(key, point).is_none() {
+            self.bytes += bytes;
+        }
+    }
+
+    /// True when there was one.
+    fn remove(&mut self, key: &(String, String)) -> bool {
+        let known = self.points.remove(key).is_some();
+        self.bytes -= if known { stored_bytes(key) } else { 0 };
+        known
+    }
+
+    /// Keeps a point, synced, and drops the oldest beyond `max_resume_points` and
+    /// `max_resume_bytes`.
     pub(crate) fn keep(
         &mut self,
         app: &str,
@@ -89,13 +112,15 @@ impl ResumePoints {
         let key = (app.to_owned(), media_id.to_owned());
         changes.put(Key::Resume(key.0.clone(), key.1.clone()), Record::Resume(point.clone()));
         changes.require(Durability::Synced);
-        self.points.insert(key, point);
-        while self.points.len() > settings.max_resume_points {
+        self.insert(key, point);
+        while self.points.len() > settings.max_resume_points
+            || self.bytes > settings.max_resume_bytes
+        {
             // A point without a wall time is likely of this boot, so it counts as the newest.
             let age = |p: &ResumePoint| (p.ended_at.unwrap_or(WallTime(i64::MAX)), p.ended);
             let oldest = self.points.iter().min_by_key(|(_, p)| age(p)).map(|(k, _)| k.clone());
             let Some(key) = oldest else { break };
-            self.points.remove(&key);
+            self.remove(&key);
             changes.delete(Key::Resume(key.0, key.1));
         }
     }
@@ -108,7 +133,7 @@ impl ResumePoints {
         changes: &mut PendingChanges,
     ) -> bool {
         let key = (app.to_owned(), media_id.to_owned());
-        let known = self.points.remove(&key).is_some();
+        let known = self.remove(&key);
         if known {
             changes.delete(Key::Resume(key.0, key.1));
             changes.require(Durability::Synced);

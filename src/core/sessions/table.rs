@@ -18,12 +18,15 @@ use crate::core::tracker::info::{Info, MOST, Reader};
 use crate::core::tracker::{Phase, Tracker, TrackerContext};
 use crate::core::turn::{CloseReason, Notice, Reply};
 
+/// An event with less text than this is not checked against the limit of metadata.
+const FREE_TEXT: u64 = 1024;
+
 impl Agent {
     /// `OpenSession` and `SessionStart`.
     pub(in crate::core) fn open(
         &mut self,
         player: PlayerId,
-        source: EventSource,
+        (source, uid): (EventSource, Option<u32>),
         app: String,
         playhead: f64,
         info: &Info,
@@ -48,7 +51,8 @@ impl Agent {
             self.end(open, CloseReason::Replaced, now);
         }
         self.end_orphans_of(&app, now);
-        self.check_session_limits(&player)?;
+        self.check_session_limits(&player, uid)?;
+        self.check_metadata(content.stored_bytes())?;
         let untracked = self.opted_out();
         let beginning = resume::decide(
             self.resume_point(&app, &content.id, now).as_ref(),
@@ -83,6 +87,7 @@ impl Agent {
             app,
             source,
             owner: Some(player),
+            uid,
             tracker,
             log: 0,
             interrupt: None,
@@ -126,9 +131,12 @@ impl Agent {
         Ok(())
     }
 
-    fn check_session_limits(&self, player: &PlayerId) -> Result<(), Rejected> {
+    /// Sessions whose player has vanished are not counted (behaviour.md 2.8).
+    fn check_session_limits(&self, player: &PlayerId, uid: Option<u32>) -> Result<(), Rejected> {
         let limits = &self.settings.limits;
         let own = self.players.keys().filter(|p| p.sender == player.sender).count();
+        let of_uid = |number: &&u32| self.sessions.get(*number).is_some_and(|s| s.uid == uid);
+        let uids = || self.players.values().filter(of_uid).count();
         let over = |what: &str, limit: usize| {
             Err(Rejected::new(
                 Refusal::LimitsExceeded,
@@ -137,11 +145,27 @@ impl Agent {
         };
         if own >= limits.sessions_per_sender {
             over("this connection has", limits.sessions_per_sender)
-        } else if self.sessions.len() >= limits.sessions {
+        } else if uid.is_some() && uids() >= limits.sessions_per_uid {
+            over("the players of this uid have", limits.sessions_per_uid)
+        } else if self.players.len() >= limits.sessions {
             over("there are", limits.sessions)
         } else {
             Ok(())
         }
+    }
+
+    /// Checks that so many more bytes of metadata may be kept beside the sessions.
+    fn check_metadata(&self, more: u64) -> Result<(), Rejected> {
+        let most = self.settings.limits.metadata_bytes;
+        let kept: u64 = self.sessions.values().map(|s| s.tracker.text_bytes()).sum();
+        if kept.saturating_add(more) <= most {
+            return Ok(());
+        }
+        let why = format!(
+            "all sessions together may keep {most} bytes of metadata (limits.metadata_bytes), they \
+             have {kept} and this would add {more}; end a session or send less"
+        );
+        Err(Rejected::new(Refusal::LimitsExceeded, why))
     }
 
     /// A playback event in a session.
@@ -156,6 +180,10 @@ impl Agent {
         let number = self.find(target)?;
         let playhead = finite(playhead)?;
         let event = Event::read(name, info)?;
+        let texts = event.kept_bytes();
+        if texts > FREE_TEXT {
+            self.check_metadata(texts)?;
+        }
         let Some(session) = self.sessions.get_mut(&number) else { return Err(no_session()) };
         if session.untracked {
             match event {
@@ -395,7 +423,30 @@ impl Agent {
             return;
         }
         tracing::info!(session = number, app = session.app, "the player has vanished");
+        let uid = session.uid;
         self.interrupt(number, InterruptCause::Vanished, at, now);
+        self.end_surplus_orphans(uid, now);
+    }
+
+    /// Ends the oldest sessions without a player when there are more than with one are allowed:
+    /// somebody opens sessions and leaves, again and again.
+    fn end_surplus_orphans(&mut self, uid: Option<u32>, now: Now) {
+        let limits = &self.settings.limits;
+        let (most, most_of_uid) = (limits.sessions, limits.sessions_per_uid);
+        let orphans = |of_uid: bool| {
+            let orphan = move |s: &Session| s.owner.is_none() && (!of_uid || s.uid == uid);
+            self.sessions.iter().filter(move |(_, s)| orphan(s)).map(|(number, _)| *number)
+        };
+        let surplus = if uid.is_some() && orphans(true).count() > most_of_uid {
+            orphans(true).next()
+        } else if orphans(false).count() > most {
+            orphans(false).next()
+        } else {
+            None
+        };
+        if let Some(oldest) = surplus {
+            self.end(oldest, CloseReason::Vanished, now);
+        }
     }
 
     /// The application opens a session again: its sessions whose player is gone end now.

@@ -131,6 +131,19 @@ impl Event {
     }
 }
 
+impl Event {
+    /// Estimated bytes of the texts in it that are kept beside the session.
+    pub fn kept_bytes(&self) -> u64 {
+        let bytes = match self {
+            Event::AdBreakStart(ad_break) => ad_break.name.len(),
+            Event::AdStart(ad) => ad.text_bytes(),
+            Event::ChapterStart(chapter) => chapter.text_bytes(),
+            _ => 0,
+        };
+        bytes as u64
+    }
+}
+
 /// The highest rate accepted, in content seconds per second.
 const FASTEST: f64 = 1000.0;
 

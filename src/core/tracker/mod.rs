@@ -201,6 +201,15 @@ impl Tracker {
         if arrived < last { last + Span::millis(1) } else { arrived }
     }
 
+    /// Estimated bytes of the texts that are kept for this session in the store.
+    pub fn text_bytes(&self) -> u64 {
+        let c = &self.context;
+        let ad = c.ad.as_ref().map_or(0, Ad::text_bytes);
+        let ad_break = c.ad_break.as_ref().map_or(0, |ad_break| ad_break.name.len());
+        let chapter = c.chapter.as_ref().map_or(0, Chapter::text_bytes);
+        self.media.stored_bytes() + (ad + ad_break + chapter) as u64
+    }
+
     pub fn in_ad(&self) -> bool {
         self.context.ad.is_some()
     }

@@ -153,7 +153,8 @@ impl World {
         let said = info.clone();
         if name == EventName::SessionStart {
             let app = from.to_owned();
-            let input = Input::Open { call, player, source, app: app.clone(), playhead, info };
+            let input =
+                Input::Open { call, player, source, uid: None, app: app.clone(), playhead, info };
             self.give(input, Promise::Synced, move |world, _, now| {
                 let truth = &mut world.truth;
                 Some(world.model.open(&owner, &app, playhead, &said, now, truth).is_some())

@@ -1,0 +1,450 @@
+//! The door of the agent's bus connection: each message is looked at before zbus sees it (behaviour.md
+//! 2.8). What nobody asked for is dropped, what is over a sender's rate is refused, and reads wait
+//! their turn. Signals that only pretend to come from a network manager stay outside.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use zbus::Message;
+use zbus::message::{Flags, Type};
+
+use super::names::{AGENT_INTERFACE, AGENT_METHODS, BUS, LIFECYCLE, PLAYER, SESSION_INTERFACE};
+use super::rate::{Bucket, Rate};
+use crate::core::rejected::{Refusal, Rejected};
+use crate::core::settings::Limits;
+use crate::core::time::{BootInstant, Span};
+use crate::core::tracker::event::EventName;
+use crate::system::clock;
+use crate::system::network::MANAGERS;
+
+const INTROSPECTABLE: &str = "org.freedesktop.DBus.Introspectable";
+/// Calls of all senders together that may wait for their answers.
+const MOST_UNANSWERED: usize = 4096;
+/// Reads of all senders together that may wait for their turn.
+const MOST_HELD: usize = 1024;
+/// A read holds little; a larger one is refused.
+const MOST_READ_BYTES: usize = 8 * 1024;
+/// How long a read waits for its turn at most. Whoever waits longer has asked for too much.
+const LONGEST_WAIT: Span = Span::seconds(5);
+/// Refusals that may wait to be sent. Whoever is refused more gets no answer.
+const MOST_REFUSALS: usize = 256;
+/// Rates of uids that are remembered before those that have sent nothing lately are forgotten.
+const UIDS: usize = 64;
+
+/// What the door cannot do by itself.
+#[derive(Debug, Default)]
+pub(super) struct Errands {
+    /// Calls that are refused.
+    pub refused: Vec<(Message, Rejected)>,
+    /// Senders that have to be looked up: the door waits to learn whether they may read.
+    pub strangers: BTreeSet<String>,
+    /// Messages were dropped because of a rate, the first since `take_flooded`.
+    pub flooded: bool,
+}
+
+/// Whom a sender belongs to, as far as the door has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Visitor {
+    /// `None` for root and the service's own user, whom no limit of a uid concerns.
+    pub uid: Option<u32>,
+    /// It may see how the agent's objects are made.
+    pub introspects: bool,
+}
+
+#[derive(Debug)]
+struct Sender {
+    events: Bucket,
+    reads: Bucket,
+    /// Reads that are held or not answered, by serial.
+    unanswered: HashSet<NonZeroU32>,
+    visitor: Option<Visitor>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Our own unique name.
+    own: String,
+    senders: HashMap<String, Sender>,
+    /// Reads of each uid.
+    uids: HashMap<Option<u32>, Bucket>,
+    /// Owners of the names of network managers.
+    managers: BTreeMap<String, String>,
+    /// Reads that wait for their turn; of one instant, in order.
+    held: BTreeMap<BootInstant, VecDeque<Message>>,
+    held_count: usize,
+    /// Reads that wait until their sender is known.
+    unknown: Vec<Message>,
+    /// Calls that are not answered.
+    unanswered: HashSet<(String, NonZeroU32)>,
+    errands: Errands,
+    /// Messages that were dropped because of a rate.
+    flooded: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Door {
+    limits: Limits,
+    errands: Notify,
+    changed: Notify,
+    state: Mutex<State>,
+}
+
+/// What a message wants.
+enum Wish {
+    Nothing,
+    Pass,
+    Event,
+    Read,
+}
+
+impl Door {
+    pub fn new(limits: Limits) -> Door {
+        Door { limits, errands: Notify::new(), changed: Notify::new(), state: Mutex::default() }
+    }
+
+    /// Waits until there is something to do.
+    pub async fn errands(&self) -> Errands {
+        self.errands.notified().await;
+        std::mem::take(&mut self.state().errands)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn event_rate(&self) -> Rate {
+        Rate { per_second: self.limits.events_per_second, burst: self.limits.event_burst }
+    }
+
+    fn read_rate(&self) -> Rate {
+        Rate { per_second: self.limits.reads_per_second, burst: self.limits.unread_answers }
+    }
+
+    fn uid_rate(&self) -> Rate {
+        let limits = &self.limits;
+        Rate { per_second: limits.uid_events_per_second, burst: limits.uid_event_burst }
+    }
+
+    /// Our own name. What we say to ourselves is not limited.
+    pub fn we_are(&self, own: &str) {
+        self.state().own = own.to_owned();
+    }
+
+    /// The owner of a well-known name; empty when it has none.
+    pub fn owner_is(&self, name: &str, owner: &str) {
+        if MANAGERS.contains(&name) {
+            let managers = &mut self.state().managers;
+            match owner.is_empty() {
+                true => managers.remove(name),
+                false => managers.insert(name.to_owned(), owner.to_owned()),
+            };
+        }
+    }
+
+    /// A sender was looked up.
+    pub fn identified(&self, sender: &str, visitor: Visitor) {
+        let mut state = self.state();
+        self.sender(&mut state, sender).visitor = Some(visitor);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// A connection is gone.
+    pub fn forget(&self, sender: &str) {
+        let mut state = self.state();
+        state.senders.remove(sender);
+        state.unanswered.retain(|(of, _)| of != sender);
+        let gone = |message: &Message| is_from(message, sender);
+        let before = state.unknown.len();
+        state.unknown.retain(|message| !gone(message));
+        let mut dropped = before - state.unknown.len();
+        for messages in state.held.values_mut() {
+            let before = messages.len();
+            messages.retain(|message| !gone(message));
+            dropped += before - messages.len();
+        }
+        state.held_count -= dropped;
+    }
+
+    /// Messages over the rates since the last call.
+    pub fn take_flooded(&self) -> u64 {
+        std::mem::take(&mut self.state().flooded)
+    }
+
+    /// Counts messages that were dropped because of a rate.
+    pub fn flooded(&self) {
+        let mut state = self.state();
+        state.flooded += 1;
+        if state.flooded == 1 {
+            state.errands.flooded = true;
+            self.errands.notify_one();
+        }
+    }
+
+    fn sender<'s>(&self, state: &'s mut State, sender: &str) -> &'s mut Sender {
+        let now = clock::now().boot;
+        state.senders.entry(sender.to_owned()).or_insert_with(|| Sender {
+            events: Bucket::full(self.event_rate(), now),
+            reads: Bucket::full(self.read_rate(), now),
+            unanswered: HashSet::new(),
+            visitor: None,
+        })
+    }
+
+    /// Gives a message that may go on. `cut`: it was too long, and only its header is there.
+    pub fn judge(&self, message: Message, cut: bool) -> Option<Message> {
+        match self.wish(&message) {
+            Wish::Nothing => None,
+            // The bus and whom we called say nothing that is too long to be read.
+            Wish::Pass => (!cut).then_some(message),
+            Wish::Event if cut => self.refuse(message, too_long()),
+            Wish::Event => self.event(message),
+            Wish::Read if cut || message.data().len() > MOST_READ_BYTES => {
+                self.refuse(message, too_long())
+            }
+            Wish::Read => self.read(message),
+        }
+    }
+
+    fn wish(&self, message: &Message) -> Wish {
+        let header = message.header();
+        let Some(sender) = header.sender().map(|sender| sender.as_str()) else {
+            return Wish::Nothing;
+        };
+        let interface = header.interface().map_or("", |interface| interface.as_str());
+        let member = header.member().map_or("", |member| member.as_str());
+        match message.message_type() {
+            Type::MethodReturn | Type::Error => Wish::Pass,
+            Type::Signal => match interface {
+                PLAYER | LIFECYCLE => Wish::Event,
+                _ if sender == BUS => {
+                    self.name_changed(message, member);
+                    Wish::Pass
+                }
+                _ => match self.state().managers.values().any(|owner| owner == sender) {
+                    true => Wish::Pass,
+                    false => Wish::Nothing,
+                },
+            },
+            Type::MethodCall if sender == self.state().own => Wish::Pass,
+            Type::MethodCall => match interface {
+                AGENT_INTERFACE if AGENT_METHODS.contains(&member) => Wish::Event,
+                SESSION_INTERFACE if EventName::parse(member).is_some() => Wish::Event,
+                _ => Wish::Read,
+            },
+        }
+    }
+
+    fn name_changed(&self, message: &Message, member: &str) {
+        if member == "NameOwnerChanged"
+            && let Ok((name, _, owner)) = message.body().deserialize::<(&str, &str, &str)>()
+        {
+            self.owner_is(name, owner);
+        }
+    }
+
+    /// An event is within its sender's rate, or it is dropped and counted.
+    fn event(&self, message: Message) -> Option<Message> {
+        let (now, rate) = (clock::now().boot, self.event_rate());
+        let mut state = self.state();
+        let header = message.header();
+        let sender = header.sender().map_or("", |sender| sender.as_str());
+        let within = self.sender(&mut state, sender).events.take(rate, self.cost(&message), now);
+        let room = state.unanswered.len() < MOST_UNANSWERED;
+        if within && room {
+            note_call(&mut state, &message);
+            return Some(message);
+        }
+        drop(state);
+        self.flooded();
+        self.refuse(message, if within { too_many_wait() } else { over_rate("a sender", rate) })
+    }
+
+    /// As how many messages one counts: long ones count as several, so that a rate bounds what is
+    /// written too.
+    pub fn cost(&self, message: &Message) -> u32 {
+        let each = self.limits.string_bytes.max(1);
+        u32::try_from(message.body().len() / each).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// A read goes on, waits for its turn, or is refused.
+    fn read(&self, message: Message) -> Option<Message> {
+        let now = clock::now().boot;
+        let mut state = self.state();
+        let header = message.header();
+        let sender = header.sender().map_or_else(String::new, ToString::to_string);
+        let serial = header.primary().serial_num();
+        let (rate, most) = (self.read_rate(), self.limits.unread_answers as usize);
+        let entry = self.sender(&mut state, &sender);
+        let Some(visitor) = entry.visitor else {
+            if entry.unanswered.len() >= most || state.held_count >= MOST_HELD {
+                drop(state);
+                return self.refuse(message, too_many_reads(most));
+            }
+            self.sender(&mut state, &sender).unanswered.insert(serial);
+            state.unknown.push(message.clone());
+            state.held_count += 1;
+            state.errands.strangers.insert(sender);
+            self.errands.notify_one();
+            return None;
+        };
+        let known = entry.unanswered.contains(&serial);
+        if !known && entry.unanswered.len() >= most {
+            drop(state);
+            return self.refuse(message, too_many_reads(most));
+        }
+        let introspects = header.interface().is_some_and(|i| i.as_str() == INTROSPECTABLE);
+        if introspects && !visitor.introspects {
+            entry.unanswered.remove(&serial);
+            drop(state);
+            return self.refuse(message, no_introspection());
+        }
+        let mut wait = entry.reads.reserve(rate, now);
+        entry.unanswered.insert(serial);
+        if visitor.uid.is_some() {
+            let rate = self.uid_rate();
+            let bucket = state.uids.entry(visitor.uid);
+            wait = wait.max(bucket.or_insert_with(|| Bucket::full(rate, now)).reserve(rate, now));
+            if state.uids.len() > UIDS {
+                state.uids.retain(|_, bucket| !bucket.is_full(rate, now));
+            }
+        }
+        if wait > LONGEST_WAIT || state.held_count >= MOST_HELD {
+            self.sender(&mut state, &sender).unanswered.remove(&serial);
+            drop(state);
+            return self.refuse(message, too_many_reads(most));
+        }
+        note_call(&mut state, &message);
+        if wait.0 == 0 {
+            return Some(message);
+        }
+        state.held.entry(now + wait).or_default().push_back(message.clone());
+        state.held_count += 1;
+        None
+    }
+
+    /// A read whose turn has come.
+    pub fn due(&self) -> Option<Message> {
+        loop {
+            let mut state = self.state();
+            let of_known = state.unknown.iter().position(|message| {
+                let header = message.header();
+                let sender = header.sender().and_then(|sender| state.senders.get(sender.as_str()));
+                sender.is_none_or(|sender| sender.visitor.is_some())
+            });
+            if let Some(at) = of_known {
+                let message = state.unknown.remove(at);
+                state.held_count -= 1;
+                drop(state);
+                match self.read(message) {
+                    Some(message) => return Some(message),
+                    None => continue,
+                }
+            }
+            let mut first = state.held.first_entry().filter(|e| *e.key() <= clock::now().boot)?;
+            let message = first.get_mut().pop_front();
+            if first.get().is_empty() {
+                first.remove();
+            }
+            let message = message?;
+            state.held_count -= 1;
+            return Some(message);
+        }
+    }
+
+    /// Waits until `due` may give something.
+    pub async fn something_due(&self) {
+        let first = self.state().held.keys().next().copied();
+        let Some(at) = first else { return self.changed.notified().await };
+        let wait = (at - clock::now().boot).0.max(0).unsigned_abs();
+        tokio::select! {
+            () = self.changed.notified() => {}
+            () = tokio::time::sleep(Duration::from_millis(wait)) => {}
+        }
+    }
+
+    /// A message has left for the bus.
+    pub fn sent(&self, message: &Message) {
+        if !matches!(message.message_type(), Type::MethodReturn | Type::Error) {
+            return;
+        }
+        let header = message.header();
+        let (Some(to), Some(serial)) = (header.destination(), header.reply_serial()) else {
+            return;
+        };
+        let mut state = self.state();
+        state.unanswered.remove(&(to.to_string(), serial));
+        if let Some(sender) = state.senders.get_mut(to.as_str()) {
+            sender.unanswered.remove(&serial);
+        }
+    }
+
+    /// Answers a call with an error. A signal has nobody to tell.
+    fn refuse(&self, message: Message, rejected: Rejected) -> Option<Message> {
+        let refused = &mut self.state().errands.refused;
+        if expects_reply(&message) && refused.len() < MOST_REFUSALS {
+            refused.push((message, rejected));
+            self.errands.notify_one();
+        }
+        None
+    }
+}
+
+fn is_from(message: &Message, sender: &str) -> bool {
+    message.header().sender().is_some_and(|of| of.as_str() == sender)
+}
+
+fn expects_reply(message: &Message) -> bool {
+    let flags = message.primary_header().flags();
+    message.message_type() == Type::MethodCall && !flags.contains(Flags::NO_REPLY_EXPECTED)
+}
+
+fn note_call(state: &mut State, message: &Message) {
+    let header = message.header();
+    if expects_reply(message)
+        && let Some(sender) = header.sender()
+    {
+        state.unanswered.insert((sender.to_string(), header.primary().serial_num()));
+    }
+}
+
+fn limits_exceeded(why: String) -> Rejected {
+    Rejected::new(Refusal::LimitsExceeded, why)
+}
+
+/// What `who` is told who has sent too much.
+pub(super) fn over_rate(who: &str, rate: Rate) -> Rejected {
+    let Rate { per_second, burst } = rate;
+    limits_exceeded(format!(
+        "{who} may send {per_second} messages a second, {burst} at once; this one was dropped"
+    ))
+}
+
+fn too_long() -> Rejected {
+    limits_exceeded(format!(
+        "a call may hold {MOST_READ_BYTES} bytes if it reads, and 1 MiB in any case; this one holds \
+         more and was dropped"
+    ))
+}
+
+fn too_many_wait() -> Rejected {
+    limits_exceeded(format!(
+        "{MOST_UNANSWERED} calls wait for their answers; this one was dropped, try again later"
+    ))
+}
+
+fn too_many_reads(most: usize) -> Rejected {
+    limits_exceeded(format!(
+        "a sender may wait for {most} answers to its reads; read those first, this one was dropped"
+    ))
+}
+
+fn no_introspection() -> Rejected {
+    Rejected::new(
+        Refusal::AccessDenied,
+        "introspection is for root, the agent's own user and members of group 'playhead'",
+    )
+}

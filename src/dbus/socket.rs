@@ -1,0 +1,308 @@
+//! The socket of the agent's bus connection. Every message passes the [`Door`] before zbus sees it,
+//! because zbus starts a task for each call and waits for the slowest of its streams.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::io::AsyncWrite;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use zbus::Message;
+use zbus::address::Address;
+use zbus::address::transport::{Transport, UnixSocket};
+use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
+
+use super::door::Door;
+
+/// What comes before the fields of a message's header.
+const FIXED: usize = 16;
+/// The longest message that is taken whole. The rest of a longer one is thrown away as it comes.
+const MOST_BYTES: usize = 1 << 20;
+/// The longest header that is read to say so to a caller.
+const MOST_HEADER: usize = 64 * 1024;
+const READ_BYTES: usize = 16 * 1024;
+
+/// A connected socket of a bus, with a door.
+#[derive(Debug)]
+pub(super) struct BusSocket {
+    stream: UnixStream,
+    door: Arc<Door>,
+}
+
+impl BusSocket {
+    /// Errors: the bus cannot be reached, or its address is not that of a socket of this machine.
+    pub async fn connect(address: &Address, door: Arc<Door>) -> zbus::Result<BusSocket> {
+        let Transport::Unix(unix) = address.transport() else {
+            let wanted = format!("expected the address of a unix socket, got '{address}'");
+            return Err(zbus::Error::Address(wanted));
+        };
+        let path = match unix.path() {
+            UnixSocket::File(path) => path.clone(),
+            UnixSocket::Abstract(name) => {
+                // A name in the abstract namespace begins with a zero byte.
+                let mut path = std::ffi::OsString::from("\0");
+                path.push(name);
+                PathBuf::from(path)
+            }
+            _ => return Err(zbus::Error::Unsupported),
+        };
+        let stream = UnixStream::connect(path)
+            .await
+            .map_err(|e| zbus::Error::Connection(Arc::new(e), Box::new(address.clone())))?;
+        Ok(BusSocket { stream, door })
+    }
+}
+
+impl Socket for BusSocket {
+    type ReadHalf = Reader;
+    type WriteHalf = Writer;
+
+    fn split(self) -> Split<Reader, Writer> {
+        let (read, write) = self.stream.into_split();
+        let reader = Reader { socket: read, frames: Frames::default(), door: self.door.clone() };
+        Split::new(reader, Writer { socket: write, door: self.door })
+    }
+}
+
+/// The half that zbus receives through.
+#[derive(Debug)]
+pub(super) struct Reader {
+    socket: OwnedReadHalf,
+    frames: Frames,
+    door: Arc<Door>,
+}
+
+impl Reader {
+    /// Waits for bytes. May be dropped while it waits: what has come is kept.
+    async fn fill(&mut self) -> io::Result<()> {
+        let mut bytes = [0; READ_BYTES];
+        loop {
+            self.socket.readable().await?;
+            match self.socket.try_read(&mut bytes) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    self.frames.push(&bytes[..read]);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ReadHalf for Reader {
+    async fn receive_message(
+        &mut self,
+        seq: u64,
+        early: &mut Vec<u8>,
+        fds: &mut Vec<OwnedFd>,
+    ) -> zbus::Result<Message> {
+        self.frames.push(early);
+        early.clear();
+        loop {
+            if let Some(message) = self.door.due() {
+                return Ok(message);
+            }
+            if let Some(cut) = self.frames.whole() {
+                let message = self.frames.receive_message(seq, early, fds).await?;
+                if let Some(message) = self.door.judge(message, cut) {
+                    return Ok(message);
+                }
+                continue;
+            }
+            let door = self.door.clone();
+            tokio::select! {
+                filled = self.fill() => filled?,
+                () = door.something_due() => {}
+            }
+        }
+    }
+
+    /// The handshake reads through this; nothing is a message yet.
+    async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        if self.frames.bytes.is_empty() {
+            self.fill().await?;
+        }
+        Ok((self.frames.take(buffer), Vec::new()))
+    }
+}
+
+/// Bytes that came, cut into messages.
+#[derive(Debug, Default)]
+struct Frames {
+    bytes: VecDeque<u8>,
+    /// Bytes of the body of a message that is too long, still to come.
+    skip: usize,
+}
+
+impl Frames {
+    fn push(&mut self, bytes: &[u8]) {
+        let skipped = self.skip.min(bytes.len());
+        self.skip -= skipped;
+        self.bytes.extend(&bytes[skipped..]);
+    }
+
+    /// Moves the first bytes into a buffer.
+    fn take(&mut self, buffer: &mut [u8]) -> usize {
+        let taken = buffer.len().min(self.bytes.len());
+        for (to, byte) in buffer.iter_mut().zip(self.bytes.drain(..taken)) {
+            *to = byte;
+        }
+        taken
+    }
+
+    /// Whether the first message is there: `Some(true)` for the mere header of one that is too long.
+    fn whole(&mut self) -> Option<bool> {
+        loop {
+            if self.bytes.len() < FIXED {
+                return None;
+            }
+            let body = self.number(4);
+            let header = FIXED.saturating_add(self.number(12)).next_multiple_of(8);
+            let length = header.saturating_add(body);
+            if length <= MOST_BYTES {
+                return (self.bytes.len() >= length).then_some(false);
+            }
+            if header <= MOST_HEADER {
+                if self.bytes.len() < header {
+                    return None;
+                }
+                for at in 4..8 {
+                    self.bytes[at] = 0;
+                }
+                self.drop_from(header, body);
+                return Some(true);
+            }
+            self.drop_from(0, length);
+        }
+    }
+
+    /// Throws away `count` bytes that come after the first `from`.
+    fn drop_from(&mut self, from: usize, count: usize) {
+        let there = count.min(self.bytes.len() - from);
+        self.bytes.drain(from..from + there);
+        self.skip = count - there;
+    }
+
+    /// The four bytes at a place, in the byte order of the message.
+    fn number(&self, at: usize) -> usize {
+        let bytes: [u8; 4] = std::array::from_fn(|n| self.bytes[at + n]);
+        let number = match self.bytes[0] {
+            b'B' => u32::from_be_bytes(bytes),
+            _ => u32::from_le_bytes(bytes),
+        };
+        number as usize
+    }
+}
+
+/// What is there is read like a socket.
+#[async_trait]
+impl ReadHalf for Frames {
+    async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        Ok((self.take(buffer), Vec::new()))
+    }
+}
+
+/// The half that zbus sends through.
+#[derive(Debug)]
+pub(super) struct Writer {
+    socket: OwnedWriteHalf,
+    door: Arc<Door>,
+}
+
+#[async_trait]
+impl WriteHalf for Writer {
+    async fn send_message(&mut self, message: &Message) -> zbus::Result<()> {
+        let mut left = message.data().bytes();
+        while !left.is_empty() {
+            let written = self.sendmsg(left, &[]).await?;
+            left = &left[written..];
+        }
+        self.door.sent(message);
+        Ok(())
+    }
+
+    async fn sendmsg(&mut self, buffer: &[u8], _: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        loop {
+            self.socket.writable().await?;
+            match self.socket.try_write(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return written,
+            }
+        }
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|context| Pin::new(&mut self.socket).poll_shutdown(context)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(bytes: usize) -> Message {
+        let call = Message::method_call("/a", "B").interface("c.D");
+        call.build(&"x".repeat(bytes)).expect("a message")
+    }
+
+    async fn read(frames: &mut Frames) -> Message {
+        let (mut early, mut fds) = (Vec::new(), Vec::new());
+        frames.receive_message(1, &mut early, &mut fds).await.expect("a message")
+    }
+
+    #[tokio::test]
+    async fn messages_are_whole_however_the_bytes_come() {
+        let (one, two) = (call(3), call(40));
+        let bytes = [one.data().bytes(), two.data().bytes()].concat();
+        for step in [1, 7, 16, 1000] {
+            let (mut frames, mut lengths) = (Frames::default(), Vec::new());
+            for some in bytes.chunks(step) {
+                frames.push(some);
+                while frames.whole() == Some(false) {
+                    lengths.push(read(&mut frames).await.body().len());
+                }
+            }
+            assert_eq!(lengths, [one.body().len(), two.body().len()], "{step} at a time");
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_message_that_is_too_long_only_the_header_is_kept() {
+        let (long, next) = (call(3 * MOST_BYTES), call(5));
+        let mut frames = Frames::default();
+        let mut seen = Vec::new();
+        let bytes = [long.data().bytes(), next.data().bytes()].concat();
+        for some in bytes.chunks(READ_BYTES) {
+            frames.push(some);
+            assert!(frames.bytes.len() <= 2 * READ_BYTES, "{} bytes are kept", frames.bytes.len());
+            while let Some(cut) = frames.whole() {
+                seen.push((cut, read(&mut frames).await.body().len()));
+            }
+        }
+        assert_eq!(seen, [(true, 0), (false, next.body().len())]);
+    }
+
+    #[test]
+    fn a_header_without_an_end_is_thrown_away() {
+        let mut frames = Frames::default();
+        let mut bytes = vec![b'l', 1, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0];
+        bytes.extend((50_u32 << 20).to_le_bytes());
+        frames.push(&bytes);
+        for _ in 0..(50 << 20) / READ_BYTES {
+            assert_eq!(frames.whole(), None);
+            frames.push(&[b'x'; READ_BYTES]);
+            assert!(frames.bytes.is_empty());
+        }
+        let next = call(5);
+        frames.push(next.data().bytes());
+        assert_eq!((frames.whole(), frames.bytes.len()), (Some(false), next.data().len()));
+    }
+}
