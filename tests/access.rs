@@ -33,7 +33,7 @@ const TABLE: &[Row] = &[
     ("properties of the agent", EVERYBODY),
     ("a property of the agent", EVERYBODY),
     ("hear the agent's properties", EVERYBODY),
-    ("Introspect", EVERYBODY),
+    ("Introspect", PLAYERS_ONLY),
     ("Ping", EVERYBODY),
     ("GetManagedObjects", PLAYERS_ONLY),
     ("properties of a session", PLAYERS_ONLY),

@@ -29,8 +29,15 @@ const MOST_HELD: usize = 1024;
 const MOST_READ_BYTES: usize = 8 * 1024;
 /// How long a read waits for its turn at most. Whoever waits longer has asked for too much.
 const LONGEST_WAIT: Span = Span::seconds(5);
-/// Refusals that may wait to be sent. Whoever is refused more gets no answer.
-const MOST_REFUSALS: usize = 256;
+/// Refusals that may wait to be sent.
+const MOST_REFUSALS: usize = 1024;
+/// Refusals that a sender is told: one that may drive sessions, and any other. Whoever does not stop
+/// gets no answers to the rest, and for a moment its calls are not even looked at. The bus lets nobody
+/// wait for more than some thousand answers, so it holds such a sender back itself; answers that
+/// nobody reads would fill the bus's memory and stop everybody's.
+const TOLD: Rate = Rate { per_second: 50, burst: 512 };
+const TOLD_STRANGERS: Rate = Rate { per_second: 1, burst: 512 };
+const DEAF: Span = Span::millis(100);
 /// Rates of uids that are remembered before those that have sent nothing lately are forgotten.
 const UIDS: usize = 64;
 
@@ -58,6 +65,9 @@ pub(super) struct Visitor {
 struct Sender {
     events: Bucket,
     reads: Bucket,
+    refusals: Bucket,
+    /// Nothing that it says before this is looked at.
+    deaf_until: BootInstant,
     /// Reads that are held or not answered, by serial.
     unanswered: HashSet<NonZeroU32>,
     visitor: Option<Visitor>,
@@ -189,9 +199,17 @@ impl Door {
         state.senders.entry(sender.to_owned()).or_insert_with(|| Sender {
             events: Bucket::full(self.event_rate(), now),
             reads: Bucket::full(self.read_rate(), now),
+            refusals: Bucket::full(TOLD, now),
+            deaf_until: BootInstant(i64::MIN),
             unanswered: HashSet::new(),
             visitor: None,
         })
+    }
+
+    /// Whether a sender's calls are looked at. Those of one that floods are not, for a moment.
+    pub fn listens_to(&self, sender: &str) -> bool {
+        let now = clock::now().boot;
+        self.state().senders.get(sender).is_none_or(|sender| sender.deaf_until <= now)
     }
 
     /// Gives a message that may go on. `cut`: it was too long, and only its header is there.
@@ -384,9 +402,21 @@ impl Door {
 
     /// Answers a call with an error. A signal has nobody to tell.
     fn refuse(&self, message: Message, rejected: Rejected) -> Option<Message> {
-        let refused = &mut self.state().errands.refused;
-        if expects_reply(&message) && refused.len() < MOST_REFUSALS {
-            refused.push((message, rejected));
+        if !expects_reply(&message) {
+            return None;
+        }
+        let now = clock::now().boot;
+        let mut state = self.state();
+        if let Some(sender) = message.header().sender() {
+            let sender = self.sender(&mut state, sender);
+            let member = sender.visitor.is_some_and(|visitor| visitor.introspects);
+            if !sender.refusals.take(if member { TOLD } else { TOLD_STRANGERS }, 1, now) {
+                sender.deaf_until = now + DEAF;
+                return None;
+            }
+        }
+        if state.errands.refused.len() < MOST_REFUSALS {
+            state.errands.refused.push((message, rejected));
             self.errands.notify_one();
         }
         None

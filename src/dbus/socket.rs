@@ -111,6 +111,12 @@ impl ReadHalf for Reader {
                 return Ok(message);
             }
             if let Some(cut) = self.frames.whole() {
+                if self.frames.is_call()
+                    && self.frames.sender().is_some_and(|sender| !self.door.listens_to(sender))
+                {
+                    self.frames.drop_whole();
+                    continue;
+                }
                 let message = self.frames.receive_message(seq, early, fds).await?;
                 if let Some(message) = self.door.judge(message, cut) {
                     return Ok(message);
@@ -182,6 +188,50 @@ impl Frames {
             }
             self.drop_from(0, length);
         }
+    }
+
+    fn is_call(&self) -> bool {
+        self.bytes.get(1) == Some(&1)
+    }
+
+    /// The sender of the message that is there, read with as little work as possible. `None` also for
+    /// a header that only zbus can read.
+    fn sender(&mut self) -> Option<&str> {
+        const SENDER: u8 = 7;
+        if *self.bytes.front()? != b'l' {
+            return None;
+        }
+        let bytes = self.bytes.make_contiguous();
+        let number = |at: usize| {
+            let four = bytes.get(at..at + 4)?.try_into().ok()?;
+            usize::try_from(u32::from_le_bytes(four)).ok()
+        };
+        let end = FIXED + number(12)?;
+        let mut at = FIXED;
+        while at < end {
+            // A field: its code, its type (a signature of one letter), its value.
+            let (code, kind) = (*bytes.get(at)?, *bytes.get(at + 2)?);
+            let value = at + 4;
+            at = match kind {
+                b's' | b'o' if code == SENDER => {
+                    let text = bytes.get(value + 4..value + 4 + number(value)?)?;
+                    return std::str::from_utf8(text).ok();
+                }
+                b's' | b'o' => value + 4 + number(value)? + 1,
+                b'g' => value + 1 + usize::from(*bytes.get(value)?) + 1,
+                b'u' => value + 4,
+                _ => return None,
+            }
+            .next_multiple_of(8);
+        }
+        None
+    }
+
+    /// Drops the message that is there.
+    fn drop_whole(&mut self) {
+        let header = FIXED.saturating_add(self.number(12)).next_multiple_of(8);
+        let length = header.saturating_add(self.number(4));
+        self.drop_from(0, length.min(self.bytes.len()));
     }
 
     /// Throws away `count` bytes that come after the first `from`.
@@ -288,6 +338,20 @@ mod tests {
             }
         }
         assert_eq!(seen, [(true, 0), (false, next.body().len())]);
+    }
+
+    #[test]
+    fn a_sender_is_found_without_zbus() {
+        let call = Message::method_call("/tv/playhead/Agent1", "Play").sender(":1.42");
+        let call = call.interface("tv.playhead.Session1").build(&("x", 5_u32));
+        let (call, next) = (call.expect("a message"), self::call(5));
+        let mut frames = Frames::default();
+        frames.push(&[call.data().bytes(), next.data().bytes()].concat());
+        assert_eq!((frames.whole(), frames.sender()), (Some(false), Some(":1.42")));
+        frames.drop_whole();
+        assert_eq!((frames.whole(), frames.sender()), (Some(false), None));
+        frames.drop_whole();
+        assert!(frames.bytes.is_empty());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Listens to MPRIS players on one bus and hands their playback events to the engine.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -24,7 +26,7 @@ const PATH: &str = "/org/mpris/MediaPlayer2";
 const PLAYER: &str = "org.mpris.MediaPlayer2.Player";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const BUS: &str = "org.freedesktop.DBus";
-/// Signals that may wait while a player is asked. While so many wait, the bus is not read.
+/// Signals that may wait while a player is asked. More are dropped, and everything is read anew.
 const SIGNALS: usize = 1024;
 /// How long a player may take to answer. It must not hold up the others.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -39,6 +41,8 @@ struct Tracked {
 pub struct Watcher {
     connection: Connection,
     signals: mpsc::Receiver<(Message, BootInstant)>,
+    /// Signals were dropped.
+    missed: Arc<AtomicBool>,
     allow: Vec<String>,
     port: Port,
     /// By unique name.
@@ -55,21 +59,53 @@ impl Watcher {
         let connection = builder.method_timeout(CALL_TIMEOUT).build().await?;
         // Read at once, because a stream that nobody polls stalls its connection.
         let (heard, signals) = mpsc::channel(SIGNALS);
-        tokio::spawn(relay(MessageStream::from(&connection), heard));
+        let missed = Arc::new(AtomicBool::new(false));
+        tokio::spawn(relay(MessageStream::from(&connection), heard, missed.clone()));
         for rule in match_rules()? {
             call_bus(&connection, "AddMatch", &rule.to_string()).await?;
         }
         let allow = config.allow.clone();
-        let mut watcher = Watcher { connection, signals, allow, port, players: HashMap::new() };
-        let names: Vec<String> =
-            call_bus(&watcher.connection, "ListNames", &()).await?.body().deserialize()?;
-        for name in names.iter().filter(|name| name.starts_with(PREFIX)) {
-            if let Ok(reply) = call_bus(&watcher.connection, "GetNameOwner", name).await {
-                let owner: String = reply.body().deserialize()?;
-                watcher.learn(name, &owner);
-            }
+        let players = HashMap::new();
+        let mut watcher = Watcher { connection, signals, missed, allow, port, players };
+        for (name, owner) in watcher.owners().await? {
+            watcher.learn(&name, &owner);
         }
         Ok(watcher)
+    }
+
+    /// The players' names that are on the bus, and who owns them.
+    async fn owners(&self) -> zbus::Result<Vec<(String, String)>> {
+        let names: Vec<String> =
+            call_bus(&self.connection, "ListNames", &()).await?.body().deserialize()?;
+        let mut owners = Vec::new();
+        for name in names.into_iter().filter(|name| name.starts_with(PREFIX)) {
+            if let Ok(reply) = call_bus(&self.connection, "GetNameOwner", &name).await {
+                owners.push((name, reply.body().deserialize()?));
+            }
+        }
+        Ok(owners)
+    }
+
+    /// Signals were dropped: learns which players there are, and reads all they say.
+    async fn read_anew(&mut self) {
+        tracing::warn!("players signal more than can be heard; all of them are read anew");
+        let now = clock::now().boot;
+        let Ok(owners) = self.owners().await else { return };
+        let gone = |unique: &&String| !owners.iter().any(|(_, owner)| owner == *unique);
+        for unique in self.players.keys().filter(gone).cloned().collect::<Vec<_>>() {
+            self.gone(&unique, now).await;
+        }
+        for (name, owner) in owners {
+            if self.players.contains_key(&owner) || self.learn(&name, &owner) {
+                self.read_all(&owner, now).await;
+            }
+        }
+    }
+
+    async fn gone(&mut self, unique: &str, arrived: BootInstant) {
+        self.players.remove(unique);
+        let gone = Input::PlayerGone { sender: self.sender(unique) };
+        self.port.tell_when_room(gone, arrived).await;
     }
 
     /// Takes over a session of an earlier run of the agent, so that what its player did meanwhile
@@ -103,10 +139,16 @@ impl Watcher {
             let wait =
                 due.map(|due| Duration::from_millis((due - clock::now().boot).0.max(0) as u64));
             tokio::select! {
+                biased;
                 message = self.signals.recv() => match message {
                     Some((message, arrived)) => self.hear(&message, arrived).await,
                     None => break,
                 },
+                // What has waited is heard first.
+                () = std::future::ready(()), if self.missed.load(Ordering::Relaxed) => {
+                    self.missed.store(false, Ordering::Relaxed);
+                    self.read_anew().await;
+                }
                 () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
                     self.patience_over().await;
                 }
@@ -194,9 +236,7 @@ impl Watcher {
         let Ok((name, old, new)) = body.deserialize::<(&str, &str, &str)>() else { return };
         let ours = self.players.get(old).is_some_and(|known| known.name == name || old == name);
         if ours {
-            self.players.remove(old);
-            let gone = Input::PlayerGone { sender: self.sender(old) };
-            self.port.tell_when_room(gone, arrived).await;
+            self.gone(old, arrived).await;
         }
         if !new.is_empty() && self.learn(name, new) {
             self.read_all(new, arrived).await;
@@ -268,14 +308,22 @@ impl Watcher {
     }
 }
 
-/// Passes on signals with the time of their arrival, and drops every other message at once.
-async fn relay(mut stream: MessageStream, heard: mpsc::Sender<(Message, BootInstant)>) {
+/// Passes on signals with the time of their arrival, and drops every other message at once. It never
+/// waits, because the answers of players come on the same connection.
+async fn relay(
+    mut stream: MessageStream,
+    heard: mpsc::Sender<(Message, BootInstant)>,
+    missed: Arc<AtomicBool>,
+) {
     while let Some(message) = stream.next().await {
-        if let Ok(message) = message
-            && message.message_type() == Type::Signal
-            && heard.send((message, clock::now().boot)).await.is_err()
-        {
-            return;
+        let Ok(message) = message else { continue };
+        if message.message_type() != Type::Signal {
+            continue;
+        }
+        match heard.try_send((message, clock::now().boot)) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => missed.store(true, Ordering::Relaxed),
+            Err(mpsc::error::TrySendError::Closed(_)) => return,
         }
     }
 }

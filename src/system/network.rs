@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use futures_util::StreamExt;
 use futures_util::stream::select_all;
+use tokio::sync::mpsc;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, MessageStream, OwnedVariant, Variant};
 
@@ -12,6 +13,7 @@ use super::clock;
 use crate::core::input::Input;
 use crate::port::Port;
 
+const BUS: &str = "org.freedesktop.DBus";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const NM: &str = "org.freedesktop.NetworkManager";
 const NM_PATH: &str = "/org/freedesktop/NetworkManager";
@@ -32,9 +34,8 @@ const UNKNOWN: Network = Network { online: true, metered: false };
 
 /// Watches until the bus is gone.
 pub async fn watch(connection: Connection, port: Port) {
-    // Separate streams, so that the connection's other messages do not wait while we ask.
-    let mut changes = match listen(&connection).await {
-        Ok(streams) => select_all(streams),
+    let mut changed = match listen(&connection).await {
+        Ok(streams) => hints(streams),
         Err(error) => {
             tracing::warn!(%error, "network changes are not seen; delivery finds out by trying");
             return;
@@ -42,20 +43,45 @@ pub async fn watch(connection: Connection, port: Port) {
     };
     let mut told = UNKNOWN;
     tell(&port, &mut told, ask(&connection).await).await;
-    while changes.next().await.is_some() {
+    while changed.recv().await.is_some() {
         tell(&port, &mut told, ask(&connection).await).await;
     }
 }
 
+/// One hint for any number of signals that come while we ask. The streams are read at once, because
+/// one that nobody reads stalls its connection.
+fn hints(streams: Vec<MessageStream>) -> mpsc::Receiver<()> {
+    let (hint, hints) = mpsc::channel(1);
+    let mut signals = select_all(streams);
+    tokio::spawn(async move {
+        while signals.next().await.is_some() {
+            // A hint that waits already says the same.
+            let _ = hint.try_send(());
+        }
+    });
+    hints
+}
+
+/// The bus routes the signals of the names' owners only; what pretends to be one and is sent to us
+/// alone is stopped at the door (`dbus/door.rs`).
 async fn listen(connection: &Connection) -> zbus::Result<Vec<MessageStream>> {
     let signal = || MatchRule::builder().msg_type(Type::Signal);
-    let owner = |name| {
-        signal().interface("org.freedesktop.DBus").member("NameOwnerChanged").arg(0, name).build()
-    };
+    let owner =
+        |name| signal().sender(BUS).interface(BUS).member("NameOwnerChanged").arg(0, name).build();
     let mut streams = Vec::new();
     for rule in [
-        signal().path(NM_PATH).interface(PROPERTIES).member("PropertiesChanged").build()?,
-        signal().path("/").interface(CONNMAN_MANAGER).member("PropertyChanged").build()?,
+        signal()
+            .sender(NM)
+            .path(NM_PATH)
+            .interface(PROPERTIES)
+            .member("PropertiesChanged")
+            .build()?,
+        signal()
+            .sender(CONNMAN)
+            .path("/")
+            .interface(CONNMAN_MANAGER)
+            .member("PropertyChanged")
+            .build()?,
         owner(NM)?,
         owner(CONNMAN)?,
     ] {
@@ -89,8 +115,8 @@ async fn ask(connection: &Connection) -> Network {
 }
 
 async fn has_owner(connection: &Connection, name: &str) -> bool {
-    let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
-    let reply = connection.call_method(Some(bus), path, Some(bus), "NameHasOwner", &name).await;
+    let path = "/org/freedesktop/DBus";
+    let reply = connection.call_method(Some(BUS), path, Some(BUS), "NameHasOwner", &name).await;
     reply.is_ok_and(|reply| reply.body().deserialize().unwrap_or(false))
 }
 
