@@ -36,10 +36,11 @@ pub enum Control {
     BusGone,
 }
 
-/// The threads that touch the disk.
+/// The threads that touch the disk, and the runtime of the requests, which has its own.
 pub struct Threads {
     pub store: StoreThread,
     pub consent: ConsentThread,
+    pub collector: tokio::runtime::Handle,
 }
 
 /// The parts that the loop joins.
@@ -113,10 +114,8 @@ impl EventLoop {
             Action::Send(request) => {
                 tracing::debug!(path = request.path, "sending");
                 let client = self.client.clone();
-                self.requests.spawn(async move {
-                    let outcome = client.send(&request).await;
-                    (request.id, outcome)
-                });
+                let send = async move { (request.id, client.send(&request).await) };
+                self.requests.spawn_on(send, &self.threads.collector);
             }
             Action::DropRequests => self.requests.abort_all(),
             Action::Reply(call, result) => {

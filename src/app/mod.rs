@@ -185,6 +185,8 @@ async fn start(
             .map_err(|e| AppError::System("the store's thread", e))?,
         consent: ConsentThread::start(state.consent)
             .map_err(|e| AppError::System("the consent file's thread", e))?,
+        collector: crate::collector::runtime()
+            .map_err(|e| AppError::System("the collector's thread", e))?,
     };
     let engine = Engine::new(agent, store_state, consent_state, now.boot);
     let mut event_loop = EventLoop::new(engine, client, threads, port.clone(), news, watch);

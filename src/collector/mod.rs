@@ -2,9 +2,13 @@
 
 mod tls;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::Notify;
 
 use crate::config::CollectorConfig;
 use crate::core::dialect::exchange::{MOST_ANSWER_BYTES, Outcome, Request, RetryAfter};
@@ -13,6 +17,18 @@ use crate::core::time::WallTime;
 /// Bytes that are read of the body of an error answer, for the log.
 const MESSAGE_BYTES: usize = 512;
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+
+/// A runtime of its own for requests, on a thread of its own: whatever a collector sends, and however
+/// long TLS calculates, the bus is served.
+///
+/// Errors: when the system gives no thread.
+pub fn runtime() -> std::io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let thread = std::thread::Builder::new().name("collector".into());
+    thread.spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    Ok(handle)
+}
 
 /// Why a client cannot be made: a wrong file or URL.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +42,10 @@ pub enum CollectorError {
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),
 }
+
+/// Interim answers (103 and the like) that one request may get. No collector sends any; one that never
+/// stops would cost a CPU and a mobile contract.
+const MOST_INTERIM: usize = 8;
 
 /// Sends requests to one collector.
 #[derive(Clone)]
@@ -59,14 +79,16 @@ impl Client {
 
     /// Carries out one request. Never fails: an error is an outcome.
     pub async fn send(&self, request: &Request) -> Outcome {
-        let url = format!("{}{}", self.base, request.path);
-        let sent = self
-            .http
-            .post(url)
-            .header(CONTENT_TYPE, "application/json")
-            .body(request.body.clone())
-            .send()
-            .await;
+        let (request_out, endless) = match self.request(request) {
+            Ok(made) => made,
+            Err(why) => return Outcome::Unreachable(why),
+        };
+        let sent = tokio::select! {
+            sent = self.http.execute(request_out) => sent,
+            () = endless.notified() => {
+                return Outcome::Unanswered(format!("more than {MOST_INTERIM} interim answers"));
+            }
+        };
         match sent {
             Ok(answer) => {
                 let status = answer.status().as_u16();
@@ -86,6 +108,26 @@ impl Client {
             }
             Err(error) => Outcome::Unanswered(causes(&error)),
         }
+    }
+}
+
+impl Client {
+    /// A request as reqwest sends it, and what is notified when its interim answers do not end.
+    fn request(&self, request: &Request) -> Result<(reqwest::Request, Arc<Notify>), String> {
+        let url = reqwest::Url::parse(&format!("{}{}", self.base, request.path));
+        let url = url.map_err(|e| e.to_string())?;
+        let mut made = hyper::Request::post(url.as_str())
+            .header(CONTENT_TYPE, "application/json")
+            .body(request.body.clone())
+            .map_err(|e| e.to_string())?;
+        let (endless, count) = (Arc::new(Notify::new()), AtomicUsize::new(0));
+        let told = endless.clone();
+        hyper::ext::on_informational(&mut made, move |_| {
+            if count.fetch_add(1, Ordering::Relaxed) >= MOST_INTERIM {
+                told.notify_one();
+            }
+        });
+        Ok((made.try_into().map_err(|e: reqwest::Error| causes(&e))?, endless))
     }
 }
 

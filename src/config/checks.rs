@@ -88,7 +88,7 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     )?;
     s.delivery.max_rate = d.max_rate.unwrap_or(s.delivery.max_rate);
     c.count("delivery.parallel", d.parallel, &mut s.delivery.parallel)?;
-    c.count("delivery.queue_max_bytes", d.queue_max_bytes, &mut s.delivery.queue_max_bytes)?;
+    let max_bytes = sizes(&c, d.queue_max_bytes, schema.store.max_bytes, &mut s)?;
     c.span(
         "delivery.queue_max_age_seconds",
         d.queue_max_age_seconds,
@@ -124,8 +124,7 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     s.collectors = vec![CollectorSettings { url, ..CollectorSettings::default() }];
     let store = StoreConfig {
         path: schema.store.path.unwrap_or_else(|| "/var/lib/playheadd".into()),
-        // A full queue of 8 MiB takes up to 31 MB of files (docs/performance.md).
-        max_bytes: schema.store.max_bytes.unwrap_or(32 << 20),
+        max_bytes,
     };
     let mpris = mpris(&c, schema.mpris)?;
     let log_level = match schema.log.level.as_deref() {
@@ -143,6 +142,44 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     };
     let require_sync = schema.clock.require_sync.unwrap_or(false);
     Ok(Config { settings: s, collector, store, mpris, require_sync, log_level })
+}
+
+/// How much larger the store is than the queue that it has to hold. A full queue takes up to
+/// 1.6 times its bytes after a compaction, as much again while a compaction copies it, and there
+/// must be something to gain (docs/performance.md).
+const STORE_TO_QUEUE: u64 = 4;
+/// What an empty store takes, with resume points and refused hits.
+const LEAST_STORE: u64 = 2 << 20;
+
+/// The sizes of the queue and of the store. Where only one of them is given, the other one follows.
+/// Gives the size of the store.
+fn sizes(
+    c: &Checker<'_>,
+    queue: Option<u64>,
+    store: Option<u64>,
+    s: &mut Settings,
+) -> Result<u64, ConfigError> {
+    let into = &mut s.delivery.queue_max_bytes;
+    let Some(store) = store else {
+        c.count("delivery.queue_max_bytes", queue, into)?;
+        return Ok(STORE_TO_QUEUE.saturating_mul((*into).max(8 << 20)));
+    };
+    if store < LEAST_STORE {
+        let message = format!("expected at least {LEAST_STORE} bytes, got {store}");
+        return c.wrong("store.max_bytes", message);
+    }
+    *into = (*into).min(store / STORE_TO_QUEUE);
+    c.count("delivery.queue_max_bytes", queue, into)?;
+    match (*into).checked_mul(STORE_TO_QUEUE).filter(|least| *least <= store) {
+        Some(_) => Ok(store),
+        None => c.wrong(
+            "store.max_bytes",
+            format!(
+                "expected at least {STORE_TO_QUEUE} times delivery.queue_max_bytes, which is {into}, \
+                 got {store}"
+            ),
+        ),
+    }
 }
 
 fn analytics(a: schema::Analytics, s: &mut Settings) {

@@ -23,21 +23,26 @@ const GROUP_ENTRIES: usize = 16;
 const UNSYNCED_BYTES: usize = 16 * 1024;
 /// A batch with more changes is that of a long failure, and is written in parts.
 const MOST_TOGETHER: usize = 64;
-/// Batches between two checks of the size on disk. A store that takes so many without a panic is
-/// sound.
-const SIZE_CHECK_BATCHES: u32 = 256;
+/// A store that takes so many batches without a panic is sound.
+const SOUND_BATCHES: u32 = 256;
+/// Bytes written between two looks at the size on disk.
+const LOOK_BYTES: u64 = 256 * 1024;
+/// Nobody compacts for less than this.
+const LEAST_GAIN: u64 = 1 << 20;
 
 pub struct SledStore {
     dir: PathBuf,
     db: Database,
     pieces: Pieces,
     generation: u64,
-    /// Above this size on disk the database is compacted.
+    /// The most that it may take on disk, the copy of a compaction included.
     max_bytes: u64,
     batches: u32,
-    /// The size after the last compaction. Another one before it has doubled would wear the flash
-    /// for nothing.
+    /// The size after the last compaction; 0 before the first.
     compacted_bytes: u64,
+    /// Written since the last compaction or the opening, and since the last look at the size.
+    written_bytes: u64,
+    unlooked_bytes: u64,
     /// Written since the last sync.
     unsynced_bytes: usize,
     /// Called after each sync, for tests that cut the power.
@@ -97,6 +102,8 @@ impl SledStore {
             max_bytes,
             batches: 0,
             compacted_bytes: 0,
+            written_bytes: 0,
+            unlooked_bytes: 0,
             unsynced_bytes: 0,
             #[cfg(feature = "bench")]
             on_sync: None,
@@ -129,13 +136,25 @@ impl SledStore {
             }
         }
         self.batches += 1;
-        if self.batches.is_multiple_of(SIZE_CHECK_BATCHES) {
+        if self.batches.is_multiple_of(SOUND_BATCHES) {
             guard::forget_panics(&self.dir);
-            if self.bytes_on_disk() > self.max_bytes.max(2 * self.compacted_bytes) {
+        }
+        if self.unlooked_bytes >= LOOK_BYTES {
+            self.unlooked_bytes = 0;
+            if self.wants_compaction(self.bytes_on_disk()) {
                 self.compact()?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a compaction keeps the store within `max_bytes`, with room for the copy that it makes,
+    /// and gains enough for what it writes: what was written since the last one is more than half of
+    /// what it left, and a third of all there is now.
+    fn wants_compaction(&self, size: u64) -> bool {
+        let copy = self.compacted_bytes.clamp(self.max_bytes / 4, self.max_bytes / 2);
+        let gain = (self.compacted_bytes / 2).max(size / 3).max(LEAST_GAIN);
+        size > self.max_bytes - copy && self.written_bytes >= gain
     }
 
     /// Deletes the records of a range, in steps.
@@ -217,7 +236,10 @@ impl SledStore {
     }
 
     fn write(&mut self, group: Group, synced: bool) -> Result<(), StoreError> {
-        self.unsynced_bytes += self.db.write(group.entries)?.max(group.bytes);
+        let written = self.db.write(group.entries)?.max(group.bytes);
+        self.unsynced_bytes += written;
+        self.written_bytes += written as u64;
+        self.unlooked_bytes += written as u64;
         if synced || self.unsynced_bytes >= UNSYNCED_BYTES {
             self.db.sync()?;
             self.unsynced_bytes = 0;
@@ -252,6 +274,7 @@ impl SledStore {
         sync_dir(&self.dir)?;
         remove_dir(&old)?;
         self.compacted_bytes = self.bytes_on_disk();
+        self.written_bytes = 0;
         tracing::info!(before, after = self.compacted_bytes, "the store was compacted");
         Ok(())
     }
