@@ -9,6 +9,8 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::core::text::printable;
+
 /// Begins to log at `level` and above, on standard error.
 pub fn start(level: Level) {
     #[allow(clippy::disallowed_methods)]
@@ -57,7 +59,8 @@ fn line(level: Level, journal: bool, event: &Event<'_>) -> String {
     let mut parts = Parts::default();
     event.record(&mut parts);
     let level = if journal { format!("<{priority}>") } else { format!("{level:>5} ") };
-    format!("{level}{}{}", parts.message, parts.fields).replace(['\n', '\r'], " ")
+    let line = format!("{level}{}{}", parts.message, parts.fields).replace(['\n', '\r'], " ");
+    printable(&line).into_owned()
 }
 
 /// The sentence and the fields of an event.

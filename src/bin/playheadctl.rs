@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match ctl::run(cli::Ctl::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("playheadctl: {}", failure.message);
+            eprintln!("playheadctl: {}", failure.shown());
             ExitCode::from(failure.status)
         }
     }

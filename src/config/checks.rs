@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::schema::{self, Schema};
 use super::{CollectorConfig, Config, ConfigError, MprisBus, MprisConfig, StoreConfig};
 use crate::core::settings::{CollectorSettings, Consent, Settings};
+use crate::core::text::number;
 use crate::core::time::Span;
 
 /// The longest span a key may hold: a hundred years.
@@ -30,7 +31,10 @@ impl Checker<'_> {
     ) -> Result<(), ConfigError> {
         if let Some(seconds) = given {
             if !(least..=LONGEST_SECONDS).contains(&seconds) {
-                return self.wrong(key, format!("expected {least} or more seconds, got {seconds}"));
+                return self.wrong(
+                    key,
+                    format!("expected {least} or more seconds, got {}", number(seconds)),
+                );
             }
             *into = Span::millis((seconds * 1000.0).round() as i64);
         }

@@ -5,6 +5,7 @@ mod checks;
 mod error;
 mod schema;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use crate::core::settings::Settings;
 
 /// Where the local configuration lies unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/playheadd/playheadd.toml";
+
+/// The most that a file may hold. A parsed one takes thirty times its size.
+const MOST_BYTES: u64 = 256 * 1024;
 
 /// The whole configuration, complete and checked.
 #[derive(Debug, Clone)]
@@ -123,8 +127,14 @@ fn overridden(
 
 fn read(path: Option<&Path>) -> Result<(&Path, String), ConfigError> {
     let file = path.unwrap_or(Path::new(DEFAULT_PATH));
-    match std::fs::read_to_string(file) {
-        Ok(text) => Ok((file, text)),
+    let mut text = String::new();
+    let beginning = std::fs::File::open(file).map(|opened| opened.take(MOST_BYTES + 1));
+    match beginning.and_then(|mut beginning| beginning.read_to_string(&mut text)) {
+        Ok(_) if text.len() as u64 > MOST_BYTES => {
+            let message = format!("expected a configuration of at most {MOST_BYTES} bytes");
+            Err(ConfigError::At { file: file.to_owned(), line: 1, key: String::new(), message })
+        }
+        Ok(_) => Ok((file, text)),
         Err(e) if path.is_none() && e.kind() == std::io::ErrorKind::NotFound => {
             Ok((file, String::new()))
         }

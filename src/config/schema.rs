@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::ConfigError;
+use crate::core::text::shortened;
 
 /// Why a value was not taken.
 enum Refused {
@@ -172,18 +173,23 @@ fn said(
 }
 
 fn unknown(name: &str, known: &[&str]) -> String {
-    format!("unknown field `{name}`, expected one of `{}`", known.join("`, `"))
+    format!("unknown field `{}`, expected one of `{}`", short(name), known.join("`, `"))
 }
 
 fn wrong_type(value: &DeValue<'_>, expected: &str) -> String {
     let shown = match value {
-        DeValue::String(text) => format!(" \"{text}\""),
-        DeValue::Integer(number) => format!(" `{number}`"),
-        DeValue::Float(number) => format!(" `{number}`"),
+        DeValue::String(text) => format!(" \"{}\"", short(text)),
+        DeValue::Integer(number) => format!(" `{}`", short(number.as_str())),
+        DeValue::Float(number) => format!(" `{}`", short(number.as_str())),
         DeValue::Boolean(word) => format!(" `{word}`"),
         _ => String::new(),
     };
     format!("invalid type: {}{shown}, expected {expected}", value.type_str())
+}
+
+/// The beginning of what was written, for a message.
+fn short(text: &str) -> String {
+    shortened(text.to_owned(), 64)
 }
 
 fn take<T: FromToml>(value: &DeValue<'_>, into: &mut Option<T>) -> Result<(), Refused> {

@@ -21,6 +21,7 @@ pub mod rejected;
 pub mod report;
 pub mod sessions;
 pub mod settings;
+pub mod text;
 pub mod time;
 pub mod timer;
 pub mod tracker;

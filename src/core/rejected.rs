@@ -1,6 +1,8 @@
 //! Why something was refused. The sentence is what the D-Bus error carries, so it says what was
 //! expected, what came and what to do.
 
+use super::text;
+
 /// Which named error of `tv.playhead.Error.*` a refusal becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -36,7 +38,7 @@ pub struct Rejected {
 
 impl Rejected {
     pub fn new(kind: Refusal, why: impl Into<String>) -> Rejected {
-        Rejected { kind, why: why.into() }
+        Rejected { kind, why: text::why(why.into()) }
     }
 
     pub fn invalid(why: impl Into<String>) -> Rejected {

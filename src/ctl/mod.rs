@@ -11,6 +11,7 @@ mod simulate;
 mod status;
 
 use crate::cli::{Command, Ctl};
+use crate::core::text::printable;
 
 /// Why a command could not do its work, and the exit status that says so.
 #[derive(Debug)]
@@ -23,6 +24,12 @@ impl Failure {
     /// A mistake in the arguments or in a file they name (exit status 2).
     pub fn usage(message: impl ToString) -> Failure {
         Failure { status: 2, message: message.to_string() }
+    }
+
+    /// The message, printable line by line.
+    pub fn shown(&self) -> String {
+        let lines: Vec<_> = self.message.split('\n').map(printable).collect();
+        lines.join("\n")
     }
 
     /// The command did not work (exit status 1).

@@ -9,6 +9,7 @@ use zbus::{Connection, MessageStream};
 
 use super::{Failure, output};
 use crate::cli::OutputArgs;
+use crate::core::text::printable;
 use crate::dbus::{AGENT_PATH, BUS_NAME, BusAddress, MONITOR_INTERFACE};
 use crate::system::clock;
 
@@ -26,7 +27,7 @@ pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Fai
         }
         let line: String = message.body().deserialize().map_err(output::unreadable)?;
         match args.json {
-            true => output::print(&format!("{line}\n"))?,
+            true => output::print_json(&line)?,
             false => {
                 let line: Json = serde_json::from_str(&line).map_err(Failure::failed)?;
                 output::print(&screen.line(&line))?;
@@ -85,6 +86,7 @@ impl Screen {
         let kind = text("what");
         let playhead = playhead(line).map(|s| format!("{s:.1} s")).unwrap_or_default();
         let row = format!("{time}  {kind:<6}  {who:<12}  {what:<16}  {playhead:>10}  {more}");
+        let row = printable(&row);
         match self.colour {
             true => format!("\u{1b}[{colour}m{}\u{1b}[0m\n", row.trim_end()),
             false => format!("{}\n", row.trim_end()),

@@ -8,9 +8,16 @@ use serde_json::{Value, json};
 use zbus::{Connection, OwnedVariant, Variant};
 
 use super::Failure;
+use crate::core::text::printable;
 use crate::dbus::BUS_NAME;
 
-/// Prints to standard output; a reader that went away is no failure.
+/// Prints JSON on a line of its own, harmless on a terminal.
+pub(super) fn print_json(json: &str) -> Result<(), Failure> {
+    print(&format!("{}\n", printable(json)))
+}
+
+/// Prints to standard output; a reader that went away is no failure. What others have said in it has
+/// to be printable.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -27,10 +34,12 @@ pub(super) fn colour() -> bool {
     std::io::stdout().is_terminal() && !unwanted
 }
 
-/// Columns as wide as their widest cell, without trailing blanks.
+/// Columns as wide as their widest cell, printable, without trailing blanks.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let shown = |row: &Vec<String>| row.iter().map(|c| printable(c).into_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(shown).collect();
     let mut widths: Vec<usize> = head.iter().map(|h| h.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -43,7 +52,7 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         text.trim_end().to_owned() + "\n"
     };
     let mut text = line(head.to_vec());
-    for row in rows {
+    for row in &rows {
         text.push_str(&line(row.iter().map(String::as_str).collect()));
     }
     text

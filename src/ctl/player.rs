@@ -8,6 +8,7 @@ use zbus::{Connection, OwnedObjectPath, Variant};
 
 use super::{Failure, output, simulate};
 use crate::cli::PlayerArgs;
+use crate::core::text::printable;
 use crate::core::tracker::event::EventName;
 use crate::core::tracker::info::{Info, Value};
 use crate::dbus::{AGENT_INTERFACE, AGENT_PATH, BUS_NAME, BusAddress, SESSION_INTERFACE};
@@ -24,7 +25,7 @@ pub(super) async fn run(address: BusAddress, args: PlayerArgs) -> Result<(), Fai
         let at = Duration::from_millis(line.at_ms.unsigned_abs());
         sleep_until(began + at).await;
         let (what, came) = stage.play(line.what).await?;
-        output::print(&format!("{:>9.3} s  {what:<18}  {came}\n", at.as_secs_f64()))?;
+        output::print(&format!("{:>9.3} s  {what:<18}  {}\n", at.as_secs_f64(), printable(&came)))?;
     }
     match stage.refused {
         0 => Ok(()),

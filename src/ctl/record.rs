@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::Failure;
 use crate::cli::RecordArgs;
 use crate::core::player::PlayerId;
+use crate::core::text::printable;
 use crate::core::tracker::info::info_json;
 use crate::dbus::{BusAddress, ObservedMessage, TrafficMonitor};
 use crate::system::clock;
@@ -38,7 +39,7 @@ pub(super) async fn run(address: BusAddress, args: RecordArgs) -> Result<(), Fai
 
 /// One line at a time, so that a recording that is cut off is whole up to there.
 fn write(out: &mut dyn Write, line: &Json) -> Result<(), Failure> {
-    writeln!(out, "{line}")
+    writeln!(out, "{}", printable(&line.to_string()))
         .and_then(|()| out.flush())
         .map_err(|e| Failure::failed(format!("cannot write: {e}")))
 }

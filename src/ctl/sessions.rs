@@ -38,7 +38,7 @@ pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Fai
                     json!(values)
                 })
                 .collect();
-            output::print(&format!("{}\n", Value::Array(list)))
+            output::print_json(&Value::Array(list).to_string())
         }
         false => output::print(&text(&sessions)),
     }

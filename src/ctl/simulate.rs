@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Failure, output};
 use crate::cli::SimulateArgs;
 use crate::config::Config;
+use crate::core::text::{number, printable};
 use crate::sim::{self, timeline};
 
 pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
@@ -18,14 +19,17 @@ pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     .map_err(Failure::usage)?;
     let until_ms = match args.until {
         Some(seconds) if !(0.0..=1e11).contains(&seconds) => {
-            return Err(Failure::usage(format!("--until is 0 or more seconds, got {seconds}")));
+            return Err(Failure::usage(format!(
+                "--until is 0 or more seconds, got {}",
+                number(seconds)
+            )));
         }
         until => until.map(|s| (s * 1000.0).round() as i64),
     };
     let exchanges = sim::simulate(&lines, sim::Options { config, until_ms, seed: args.seed });
     let mut text = String::new();
     for exchange in exchanges {
-        text.push_str(&serde_json::to_string(&exchange).map_err(Failure::failed)?);
+        text.push_str(&printable(&serde_json::to_string(&exchange).map_err(Failure::failed)?));
         text.push('\n');
     }
     output::print(&text)

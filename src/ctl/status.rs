@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use super::{Failure, output};
 use crate::cli::OutputArgs;
+use crate::core::text::printable;
 use crate::dbus::{AGENT_INTERFACE, AGENT_PATH, BusAddress};
 
 pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
     let connection = address.connect().await.map_err(Failure::failed)?;
     let properties = output::properties(&connection, AGENT_PATH, AGENT_INTERFACE).await?;
     match args.json {
-        true => output::print(&format!("{}\n", json!(properties))),
+        true => output::print_json(&json!(properties).to_string()),
         false => output::print(&text(&properties)),
     }
 }
@@ -21,7 +22,7 @@ pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Fai
 fn text(p: &BTreeMap<String, Value>) -> String {
     let get = |name: &str| p.get(name).cloned().unwrap_or(Value::Null);
     let number = |name: &str| get(name).as_u64().unwrap_or_default();
-    let word = |name: &str| get(name).as_str().unwrap_or_default().to_owned();
+    let word = |name: &str| printable(get(name).as_str().unwrap_or_default()).into_owned();
     let is = |name: &str| get(name) == json!(true);
     let mut obstacles = Vec::new();
     match word("Consent").as_str() {

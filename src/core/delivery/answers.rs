@@ -152,7 +152,7 @@ impl Delivery {
             collector = &*lane.collector,
             hit = report.kind().event_type(),
             status,
-            message,
+            answer = message,
             lost,
             "the collector refused a hit for good"
         );

@@ -12,6 +12,7 @@ use crate::core::player::{EventSource, PlayerId};
 use crate::core::record::{Durability, InterruptCause, Key, Record, ResumePoint};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::report::Report;
+use crate::core::text::number;
 use crate::core::time::{BootInstant, Now, second_of_day};
 use crate::core::tracker::event::{Event, EventName};
 use crate::core::tracker::info::{Info, MOST, Reader};
@@ -472,7 +473,8 @@ fn finite(playhead: f64) -> Result<f64, Rejected> {
         Ok(playhead)
     } else if playhead.is_finite() {
         Err(Rejected::invalid(format!(
-            "the playhead must be at most {MOST} seconds, got {playhead}"
+            "the playhead must be at most {MOST} seconds, got {}",
+            number(playhead)
         )))
     } else {
         Err(Rejected::invalid(format!(

@@ -7,6 +7,7 @@ use super::info::{Info, Reader, is_metadata_key};
 use crate::core::media::{Ad, AdBreak, Chapter, Qoe};
 use crate::core::rejected::Rejected;
 use crate::core::report::{ErrorSource, PlayerError};
+use crate::core::text::number;
 
 macro_rules! vocabulary {
     ($($name:ident),* $(,)?) => {
@@ -151,7 +152,8 @@ fn rate(r: &Reader<'_>) -> Result<f64, Rejected> {
     match r.float("rate")?.unwrap_or(1.0) {
         rate if rate.abs() <= FASTEST => Ok(rate),
         rate => Err(Rejected::invalid(format!(
-            "Play: info key 'rate' is -{FASTEST} to {FASTEST}, got {rate}"
+            "Play: info key 'rate' is -{FASTEST} to {FASTEST}, got {}",
+            number(rate)
         ))),
     }
 }

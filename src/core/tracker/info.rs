@@ -9,6 +9,7 @@ use crate::core::dialect::keys::{self, StandardKeys};
 use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe};
 use crate::core::rejected::Rejected;
 use crate::core::settings::Settings;
+use crate::core::text::number;
 
 /// A value of an info dictionary, in the types that events use. Integers of every D-Bus width are
 /// `Int`.
@@ -133,8 +134,9 @@ impl Reader<'_> {
     pub fn seconds(&self, key: &str) -> Result<Option<f64>, Rejected> {
         match self.float(key)? {
             Some(s) if s < 0.0 => Err(Rejected::invalid(format!(
-                "{}: info key '{key}' must be 0 or more seconds, got {s}",
-                self.event
+                "{}: info key '{key}' must be 0 or more seconds, got {}",
+                self.event,
+                number(s)
             ))),
             other => Ok(other),
         }
