@@ -200,6 +200,11 @@ impl Engine {
         !self.consent.busy() && (!self.store.busy() || !self.store.healthy())
     }
 
+    /// Bytes that were handed to the store and are not written, about.
+    pub fn unwritten_bytes(&self) -> u64 {
+        self.store.bytes()
+    }
+
     /// Whether no job of the store is under way.
     pub fn store_is_free(&self) -> bool {
         self.store.is_free()
