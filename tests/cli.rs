@@ -143,6 +143,10 @@ fn daemon(config: &str) -> Output {
         .expect("playheadd")
 }
 
+fn short(config: &str) -> &str {
+    config.get(..60).unwrap_or(config)
+}
+
 #[test]
 fn a_mistake_in_the_configuration_is_named_with_file_line_and_key() {
     let good = common::config_text("http://127.0.0.1:1", "");
@@ -162,6 +166,20 @@ fn a_mistake_in_the_configuration_is_named_with_file_line_and_key() {
         ("[consent]\ninitial = \"yes\"\n", vec!["consent.initial", "got 'yes'"]),
         ("[collector]\nurl = \"ftp://x\"\n", vec!["collector.url", "https://"]),
         ("[collector]\nurl = \"http://10.0.0.1\"\n", vec!["collector.url", "plain http"]),
+        (
+            "[store]\nmax_bytes = 16_000_000\n[delivery]\nqueue_max_bytes = 8_000_000\n",
+            vec!["store.max_bytes", "at least 4 times delivery.queue_max_bytes", "got 16000000"],
+        ),
+        ("[store]\nmax_bytes = 100\n", vec!["store.max_bytes", "at least 2097152", "got 100"]),
+        (
+            &format!("[heartbeat]\nmain_seconds = -1{}.0\n", "0".repeat(308)),
+            vec!["heartbeat.main_seconds", "got -1e308"],
+        ),
+        (
+            &format!("[delivery]\nmax_rate = 1{}\n", "0".repeat(5_000)),
+            vec!["playheadd.toml:2", "delivery.max_rate"],
+        ),
+        (&"# much\n".repeat(60_000), vec!["playheadd.toml", "at most 262144 bytes"]),
         ("", vec!["collector.url is not set", "[collector]", "url = "]),
         (
             "[collector]\nurl = \"https://c.example\"\n",
@@ -170,11 +188,26 @@ fn a_mistake_in_the_configuration_is_named_with_file_line_and_key() {
     ] {
         let out = daemon(config);
         let message = text(&out.stderr);
-        assert_eq!(out.status.code(), Some(2), "{config}: {message}");
+        assert_eq!(out.status.code(), Some(2), "{}: {message}", short(config));
         for part in parts {
-            assert!(message.contains(part), "{config}: expected '{part}' in: {message}");
+            assert!(message.contains(part), "{}: expected '{part}' in: {message}", short(config));
         }
+        assert!(message.len() < 1_000, "it quotes too much: {message}");
     }
+}
+
+#[test]
+fn a_small_store_has_a_small_queue_and_a_large_queue_a_large_store() {
+    let sized = |settings: &[&str]| {
+        let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
+        let config = playheadd::config::Config::from_overrides(&settings).expect("settings");
+        (config.store.max_bytes >> 20, config.settings.delivery.queue_max_bytes >> 20)
+    };
+    assert_eq!(sized(&[]), (32, 8));
+    assert_eq!(sized(&["store.max_bytes=16777216"]), (16, 4));
+    assert_eq!(sized(&["delivery.queue_max_bytes=33554432"]), (128, 32));
+    assert_eq!(sized(&["delivery.queue_max_bytes=1048576"]), (32, 1));
+    assert_eq!(sized(&["store.max_bytes=67108864"]), (64, 8));
 }
 
 #[tokio::test]

@@ -77,9 +77,9 @@ fn then_downloaded_sessions_then_the_oldest() {
         ids
     };
     assert_eq!(started(&[]), ["m0", "m1", "m2", "m3", "m4", "m5"]);
-    // A session of three bare hits takes about 210 bytes.
-    assert_eq!(started(&["delivery.queue_max_bytes=1150"]), ["m0", "m1", "m2", "m4", "m5"]);
-    assert_eq!(started(&["delivery.queue_max_bytes=700"]), ["m2", "m4", "m5"]);
+    // A session of three bare hits takes about 1,300 bytes, the records beside it included.
+    assert_eq!(started(&["delivery.queue_max_bytes=7000"]), ["m0", "m1", "m2", "m4", "m5"]);
+    assert_eq!(started(&["delivery.queue_max_bytes=4000"]), ["m2", "m4", "m5"]);
 }
 
 #[test]

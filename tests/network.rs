@@ -3,6 +3,8 @@
 mod common;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{AGENT, AGENT_PATH, World, film, nothing, of_type};
 use zbus::{Connection, OwnedVariant, Variant, interface};
@@ -12,6 +14,7 @@ const NOW: &str = "[delivery]\nreconnect_spread_seconds = 0\non_metered = \"hold
 struct NetworkManager {
     state: u32,
     metered: u32,
+    asked: Arc<AtomicUsize>,
 }
 
 #[interface(name = "org.freedesktop.NetworkManager")]
@@ -23,6 +26,7 @@ impl NetworkManager {
 
     #[zbus(property)]
     fn metered(&self) -> u32 {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.metered
     }
 }
@@ -33,7 +37,7 @@ async fn network_manager(world: &World, state: u32, metered: u32) -> Connection 
     let connection = world.bus.connect().await;
     connection
         .object_server()
-        .at(NM_PATH, NetworkManager { state, metered })
+        .at(NM_PATH, NetworkManager { state, metered, asked: Arc::default() })
         .await
         .expect("served");
     connection.request_name("org.freedesktop.NetworkManager").await.expect("a name");
@@ -119,4 +123,47 @@ async fn connman_is_as_good() {
         .await
         .expect("told");
     until_online(&world, true).await;
+}
+
+/// Signals as a network manager sends them.
+const SIGNALS: usize = 3_000;
+
+async fn says_it_changed(connection: &Connection, to: Option<&str>) {
+    let changed: HashMap<&str, Variant<'_>> = HashMap::from([("State", 70_u32.into())]);
+    let body = ("org.freedesktop.NetworkManager", changed, Vec::<&str>::new());
+    let properties = "org.freedesktop.DBus.Properties";
+    let signal = connection.emit_signal(to, NM_PATH, properties, "PropertiesChanged", &body);
+    signal.await.expect("sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_owner_of_the_name_is_heard_and_a_burst_is_one_question() {
+    let world = World::start(NOW).await;
+    let manager = network_manager(&world, 20, 4).await;
+    until_online(&world, false).await;
+    let reference =
+        manager.object_server().interface::<_, NetworkManager>(NM_PATH).await.expect("served");
+    let asked = reference.get().await.asked.clone();
+    let before = asked.load(Ordering::Relaxed);
+    let (liar, player) = (world.bus.connect().await, world.player().await);
+    let dbus = zbus::fdo::DBusProxy::new(&player.connection).await.expect("the bus");
+    let agent = dbus.get_name_owner(AGENT.try_into().expect("a name")).await.expect("an owner");
+    for to in [None, Some(agent.as_str())] {
+        for _ in 0..SIGNALS {
+            says_it_changed(&liar, to).await;
+        }
+    }
+    // Everything before this was routed to the agent.
+    liar.call_method(Some(AGENT), "/", Some("org.freedesktop.DBus.Peer"), "Ping", &())
+        .await
+        .expect("an answer");
+    until_online(&world, false).await;
+    assert_eq!(asked.load(Ordering::Relaxed), before, "whoever does not own the name is not heard");
+    for _ in 0..SIGNALS {
+        says_it_changed(&manager, None).await;
+    }
+    change(&manager, |nm| nm.state = 70).await;
+    until_online(&world, true).await;
+    let questions = asked.load(Ordering::Relaxed) - before;
+    assert!((1..SIGNALS / 2).contains(&questions), "{questions} questions");
 }

@@ -1,14 +1,12 @@
 //! Sends requests of any dialect over HTTP and gives the outcome of each.
 
+mod sockets;
 mod tls;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::Notify;
 
 use crate::config::CollectorConfig;
 use crate::core::dialect::exchange::{MOST_ANSWER_BYTES, Outcome, Request, RetryAfter};
@@ -43,9 +41,11 @@ pub enum CollectorError {
     Client(String),
 }
 
-/// Interim answers (103 and the like) that one request may get. No collector sends any; one that never
-/// stops would cost a CPU and a mobile contract.
-const MOST_INTERIM: usize = 8;
+/// Bytes that may come before an answer is there. Interim answers (103 and the like) and heads without
+/// an end would cost a CPU and a mobile contract.
+const MOST_BEFORE_ANSWER: u64 = 4 << 20;
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Sends requests to one collector.
 #[derive(Clone)]
@@ -79,14 +79,14 @@ impl Client {
 
     /// Carries out one request. Never fails: an error is an outcome.
     pub async fn send(&self, request: &Request) -> Outcome {
-        let (request_out, endless) = match self.request(request) {
-            Ok(made) => made,
-            Err(why) => return Outcome::Unreachable(why),
-        };
+        let url = format!("{}{}", self.base, request.path);
+        let request_out =
+            self.http.post(url).header(CONTENT_TYPE, "application/json").body(request.body.clone());
         let sent = tokio::select! {
-            sent = self.http.execute(request_out) => sent,
-            () = endless.notified() => {
-                return Outcome::Unanswered(format!("more than {MOST_INTERIM} interim answers"));
+            sent = request_out.send() => sent,
+            () = too_much_came() => {
+                let why = format!("{MOST_BEFORE_ANSWER} bytes came, and no answer among them");
+                return Outcome::Unanswered(why);
             }
         };
         match sent {
@@ -111,23 +111,12 @@ impl Client {
     }
 }
 
-impl Client {
-    /// A request as reqwest sends it, and what is notified when its interim answers do not end.
-    fn request(&self, request: &Request) -> Result<(reqwest::Request, Arc<Notify>), String> {
-        let url = reqwest::Url::parse(&format!("{}{}", self.base, request.path));
-        let url = url.map_err(|e| e.to_string())?;
-        let mut made = hyper::Request::post(url.as_str())
-            .header(CONTENT_TYPE, "application/json")
-            .body(request.body.clone())
-            .map_err(|e| e.to_string())?;
-        let (endless, count) = (Arc::new(Notify::new()), AtomicUsize::new(0));
-        let told = endless.clone();
-        hyper::ext::on_informational(&mut made, move |_| {
-            if count.fetch_add(1, Ordering::Relaxed) >= MOST_INTERIM {
-                told.notify_one();
-            }
-        });
-        Ok((made.try_into().map_err(|e: reqwest::Error| causes(&e))?, endless))
+/// Returns when much has come in since it was called. Nothing that a collector answers is that long, so
+/// it is one that never comes to its point.
+async fn too_much_came() {
+    let before = sockets::bytes_received();
+    while sockets::bytes_received().saturating_sub(before) <= MOST_BEFORE_ANSWER {
+        tokio::time::sleep(LOOK).await;
     }
 }
 
