@@ -1,4 +1,14 @@
-//! How much may wait, and what goes first (docs/behaviour.md 2.8), in virtual time.
+//! The limits of docs/behaviour.md 2.8. How much may wait and what goes first, in virtual time; and on a
+//! live bus everything that a crowd of connections of one uid can ask too much of. What the engine keeps
+//! bounded by itself: tests/bounds.rs.
+
+mod common;
+#[path = "limits/crowd.rs"]
+mod crowd;
+#[path = "limits/live.rs"]
+mod live;
+#[path = "access/place.rs"]
+mod place;
 
 use playheadd::config::Config;
 use playheadd::sim::{Exchange, Options, simulate, timeline};

@@ -31,12 +31,11 @@ const MOST_READ_BYTES: usize = 8 * 1024;
 const LONGEST_WAIT: Span = Span::seconds(5);
 /// Refusals that may wait to be sent.
 const MOST_REFUSALS: usize = 1024;
-/// Refusals that a sender is told: one that may drive sessions, and any other. Whoever does not stop
-/// gets no answers to the rest, and for a moment its calls are not even looked at. The bus lets nobody
-/// wait for more than some thousand answers, so it holds such a sender back itself; answers that
-/// nobody reads would fill the bus's memory and stop everybody's.
-const TOLD: Rate = Rate { per_second: 50, burst: 512 };
-const TOLD_STRANGERS: Rate = Rate { per_second: 1, burst: 512 };
+/// Refusals that a stranger is told. One that does not stop gets no answers to the rest, and for a
+/// moment its calls are not even looked at. The bus lets nobody wait for more than some hundred answers,
+/// so it holds such a sender back itself; answers that nobody reads would fill the bus's memory and
+/// stop everybody's.
+const TOLD: Rate = Rate { per_second: 1, burst: 512 };
 const DEAF: Span = Span::millis(100);
 /// Rates of uids that are remembered before those that have sent nothing lately are forgotten.
 const UIDS: usize = 64;
@@ -73,13 +72,24 @@ struct Sender {
     visitor: Option<Visitor>,
 }
 
+#[derive(Debug)]
+struct OfUid {
+    events: Bucket,
+    reads: Bucket,
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// Our own unique name.
     own: String,
     senders: HashMap<String, Sender>,
-    /// Reads of each uid.
-    uids: HashMap<Option<u32>, Bucket>,
+    /// Events and reads of each uid.
+    uids: HashMap<u32, OfUid>,
+    /// Events of all.
+    all: Option<Bucket>,
+    /// Events of senders that were not known at the door, by serial. Their other rates are checked
+    /// when they are.
+    unchecked: HashSet<(String, NonZeroU32)>,
     /// Owners of the names of network managers.
     managers: BTreeMap<String, String>,
     /// Reads that wait for their turn; of one instant, in order.
@@ -138,6 +148,11 @@ impl Door {
         Rate { per_second: limits.uid_events_per_second, burst: limits.uid_event_burst }
     }
 
+    fn all_rate(&self) -> Rate {
+        let limits = &self.limits;
+        Rate { per_second: limits.all_events_per_second, burst: limits.all_event_burst }
+    }
+
     /// Our own name. What we say to ourselves is not limited.
     pub fn we_are(&self, own: &str) {
         self.state().own = own.to_owned();
@@ -167,6 +182,7 @@ impl Door {
         let mut state = self.state();
         state.senders.remove(sender);
         state.unanswered.retain(|(of, _)| of != sender);
+        state.unchecked.retain(|(of, _)| of != sender);
         let gone = |message: &Message| is_from(message, sender);
         let before = state.unknown.len();
         state.unknown.retain(|message| !gone(message));
@@ -204,6 +220,11 @@ impl Door {
             unanswered: HashSet::new(),
             visitor: None,
         })
+    }
+
+    /// Whether many refusals wait to be sent.
+    pub fn is_behind(&self) -> bool {
+        self.state().errands.refused.len() > MOST_REFUSALS / 16
     }
 
     /// Whether a sender's calls are looked at. Those of one that floods are not, for a moment.
@@ -270,15 +291,76 @@ impl Door {
         let mut state = self.state();
         let header = message.header();
         let sender = header.sender().map_or("", |sender| sender.as_str());
-        let within = self.sender(&mut state, sender).events.take(rate, self.cost(&message), now);
-        let room = state.unanswered.len() < MOST_UNANSWERED;
-        if within && room {
-            note_call(&mut state, &message);
-            return Some(message);
+        let (entry, cost) = (self.sender(&mut state, sender), self.cost(&message));
+        let within = match (entry.events.take(rate, cost, now), entry.visitor) {
+            (false, _) => Err(over_rate("a sender", rate)),
+            (true, _) if state.unanswered.len() >= MOST_UNANSWERED => Err(too_many_wait()),
+            (true, Some(visitor)) => self.within(&mut state, visitor.uid, cost, now),
+            (true, None) => {
+                state.unchecked.insert((sender.to_owned(), header.primary().serial_num()));
+                Ok(())
+            }
+        };
+        match within {
+            Ok(()) => {
+                note_call(&mut state, &message);
+                Some(message)
+            }
+            Err(rejected) => {
+                drop(state);
+                self.flooded();
+                self.refuse(message, rejected)
+            }
         }
+    }
+
+    /// Checks the rates of a uid and of all senders together for a message of a sender that was not
+    /// known at the door, and counts it if it is over one.
+    ///
+    /// Errors: `LimitsExceeded`.
+    pub fn check_late(&self, message: &Message, uid: Option<u32>) -> Result<(), Rejected> {
+        let header = message.header();
+        let sender = header.sender().map_or_else(String::new, ToString::to_string);
+        let mut state = self.state();
+        if !state.unchecked.remove(&(sender, header.primary().serial_num())) {
+            return Ok(());
+        }
+        let within = self.within(&mut state, uid, self.cost(message), clock::now().boot);
         drop(state);
-        self.flooded();
-        self.refuse(message, if within { too_many_wait() } else { over_rate("a sender", rate) })
+        if within.is_err() {
+            self.flooded();
+        }
+        within
+    }
+
+    fn within(
+        &self,
+        state: &mut State,
+        uid: Option<u32>,
+        cost: u32,
+        now: BootInstant,
+    ) -> Result<(), Rejected> {
+        let rate = self.uid_rate();
+        if let Some(uid) = uid
+            && !self.of_uid(state, uid, now).events.take(rate, cost, now)
+        {
+            return Err(over_rate("the senders of one uid", rate));
+        }
+        let rate = self.all_rate();
+        match state.all.get_or_insert_with(|| Bucket::full(rate, now)).take(rate, cost, now) {
+            true => Ok(()),
+            false => Err(over_rate("all senders together", rate)),
+        }
+    }
+
+    fn of_uid<'s>(&self, state: &'s mut State, uid: u32, now: BootInstant) -> &'s mut OfUid {
+        let rate = self.uid_rate();
+        if state.uids.len() > UIDS {
+            let idle = |of: &mut OfUid| of.events.is_full(rate, now) && of.reads.is_full(rate, now);
+            state.uids.retain(|_, of| !idle(of));
+        }
+        let full = || Bucket::full(rate, now);
+        state.uids.entry(uid).or_insert_with(|| OfUid { events: full(), reads: full() })
     }
 
     /// As how many messages one counts: long ones count as several, so that a rate bounds what is
@@ -322,13 +404,9 @@ impl Door {
         }
         let mut wait = entry.reads.reserve(rate, now);
         entry.unanswered.insert(serial);
-        if visitor.uid.is_some() {
+        if let Some(uid) = visitor.uid {
             let rate = self.uid_rate();
-            let bucket = state.uids.entry(visitor.uid);
-            wait = wait.max(bucket.or_insert_with(|| Bucket::full(rate, now)).reserve(rate, now));
-            if state.uids.len() > UIDS {
-                state.uids.retain(|_, bucket| !bucket.is_full(rate, now));
-            }
+            wait = wait.max(self.of_uid(&mut state, uid, now).reads.reserve(rate, now));
         }
         if wait > LONGEST_WAIT || state.held_count >= MOST_HELD {
             self.sender(&mut state, &sender).unanswered.remove(&serial);
@@ -394,7 +472,9 @@ impl Door {
             return;
         };
         let mut state = self.state();
-        state.unanswered.remove(&(to.to_string(), serial));
+        let call = (to.to_string(), serial);
+        state.unanswered.remove(&call);
+        state.unchecked.remove(&call);
         if let Some(sender) = state.senders.get_mut(to.as_str()) {
             sender.unanswered.remove(&serial);
         }
@@ -410,7 +490,7 @@ impl Door {
         if let Some(sender) = message.header().sender() {
             let sender = self.sender(&mut state, sender);
             let member = sender.visitor.is_some_and(|visitor| visitor.introspects);
-            if !sender.refusals.take(if member { TOLD } else { TOLD_STRANGERS }, 1, now) {
+            if !member && !sender.refusals.take(TOLD, 1, now) {
                 sender.deaf_until = now + DEAF;
                 return None;
             }
@@ -446,7 +526,7 @@ fn limits_exceeded(why: String) -> Rejected {
 }
 
 /// What `who` is told who has sent too much.
-pub(super) fn over_rate(who: &str, rate: Rate) -> Rejected {
+fn over_rate(who: &str, rate: Rate) -> Rejected {
     let Rate { per_second, burst } = rate;
     limits_exceeded(format!(
         "{who} may send {per_second} messages a second, {burst} at once; this one was dropped"

@@ -12,7 +12,7 @@ use zbus::message::Header;
 
 use super::access::{self, Right, Rights};
 use super::call_bus;
-use super::door::{Door, Visitor, over_rate};
+use super::door::{Door, Visitor};
 use super::error::Refused;
 use super::identity;
 use super::names::SYSTEMD;
@@ -25,8 +25,6 @@ use crate::system::clock;
 
 /// How often messages over a rate are reported to the engine.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
-/// Uids whose rate is remembered before those that have sent nothing lately are forgotten.
-const UIDS: usize = 64;
 
 /// Whom a connection belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +48,8 @@ enum IdentityState {
 
 /// Messages of one connection that may wait for its identity; a burst fits.
 const MOST_WAITING: usize = 256;
+/// Small messages of each connection that may wait whatever others do.
+const SURE_PLACES: usize = 4;
 /// Reads of one connection that may wait for its rights.
 const MOST_ASKING: usize = 256;
 
@@ -61,8 +61,6 @@ struct SenderTable {
     senders: HashMap<String, IdentityState>,
     /// Messages of all senders that wait for an identity, by their costs.
     waiting: u32,
-    uids: HashMap<u32, Bucket>,
-    all: Bucket,
     /// Refusals of senders without a right.
     strangers: Bucket,
 }
@@ -84,8 +82,6 @@ impl Senders {
             connected: HashSet::new(),
             senders: HashMap::new(),
             waiting: 0,
-            uids: HashMap::new(),
-            all: Bucket::full(all_rate(&limits), clock::now().boot),
             strangers: Bucket::full(all_rate(&limits), clock::now().boot),
         };
         let register = Arc::new(Mutex::new(register));
@@ -201,9 +197,11 @@ impl Senders {
         let refused = match self.look_up(&mut register, identity::sender(&header)) {
             IdentityState::Known(identity) => {
                 let identity = identity.clone();
-                return self.pass(&mut register, message, cost, &identity);
+                return self.pass(&mut register, heard, message, &identity);
             }
-            IdentityState::Pending { waiting, .. } if room => waiting.push(message, cost),
+            IdentityState::Pending { waiting, .. } if room || waiting.has_place(cost) => {
+                waiting.push(heard, message, cost)
+            }
             _ => Some(message),
         };
         match refused {
@@ -214,7 +212,7 @@ impl Senders {
 
     /// Refuses everything that has waited for an identity in vain.
     fn give_back(&self, register: &mut SenderTable, waiting: Waiting) {
-        for (message, cost) in waiting.0 {
+        for Waits { message, cost, .. } in waiting.0 {
             register.waiting = register.waiting.saturating_sub(cost);
             self.refuse(message, left());
         }
@@ -272,9 +270,9 @@ impl Senders {
         let Some(entry) = register.senders.get_mut(&sender) else { return };
         let known = std::mem::replace(entry, IdentityState::Known(identity.clone()));
         if let IdentityState::Pending { waiting, .. } = known {
-            for (message, cost) in waiting.0 {
+            for Waits { heard, message, cost } in waiting.0 {
                 register.waiting = register.waiting.saturating_sub(cost);
-                self.pass(&mut register, message, cost, &identity);
+                self.pass(&mut register, &heard, message, &identity);
             }
         }
     }
@@ -300,8 +298,8 @@ impl Senders {
     fn pass(
         &self,
         register: &mut SenderTable,
+        heard: &zbus::Message,
         mut message: Message,
-        cost: u32,
         identity: &Identity,
     ) {
         if let Some(needed) = access::needed(&message.input)
@@ -315,9 +313,11 @@ impl Senders {
                 self.drop_over_rate(message, rejected)
             };
         }
-        let uid = identity.rights.limited_uid();
-        if let Err(rejected) = self.within_rates(register, cost, uid) {
-            return self.drop_over_rate(message, rejected);
+        if let Err(rejected) = self.door.check_late(heard, identity.rights.limited_uid()) {
+            if let Some((_, answer)) = message.answer {
+                let _ = answer.send(Err(rejected));
+            }
+            return;
         }
         name(&mut message.input, identity);
         self.port.hand_in(message);
@@ -328,31 +328,6 @@ impl Senders {
         self.door.flooded();
         if let Some((_, answer)) = message.answer {
             let _ = answer.send(Err(rejected));
-        }
-    }
-
-    /// Checks the rates of a uid and of all senders together.
-    fn within_rates(
-        &self,
-        register: &mut SenderTable,
-        cost: u32,
-        uid: Option<u32>,
-    ) -> Result<(), Rejected> {
-        let (now, limits) = (clock::now().boot, &*self.limits);
-        let rate = Rate { per_second: limits.uid_events_per_second, burst: limits.uid_event_burst };
-        if let Some(uid) = uid {
-            if register.uids.len() > UIDS {
-                register.uids.retain(|_, bucket| !bucket.is_full(rate, now));
-            }
-            let bucket = register.uids.entry(uid).or_insert_with(|| Bucket::full(rate, now));
-            if !bucket.take(rate, cost, now) {
-                return Err(over_rate("the senders of one uid", rate));
-            }
-        }
-        let rate = all_rate(limits);
-        match register.all.take(rate, cost, now) {
-            true => Ok(()),
-            false => Err(over_rate("all senders together", rate)),
         }
     }
 
@@ -379,15 +354,26 @@ fn all_rate(limits: &Limits) -> Rate {
 
 /// Messages that wait for their sender's identity, in order, with their costs.
 #[derive(Default)]
-struct Waiting(VecDeque<(Message, u32)>);
+struct Waiting(VecDeque<Waits>);
+
+struct Waits {
+    heard: zbus::Message,
+    message: Message,
+    cost: u32,
+}
 
 impl Waiting {
+    /// Whether a small message has its place however much of others waits.
+    fn has_place(&self, cost: u32) -> bool {
+        self.0.len() < SURE_PLACES && cost == 1
+    }
+
     /// Gives the message back when there is no room.
-    fn push(&mut self, message: Message, cost: u32) -> Option<Message> {
+    fn push(&mut self, heard: &zbus::Message, message: Message, cost: u32) -> Option<Message> {
         if self.0.len() >= MOST_WAITING {
             return Some(message);
         }
-        self.0.push_back((message, cost));
+        self.0.push_back(Waits { heard: heard.clone(), message, cost });
         None
     }
 }
@@ -438,13 +424,15 @@ mod tests {
             answer: None,
         };
         let mut waiting = Waiting::default();
+        let heard = zbus::Message::signal("/p", "a.B", "C").build(&());
+        let heard = heard.expect("a message");
         for n in 0..MOST_WAITING as u64 {
-            assert!(waiting.push(said(n), 1).is_none());
+            assert!(waiting.push(&heard, said(n), 1).is_none());
         }
-        let refused = waiting.push(said(7), 1).expect("no more room");
+        let refused = waiting.push(&heard, said(7), 1).expect("no more room");
         assert_eq!(refused.input, Input::Flooded { events: 7 });
         assert_eq!(waits_too_long().kind, Refusal::LimitsExceeded);
-        let order: Vec<_> = waiting.0.into_iter().map(|(message, _)| message.input).collect();
+        let order: Vec<_> = waiting.0.into_iter().map(|waits| waits.message.input).collect();
         assert!(order.iter().zip(0..).all(|(input, n)| *input == Input::Flooded { events: n }));
     }
 }

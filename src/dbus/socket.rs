@@ -26,6 +26,8 @@ const MOST_BYTES: usize = 1 << 20;
 /// The longest header that is read to say so to a caller.
 const MOST_HEADER: usize = 64 * 1024;
 const READ_BYTES: usize = 16 * 1024;
+/// Turns that are left to refusals that wait to be sent. On a bus that takes none they are dropped.
+const PATIENCE: usize = 10_000;
 
 /// A connected socket of a bus, with a door.
 #[derive(Debug)]
@@ -120,6 +122,13 @@ impl ReadHalf for Reader {
                 let message = self.frames.receive_message(seq, early, fds).await?;
                 if let Some(message) = self.door.judge(message, cut) {
                     return Ok(message);
+                }
+                for _ in 0..PATIENCE {
+                    if !self.door.is_behind() {
+                        break;
+                    }
+                    // Whoever sends them needs a turn.
+                    tokio::task::yield_now().await;
                 }
                 continue;
             }

@@ -1,5 +1,7 @@
 //! Where it plays: a bus, and users that exist only in the mount namespace of what is started here.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -89,6 +91,7 @@ pub fn bus(place: &Place, policy: &str) -> (Process, String) {
   <listen>{address}</listen>
   <auth>EXTERNAL</auth>
   {policy}
+  <limit name="max_replies_per_connection">50000</limit>
 </busconfig>"#
     );
     let file = place.path().join("bus.conf");
