@@ -1,8 +1,13 @@
-//! How long a call takes beside a bare echo that does nothing, in the same run: at rest, and while
-//! another player floods the bus. `cargo bench --all-features --bench latency` prints both.
+//! How long a call takes beside a bare echo that does nothing, in the same run: at rest, while another
+//! player floods the bus, and while a stranger asks without reading the answers (needs root, to be
+//! somebody else). `cargo bench --all-features --bench latency` prints all.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "../tests/access/place.rs"]
+mod place;
+#[path = "latency/stranger.rs"]
+mod stranger;
 
 use std::time::{Duration, Instant};
 
@@ -71,13 +76,21 @@ async fn measure(player: &Player) -> Measured {
     measured
 }
 
+/// Waits until a name is owned.
+async fn named(connection: &Connection, name: &str) {
+    let dbus = zbus::fdo::DBusProxy::new(connection).await.expect("the bus");
+    while !dbus.name_has_owner(name.try_into().expect("a name")).await.expect("an answer") {}
+}
+
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
+    if stranger::floods() {
+        return;
+    }
     let world = World::start("").await;
     tokio::spawn(echo(world.bus.connect().await));
     let player = world.player().await;
-    let dbus = zbus::fdo::DBusProxy::new(&player.connection).await.expect("the bus");
-    while !dbus.name_has_owner(ECHO.try_into().expect("a name")).await.expect("an answer") {}
+    named(&player.connection, ECHO).await;
     println!("| a call that stores nothing, against a bare echo | p50 | p99 |");
     println!("| --- | --- | --- |");
     let (p50, p99) = measure(&player).await.ratios();
@@ -89,4 +102,37 @@ async fn main() {
         "| while another player sends {FLOOD_A_SECOND} signals a second | {p50:.2} | {p99:.2} |"
     );
     flooding.await.expect("the flood");
+    match strangers().await {
+        Some((p50, p99)) => println!(
+            "| while a stranger asks on {} connections (budget - / 3) | {p50:.2} | {p99:.2} |",
+            stranger::CONNECTIONS
+        ),
+        None => println!("| while a stranger asks | skipped: needs root | |"),
+    }
+}
+
+/// The same on a bus that everybody may use, flooded by another uid.
+async fn strangers() -> Option<(f64, f64)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let place = place::Place::new();
+    let (_bus, address) = place::bus(&place, place::OPEN);
+    let collector = playheadd::bench::Collector::start();
+    let config = place.path().join("playheadd.toml");
+    std::fs::write(&config, common::config_text(&collector.url(), "")).expect("written");
+    let agent = std::process::Command::new(common::daemon())
+        .arg("--config")
+        .arg(&config)
+        .args(["--bus-address", &address, "--state-dir"])
+        .arg(place.path().join("state"))
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    let _agent = place::Process(agent.expect("the daemon"));
+    let player = Player { connection: place::connect(&address).await };
+    tokio::spawn(echo(place::connect(&address).await));
+    named(&player.connection, ECHO).await;
+    named(&player.connection, common::AGENT).await;
+    let _stranger = place::Process(stranger::start(&place, &address));
+    Some(measure(&player).await.ratios())
 }

@@ -2,41 +2,39 @@
 //! 2.8). What nobody asked for is dropped, what is over a sender's rate is refused, and reads wait
 //! their turn. Signals that only pretend to come from a network manager stay outside.
 
+mod reads;
+mod refusals;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use zbus::Message;
-use zbus::message::{Flags, Type};
+use zbus::message::Type;
 
+use self::refusals::{
+    MOST_READ_BYTES, MOST_UNANSWERED, expects_reply, is_from, over_rate, too_long, too_many_wait,
+};
 use super::names::{AGENT_INTERFACE, AGENT_METHODS, BUS, LIFECYCLE, PLAYER, SESSION_INTERFACE};
 use super::rate::{Bucket, Rate};
-use crate::core::rejected::{Refusal, Rejected};
+use crate::core::rejected::Rejected;
 use crate::core::settings::Limits;
 use crate::core::time::{BootInstant, Span};
 use crate::core::tracker::event::EventName;
 use crate::system::clock;
 use crate::system::network::MANAGERS;
 
-const INTROSPECTABLE: &str = "org.freedesktop.DBus.Introspectable";
-/// Calls of all senders together that may wait for their answers.
-const MOST_UNANSWERED: usize = 4096;
-/// Reads of all senders together that may wait for their turn.
-const MOST_HELD: usize = 1024;
-/// A read holds little; a larger one is refused.
-const MOST_READ_BYTES: usize = 8 * 1024;
-/// How long a read waits for its turn at most. Whoever waits longer has asked for too much.
-const LONGEST_WAIT: Span = Span::seconds(5);
 /// Refusals that may wait to be sent.
 const MOST_REFUSALS: usize = 1024;
-/// Refusals that a stranger is told. One that does not stop gets no answers to the rest, and for a
-/// moment its calls are not even looked at. The bus lets nobody wait for more than some hundred answers,
-/// so it holds such a sender back itself; answers that nobody reads would fill the bus's memory and
-/// stop everybody's.
-const TOLD: Rate = Rate { per_second: 1, burst: 512 };
+/// Refusals that the strangers of one uid are told. Whoever does not stop gets no answers to the rest,
+/// and for a moment its calls are not even looked at. The bus lets nobody wait for more than some hundred
+/// answers, so it holds such a sender back itself; answers that nobody reads would fill the bus's memory
+/// and stop everybody's.
+const TOLD: Rate = Rate { per_second: 1, burst: 64 };
 const DEAF: Span = Span::millis(100);
+/// Refusals that may wait until it is known whether their senders are strangers.
+const MOST_UNDECIDED: usize = 1024;
 /// Rates of uids that are remembered before those that have sent nothing lately are forgotten.
 const UIDS: usize = 64;
 
@@ -64,7 +62,6 @@ pub(super) struct Visitor {
 struct Sender {
     events: Bucket,
     reads: Bucket,
-    refusals: Bucket,
     /// Nothing that it says before this is looked at.
     deaf_until: BootInstant,
     /// Reads that are held or not answered, by serial.
@@ -76,6 +73,7 @@ struct Sender {
 struct OfUid {
     events: Bucket,
     reads: Bucket,
+    told: Bucket,
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +98,8 @@ struct State {
     /// Calls that are not answered.
     unanswered: HashSet<(String, NonZeroU32)>,
     errands: Errands,
+    /// Refusals of senders that are not known yet.
+    undecided: Vec<(Message, Rejected)>,
     /// Messages that were dropped because of a rate.
     flooded: u64,
 }
@@ -173,7 +173,14 @@ impl Door {
     pub fn identified(&self, sender: &str, visitor: Visitor) {
         let mut state = self.state();
         self.sender(&mut state, sender).visitor = Some(visitor);
+        let undecided = std::mem::take(&mut state.undecided);
+        let (decided, others) = undecided.into_iter().partition(|(m, _)| is_from(m, sender));
+        state.undecided = others;
         drop(state);
+        let decided: Vec<(Message, Rejected)> = decided;
+        for (message, rejected) in decided {
+            self.refuse(message, rejected);
+        }
         self.changed.notify_one();
     }
 
@@ -183,6 +190,7 @@ impl Door {
         state.senders.remove(sender);
         state.unanswered.retain(|(of, _)| of != sender);
         state.unchecked.retain(|(of, _)| of != sender);
+        state.undecided.retain(|(message, _)| !is_from(message, sender));
         let gone = |message: &Message| is_from(message, sender);
         let before = state.unknown.len();
         state.unknown.retain(|message| !gone(message));
@@ -215,7 +223,6 @@ impl Door {
         state.senders.entry(sender.to_owned()).or_insert_with(|| Sender {
             events: Bucket::full(self.event_rate(), now),
             reads: Bucket::full(self.read_rate(), now),
-            refusals: Bucket::full(TOLD, now),
             deaf_until: BootInstant(i64::MIN),
             unanswered: HashSet::new(),
             visitor: None,
@@ -360,7 +367,8 @@ impl Door {
             state.uids.retain(|_, of| !idle(of));
         }
         let full = || Bucket::full(rate, now);
-        state.uids.entry(uid).or_insert_with(|| OfUid { events: full(), reads: full() })
+        let told = Bucket::full(TOLD, now);
+        state.uids.entry(uid).or_insert_with(|| OfUid { events: full(), reads: full(), told })
     }
 
     /// As how many messages one counts: long ones count as several, so that a rate bounds what is
@@ -368,98 +376,6 @@ impl Door {
     pub fn cost(&self, message: &Message) -> u32 {
         let each = self.limits.string_bytes.max(1);
         u32::try_from(message.body().len() / each).unwrap_or(u32::MAX).saturating_add(1)
-    }
-
-    /// A read goes on, waits for its turn, or is refused.
-    fn read(&self, message: Message) -> Option<Message> {
-        let now = clock::now().boot;
-        let mut state = self.state();
-        let header = message.header();
-        let sender = header.sender().map_or_else(String::new, ToString::to_string);
-        let serial = header.primary().serial_num();
-        let (rate, most) = (self.read_rate(), self.limits.unread_answers as usize);
-        let entry = self.sender(&mut state, &sender);
-        let Some(visitor) = entry.visitor else {
-            if entry.unanswered.len() >= most || state.held_count >= MOST_HELD {
-                drop(state);
-                return self.refuse(message, too_many_reads(most));
-            }
-            self.sender(&mut state, &sender).unanswered.insert(serial);
-            state.unknown.push(message.clone());
-            state.held_count += 1;
-            state.errands.strangers.insert(sender);
-            self.errands.notify_one();
-            return None;
-        };
-        let known = entry.unanswered.contains(&serial);
-        if !known && entry.unanswered.len() >= most {
-            drop(state);
-            return self.refuse(message, too_many_reads(most));
-        }
-        let introspects = header.interface().is_some_and(|i| i.as_str() == INTROSPECTABLE);
-        if introspects && !visitor.introspects {
-            entry.unanswered.remove(&serial);
-            drop(state);
-            return self.refuse(message, no_introspection());
-        }
-        let mut wait = entry.reads.reserve(rate, now);
-        entry.unanswered.insert(serial);
-        if let Some(uid) = visitor.uid {
-            let rate = self.uid_rate();
-            wait = wait.max(self.of_uid(&mut state, uid, now).reads.reserve(rate, now));
-        }
-        if wait > LONGEST_WAIT || state.held_count >= MOST_HELD {
-            self.sender(&mut state, &sender).unanswered.remove(&serial);
-            drop(state);
-            return self.refuse(message, too_many_reads(most));
-        }
-        note_call(&mut state, &message);
-        if wait.0 == 0 {
-            return Some(message);
-        }
-        state.held.entry(now + wait).or_default().push_back(message.clone());
-        state.held_count += 1;
-        None
-    }
-
-    /// A read whose turn has come.
-    pub fn due(&self) -> Option<Message> {
-        loop {
-            let mut state = self.state();
-            let of_known = state.unknown.iter().position(|message| {
-                let header = message.header();
-                let sender = header.sender().and_then(|sender| state.senders.get(sender.as_str()));
-                sender.is_none_or(|sender| sender.visitor.is_some())
-            });
-            if let Some(at) = of_known {
-                let message = state.unknown.remove(at);
-                state.held_count -= 1;
-                drop(state);
-                match self.read(message) {
-                    Some(message) => return Some(message),
-                    None => continue,
-                }
-            }
-            let mut first = state.held.first_entry().filter(|e| *e.key() <= clock::now().boot)?;
-            let message = first.get_mut().pop_front();
-            if first.get().is_empty() {
-                first.remove();
-            }
-            let message = message?;
-            state.held_count -= 1;
-            return Some(message);
-        }
-    }
-
-    /// Waits until `due` may give something.
-    pub async fn something_due(&self) {
-        let first = self.state().held.keys().next().copied();
-        let Some(at) = first else { return self.changed.notified().await };
-        let wait = (at - clock::now().boot).0.max(0).unsigned_abs();
-        tokio::select! {
-            () = self.changed.notified() => {}
-            () = tokio::time::sleep(Duration::from_millis(wait)) => {}
-        }
     }
 
     /// A message has left for the bus.
@@ -487,13 +403,25 @@ impl Door {
         }
         let now = clock::now().boot;
         let mut state = self.state();
-        if let Some(sender) = message.header().sender() {
-            let sender = self.sender(&mut state, sender);
-            let member = sender.visitor.is_some_and(|visitor| visitor.introspects);
-            if !member && !sender.refusals.take(TOLD, 1, now) {
-                sender.deaf_until = now + DEAF;
+        let sender = message.header().sender().map_or_else(String::new, ToString::to_string);
+        match self.sender(&mut state, &sender).visitor {
+            None => {
+                if state.undecided.len() < MOST_UNDECIDED && message.data().len() <= MOST_READ_BYTES
+                {
+                    state.undecided.push((message, rejected));
+                    state.errands.strangers.insert(sender);
+                    self.errands.notify_one();
+                }
                 return None;
             }
+            Some(Visitor { introspects: false, uid }) => {
+                let of_uid = self.of_uid(&mut state, uid.unwrap_or(u32::MAX), now);
+                if !of_uid.told.take(TOLD, 1, now) {
+                    self.sender(&mut state, &sender).deaf_until = now + DEAF;
+                    return None;
+                }
+            }
+            Some(_) => {}
         }
         if state.errands.refused.len() < MOST_REFUSALS {
             state.errands.refused.push((message, rejected));
@@ -503,15 +431,6 @@ impl Door {
     }
 }
 
-fn is_from(message: &Message, sender: &str) -> bool {
-    message.header().sender().is_some_and(|of| of.as_str() == sender)
-}
-
-fn expects_reply(message: &Message) -> bool {
-    let flags = message.primary_header().flags();
-    message.message_type() == Type::MethodCall && !flags.contains(Flags::NO_REPLY_EXPECTED)
-}
-
 fn note_call(state: &mut State, message: &Message) {
     let header = message.header();
     if expects_reply(message)
@@ -519,42 +438,4 @@ fn note_call(state: &mut State, message: &Message) {
     {
         state.unanswered.insert((sender.to_string(), header.primary().serial_num()));
     }
-}
-
-fn limits_exceeded(why: String) -> Rejected {
-    Rejected::new(Refusal::LimitsExceeded, why)
-}
-
-/// What `who` is told who has sent too much.
-fn over_rate(who: &str, rate: Rate) -> Rejected {
-    let Rate { per_second, burst } = rate;
-    limits_exceeded(format!(
-        "{who} may send {per_second} messages a second, {burst} at once; this one was dropped"
-    ))
-}
-
-fn too_long() -> Rejected {
-    limits_exceeded(format!(
-        "a call may hold {MOST_READ_BYTES} bytes if it reads, and 1 MiB in any case; this one holds \
-         more and was dropped"
-    ))
-}
-
-fn too_many_wait() -> Rejected {
-    limits_exceeded(format!(
-        "{MOST_UNANSWERED} calls wait for their answers; this one was dropped, try again later"
-    ))
-}
-
-fn too_many_reads(most: usize) -> Rejected {
-    limits_exceeded(format!(
-        "a sender may wait for {most} answers to its reads; read those first, this one was dropped"
-    ))
-}
-
-fn no_introspection() -> Rejected {
-    Rejected::new(
-        Refusal::AccessDenied,
-        "introspection is for root, the agent's own user and members of group 'playhead'",
-    )
 }

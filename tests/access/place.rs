@@ -91,7 +91,6 @@ pub fn bus(place: &Place, policy: &str) -> (Process, String) {
   <listen>{address}</listen>
   <auth>EXTERNAL</auth>
   {policy}
-  <limit name="max_replies_per_connection">50000</limit>
 </busconfig>"#
     );
     let file = place.path().join("bus.conf");

@@ -238,3 +238,13 @@ pub fn holds(dir: &Path, needle: &str) -> bool {
         bytes.windows(needle.len()).any(|w| w == needle.as_bytes())
     })
 }
+
+/// Bytes of all files below a directory.
+pub fn bytes_in(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let size = |entry: std::fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => bytes_in(&entry.path()),
+        _ => entry.metadata().map_or(0, |file| file.len()),
+    };
+    entries.map(size).sum()
+}

@@ -1,0 +1,59 @@
+//! What the door says to those whom it refuses, and small questions about messages.
+
+use zbus::Message;
+use zbus::message::{Flags, Type};
+
+use super::super::rate::Rate;
+use crate::core::rejected::{Refusal, Rejected};
+
+/// Calls of all senders together that may wait for their answers.
+pub(super) const MOST_UNANSWERED: usize = 4096;
+/// A read holds little; a larger one is refused.
+pub(super) const MOST_READ_BYTES: usize = 8 * 1024;
+
+pub(super) fn is_from(message: &Message, sender: &str) -> bool {
+    message.header().sender().is_some_and(|of| of.as_str() == sender)
+}
+
+pub(super) fn expects_reply(message: &Message) -> bool {
+    let flags = message.primary_header().flags();
+    message.message_type() == Type::MethodCall && !flags.contains(Flags::NO_REPLY_EXPECTED)
+}
+
+fn limits_exceeded(why: String) -> Rejected {
+    Rejected::new(Refusal::LimitsExceeded, why)
+}
+
+/// What `who` is told who has sent too much.
+pub(super) fn over_rate(who: &str, rate: Rate) -> Rejected {
+    let Rate { per_second, burst } = rate;
+    limits_exceeded(format!(
+        "{who} may send {per_second} messages a second, {burst} at once; this one was dropped"
+    ))
+}
+
+pub(super) fn too_long() -> Rejected {
+    limits_exceeded(format!(
+        "a call may hold {MOST_READ_BYTES} bytes if it reads, and 1 MiB in any case; this one holds \
+         more and was dropped"
+    ))
+}
+
+pub(super) fn too_many_wait() -> Rejected {
+    limits_exceeded(format!(
+        "{MOST_UNANSWERED} calls wait for their answers; this one was dropped, try again later"
+    ))
+}
+
+pub(super) fn too_many_reads(most: usize) -> Rejected {
+    limits_exceeded(format!(
+        "a sender may wait for {most} answers to its reads; read those first, this one was dropped"
+    ))
+}
+
+pub(super) fn no_introspection() -> Rejected {
+    Rejected::new(
+        Refusal::AccessDenied,
+        "introspection is for root, the agent's own user and members of group 'playhead'",
+    )
+}
