@@ -106,7 +106,7 @@ impl ReadHalf for Reader {
         early: &mut Vec<u8>,
         fds: &mut Vec<OwnedFd>,
     ) -> zbus::Result<Message> {
-        self.frames.push(early);
+        self.frames.push_front(early);
         early.clear();
         loop {
             if let Some(message) = self.door.due() {
@@ -162,6 +162,13 @@ impl Frames {
         let skipped = self.skip.min(bytes.len());
         self.skip -= skipped;
         self.bytes.extend(&bytes[skipped..]);
+    }
+
+    /// Puts bytes back that came before all the others.
+    fn push_front(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().rev() {
+            self.bytes.push_front(*byte);
+        }
     }
 
     /// Moves the first bytes into a buffer.
@@ -330,6 +337,19 @@ mod tests {
                 }
             }
             assert_eq!(lengths, [one.body().len(), two.body().len()], "{step} at a time");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_handshake_has_read_too_much_comes_first() {
+        let (one, two) = (call(3), call(40));
+        let bytes = [one.data().bytes(), two.data().bytes()].concat();
+        let mut frames = Frames::default();
+        frames.push(&bytes[20..]);
+        frames.push_front(&bytes[..20]);
+        for message in [one, two] {
+            assert_eq!(frames.whole(), Some(false));
+            assert_eq!(read(&mut frames).await.body().len(), message.body().len());
         }
     }
 
