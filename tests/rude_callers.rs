@@ -7,7 +7,8 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use common::{AGENT, AGENT_PATH, PATIENCE, Player, World, film, nothing, of_type, refusal};
+use common::raw::hello;
+use common::{AGENT, AGENT_PATH, Player, World, film, nothing, of_type, refusal};
 use zbus::message::Flags;
 use zbus::{Fd, Message, Variant};
 
@@ -34,27 +35,8 @@ impl Honest {
     }
 }
 
-/// The socket of the bus after authentication: what follows is messages.
 fn raw(world: &World) -> UnixStream {
-    let mut stream = UnixStream::connect(world.bus.dir.path().join("bus")).expect("the bus");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-    let uid = rustix::process::geteuid().as_raw().to_string();
-    let hex: String = uid.bytes().map(|byte| format!("{byte:02x}")).collect();
-    write!(stream, "\0AUTH EXTERNAL {hex}\r\n").expect("written");
-    let mut answer = [0; 256];
-    let read = stream.read(&mut answer).expect("an answer");
-    assert!(answer[..read].starts_with(b"OK "), "the bus does not know us");
-    stream.write_all(b"BEGIN\r\n").expect("written");
-    stream
-}
-
-fn hello() -> Message {
-    let bus = "org.freedesktop.DBus";
-    Message::method_call("/org/freedesktop/DBus", "Hello")
-        .interface(bus)
-        .destination(bus)
-        .build(&())
-        .expect("a message")
+    common::raw::raw(&world.bus.dir.path().join("bus"))
 }
 
 fn open(info: common::Info) -> Message {

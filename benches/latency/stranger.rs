@@ -1,12 +1,14 @@
 //! A process of a uid without any right that asks for the agent's properties as fast as it can, on many
 //! connections, and never reads an answer.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Child, Stdio};
 
 use zbus::Message;
 
+use crate::common::raw::{hello, raw};
 use crate::common::{AGENT, AGENT_PATH};
 use crate::place::{OTHER, Place};
 
@@ -62,18 +64,8 @@ fn several(call: &[u8], serial: &mut u32) -> Vec<u8> {
 }
 
 fn connected(socket: &str) -> UnixStream {
-    let mut stream = UnixStream::connect(socket).expect("the bus");
-    let uid = rustix::process::geteuid().as_raw().to_string();
-    let hex: String = uid.bytes().map(|byte| format!("{byte:02x}")).collect();
-    write!(stream, "\0AUTH EXTERNAL {hex}\r\n").expect("written");
-    let mut answer = [0; 256];
-    let read = stream.read(&mut answer).expect("an answer");
-    assert!(answer[..read].starts_with(b"OK "), "the bus does not know us");
-    let bus = "org.freedesktop.DBus";
-    let hello = Message::method_call("/org/freedesktop/DBus", "Hello").interface(bus);
-    let hello = hello.destination(bus).build(&()).expect("a message");
-    stream.write_all(b"BEGIN\r\n").expect("written");
-    stream.write_all(hello.data().bytes()).expect("written");
+    let mut stream = raw(Path::new(socket));
+    stream.write_all(hello().data().bytes()).expect("written");
     stream.set_nonblocking(true).expect("set");
     stream
 }

@@ -5,6 +5,7 @@
 
 pub mod demo;
 pub mod disk;
+pub mod raw;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
