@@ -168,7 +168,7 @@ fn a_mistake_in_the_configuration_is_named_with_file_line_and_key() {
         ("[collector]\nurl = \"http://10.0.0.1\"\n", vec!["collector.url", "plain http"]),
         (
             "[store]\nmax_bytes = 16_000_000\n[delivery]\nqueue_max_bytes = 8_000_000\n",
-            vec!["store.max_bytes", "at least 4 times delivery.queue_max_bytes", "got 16000000"],
+            vec!["store.max_bytes", "at least 6 times delivery.queue_max_bytes", "got 16000000"],
         ),
         ("[store]\nmax_bytes = 100\n", vec!["store.max_bytes", "at least 2097152", "got 100"]),
         (
@@ -203,10 +203,10 @@ fn a_small_store_has_a_small_queue_and_a_large_queue_a_large_store() {
         let config = playheadd::config::Config::from_overrides(&settings).expect("settings");
         (config.store.max_bytes >> 20, config.settings.delivery.queue_max_bytes >> 20)
     };
-    assert_eq!(sized(&[]), (32, 8));
-    assert_eq!(sized(&["store.max_bytes=16777216"]), (16, 4));
-    assert_eq!(sized(&["delivery.queue_max_bytes=33554432"]), (128, 32));
-    assert_eq!(sized(&["delivery.queue_max_bytes=1048576"]), (32, 1));
+    assert_eq!(sized(&[]), (48, 8));
+    assert_eq!(sized(&["store.max_bytes=16777216"]), (16, 2));
+    assert_eq!(sized(&["delivery.queue_max_bytes=33554432"]), (192, 32));
+    assert_eq!(sized(&["delivery.queue_max_bytes=1048576"]), (48, 1));
     assert_eq!(sized(&["store.max_bytes=67108864"]), (64, 8));
 }
 

@@ -11,7 +11,7 @@ const FAST: &str = "[limits]\nevents_per_second = 100000\nevent_burst = 100000\n
                     reconnect_spread_seconds = 0\n[resume]\nmax_points = 200\n";
 /// What the memory of the second half of the day may have grown by: the allocator's own slack.
 const SLACK_KIB: u64 = 2 * 1024;
-const MOST_DISK: u64 = 32 << 20;
+const MOST_DISK: u64 = 48 << 20;
 
 #[allow(clippy::disallowed_methods)]
 fn sessions() -> usize {

@@ -148,10 +148,10 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     Ok(Config { settings: s, collector, store, mpris, require_sync, log_level })
 }
 
-/// How much larger the store is than the queue that it has to hold. A full queue takes up to
-/// 1.6 times its bytes after a compaction, as much again while a compaction copies it, and there
-/// must be something to gain (docs/performance.md).
-const STORE_TO_QUEUE: u64 = 4;
+/// How much larger the store is than the queue that it has to hold. sled's files take up to 2.4 times
+/// the bytes of what lies in them, as much again while a compaction copies them, and there must be
+/// something to gain.
+const STORE_TO_QUEUE: u64 = 6;
 /// What an empty store takes, with resume points and refused hits.
 const LEAST_STORE: u64 = 2 << 20;
 

@@ -85,8 +85,8 @@ impl Screen {
         let time = self.time(line["unix_ms"].as_i64().unwrap_or_default());
         let kind = text("what");
         let playhead = playhead(line).map(|s| format!("{s:.1} s")).unwrap_or_default();
+        let [who, what, more] = [&who, &what, &more].map(|text| printable(text));
         let row = format!("{time}  {kind:<6}  {who:<12}  {what:<16}  {playhead:>10}  {more}");
-        let row = printable(&row);
         match self.colour {
             true => format!("\u{1b}[{colour}m{}\u{1b}[0m\n", row.trim_end()),
             false => format!("{}\n", row.trim_end()),
@@ -196,6 +196,13 @@ mod tests {
                 "playhead": -1.0, "refused": "there is no ad break"})),
             "23:13:20.000  event   :1.7          AdStart                       refused: there is no ad \
              break\n"
+        );
+        let odd = json!({"what": "event", "unix_ms": at, "from": ":1.7\u{1b}[2J", "event": "Play",
+            "info": {"id": "\u{9b}31m\u{202e}"}});
+        assert_eq!(
+            screen.line(&odd),
+            "23:13:20.000  event   :1.7\\u001b[2J  Play                          \
+             id=\\u009b31m\\u202e\n"
         );
         screen.colour = true;
         let failed = json!({"what": "answer", "unix_ms": at, "id": 9, "error": "timed out"});

@@ -127,5 +127,7 @@ mod tests {
         let rows = vec![vec!["1".into(), "playing".into()], vec!["12".into(), "x".into()]];
         assert_eq!(table(&["N", "STATE"], &rows), "N   STATE\n1   playing\n12  x\n");
         assert_eq!(table(&["N"], &[]), "N\n");
+        let odd = vec![vec!["a\nb\u{1b}[31m".into(), "c".into()]];
+        assert_eq!(table(&["N", "M"], &odd), "N                   M\na\\u000ab\\u001b[31m  c\n");
     }
 }

@@ -24,7 +24,7 @@ const MOST_PANICS: u32 = 2;
 #[derive(Debug, Clone)]
 pub struct StoreLocation {
     pub dir: PathBuf,
-    /// Above this size on disk the database is compacted. A copy may be twice as large.
+    /// Above this size on disk the database is compacted. A copy may be a quarter larger.
     pub max_bytes: u64,
     /// Where copies in memory lie.
     pub memory: MemoryDir,
@@ -270,7 +270,7 @@ impl StoreLocation {
     }
 
     fn most_copied(&self) -> u64 {
-        self.max_bytes.saturating_mul(2)
+        self.max_bytes.saturating_add(self.max_bytes / 4)
     }
 
     /// The database, or the one that an interrupted compaction has left.

@@ -473,4 +473,46 @@ mod tests {
         let (store, _) = SledStore::open(dir.path(), 1, u64::MAX).unwrap();
         assert_eq!(numbers(&store, 0, u64::MAX, 9), [1]);
     }
+
+    /// What a queue of 1 MiB that moves on did to a store: the most that it took on disk with the copy
+    /// of a compaction, the bytes that compactions have copied, and those that sled has written besides.
+    fn moved_on(most: u64) -> (u64, u64, u64) {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = SledStore::open(dir.path(), 1, most).unwrap();
+        let heavy = |n: u64| {
+            let error = crate::core::report::PlayerError {
+                id: "e".repeat(2_000),
+                source: crate::core::report::ErrorSource::Player,
+            };
+            let report = Report::new(What::Error(Box::new(error)), BootInstant(n as i64), 0.0);
+            (Key::Report(1, n), Some(Record::Report(StoredReport { report, recorded_at: None })))
+        };
+        let (mut size, mut copied, mut written, mut before) = (0, 0, 0, 0);
+        for n in (500..4_000_u64).step_by(20) {
+            let gone = (n - 500..n - 480).map(|n| (Key::Report(1, n), None));
+            store.apply(&[batch(gone.chain((n..n + 20).map(heavy)).collect())]).unwrap();
+            match store.written_bytes.checked_sub(before) {
+                Some(more) => written += more,
+                None => copied += store.compacted_bytes,
+            }
+            before = store.written_bytes;
+            size = size.max(store.bytes_on_disk() + store.compacted_bytes);
+        }
+        (size, copied, written)
+    }
+
+    #[test]
+    fn a_store_that_is_large_enough_stays_within_its_size() {
+        const MOST: u64 = 6 << 20;
+        let (size, copied, written) = moved_on(MOST);
+        assert!(size <= MOST, "{size} bytes");
+        assert!(copied < written, "{copied} bytes were copied, {written} written besides");
+    }
+
+    #[test]
+    fn a_store_that_is_too_small_does_not_wear_itself_out() {
+        let (_, copied, written) = moved_on(2 << 20);
+        assert!(copied > 0, "it was compacted");
+        assert!(copied < 3 * written, "{copied} bytes were copied, {written} written besides");
+    }
 }

@@ -16,7 +16,7 @@ use crate::place::{OPEN, PLAYER, Place, Process, SERVICE, bus, connect};
 
 /// The most memory of its own that the daemon may have, and the default of `store.max_bytes`.
 const MOST_KIB: u64 = 64 * 1024;
-const MOST_DISK: u64 = 32 << 20;
+const MOST_DISK: u64 = 48 << 20;
 
 /// What the crowd got.
 fn crowd(place: &Place, address: &str) -> BTreeMap<String, String> {
