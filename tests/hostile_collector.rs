@@ -47,7 +47,8 @@ fn answer(mut stream: TcpStream, beginning: &[u8], more: &[u8], seen: &Seen) {
 }
 
 /// A daemon that reports to such a collector, and a player that plays meanwhile.
-async fn play(beginning: &'static [u8], more: &'static [u8]) -> Arc<Seen> {
+/// It gives the request up because of `why`.
+async fn play(beginning: &'static [u8], more: &'static [u8], why: &str) -> Arc<Seen> {
     let (bus, unused) = (Bus::start(), Collector::start());
     let (port, seen) = endless(beginning, more);
     let timeout = "[delivery]\nreconnect_spread_seconds = 0\n";
@@ -70,13 +71,15 @@ async fn play(beginning: &'static [u8], more: &'static [u8]) -> Arc<Seen> {
     tokio::time::timeout(PATIENCE, lets_go).await.expect("the agent lets go");
     assert!(seen.connections.load(Ordering::Relaxed) > 0);
     assert!(agent.stop().success());
-    assert!(agent.log().contains("delivery failed"), "{}", agent.log());
+    assert!(agent.log().contains(why), "expected '{why}' in: {}", agent.log());
     seen
 }
 
 #[tokio::test]
 async fn interim_answers_without_an_end_are_given_up() {
-    let seen = play(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n").await;
+    let seen =
+        play(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", "bytes came, and no answer")
+            .await;
     let each = seen.bytes.load(Ordering::Relaxed) / seen.connections.load(Ordering::Relaxed) as u64;
     // 4 MiB, and what comes in half a second: a gigabyte on this machine's own network.
     assert!(each < 2 << 30, "{each} bytes were taken");
@@ -84,8 +87,12 @@ async fn interim_answers_without_an_end_are_given_up() {
 
 #[tokio::test]
 async fn a_head_without_an_end_is_given_up() {
-    let seen =
-        play(b"HTTP/1.1 204 No Content\r\n", b"X-Padding: xxxxxxxxxxxxxxxxxxxxxxxx\r\n").await;
+    let seen = play(
+        b"HTTP/1.1 204 No Content\r\n",
+        b"X-Padding: xxxxxxxxxxxxxxxxxxxxxxxx\r\n",
+        "delivery failed",
+    )
+    .await;
     let each = seen.bytes.load(Ordering::Relaxed) / seen.connections.load(Ordering::Relaxed) as u64;
     assert!(each < 2 << 30, "{each} bytes were taken");
 }

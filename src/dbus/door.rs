@@ -67,6 +67,9 @@ struct Sender {
     /// Reads that are held or not answered, by serial.
     unanswered: HashSet<NonZeroU32>,
     visitor: Option<Visitor>,
+    /// Reads and refusals that wait until it is known who this is.
+    reads_waiting: Vec<Message>,
+    undecided: Vec<(Message, Rejected)>,
 }
 
 #[derive(Debug)]
@@ -92,15 +95,15 @@ struct State {
     managers: BTreeMap<String, String>,
     /// Reads that wait for their turn; of one instant, in order.
     held: BTreeMap<BootInstant, VecDeque<Message>>,
+    /// Reads whose senders were unknown and are known now.
+    known_now: VecDeque<Message>,
+    /// How many reads and refusals wait, for whatever.
     held_count: usize,
-    /// Reads that wait until their sender is known.
-    unknown: Vec<Message>,
+    undecided_count: usize,
     /// Calls that are not answered.
     unanswered: HashSet<(String, NonZeroU32)>,
     errands: Errands,
-    /// Refusals of senders that are not known yet.
-    undecided: Vec<(Message, Rejected)>,
-    /// Messages that were dropped because of a rate.
+    /// Messages that were dropped because of a rate or their size.
     flooded: u64,
 }
 
@@ -172,13 +175,15 @@ impl Door {
     /// A sender was looked up.
     pub fn identified(&self, sender: &str, visitor: Visitor) {
         let mut state = self.state();
-        self.sender(&mut state, sender).visitor = Some(visitor);
-        let undecided = std::mem::take(&mut state.undecided);
-        let (decided, others) = undecided.into_iter().partition(|(m, _)| is_from(m, sender));
-        state.undecided = others;
+        // One that has left meanwhile is not noted anew.
+        let Some(entry) = state.senders.get_mut(sender) else { return };
+        entry.visitor = Some(visitor);
+        let reads = std::mem::take(&mut entry.reads_waiting);
+        let undecided = std::mem::take(&mut entry.undecided);
+        state.known_now.extend(reads);
+        state.undecided_count -= undecided.len();
         drop(state);
-        let decided: Vec<(Message, Rejected)> = decided;
-        for (message, rejected) in decided {
+        for (message, rejected) in undecided {
             self.refuse(message, rejected);
         }
         self.changed.notify_one();
@@ -187,20 +192,21 @@ impl Door {
     /// A connection is gone.
     pub fn forget(&self, sender: &str) {
         let mut state = self.state();
-        state.senders.remove(sender);
+        if let Some(gone) = state.senders.remove(sender) {
+            state.held_count -= gone.reads_waiting.len();
+            state.undecided_count -= gone.undecided.len();
+        }
         state.unanswered.retain(|(of, _)| of != sender);
         state.unchecked.retain(|(of, _)| of != sender);
-        state.undecided.retain(|(message, _)| !is_from(message, sender));
-        let gone = |message: &Message| is_from(message, sender);
-        let before = state.unknown.len();
-        state.unknown.retain(|message| !gone(message));
-        let mut dropped = before - state.unknown.len();
-        for messages in state.held.values_mut() {
+        let mut dropped = 0;
+        let State { held, known_now, held_count, .. } = &mut *state;
+        for messages in held.values_mut().chain([known_now]) {
             let before = messages.len();
-            messages.retain(|message| !gone(message));
+            messages.retain(|message| !is_from(message, sender));
             dropped += before - messages.len();
         }
-        state.held_count -= dropped;
+        held.retain(|_, messages| !messages.is_empty());
+        *held_count -= dropped;
     }
 
     /// Messages over the rates since the last call.
@@ -208,7 +214,7 @@ impl Door {
         std::mem::take(&mut self.state().flooded)
     }
 
-    /// Counts messages that were dropped because of a rate.
+    /// Counts a message that was dropped because of a rate or its size.
     pub fn flooded(&self) {
         let mut state = self.state();
         state.flooded += 1;
@@ -226,6 +232,8 @@ impl Door {
             deaf_until: BootInstant(i64::MIN),
             unanswered: HashSet::new(),
             visitor: None,
+            reads_waiting: Vec::new(),
+            undecided: Vec::new(),
         })
     }
 
@@ -246,7 +254,10 @@ impl Door {
             Wish::Nothing => None,
             // The bus and whom we called say nothing that is too long to be read.
             Wish::Pass => (!cut).then_some(message),
-            Wish::Event if cut => self.refuse(message, too_long()),
+            Wish::Event if cut => {
+                self.flooded();
+                self.refuse(message, too_long())
+            }
             Wish::Event => self.event(message),
             Wish::Read if cut || message.data().len() > MOST_READ_BYTES => {
                 self.refuse(message, too_long())
@@ -406,9 +417,10 @@ impl Door {
         let sender = message.header().sender().map_or_else(String::new, ToString::to_string);
         match self.sender(&mut state, &sender).visitor {
             None => {
-                if state.undecided.len() < MOST_UNDECIDED && message.data().len() <= MOST_READ_BYTES
+                if state.undecided_count < MOST_UNDECIDED && message.data().len() <= MOST_READ_BYTES
                 {
-                    state.undecided.push((message, rejected));
+                    self.sender(&mut state, &sender).undecided.push((message, rejected));
+                    state.undecided_count += 1;
                     state.errands.strangers.insert(sender);
                     self.errands.notify_one();
                 }

@@ -54,6 +54,11 @@ impl Bucket {
         Span::millis((missing + per_ms - 1) / per_ms)
     }
 
+    /// Gives back what `reserve` has taken for a message that is not sent.
+    pub fn give_back(&mut self) {
+        self.filled += MESSAGE;
+    }
+
     /// Whether it is full, so that forgetting it changes nothing.
     pub fn is_full(&mut self, rate: Rate, now: BootInstant) -> bool {
         self.fill(rate, now);
@@ -97,6 +102,8 @@ mod tests {
         let mut bucket = Bucket::full(rate, BootInstant(0));
         let waits: Vec<i64> = (0..4).map(|_| bucket.reserve(rate, BootInstant(0)).0).collect();
         assert_eq!(waits, [0, 0, 20, 40]);
+        bucket.reserve(rate, BootInstant(0));
+        bucket.give_back();
         assert_eq!(bucket.reserve(rate, BootInstant(60)).0, 0);
         assert!(!bucket.is_full(rate, BootInstant(60)) && bucket.is_full(rate, BootInstant(200)));
     }

@@ -30,8 +30,9 @@ impl Door {
                 drop(state);
                 return self.refuse(message, too_many_reads(most));
             }
-            self.sender(&mut state, &sender).unanswered.insert(serial);
-            state.unknown.push(message.clone());
+            let entry = self.sender(&mut state, &sender);
+            entry.unanswered.insert(serial);
+            entry.reads_waiting.push(message.clone());
             state.held_count += 1;
             state.errands.strangers.insert(sender);
             self.errands.notify_one();
@@ -56,7 +57,13 @@ impl Door {
             wait = wait.max(self.of_uid(&mut state, uid, now).reads.reserve(rate, now));
         }
         if wait > LONGEST_WAIT || state.held_count >= MOST_HELD {
-            self.sender(&mut state, &sender).unanswered.remove(&serial);
+            // Its turn is for others; refusals put nobody off.
+            let entry = self.sender(&mut state, &sender);
+            entry.unanswered.remove(&serial);
+            entry.reads.give_back();
+            if let Some(uid) = visitor.uid {
+                self.of_uid(&mut state, uid, now).reads.give_back();
+            }
             drop(state);
             return self.refuse(message, too_many_reads(most));
         }
@@ -73,13 +80,7 @@ impl Door {
     pub fn due(&self) -> Option<Message> {
         loop {
             let mut state = self.state();
-            let of_known = state.unknown.iter().position(|message| {
-                let header = message.header();
-                let sender = header.sender().and_then(|sender| state.senders.get(sender.as_str()));
-                sender.is_none_or(|sender| sender.visitor.is_some())
-            });
-            if let Some(at) = of_known {
-                let message = state.unknown.remove(at);
+            if let Some(message) = state.known_now.pop_front() {
                 state.held_count -= 1;
                 drop(state);
                 match self.read(message) {
