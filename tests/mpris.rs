@@ -205,3 +205,36 @@ async fn a_session_of_an_mpris_player_survives_the_agent() {
     assert!(hits.iter().all(|r| r.sid.as_deref() == Some("S1")), "{:?}", common::brief(&hits));
     assert!(of_type(&hits, "pauseStart").is_empty());
 }
+
+const PLAYER: &str = "org.mpris.MediaPlayer2.Player";
+/// More than may wait while a player is asked.
+const SIGNALS: usize = 3_000;
+
+/// Says that a player has changed in this, as a player does.
+async fn says(connection: &Connection, status: &str) {
+    let values: HashMap<&str, Variant<'_>> = HashMap::from([("PlaybackStatus", status.into())]);
+    let body = (PLAYER, values, Vec::<&str>::new());
+    let properties = "org.freedesktop.DBus.Properties";
+    let signal = connection.emit_signal(None::<&str>, PATH, properties, "PropertiesChanged", &body);
+    signal.await.expect("sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_lost_in_a_flood_of_signals_is_read_anew() {
+    let world = World::start(CONFIG).await;
+    let honest = Mpris::start(&world, "tests.honest").await;
+    // Asked for its position, this one says nothing until the agent gives up.
+    let silent = world.bus.connect().await;
+    silent.request_name("org.mpris.MediaPlayer2.tests.silent").await.expect("a name");
+    for _ in 0..5 {
+        says(&silent, "Playing").await;
+    }
+    let flooder = world.bus.connect().await;
+    for _ in 0..SIGNALS {
+        says(&flooder, "Paused").await;
+    }
+    honest.play("file:///film", 0).await;
+    let hits = world.wait("a session", |hits| !of_type(hits, "play").is_empty());
+    assert_eq!(of_type(&hits, "sessionStart").len(), 1);
+    assert!(world.agent.log().contains("all of them are read anew"), "{}", world.agent.log());
+}
