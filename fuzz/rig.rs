@@ -108,7 +108,7 @@ impl Rig {
         for action in actions {
             match action {
                 Action::Send(request) => self.sent(request),
-                Action::DropRequests => self.flying.clear(),
+                Action::DropRequests | Action::Reconnect => self.flying.clear(),
                 Action::Reply(CallId(call), _) => {
                     assert!(self.unanswered.remove(&call), "call {call} was answered twice");
                 }

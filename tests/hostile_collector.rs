@@ -51,7 +51,7 @@ fn answer(mut stream: TcpStream, beginning: &[u8], more: &[u8], seen: &Seen) {
 async fn play(beginning: &'static [u8], more: &'static [u8], why: &str) -> Arc<Seen> {
     let (bus, unused) = (Bus::start(), Collector::start());
     let (port, seen) = endless(beginning, more);
-    let timeout = "[delivery]\nreconnect_spread_seconds = 0\n";
+    let timeout = "[delivery]\nreconnect_spread_seconds = 0\nbacklog_ratio = 0\n";
     let mut agent = Agent::start(&bus, &unused, timeout).await;
     agent.stop();
     let text = common::config_text(&format!("http://127.0.0.1:{port}"), timeout);

@@ -80,6 +80,7 @@ fn then_downloaded_sessions_then_the_oldest() {
         let exchanges = run(&story, settings);
         let mut ids: Vec<String> = exchanges
             .iter()
+            .filter(|e| e.status.is_some())
             .flat_map(|e| e.body.as_array().cloned().unwrap_or_else(|| vec![e.body.clone()]))
             .filter_map(|body| body["params"]["media.id"].as_str().map(str::to_owned))
             .collect();
@@ -103,7 +104,8 @@ fn what_is_older_than_the_limit_goes() {
     let story = String::from("{\"at\":0,\"event\":\"NetworkDown\"}\n") + &story;
     let exchanges = run(&story, &["delivery.queue_max_age_seconds=1800"]);
     assert_eq!(accepted(&exchanges, "sessionStart"), 1);
-    assert_eq!(exchanges[0].body["params"]["media.id"], "new");
+    let answered = exchanges.iter().find(|e| e.status.is_some()).expect("an answer");
+    assert_eq!(answered.body["params"]["media.id"], "new");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use common::{AGENT, AGENT_PATH, World, anonymous_kib, film, nothing};
 /// Sessions, unless `PLAYHEADD_SESSIONS` says otherwise.
 const SESSIONS: usize = 1_000;
 const FAST: &str = "[limits]\nevents_per_second = 100000\nevent_burst = 100000\n[delivery]\nmax_rate = 0\n\
-                    reconnect_spread_seconds = 0\n[resume]\nmax_points = 200\n";
+                    reconnect_spread_seconds = 0\nbacklog_ratio = 0\n[resume]\nmax_points = 200\n";
 /// What the memory of the second half of the day may have grown by: the allocator's own slack. 3 KB that
 /// stay of each session are more.
 const SLACK_KIB: u64 = 1024;

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::{AGENT, AGENT_PATH, World, film, nothing, of_type};
 use zbus::{Connection, OwnedVariant, Variant, interface};
 
-const NOW: &str = "[delivery]\nreconnect_spread_seconds = 0\non_metered = \"hold\"\n";
+const NOW: &str =
+    "[delivery]\nreconnect_spread_seconds = 0\nbacklog_ratio = 0\non_metered = \"hold\"\n";
 
 struct NetworkManager {
     state: u32,

@@ -57,7 +57,7 @@ fn a_store_that_cannot_be_read_at_the_start_is_joined_later() {
     box_.say(0, EventName::Complete, &[]);
     box_.driver.kill();
     box_.start(Vec::new());
-    box_.give(Input::Network { online: true });
+    box_.give(Input::Metered(false));
     let got = box_.deliver();
     assert_eq!(of_type(&got, "sessionStart"), 2);
     assert_eq!((of_type(&got, "sessionEnd"), of_type(&got, "sessionComplete")), (1, 1));
@@ -75,7 +75,7 @@ fn a_disk_that_takes_no_writes_at_the_start_is_read_all_the_same() {
         box_.driver.disk.fault = fault;
         box_.start(vec![":1.0".into()]);
         assert_eq!(box_.agent().sessions().count(), 1, "it goes on: {fault:?}");
-        box_.give(Input::Network { online: true });
+        box_.give(Input::Metered(false));
         let got = box_.deliver();
         assert!(of_type(&got, "ping") >= 12, "what is stored is delivered: {fault:?}");
         box_.pass(20_000);
@@ -83,7 +83,7 @@ fn a_disk_that_takes_no_writes_at_the_start_is_read_all_the_same() {
         box_.driver.kill();
         box_.start(vec![":1.0".into()]);
         box_.say(0, EventName::Complete, &[]);
-        box_.give(Input::Network { online: true });
+        box_.give(Input::Metered(false));
         let got = box_.deliver();
         assert_eq!(of_type(&got, "sessionComplete"), 1);
         assert_eq!(of_type(&got, "sessionStart"), 0, "the same session: {fault:?}");
@@ -101,7 +101,7 @@ fn without_the_meta_record_no_number_is_used_twice() {
     assert!(point(&box_, "film").is_some());
     box_.say(0, EventName::SessionStart, &media("film", false));
     box_.say(0, EventName::Complete, &[]);
-    box_.give(Input::Network { online: true });
+    box_.give(Input::Metered(false));
     let got = box_.deliver();
     assert_eq!(of_type(&got, "sessionStart"), 2);
     assert_eq!(of_type(&got, "ping"), 12);
@@ -130,7 +130,7 @@ fn a_ping_is_on_the_medium_within_the_flush_interval() {
     box_.pass(5_000);
     box_.cut_power();
     box_.start(Vec::new());
-    box_.give(Input::Network { online: true });
+    box_.give(Input::Metered(false));
     let got = box_.deliver();
     assert_eq!(of_type(&got, "ping"), 12);
     assert!(point(&box_, "film").is_some_and(|p| p.position >= 120.0));
@@ -146,7 +146,7 @@ fn opting_out_holds_whatever_the_disk_does() {
         let out = Input::SetConsent { call: Some(CallId(1)), consent: Consent::Out };
         box_.give(out);
         assert_eq!(box_.replies.pop().map(|reply| reply.is_ok()), Some(written), "{fault:?}");
-        box_.give(Input::Network { online: true });
+        box_.give(Input::Metered(false));
         assert!(box_.deliver().is_empty(), "nothing is sent after it: {fault:?}");
         if !written {
             // It is tried again until it is done.
@@ -173,7 +173,7 @@ fn a_store_of_before_the_opting_out_is_deleted_unread() {
     box_.start(vec![":1.0".into()]);
     assert_eq!(box_.agent().status().queued_hits, 0);
     box_.give(Input::SetConsent { call: None, consent: Consent::In });
-    box_.give(Input::Network { online: true });
+    box_.give(Input::Metered(false));
     box_.pass(10_000);
     assert!(box_.deliver().is_empty());
 }
@@ -185,7 +185,7 @@ fn without_its_file_consent_is_unknown_beside_a_store() {
     box_.driver.disk.consent = None;
     box_.start(vec![":1.0".into()]);
     assert_eq!(box_.agent().consent(), Consent::Unknown, "although consent.initial is in");
-    box_.give(Input::Network { online: true });
+    box_.give(Input::Metered(false));
     box_.pass(60_000);
     assert!(box_.sent.is_empty());
     assert!(box_.agent().status().queued_hits > 12, "it waits");
@@ -209,7 +209,7 @@ fn an_out_that_is_read_late_deletes_what_was_tracked_meanwhile() {
     box_.start(vec![":1.0".into()]);
     assert_eq!(box_.agent().consent(), Consent::Out);
     box_.give(Input::SetConsent { call: None, consent: Consent::In });
-    box_.give(Input::Network { online: true });
+    box_.give(Input::Metered(false));
     box_.pass(60_000);
     assert!(box_.sent.is_empty(), "nothing of before is left");
 }

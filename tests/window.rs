@@ -34,7 +34,7 @@ fn a_night_offline_waits_in_the_store_and_comes_out_whole() {
         assert_eq!(box_.agent().status().queued_hits, waiting);
         box_.most_in_memory = 0;
         box_.say(0, EventName::Complete, &[]);
-        box_.give(Input::Network { online: true });
+        box_.give(Input::Metered(false));
         let got = box_.deliver();
         assert!(box_.most_in_memory <= WINDOW + 2 * UNWRITTEN, "{} read", box_.most_in_memory);
         let pings = got.iter().filter(|hit| hit["eventType"] == "ping").count();
@@ -53,7 +53,7 @@ fn a_long_download_is_put_together_from_the_store() {
     box_.pass(3 * 3_600_000);
     box_.say(0, EventName::Complete, &[]);
     box_.pass(10_000);
-    box_.give(Input::Network { online: true });
+    box_.give(Input::Metered(false));
     let got = box_.deliver();
     assert_eq!(got.len(), 1, "one array");
     let hits = got[0].as_array().expect("an array");
@@ -91,7 +91,7 @@ fn what_lies_in_the_store_goes_out_while_the_disk_is_full() {
         box_.driver.disk.fault = full();
         box_.pass(600_000);
         box_.say(0, EventName::Complete, &[]);
-        box_.give(Input::Network { online: true });
+        box_.give(Input::Metered(false));
         let got = box_.deliver();
         let hits = if downloaded { got[0].as_array().expect("an array") } else { &got };
         let pings = hits.iter().filter(|hit| hit["eventType"] == "ping").count();

@@ -117,6 +117,7 @@ impl EventLoop {
                 let send = async move { (request.id, client.send(&request).await) };
                 self.requests.spawn_on(send, &self.threads.collector);
             }
+            Action::Reconnect => self.reconnect(),
             Action::DropRequests => self.requests.abort_all(),
             Action::Reply(call, result) => {
                 if let Some(answer) = self.answers.remove(&call) {
@@ -198,6 +199,13 @@ impl EventLoop {
         // A dropped request (`JoinError`) has no answer.
         if let Ok((request, outcome)) = answered {
             self.tell(Event::Answer { request, outcome });
+        }
+    }
+
+    fn reconnect(&mut self) {
+        match self.client.anew() {
+            Ok(client) => self.client = client,
+            Err(error) => tracing::error!(%error, "the old connections are used further"),
         }
     }
 

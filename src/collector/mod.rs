@@ -3,6 +3,7 @@
 mod sockets;
 mod tls;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
@@ -51,7 +52,14 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
+    setup: Arc<Setup>,
+}
+
+/// What a client is made of.
+struct Setup {
     base: String,
+    config: CollectorConfig,
+    tls: rustls::ClientConfig,
 }
 
 impl Client {
@@ -62,9 +70,21 @@ impl Client {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(CollectorError::Url(base.to_owned(), "it names no host".into()));
         }
+        let (base, tls) = (base.to_owned(), tls::config(config)?);
+        Client::of(Arc::new(Setup { base, config: config.clone(), tls }))
+    }
+
+    /// The same client without the connections of this one, which may be dead after a sleep of the box
+    /// or on another network. No file is read again.
+    pub fn anew(&self) -> Result<Client, CollectorError> {
+        Client::of(self.setup.clone())
+    }
+
+    fn of(setup: Arc<Setup>) -> Result<Client, CollectorError> {
+        let Setup { config, tls, .. } = &*setup;
         let chain = |e: reqwest::Error| CollectorError::Client(causes(&e));
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config(config)?)
+            .tls_backend_preconfigured(tls.clone())
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(config.connect_timeout)
             .timeout(config.timeout)
@@ -74,12 +94,12 @@ impl Client {
         if let Some(proxy) = &config.proxy {
             builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(chain)?);
         }
-        Ok(Client { http: builder.build().map_err(chain)?, base: base.to_owned() })
+        Ok(Client { http: builder.build().map_err(chain)?, setup })
     }
 
     /// Carries out one request. Never fails: an error is an outcome.
     pub async fn send(&self, request: &Request) -> Outcome {
-        let url = format!("{}{}", self.base, request.path);
+        let url = format!("{}{}", self.setup.base, request.path);
         let request_out =
             self.http.post(url).header(CONTENT_TYPE, "application/json").body(request.body.clone());
         let sent = tokio::select! {

@@ -99,6 +99,13 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
         1.0,
         &mut s.delivery.queue_max_age,
     )?;
+    if let Some(ratio) = d.backlog_ratio {
+        if !(0.0..=MOST_BACKLOG_RATIO).contains(&ratio) {
+            let message = format!("expected a number from 0 to {MOST_BACKLOG_RATIO}, got {ratio}");
+            return c.wrong("delivery.backlog_ratio", message);
+        }
+        s.delivery.backlog_ratio = ratio;
+    }
     s.delivery.daily_bytes = d.daily_bytes.unwrap_or(0);
     s.delivery.hold_on_metered = match d.on_metered.as_deref() {
         None | Some("send") => false,
@@ -147,6 +154,9 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     let require_sync = schema.clock.require_sync.unwrap_or(false);
     Ok(Config { settings: s, collector, store, mpris, require_sync, log_level })
 }
+
+/// What is old is never worked off faster than this, in relation to what is new.
+const MOST_BACKLOG_RATIO: f64 = 1000.0;
 
 /// How much larger the store is than the queue that it has to hold. sled's files take up to 2.4 times
 /// the bytes of what lies in them, as much again while a compaction copies them, and there must be

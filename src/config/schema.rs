@@ -84,7 +84,7 @@ sections! {
     Interrupt as interrupt { grace_seconds: f64 }
     Resume as resume { window_seconds: f64, live_window_seconds: f64, max_points: usize, max_bytes: u64 }
     Delivery as delivery {
-        reconnect_spread_seconds: f64, max_rate: u32, parallel: usize, queue_max_bytes: u64,
+        reconnect_spread_seconds: f64, backlog_ratio: f64, max_rate: u32, parallel: usize, queue_max_bytes: u64,
         queue_max_age_seconds: f64, daily_bytes: u64, on_metered: String,
         legacy_sessions_batch: bool, send_flag: bool,
     }

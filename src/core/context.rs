@@ -35,6 +35,10 @@ impl SessionContext {
         self.playback
     }
 
+    pub fn in_ad(&self) -> bool {
+        self.ad.is_some()
+    }
+
     /// Estimated bytes of its texts in the store.
     pub fn text_bytes(&self) -> u64 {
         let chapter = self.chapter.as_ref().map_or(0, |chapter| chapter.text_bytes());

@@ -94,6 +94,7 @@ impl Agent {
             }
             Input::Network { online } => {
                 self.delivery.network(online, now, &self.settings);
+                self.reconnect = true;
                 None
             }
             Input::Metered(metered) => {
@@ -110,6 +111,7 @@ impl Agent {
             }
             Input::Wake => {
                 self.wake(now);
+                self.reconnect = true;
                 None
             }
             Input::Reload { settings } => {

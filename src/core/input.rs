@@ -134,7 +134,7 @@ pub enum Input {
     Joined {
         stored: Box<Stored>,
     },
-    /// The network manager says whether there is a network.
+    /// The network manager says whether there is a network; it came, went or is another one.
     Network {
         online: bool,
     },

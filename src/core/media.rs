@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::time::DAY_SECONDS;
+use super::settings::Settings;
+use super::time::{DAY_SECONDS, Span};
 
 /// Metadata of a player: strings only (spec 2).
 pub type Metadata = BTreeMap<String, String>;
@@ -55,6 +56,19 @@ impl MediaInfo {
         let texts = texts.into_iter().chain(&self.app_version).map(String::len).sum::<usize>();
         let metadata = metadata_bytes(&self.standard) + metadata_bytes(&self.custom);
         (FRAME + texts + metadata) as u64
+    }
+
+    /// How often its session pings at present (spec 3.2).
+    pub fn ping_interval(&self, in_ad: bool, settings: &Settings) -> Span {
+        if self.downloaded {
+            settings.downloaded_ping
+        } else if in_ad {
+            // A damaged store may give a value out of range (spec 12.1: 1 to 10).
+            let own = self.own_ad_ping_seconds.map(|s| Span::seconds(s.clamp(1, 10)));
+            own.unwrap_or(settings.ad_ping)
+        } else {
+            settings.main_ping
+        }
     }
 
     /// Live content counts its playhead in seconds of the day (behaviour.md 1.1).

@@ -62,6 +62,8 @@ pub struct Agent {
     /// The turn deletes what is stored of generations older than this.
     wipe: Option<u64>,
     notices: Vec<Notice>,
+    /// Connections to collectors may be dead.
+    reconnect: bool,
     /// `Input::Recovered` has not come yet; no timer runs until then.
     recovering: bool,
     /// When each restored session was last recorded, until `Input::Recovered`.
@@ -137,6 +139,7 @@ impl Agent {
             consent_changed: false,
             wipe: None,
             notices: Vec::new(),
+            reconnect: false,
             recovering: true,
             recorded: BTreeMap::new(),
             rejected_events: 0,
@@ -242,6 +245,7 @@ impl Agent {
             self.delivery.handing_over(batch.number);
         }
         turn.reads = self.delivery.wanted_reads();
+        turn.reconnect = std::mem::take(&mut self.reconnect);
         self.delivery.count();
         turn.notices = std::mem::take(&mut self.notices);
         turn

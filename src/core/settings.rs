@@ -87,9 +87,12 @@ pub struct DeliverySettings {
     pub backoff_max: Span,
     /// The longest `Retry-After` that is obeyed.
     pub retry_after_max: Span,
-    /// The longest random delay after an outage, so that not all boxes send at once.
+    /// The longest random delay after a short outage, so that not all boxes send at once.
     pub reconnect_spread: Span,
-    /// Requests per second while a backlog is worked off after an outage; 0 is no limit.
+    /// How fast what is old is worked off after an outage, in relation to the pings of its session;
+    /// 0 is as fast as `max_rate` allows.
+    pub backlog_ratio: f64,
+    /// Requests per second for everything old together; 0 is no limit.
     pub max_rate: u32,
     /// Sessions with a request in flight at the same time.
     pub parallel: usize,
@@ -203,6 +206,7 @@ impl Default for DeliverySettings {
             backoff_max: Span::seconds(300),
             retry_after_max: Span::seconds(3600),
             reconnect_spread: Span::seconds(30),
+            backlog_ratio: 2.0,
             max_rate: 20,
             parallel: 4,
             sid_lifetime: Span::seconds(600),

@@ -18,6 +18,8 @@ pub struct Turn {
     /// What must be stored before anything below is carried out.
     pub batch: Option<Batch>,
     pub reads: Vec<Read>,
+    /// Connections to collectors may be dead: the requests below need new ones (behaviour.md 1.6).
+    pub reconnect: bool,
     pub requests: Vec<Request>,
     pub reply: Option<(CallId, Result<Reply, Rejected>)>,
     pub notices: Vec<Notice>,
@@ -30,6 +32,7 @@ pub enum Step {
     Wipe(u64),
     Write(Batch),
     Read(Read),
+    Reconnect,
     Send(Request),
     Reply(CallId, Result<Reply, Rejected>),
     Announce(Notice),
@@ -43,6 +46,7 @@ impl Turn {
         steps.extend(self.wipe.map(Step::Wipe));
         steps.extend(self.batch.map(Step::Write));
         steps.extend(self.reads.into_iter().map(Step::Read));
+        steps.extend(self.reconnect.then_some(Step::Reconnect));
         steps.extend(self.requests.into_iter().map(Step::Send));
         steps.extend(self.reply.map(|(call, result)| Step::Reply(call, result)));
         steps.extend(self.notices.into_iter().map(Step::Announce));

@@ -62,6 +62,8 @@ pub enum Action {
     Store(StoreJob),
     /// One job of the consent file at a time; its result comes back as `Event::Consent`.
     Consent(ConsentJob),
+    /// Make the HTTP client anew: its pooled connections may be dead.
+    Reconnect,
     Send(Request),
     /// Abort all requests in flight; their answers are not needed.
     DropRequests,
@@ -277,6 +279,7 @@ impl Engine {
                     self.store.write(b);
                 }
                 Step::Read(read) => self.store.read(read),
+                Step::Reconnect => self.actions.push(Action::Reconnect),
                 // Consent lies beside the store and does not wait for it.
                 reply @ Step::Reply(..) if consent.is_some() => {
                     if let Some(record) = consent.take() {
@@ -360,7 +363,11 @@ impl Engine {
                 Step::Reply(call, result) => self.actions.push(Action::Reply(call, result)),
                 Step::Announce(notice) => self.actions.push(Action::Announce(notice)),
                 // `carry_out` hands these to the store at once.
-                Step::Consent(_) | Step::Wipe(_) | Step::Write(_) | Step::Read(_) => {}
+                Step::Consent(_)
+                | Step::Wipe(_)
+                | Step::Write(_)
+                | Step::Read(_)
+                | Step::Reconnect => {}
             }
         }
     }

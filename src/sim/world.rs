@@ -239,8 +239,10 @@ impl<'a> World<'a> {
         for action in actions {
             match action {
                 Action::Send(request) => self.send(request),
-                // The agent ignores the answer to a request that it dropped.
+                // The agent ignores the answer to a request that it dropped. No connection is
+                // simulated.
                 Action::DropRequests
+                | Action::Reconnect
                 | Action::Store(_)
                 | Action::Consent(_)
                 | Action::Reply(..)

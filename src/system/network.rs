@@ -1,5 +1,5 @@
-//! Whether there is a network, and whether it is metered, from NetworkManager or ConnMan, whichever
-//! is on the bus (behaviour.md 1.6). Without either, delivery finds out by trying.
+//! Whether there is a network, which one, and whether it is metered, from NetworkManager or ConnMan,
+//! whichever is on the bus (behaviour.md 1.6). These are hints: delivery finds out by trying.
 
 use std::collections::HashMap;
 
@@ -23,14 +23,16 @@ pub const MANAGERS: [&str; 2] = [NM, CONNMAN];
 const CONNMAN_MANAGER: &str = "net.connman.Manager";
 
 /// The last report of a network manager.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Network {
     online: bool,
     metered: bool,
+    /// Names the connection that leads to the internet.
+    connection: Option<String>,
 }
 
 /// Assumed while no network manager answers.
-const UNKNOWN: Network = Network { online: true, metered: false };
+const UNKNOWN: Network = Network { online: true, metered: false, connection: None };
 
 /// Watches until the bus is gone.
 pub async fn watch(connection: Connection, port: Port) {
@@ -92,7 +94,7 @@ async fn listen(connection: &Connection) -> zbus::Result<Vec<MessageStream>> {
 
 async fn tell(port: &Port, told: &mut Network, now: Network) {
     let arrived = clock::now().boot;
-    if now.online != told.online {
+    if (now.online, &now.connection) != (told.online, &told.connection) {
         tracing::info!(online = now.online, "the network manager reports a change");
         port.tell_when_room(Input::Network { online: now.online }, arrived).await;
     }
@@ -155,6 +157,10 @@ fn network_manager(values: &HashMap<String, OwnedVariant>) -> Network {
     Network {
         online: matches!(number("State"), None | Some(0 | 60 | 70)),
         metered: matches!(number("Metered"), Some(1 | 3)),
+        connection: match values.get("PrimaryConnection").map(|v| &**v) {
+            Some(Variant::ObjectPath(path)) => Some(path.to_string()),
+            _ => None,
+        },
     }
 }
 
@@ -163,5 +169,5 @@ fn connman(values: &HashMap<String, OwnedVariant>) -> Network {
         Some(Variant::Str(state)) => matches!(state.as_str(), "ready" | "online"),
         _ => true,
     };
-    Network { online, metered: false }
+    Network { online, metered: false, connection: None }
 }

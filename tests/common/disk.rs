@@ -9,7 +9,7 @@ use playheadd::bench::Record;
 use super::{AGENT, AGENT_PATH, Agent, Info, Player, World, double};
 
 /// Delivery that waits for nothing, and players that may say as much as they like.
-pub const FAST: &str = "[delivery]\nreconnect_spread_seconds = 0\nmax_rate = 0\n\n\
+pub const FAST: &str = "[delivery]\nreconnect_spread_seconds = 0\nbacklog_ratio = 0\nmax_rate = 0\n\n\
      [limits]\nevents_per_second = 100000\nevent_burst = 100000\n";
 
 /// The app of every session here.

@@ -136,8 +136,16 @@ pub struct Agent {
     pub watcher: Connection,
 }
 
-/// A whole configuration for a collector, with the lines of `more` added.
+/// What is left over from before goes at once: the rules for what is old would take minutes.
+pub const AT_ONCE: &str = "[delivery]\nreconnect_spread_seconds = 0\nbacklog_ratio = 0\n";
+
+/// A whole configuration for a collector, with the lines of `more` added, and `AT_ONCE` unless they
+/// have such a section.
 pub fn config_text(url: &str, more: &str) -> String {
+    let more = match more.contains("[delivery]") {
+        true => more.to_owned(),
+        false => format!("{more}\n{AT_ONCE}"),
+    };
     format!(
         "[collector]\nurl = \"{url}\"\nallow_plain_http = true\n\n[analytics]\n\
          tracking_server = \"metrics.example.com\"\nreport_suite = \"tests\"\n\

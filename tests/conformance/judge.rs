@@ -298,6 +298,7 @@ fn requested(rule: &Value, line: &Exchange, labels: &HashMap<String, String>) ->
     let label = line.sid.as_ref().and_then(|sid| labels.get(sid)).map(String::as_str);
     let but = list(&rule["but"]);
     rule["on"] == on
+        && (rule["answered"] != true || line.status.is_some())
         && rule["session"].as_str().is_none_or(|session| label == Some(session))
         && rule["eventType"].as_str().is_none_or(|kind| kinds.contains(&kind))
         && !but.iter().filter_map(Value::as_str).any(|kind| kinds.contains(&kind))

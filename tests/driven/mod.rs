@@ -7,8 +7,8 @@ use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
 use playheadd::core::input::{Input, Target};
 use playheadd::core::player::{EventSource, PlayerId};
 use playheadd::core::rejected::Rejected;
-use playheadd::core::settings::{CollectorSettings, Consent, Settings};
-use playheadd::core::time::{BootInstant, Now, WallTime};
+use playheadd::core::settings::{CollectorSettings, Consent, DeliverySettings, Settings};
+use playheadd::core::time::{BootInstant, Now, Span, WallTime};
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::{Info, Value};
 use playheadd::core::turn::Reply;
@@ -36,6 +36,12 @@ pub fn settings(collectors: usize) -> Settings {
     Settings {
         initial_consent: Consent::In,
         collectors: (0..collectors).map(named).collect(),
+        delivery: DeliverySettings {
+            hold_on_metered: true,
+            reconnect_spread: Span::ZERO,
+            backlog_ratio: 0.0,
+            ..DeliverySettings::default()
+        },
         ..Settings::default()
     }
 }
@@ -66,10 +72,11 @@ impl Agents {
         }
     }
 
+    /// Starts an agent. Nothing is sent until `Input::Metered(false)`.
     pub fn start(&mut self, present: Vec<String>) {
         let info = start_info(&format!("boot-{}", self.boots), 1);
         self.driver.start(self.settings.clone(), info, self.clock());
-        self.give(Input::Network { online: false });
+        self.give(Input::Metered(true));
         self.give(Input::Recovered { present });
     }
 

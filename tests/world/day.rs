@@ -1,8 +1,9 @@
 //! Random days: what several players, a network, a clock, a disk and a collector do, as lines of a
 //! timeline (docs/behaviour.md 4), so that a bad day can be printed, kept and cut down.
 //!
-//! Six lines are this world's own: `Update` (the agent is stopped and started), `Reboot` (a clean
-//! one), `DiskFull`, `DiskReadOnly`, `DiskFails` and `DiskFree`. A `comment` of `after N effects` on `AgentCrash`,
+//! Seven lines are this world's own: `Update` (the agent is stopped and started), `Reboot` (a clean
+//! one), `NetworkSays` (a network manager says so, true or not), `DiskFull`, `DiskReadOnly`,
+//! `DiskFails` and `DiskFree`. A `comment` of `after N effects` on `AgentCrash`,
 //! `PowerLoss` means that it strikes in the middle of the next thing that the agent does, and
 //! `openings N` that so many starts die in their opening afterwards.
 
@@ -34,6 +35,8 @@ pub struct Knobs {
     pub agreed: bool,
     /// Every so many jobs of the store one fails; 0: none.
     pub disk_fails_every: u32,
+    pub backlog_ratio: u64,
+    pub parallel: u64,
 }
 
 impl Knobs {
@@ -46,20 +49,24 @@ impl Knobs {
             queue_bytes: dice.pick(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 20_000]),
             agreed: dice.percent(95),
             disk_fails_every: 0,
+            backlog_ratio: dice.pick(&[2, 2, 2, 0]),
+            parallel: dice.pick(&[4, 4, 1]),
         }
     }
 
     fn comment(&self) -> String {
         format!(
             "seed={} ping_s={} max_session_s={} resume_window_s={} queue_bytes={} agreed={} \
-             disk_fails_every={}",
+             disk_fails_every={} backlog_ratio={} parallel={}",
             self.seed,
             self.ping_s,
             self.max_session_s,
             self.resume_window_s,
             self.queue_bytes,
             i32::from(self.agreed),
-            self.disk_fails_every
+            self.disk_fails_every,
+            self.backlog_ratio,
+            self.parallel
         )
     }
 
@@ -76,6 +83,8 @@ impl Knobs {
             queue_bytes: number("queue_bytes", 0),
             agreed: number("agreed", 1) == 1,
             disk_fails_every: number("disk_fails_every", 0) as u32,
+            backlog_ratio: number("backlog_ratio", 2),
+            parallel: number("parallel", 4),
         }
     }
 }

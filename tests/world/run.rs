@@ -55,6 +55,12 @@ pub struct World {
     alive: bool,
     copies: Copies,
     backend: Backend,
+    /// The collector has fault rules.
+    ruled: bool,
+    /// A wait that the collector asked for may last until then.
+    wished_until: i64,
+    /// Since when nothing has kept the agent from delivering.
+    answering_since: Option<i64>,
     /// When an agent that is down comes back, and what kind of death it was.
     returns: Option<i64>,
     /// What a store holds that could not be read at the last start: the truth as of it, whether
@@ -119,9 +125,14 @@ impl World {
             max_session: Span::seconds(k.max_session_s),
             resume_window: Span::seconds(k.resume_window_s),
             initial_consent: initial,
-            delivery: match k.queue_bytes {
-                0 => DeliverySettings::default(),
-                bytes => DeliverySettings { queue_max_bytes: bytes, ..DeliverySettings::default() },
+            delivery: DeliverySettings {
+                queue_max_bytes: match k.queue_bytes {
+                    0 => DeliverySettings::default().queue_max_bytes,
+                    bytes => bytes,
+                },
+                backlog_ratio: k.backlog_ratio as f64,
+                parallel: k.parallel as usize,
+                ..DeliverySettings::default()
             },
             ..Settings::default()
         };
@@ -147,6 +158,9 @@ impl World {
             alive: false,
             copies: Copies::new(Saved { model: model.clone(), owed: 0, acks: 0 }),
             backend: Backend::new(),
+            ruled: false,
+            wished_until: i64::MIN,
+            answering_since: None,
             returns: Some(0),
             unread: None,
             dying_openings: 0,
@@ -247,6 +261,7 @@ impl World {
 
     /// One thing of the present instant: answers, then events, then timers.
     fn turn(&mut self) {
+        self.look_at_the_collector();
         if self.answer_at() == Some(self.now) {
             self.answer();
         } else if self.returns.is_some_and(|at| at <= self.now) {

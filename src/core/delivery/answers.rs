@@ -1,13 +1,13 @@
 //! What a collector's answer changes in its lane (behaviour.md 2.7).
 
-use super::lane::{InFlight, Lane};
+use super::lane::{Class, InFlight, Lane};
 use super::log::{Changed, Log};
 use super::{Delivery, DeliveryContext};
 use crate::core::dialect::exchange::{Outcome, RequestId};
 use crate::core::dialect::{SessionId, Verdict};
 use crate::core::record::{Accepted, Durability, Key, Record, RejectedReport, ReportRange};
 use crate::core::report::Kind;
-use crate::core::time::{BootInstant, Now, Span};
+use crate::core::time::{Now, Span};
 
 impl Delivery {
     /// The answer to a request.
@@ -24,9 +24,16 @@ impl Delivery {
         let Some(flight) = lane.flight.take() else { return };
         let purpose = purpose(log, at, ctx);
         let lane = &mut log.lanes[at];
+        let collector = lane.collector.clone();
         match lane.dialect.judge(&purpose, outcome, now.wall) {
-            Verdict::Opened { sid } => self.accepted(key, at, Some(sid), flight, now, ctx),
-            Verdict::Accepted => self.accepted(key, at, None, flight, now, ctx),
+            Verdict::Opened { sid } => {
+                self.accepted(key, at, Some(sid), flight, now, ctx);
+                self.reached(&collector, now, ctx);
+            }
+            Verdict::Accepted => {
+                self.accepted(key, at, None, flight, now, ctx);
+                self.reached(&collector, now, ctx);
+            }
             Verdict::Refused { status, message } => {
                 // An earlier try may have been accepted although its answer was lost.
                 lane.progress.last_ts = Some(flight.last_ts);
@@ -45,11 +52,11 @@ impl Delivery {
                 } else {
                     self.ping_stays(key, at, now, ctx);
                 }
-                self.failed(key, at, now, None, &why, ctx);
+                self.failed(key, at, &flight, now, None, &why, ctx);
             }
             Verdict::Later { after, why } => {
                 self.ping_stays(key, at, now, ctx);
-                self.failed(key, at, now, after, &why, ctx);
+                self.failed(key, at, &flight, now, after, &why, ctx);
             }
         }
         self.settle(key, ctx);
@@ -102,7 +109,7 @@ impl Delivery {
             // A power cut must not open the session twice (behaviour.md 2.11).
             ctx.changes.require(Durability::Synced);
             changed = Changed::Everything;
-            lane.retry.not_before = BootInstant(i64::MIN);
+            lane.retry.go_on();
             tracing::info!(
                 media = log.origin.media.log_id(),
                 sid,
@@ -199,18 +206,37 @@ impl Delivery {
         }
     }
 
+    /// The collector has taken something. If it was away, what waits is old now.
+    fn reached(&mut self, collector: &str, now: Now, ctx: &DeliveryContext<'_>) {
+        let Some(at) = self.contacts.iter().position(|c| c.collector == collector) else { return };
+        if self.contacts[at].succeeded(now.boot, &ctx.settings.delivery, &mut self.chance) {
+            self.fall_behind(collector);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "a failure is all of this")]
     fn failed(
         &mut self,
         key: u64,
         at: usize,
+        flight: &InFlight,
         now: Now,
         after: Option<Span>,
         why: &str,
         ctx: &mut DeliveryContext<'_>,
     ) {
+        let (d, offline) = (&ctx.settings.delivery, !self.gates.online);
         let Some(log) = self.logs.get_mut(&key) else { return };
         let lane = &mut log.lanes[at];
-        lane.retry.failed(now.boot, after, &ctx.settings.delivery, &mut self.chance);
+        lane.retry.failed(now.boot, after, offline, d, &mut self.chance);
+        lane.failed = flight.request.0 + 1;
+        let contact = self.contacts.iter_mut().find(|c| *c.collector == *lane.collector);
+        if let Some(contact) = contact {
+            contact.failed(flight.sent_at, now.boot);
+            if flight.class == Class::Ended {
+                contact.ended_retry.failed(now.boot, after, offline, d, &mut self.chance);
+            }
+        }
         let failures = lane.retry.failures();
         let (media, collector) = (log.origin.media.log_id(), &*lane.collector);
         if failures == 1 {
@@ -218,7 +244,7 @@ impl Delivery {
         } else {
             tracing::debug!(media, collector, why, failures, "delivery failed again");
         }
-        if after.is_some() {
+        if lane.retry.asked_for().is_some() {
             // A wait that the collector asked for must survive a restart of the agent.
             log.change(Changed::Everything);
             ctx.changes.write_within(now.boot, ctx.settings.flush_interval);

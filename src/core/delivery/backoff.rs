@@ -1,10 +1,13 @@
-//! When to try again: full jitter, `Retry-After`, the spread after an outage and the rate of a
-//! backlog (behaviour.md 2.7). Random numbers come from a seed that the caller gives.
+//! When to try again: full jitter and `Retry-After`; and the rate of a backlog (behaviour.md 2.7).
+//! Random numbers come from a seed that the caller gives.
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::settings::DeliverySettings;
 use crate::core::time::{BootInstant, Span};
+
+/// A network manager that says "online" again and again brings a lane no tries closer than this.
+const BETWEEN_REVIVALS: Span = Span::seconds(10);
 
 /// SplitMix64: a stream of numbers that is the same for the same seed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,36 +41,47 @@ impl Rng {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retry {
     failures: u32,
-    pub not_before: BootInstant,
+    failed_at: BootInstant,
+    not_before: BootInstant,
     /// The collector asked for the present wait.
     asked: bool,
 }
 
 impl Default for Retry {
     fn default() -> Retry {
-        Retry { failures: 0, not_before: BootInstant(i64::MIN), asked: false }
+        let never = BootInstant(i64::MIN);
+        Retry { failures: 0, failed_at: never, not_before: never, asked: false }
     }
 }
 
 impl Retry {
-    /// Another failure: a random delay below a ceiling that doubles (full jitter), or exactly
-    /// what the collector asked for.
+    /// Another failure: a random delay below a ceiling that doubles (full jitter), or what the
+    /// collector asked for and up to a tenth of it, so that a fleet does not return as one. A wait
+    /// of nothing is no wish. `offline`: a network manager says that there is no network, so the
+    /// ceiling is the highest from the first failure on.
     pub fn failed(
         &mut self,
         now: BootInstant,
         after: Option<Span>,
+        offline: bool,
         settings: &DeliverySettings,
         chance: &mut Rng,
     ) {
         let doubled = settings.backoff_first.0.saturating_mul(1 << self.failures.min(20));
-        let ceiling = Span(doubled.min(settings.backoff_max.0));
+        let most = settings.backoff_max;
+        let ceiling = if offline { most } else { Span(doubled).min(most) };
         self.failures += 1;
-        let delay = match after {
-            Some(after) => after.min(settings.retry_after_max),
-            None => chance.up_to(ceiling),
+        self.failed_at = now;
+        let wish = after.filter(|after| *after > Span::ZERO);
+        self.asked = wish.is_some();
+        self.not_before = match wish.map(|wish| wish.min(settings.retry_after_max)) {
+            None => now + chance.up_to(ceiling),
+            Some(wish) => now + wish + chance.up_to(Span(wish.0 / 10)),
         };
-        self.not_before = now + delay;
-        self.asked = after.is_some();
+    }
+
+    pub fn not_before(&self) -> BootInstant {
+        self.not_before
     }
 
     /// The end of a wait that the collector asked for; it survives a restart of the agent.
@@ -77,7 +91,7 @@ impl Retry {
 
     /// A wait that the collector asked for before the agent was restarted.
     pub fn restored(not_before: BootInstant) -> Retry {
-        Retry { failures: 0, not_before, asked: true }
+        Retry { not_before, asked: true, ..Retry::default() }
     }
 
     /// Resets the back-off.
@@ -85,8 +99,35 @@ impl Retry {
         *self = Retry::default();
     }
 
+    /// The next try may be made now; the failures still count.
+    pub fn go_on(&mut self) {
+        self.not_before = BootInstant(i64::MIN);
+        self.asked = false;
+    }
+
+    /// Something has changed that may have been in the way, such as the network: the back-off starts
+    /// anew. What the collector asked for holds.
+    pub fn revive(&mut self) {
+        if !self.asked {
+            self.not_before = self.not_before.min(self.failed_at + BETWEEN_REVIVALS);
+            self.failures = 0;
+        }
+    }
+
+    /// Somebody asks for a try now. What the collector asked for holds.
+    pub fn hurry(&mut self) {
+        if !self.asked {
+            self.not_before = BootInstant(i64::MIN);
+        }
+    }
+
     pub fn failures(&self) -> u32 {
         self.failures
+    }
+
+    /// Whether a try was made and failed at this instant or later.
+    pub fn failed_since(&self, at: BootInstant) -> bool {
+        self.failed_at >= at
     }
 }
 
@@ -107,11 +148,9 @@ impl Pace {
         self.next
     }
 
-    /// A request goes out now. `rate` is in requests per second, 0 is no limit.
-    pub fn spend(&mut self, now: BootInstant, rate: u32) {
-        if rate > 0 {
-            self.next = now + Span::millis(i64::from(1000 / rate.min(1000)));
-        }
+    /// A request goes out now; the next one may go after `interval`.
+    pub fn spend(&mut self, now: BootInstant, interval: Span) {
+        self.next = now + interval;
     }
 }
 
@@ -119,18 +158,68 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const T0: BootInstant = BootInstant(1_000_000);
+
+    fn waited(retry: &mut Retry, after: Option<Span>, chance: &mut Rng) -> Span {
+        retry.failed(T0, after, false, &DeliverySettings::default(), chance);
+        retry.not_before() - T0
+    }
+
     #[test]
     fn the_ceiling_doubles_to_its_limit_and_the_draw_stays_below() {
-        let settings = DeliverySettings::default();
-        let mut chance = Rng::new(7);
-        let mut retry = Retry::default();
+        let (mut chance, mut retry) = (Rng::new(7), Retry::default());
         for n in 0..40 {
-            let now = BootInstant(1_000_000);
-            retry.failed(now, None, &settings, &mut chance);
             let ceiling = (1000_i64 << n.min(20)).min(300_000);
-            assert!(retry.not_before - now <= Span(ceiling), "failure {n}");
+            assert!(waited(&mut retry, None, &mut chance) <= Span(ceiling), "failure {n}");
         }
-        retry.failed(BootInstant(0), Some(Span::seconds(7)), &settings, &mut chance);
-        assert_eq!(retry.not_before, BootInstant(7000), "Retry-After has no jitter");
+    }
+
+    #[test]
+    fn a_wish_is_obeyed_and_a_tenth_of_it_is_spread() {
+        let mut chance = Rng::new(7);
+        let mut draws: Vec<i64> = (0..200)
+            .map(|_| waited(&mut Retry::default(), Some(Span::seconds(60)), &mut chance).0)
+            .collect();
+        draws.sort_unstable();
+        assert!(draws[0] >= 60_000 && draws[199] <= 66_000, "{draws:?}");
+        assert!(draws[0] < 60_600 && draws[199] > 65_400, "all of the tenth is used: {draws:?}");
+        let day = waited(&mut Retry::default(), Some(Span::seconds(86_400)), &mut chance);
+        assert!((3_600_000..=3_960_000).contains(&day.0), "{day:?}");
+    }
+
+    #[test]
+    fn no_wait_at_all_and_one_in_the_past_are_no_wishes() {
+        for nothing in [Span::ZERO, Span::seconds(0), Span::millis(-5_000)] {
+            let (mut chance, mut retry) = (Rng::new(7), Retry::default());
+            let sum: i64 = (0..12).map(|_| waited(&mut retry, Some(nothing), &mut chance).0).sum();
+            assert!(sum > 100_000, "the back-off goes on: {sum}");
+            assert_eq!(retry.asked_for(), None);
+        }
+    }
+
+    #[test]
+    fn offline_the_first_failure_may_wait_as_long_as_any() {
+        let mut chance = Rng::new(7);
+        let settings = DeliverySettings::default();
+        let longest = (0..100).map(|_| {
+            let mut retry = Retry::default();
+            retry.failed(T0, None, true, &settings, &mut chance);
+            retry.not_before() - T0
+        });
+        assert!(longest.max() > Some(Span::seconds(200)));
+    }
+
+    #[test]
+    fn a_network_that_comes_and_goes_brings_few_tries() {
+        let (mut chance, mut retry) = (Rng::new(7), Retry::default());
+        for _ in 0..20 {
+            waited(&mut retry, None, &mut chance);
+        }
+        retry.revive();
+        assert!(retry.not_before() <= T0 + BETWEEN_REVIVALS);
+        waited(&mut retry, Some(Span::seconds(600)), &mut chance);
+        retry.revive();
+        retry.hurry();
+        assert!(retry.not_before() >= T0 + Span::seconds(600), "a wish is never undercut");
     }
 }

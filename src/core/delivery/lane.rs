@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::backoff::Retry;
+use super::backoff::{Pace, Retry};
 use crate::core::clock::Anchor;
 use crate::core::context::SessionContext;
 use crate::core::dialect::exchange::RequestId;
@@ -14,11 +14,23 @@ use crate::core::report::Report;
 use crate::core::settings::CollectorSettings;
 use crate::core::time::{BootInstant, Now, Span, WallTime};
 
+/// How a lane is served (behaviour.md 2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Nothing in it is old, and its last try did not fail: at once, and first.
+    Current,
+    /// Behind or failing, of a session that lives. One of the parallel places is never theirs.
+    Slow,
+    /// The same of an ended session: one after another.
+    Ended,
+}
+
 /// A request on its way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InFlight {
     pub request: RequestId,
     pub sent_at: BootInstant,
+    pub class: Class,
     /// How many reports are in it, from the front of the lane.
     pub reports: usize,
     /// It holds every report of a downloaded session.
@@ -55,6 +67,14 @@ pub struct Lane {
     pub progress: Progress,
     pub flight: Option<InFlight>,
     pub retry: Retry,
+    /// Something in it is old (behaviour.md 2.7), so it is worked off at a rate.
+    pub behind: bool,
+    /// Reports since it is behind: so many requests go beside that rate.
+    pub news: u64,
+    pub pace: Pace,
+    /// The request with which it was served last, plus one; and the one with which it failed last.
+    pub served: u64,
+    pub failed: u64,
     pub download: Option<Download>,
     /// The next reports, as far as they are in memory: all with numbers in `cursor..ahead_to`.
     ahead: VecDeque<(u64, Arc<Report>)>,
@@ -94,6 +114,11 @@ impl Lane {
             progress,
             flight: None,
             retry: Retry::default(),
+            behind: false,
+            news: 0,
+            pace: Pace::default(),
+            served: 0,
+            failed: 0,
             download: None,
             ahead: VecDeque::new(),
             ahead_to: first,
@@ -117,6 +142,11 @@ impl Lane {
             reopening: record.reopening.into_iter().map(Arc::new).collect(),
             flight: None,
             retry: record.not_before.map(Retry::restored).unwrap_or_default(),
+            behind: false,
+            news: 0,
+            pace: Pace::default(),
+            served: 0,
+            failed: 0,
             download: None,
             ahead: VecDeque::new(),
             ahead_to: record.progress.cursor,
@@ -221,6 +251,26 @@ impl Lane {
                 Some(Accepted::Wall(at)) => now.wall - at >= lifetime,
                 None => false,
             }
+    }
+
+    /// Notes that everything that waits is old, or that nothing waits any more.
+    pub fn set_behind(&mut self, behind: bool) {
+        self.behind = behind;
+        self.news = 0;
+        self.pace = Pace::default();
+    }
+
+    /// The last moment at which a try keeps the collector from closing a session that lives, with
+    /// a twentieth of the sid's life to spare (30 s).
+    pub fn last_chance(&self, lifetime: Span) -> Option<BootInstant> {
+        match self.progress.accepted {
+            Some(Accepted::Boot(at))
+                if self.sid.is_some() && self.facts().session_id == SessionId::Server =>
+            {
+                Some(at + Span(lifetime.0 - lifetime.0 / 20))
+            }
+            _ => None,
+        }
     }
 
     /// Whether another restart is allowed now.

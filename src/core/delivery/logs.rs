@@ -95,6 +95,11 @@ impl Logs {
         self.logs.iter_mut()
     }
 
+    /// Every log, to change what is neither counted nor recorded.
+    pub fn unrecorded_mut(&mut self) -> impl Iterator<Item = &mut Log> {
+        self.logs.values_mut()
+    }
+
     /// The logs of a session, oldest first.
     pub fn of_session(&self, session: u32) -> impl Iterator<Item = &Log> {
         let keys = self.of_session.get(&session).into_iter().flatten();

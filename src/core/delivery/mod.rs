@@ -3,16 +3,19 @@
 
 mod answers;
 pub mod backoff;
+mod contact;
 pub mod lane;
 mod limits;
 pub mod log;
 mod logs;
 mod reading;
 mod requests;
+mod schedule;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use self::backoff::{Pace, Rng};
+use self::backoff::Rng;
+use self::contact::Contact;
 use self::lane::Lane;
 use self::log::{Changed, Log, Origin, window};
 use self::logs::Logs;
@@ -20,7 +23,7 @@ use self::reading::Reading;
 use super::clock::{Anchor, BootId};
 use super::dialect::{Dialects, SessionId};
 use super::pending_changes::PendingChanges;
-use super::record::{DayBudget, Key, Read, ReadId, Record, ReportRange, StoredReport};
+use super::record::{Accepted, DayBudget, Key, Read, ReadId, Record, ReportRange, StoredReport};
 use super::report::{Kind, Report};
 use super::settings::{CollectorSettings, Settings};
 use super::time::{BootInstant, Now, WallTime};
@@ -44,6 +47,7 @@ pub struct Counters {
 pub struct Gates {
     pub consent: bool,
     pub clock_trusted: bool,
+    /// What a network manager says; it closes nothing (behaviour.md 1.6).
     pub online: bool,
     /// The connection costs money, as far as the network manager says.
     pub metered: bool,
@@ -59,11 +63,10 @@ pub struct Delivery {
     boot: BootId,
     next_request: u64,
     chance: Rng,
-    /// Nothing is sent before this after an outage.
-    spread_until: BootInstant,
-    /// A backlog after an outage is worked off at a limited rate.
-    recovering: bool,
-    pace: Pace,
+    /// One for each of the collectors.
+    contacts: Vec<Contact>,
+    /// Logs with something left over were restored, and the contacts do not know it yet.
+    left_over: bool,
     pub(super) budget: DayBudget,
     /// Nothing is sent before this when the daily budget is spent.
     budget_until: BootInstant,
@@ -102,9 +105,8 @@ impl Delivery {
             boot,
             next_request: 0,
             chance,
-            spread_until: BootInstant(i64::MIN),
-            recovering: false,
-            pace: Pace::default(),
+            contacts: Vec::new(),
+            left_over: false,
             budget: DayBudget::default(),
             budget_until: BootInstant(i64::MIN),
             making_room: false,
@@ -122,6 +124,17 @@ impl Delivery {
     /// with another kind or URL does not know the sessions. A new one begins with the next session.
     pub(crate) fn set_collectors(&mut self, ctx: &mut DeliveryContext<'_>) {
         self.collectors.clone_from(&ctx.settings.collectors);
+        self.contacts.retain(|contact| self.collectors.iter().any(|c| c.name == contact.collector));
+        for collector in &self.collectors {
+            if self.contacts.iter().all(|contact| contact.collector != collector.name) {
+                self.contacts.push(Contact::new(&collector.name));
+            }
+        }
+        if std::mem::take(&mut self.left_over) {
+            self.contacts.iter_mut().for_each(|contact| contact.left_over = true);
+        }
+        // What was corrected may have been in the way.
+        self.revive();
         let named = |name: &str| self.collectors.iter().find(|c| c.name == name);
         let mut orphans = Vec::new();
         for (key, log) in self.logs.iter_mut() {
@@ -203,6 +216,11 @@ impl Delivery {
         self.logs.get(&log)?.lanes.first()?.sid.as_deref()
     }
 
+    /// When the first collector last took something of a log under its present id.
+    pub fn last_accepted(&self, log: u64) -> Option<Accepted> {
+        self.logs.get(&log)?.lanes.first()?.progress.accepted
+    }
+
     /// Whether reports of this session still wait in some log.
     pub(crate) fn has_log_of(&self, session: u32) -> bool {
         self.logs.of_session(session).next().is_some()
@@ -276,8 +294,12 @@ impl Delivery {
                 let stored = StoredReport { report, recorded_at: None };
                 ctx.changes.put(Key::Report(*current, number), Record::Report(stored));
                 let Log { lanes, summary, .. } = log;
-                for (lane, _) in lanes.iter_mut().zip(skipping).filter(|(_, skips)| *skips) {
-                    lane.pass_all(summary);
+                for (lane, skips) in lanes.iter_mut().zip(skipping) {
+                    if skips {
+                        lane.pass_all(summary);
+                    } else if lane.behind {
+                        lane.news += 1;
+                    }
                 }
                 if ends || log.wants_checkpoint() {
                     log.change(Changed::Everything);
@@ -313,10 +335,16 @@ impl Delivery {
 
     /// After a change of a log: removes it if it is done, else refills its lanes.
     fn settle(&mut self, key: u64, ctx: &mut DeliveryContext<'_>) {
-        let Some(log) = self.logs.get(&key) else { return };
+        let Some(log) = self.logs.get_mut(&key) else { return };
         if log.done() {
             self.remove(key, ctx);
         } else {
+            let Log { lanes, summary, .. } = log;
+            for lane in lanes.iter_mut().filter(|lane| lane.behind) {
+                if lane.flight.is_none() && lane.waiting(summary).count == 0 {
+                    lane.set_behind(false);
+                }
+            }
             self.refill(key);
         }
     }
@@ -331,22 +359,30 @@ impl Delivery {
         }
     }
 
-    /// The network came or went. A random delay keeps boxes from sending all at once when it is
-    /// back (behaviour.md 2.7).
+    /// A network manager says that the network came, went or is another one. A random delay keeps
+    /// boxes from sending all at once when it is back (behaviour.md 2.7).
     pub(crate) fn network(&mut self, online: bool, now: Now, settings: &Settings) {
-        if online && !self.gates.online {
-            let d = &settings.delivery;
-            self.spread_until = now.boot + self.chance.up_to(d.reconnect_spread);
-            self.recovering = true;
-            for lane in self.lanes_mut() {
-                lane.retry.succeeded();
+        self.gates.online = online;
+        if !online {
+            return;
+        }
+        self.revive();
+        for at in 0..self.contacts.len() {
+            if self.contacts[at].online(now.boot, &settings.delivery, &mut self.chance) {
+                let collector = self.contacts[at].collector.clone();
+                self.fall_behind(&collector);
             }
         }
-        self.gates.online = online;
     }
 
+    /// Every back-off starts anew.
+    fn revive(&mut self) {
+        self.lanes_mut().for_each(|lane| lane.retry.revive());
+    }
+
+    /// Every lane, to change what is neither counted nor recorded.
     fn lanes_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
-        self.logs.iter_mut().flat_map(|(_, log)| &mut log.lanes)
+        self.logs.unrecorded_mut().flat_map(|log| &mut log.lanes)
     }
 
     /// The network manager says whether the connection costs money.
@@ -388,12 +424,10 @@ impl Delivery {
         }
     }
 
-    /// Tries everything now, whatever back-off says.
+    /// Tries everything now, whatever back-off says, but not before a collector wants to be asked.
     pub fn flush(&mut self) {
-        self.spread_until = BootInstant(i64::MIN);
-        for lane in self.lanes_mut() {
-            lane.retry.not_before = BootInstant(i64::MIN);
-        }
+        self.contacts.iter_mut().for_each(Contact::hurry);
+        self.lanes_mut().for_each(|lane| lane.retry.hurry());
     }
 
     /// The wall time of an instant in the boot of a log, when that boot knew it.

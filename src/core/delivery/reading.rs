@@ -160,6 +160,13 @@ impl Delivery {
                 log.change(Changed::Progress);
             }
         }
+        for lane in &mut log.lanes {
+            // What is left over from before the start is old (behaviour.md 2.7).
+            if lane.waiting(&log.summary).count > 0 {
+                lane.set_behind(true);
+                self.left_over = true;
+            }
+        }
         self.logs.insert(key, log);
         self.settle(key, ctx);
     }

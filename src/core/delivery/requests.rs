@@ -1,7 +1,8 @@
-//! Which request goes out next, and how it is put together (behaviour.md 2.7, spec 8).
+//! How a request of a lane is put together, and what its session needs first (behaviour.md 2.7,
+//! spec 8).
 
 use super::answers::pass_all;
-use super::lane::{Download, InFlight, Lane};
+use super::lane::{Class, Download, InFlight, Lane};
 use super::log::{Changed, Log, WINDOW};
 use super::reading::Reading;
 use super::{Delivery, DeliveryContext};
@@ -11,101 +12,18 @@ use crate::core::dialect::{RequestContent, SessionId};
 use crate::core::record::{Durability, Key, ReadReports, ReportRange};
 use crate::core::report::{Kind, Report};
 use crate::core::settings::Settings;
-use crate::core::time::{BootInstant, Now};
+use crate::core::time::Now;
 
 impl Delivery {
-    fn open(&self, settings: &Settings) -> bool {
-        let gates = self.gates;
-        let held = gates.metered && settings.delivery.hold_on_metered;
-        gates.consent && gates.clock_trusted && gates.online && !held
-    }
-
-    /// When the next request could go, if nothing else happens.
-    pub fn deadline(&self, settings: &Settings) -> Option<BootInstant> {
-        if !self.open(settings) {
-            return None;
-        }
-        let gate = self.spread_until.max(self.pace.ready()).max(self.budget_until);
-        let full: Vec<&str> = self
-            .collectors
-            .iter()
-            .map(|c| c.name.as_str())
-            .filter(|name| self.in_flight(name) >= settings.delivery.parallel)
-            .collect();
-        let lanes =
-            self.logs.values().flat_map(|log| log.lanes.iter().map(move |lane| (log, lane)));
-        lanes
-            .filter(|(log, lane)| sendable(log, lane) && !full.contains(&&*lane.collector))
-            .map(|(_, lane)| lane.retry.not_before.max(gate))
-            .min()
-    }
-
-    /// How many requests to one collector are in flight.
-    fn in_flight(&self, collector: &str) -> usize {
-        let lanes = self.logs.values().flat_map(|log| &log.lanes);
-        lanes.filter(|lane| lane.flight.is_some() && *lane.collector == *collector).count()
-    }
-
-    /// Every request that may go now: oldest session first, one in flight per session and
-    /// collector.
-    pub(crate) fn pump(&mut self, now: Now, ctx: &mut DeliveryContext<'_>) -> Vec<Request> {
-        let mut requests = Vec::new();
-        if !self.open(ctx.settings) || now.boot < self.spread_until {
-            return requests;
-        }
-        self.enforce_limits(now, ctx);
-        if let Some(wait) = self.budget.wait(ctx.settings.delivery.daily_bytes, now.wall) {
-            self.budget_until = now.boot + wait;
-            return requests;
-        }
-        let names: Vec<String> = self.collectors.iter().map(|c| c.name.clone()).collect();
-        for name in names {
-            let flying = self.in_flight(&name);
-            let free = ctx.settings.delivery.parallel.saturating_sub(flying);
-            self.pump_collector(&name, free, now, &mut requests, ctx);
-        }
-        if self.recovering && self.logs.values().all(|log| log.waiting().count == 0) {
-            self.recovering = false;
-            self.pace = Default::default();
-        }
-        requests
-    }
-
-    fn pump_collector(
-        &mut self,
-        name: &str,
-        mut free: usize,
-        now: Now,
-        requests: &mut Vec<Request>,
-        ctx: &mut DeliveryContext<'_>,
-    ) {
-        let keys: Vec<u64> = self.logs.keys().copied().collect();
-        for key in keys {
-            if free == 0 || now.boot < self.pace.ready() {
-                break;
-            }
-            let Some(log) = self.logs.get(&key) else { continue };
-            let Some(at) = log.lanes.iter().position(|lane| *lane.collector == *name) else {
-                continue;
-            };
-            let lane = &log.lanes[at];
-            let ready = sendable(log, lane) && lane.retry.not_before <= now.boot;
-            if !ready || !self.alive(key, at, now, ctx) {
-                continue;
-            }
-            if let Some(request) = self.request(key, at, now, ctx) {
-                requests.push(request);
-                free -= 1;
-                if self.recovering {
-                    self.pace.spend(now.boot, ctx.settings.delivery.max_rate);
-                }
-            }
-        }
-    }
-
     /// Makes sure that the front report has a session at the collector: a dead one is opened again,
     /// or given up when no play time waits. False when the lane has to wait or is empty now.
-    fn alive(&mut self, key: u64, at: usize, now: Now, ctx: &mut DeliveryContext<'_>) -> bool {
+    pub(super) fn alive(
+        &mut self,
+        key: u64,
+        at: usize,
+        now: Now,
+        ctx: &mut DeliveryContext<'_>,
+    ) -> bool {
         let d = &ctx.settings.delivery;
         let Some(log) = self.logs.get_mut(&key) else { return false };
         let lane = &mut log.lanes[at];
@@ -146,7 +64,7 @@ impl Delivery {
         let Some(log) = self.logs.get_mut(&key) else { return false };
         let lane = &mut log.lanes[at];
         if !lane.may_restart(now.boot, d.restart_window, d.max_restarts) {
-            lane.retry.failed(now.boot, None, d, &mut self.chance);
+            lane.retry.failed(now.boot, None, false, d, &mut self.chance);
             return false;
         }
         lane.reopen(now.boot);
@@ -178,10 +96,11 @@ impl Delivery {
     }
 
     /// The next request of a lane; `None` while it is being put together.
-    fn request(
+    pub(super) fn request(
         &mut self,
         key: u64,
         at: usize,
+        class: Class,
         now: Now,
         ctx: &mut DeliveryContext<'_>,
     ) -> Option<Request> {
@@ -215,7 +134,8 @@ impl Delivery {
         let id = RequestId(self.next_request);
         self.next_request += 1;
         let whole = purpose == Purpose::Download;
-        lane.flight = Some(InFlight { request: id, sent_at: now.boot, reports, whole, last_ts });
+        lane.flight =
+            Some(InFlight { request: id, sent_at: now.boot, class, reports, whole, last_ts });
         let facts = lane.facts();
         // A stored ping must not be repeated when the agent dies while it is under way, so it is
         // marked before it leaves the box (behaviour.md 2.11).
@@ -352,16 +272,4 @@ fn append_piece(log: &mut Log, at: usize, reports: &[Report], next: u64, setting
         reports: &dated,
     };
     lane.dialect.append(&mut download.body, &shipment);
-}
-
-/// Whether a lane can send: its front report is in memory, no request is in flight, its wall time
-/// is known, and a downloaded session has ended.
-fn sendable(log: &Log, lane: &Lane) -> bool {
-    let in_one = log.origin.media.downloaded && lane.facts().downloads_in_one;
-    let reading = lane.download.as_ref().is_some_and(|download| download.reading);
-    lane.front().is_some()
-        && lane.flight.is_none()
-        && !reading
-        && lane.anchor.is_some()
-        && (!in_one || log.ended)
 }

@@ -9,15 +9,7 @@ use crate::core::timer::{Due, Timer};
 
 impl Tracker {
     fn ping_interval(&self, settings: &Settings) -> Span {
-        if self.media.downloaded {
-            settings.downloaded_ping
-        } else if self.context.ad.is_some() {
-            // A damaged store may give a value out of range (spec 12.1: 1 to 10).
-            let own = self.media.own_ad_ping_seconds.map(|s| Span::seconds(s.clamp(1, 10)));
-            own.unwrap_or(settings.ad_ping)
-        } else {
-            settings.main_ping
-        }
+        self.media.ping_interval(self.context.ad.is_some(), settings)
     }
 
     /// When the next ping is due.

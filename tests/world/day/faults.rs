@@ -40,6 +40,8 @@ impl Maker {
                 (2, 9),
                 (6, 10),
                 (8, 11),
+                (6, 12),
+                (1, 13),
             ]) {
                 0 => self.crash(at),
                 1 => self.power_loss(at),
@@ -85,6 +87,8 @@ impl Maker {
                 }
                 10 => self.lull(at),
                 11 => self.storm(at),
+                12 => self.lies(at),
+                13 => self.closed(at),
                 _ => {
                     let value = self.dice.pick(&["out", "unknown"]);
                     self.line(at, "Consent", json!({"value": value}));
@@ -133,6 +137,27 @@ impl Maker {
         let down_s = self.dice.pick(&[0.2, 3.0, 30.0]);
         let within = self.dice.between(20 * SECOND, long);
         self.line(at + within, end, json!({"down_s": down_s}));
+    }
+
+    /// A network manager says what is not so, once or again and again.
+    fn lies(&mut self, at: i64) {
+        let (times, every) = (self.dice.pick(&[1, 1, 2, 40]), self.long());
+        for n in 0..times {
+            self.line(at + 2 * n * every, "NetworkSays", json!({"online": false}));
+            if n + 1 < times || self.dice.percent(80) {
+                self.line(at + (2 * n + 1) * every, "NetworkSays", json!({"online": true}));
+            }
+        }
+    }
+
+    /// A collector that takes nothing for hours, up to a day; the link is up.
+    fn closed(&mut self, at: i64) {
+        let status = self.dice.pick(&[500, 503, 429]);
+        let all = ["sessions", "events", "downloaded"];
+        let rules: Vec<Value> = all.iter().map(|on| json!({"on": on, "status": status})).collect();
+        self.line(at, "Collector", json!({"rules": rules}));
+        let long = self.dice.between(2 * HOUR, 24 * HOUR);
+        self.line(at + long, "Collector", json!({"rules": []}));
     }
 
     fn midst(&mut self, members: &mut Value) {
@@ -193,7 +218,8 @@ impl Maker {
         }
         let status = rule["status"].as_i64().unwrap_or(0);
         if matches!(status, 429 | 503) && self.dice.percent(50) {
-            let after = self.dice.pick(&["1", "90", "5000", "Tue, 14 Nov 2023 23:30:00 GMT"]);
+            let dates = ["Tue, 14 Nov 2023 23:30:00 GMT", "Thu, 01 Jan 1970 00:00:10 GMT"];
+            let after = self.dice.pick(&["0", "0", "1", "90", "5000", dates[0], dates[1]]);
             rule["headers"] = json!({"Retry-After": after});
         }
         if on == "events" && self.dice.percent(25) {

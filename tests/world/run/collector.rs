@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter};
 
-use playheadd::core::dialect::exchange::{Outcome, Purpose, Request, RequestId};
+use playheadd::core::dialect::exchange::{Outcome, Purpose, Request, RequestId, RetryAfter};
 
 use playheadd::core::settings::Consent;
 use playheadd::engine::{Action, Event};
@@ -16,8 +16,8 @@ const SESSION_DELAY_MS: i64 = 100;
 const EVENT_DELAY_MS: i64 = 20;
 const TIMEOUT_MS: i64 = 30_000;
 const CONNECT_TIMEOUT_MS: i64 = 5_000;
-/// Requests under way at the same time (docs/behaviour.md 2.7).
-const PARALLEL: usize = 4;
+/// The longest wait that a collector may ask for, and what is added to it (docs/behaviour.md 2.7).
+const LONGEST_WISH_MS: i64 = 66 * 60_000;
 
 /// A request that reached the collector.
 #[derive(Debug)]
@@ -62,7 +62,9 @@ impl World {
         }
         let same =
             |f: &&PendingAnswer| matches!(f.to, Purpose::Report { .. }) && f.to == request.purpose;
-        if self.flying.values().any(|f| same(&f)) || self.flying.len() >= PARALLEL {
+        if self.flying.values().any(|f| same(&f))
+            || self.flying.len() >= self.settings.delivery.parallel
+        {
             self.say("flight", format!("{}: too many requests under way", self.now));
         }
         let (delay, outcome, post) = match self.network {
@@ -107,6 +109,13 @@ impl World {
             Planned::Hang => (TIMEOUT_MS, lost("timed out"), None),
             Planned::DropAfterSend => (usual, lost("connection lost"), None),
         };
+        let wish = match &outcome {
+            Outcome::Answered { retry_after, .. } => *retry_after,
+            _ => None,
+        };
+        if wish.is_some_and(|wish| wish != RetryAfter::Seconds(0)) {
+            self.wished_until = self.now + delay + LONGEST_WISH_MS;
+        }
         if status == Some(400) && !judged.fault {
             self.say("form", format!("{}: malformed: {}", self.now, request.body));
         }

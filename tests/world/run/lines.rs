@@ -37,6 +37,10 @@ impl World {
                 fault.fails |= name == "DiskFails";
                 self.full_until = i64::MAX;
             }
+            "NetworkSays" => {
+                self.online = json["online"] == true;
+                self.hear(Input::Network { online: self.online });
+            }
             "DiskFree" => {
                 self.driver.disk.fault = DiskFault::default();
             }
@@ -120,7 +124,10 @@ impl World {
                     });
                 }
             }
-            What::Collector(rules) => self.backend.set_rules(rules),
+            What::Collector(rules) => {
+                self.ruled = !rules.is_empty();
+                self.backend.set_rules(rules);
+            }
             What::Disk(fault) => self.driver.disk.fault = fault,
             What::Boot { .. } | What::Stop => {}
         }

@@ -24,8 +24,11 @@ const GRACE_MS: i64 = 60_000;
 /// How far behind a power cut the end of a session may be dated: an estimate (docs/behaviour.md
 /// 2.11).
 const CUT_SLACK_MS: i64 = 71_001;
-/// How long after the last line everything must have come to rest.
-const EVENING_MS: i64 = 3 * 3_600_000;
+/// How long after the last line everything must have come to rest, but for what is old: the longest
+/// `Retry-After`, the longest back-off, the spread and the grace.
+const EVENING_MS: i64 = (66 + 5 + 10 + 4) * 60_000;
+/// What is repeated of a session that is opened again, at most about.
+const REPEATED: u64 = 8;
 /// How long after its answer a ping that goes back to the store may not have got there: what
 /// survives the agent, and what survives a power cut.
 const BACK_MS: (i64, i64) = (6_000, 11_000);
@@ -263,6 +266,7 @@ impl World {
     pub(super) fn begin_evening(&mut self) {
         self.evening = Some(self.now + EVENING_MS);
         self.armed = None;
+        self.ruled = false;
         self.backend.set_rules(Vec::new());
         self.driver.disk.fault = Default::default();
         self.driver.disk.fails_every = 0;
@@ -294,5 +298,17 @@ impl World {
         {
             self.player_gone(sender);
         }
+        self.evening = Some(self.now + EVENING_MS + self.drain_ms());
+    }
+
+    /// How long what is old takes at its rate (docs/behaviour.md 2.7).
+    fn drain_ms(&self) -> i64 {
+        let Some(agent) = self.agent() else { return 0 };
+        let hits = agent.delivery().queued() + REPEATED * agent.sessions().count() as u64;
+        let of_a_hit = match self.settings.delivery.backlog_ratio {
+            0.0 => 50,
+            ratio => (self.ping_ms.max(self.batch_ping_ms) as f64 / ratio) as i64,
+        };
+        hits as i64 * of_a_hit
     }
 }

@@ -228,7 +228,7 @@ impl<M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> ActionHandler for Turn<
             // What was under way is answered to nobody.
             Action::DropRequests => {}
             Action::Store(_) | Action::Consent(_) => {}
-            Action::Announce(_) | Action::Show(_) => {}
+            Action::Announce(_) | Action::Show(_) | Action::Reconnect => {}
         }
     }
 }

@@ -1,0 +1,176 @@
+//! Contact with one collector: whether it is away, what has to wait when it is back, and how fast
+//! what is old is worked off (behaviour.md 2.7, "back after an outage").
+//!
+//! *Old* is what was reported before the end of an outage, or before the start of the agent. A lane
+//! with something old is *behind*, until nothing waits in it any more.
+
+use super::backoff::{Pace, Retry, Rng};
+use crate::core::settings::DeliverySettings;
+use crate::core::time::{BootInstant, Span};
+
+/// A collector that takes nothing for so long, while something is to be said, is away.
+const OUTAGE: Span = Span::seconds(30);
+/// The wait after an outage grows with it up to here.
+const LONGEST_SPREAD: Span = Span::seconds(600);
+
+/// A random wait that began at an instant.
+#[derive(Debug)]
+struct Spread {
+    from: BootInstant,
+    longest: Span,
+    drawn: Span,
+}
+
+impl Default for Spread {
+    fn default() -> Spread {
+        Spread { from: BootInstant(i64::MIN), longest: Span::ZERO, drawn: Span::ZERO }
+    }
+}
+
+impl Spread {
+    fn until(&self, last_chance: Option<BootInstant>) -> BootInstant {
+        let left = last_chance.map_or(self.longest, |chance| chance - self.from);
+        if left >= self.longest {
+            return self.from + self.drawn;
+        }
+        self.from + Span(self.drawn.0 * left.0.max(0) / self.longest.0)
+    }
+}
+
+#[derive(Debug)]
+pub struct Contact {
+    /// The collector's name in the settings.
+    pub collector: String,
+    /// Since when something is to be said and nothing is taken.
+    silent_since: Option<BootInstant>,
+    last_success: BootInstant,
+    /// What is old waits for a part of the longest wait that was possible when it was drawn.
+    spread: Spread,
+    /// That wait was drawn, and nothing has been tried in vain since it was over.
+    drawn: bool,
+    /// The agent has started with something left over, and has not drawn a wait for it yet.
+    pub left_over: bool,
+    /// Of everything old together.
+    pub pace: Pace,
+    /// Of ended sessions together, which go one after another.
+    pub ended_pace: Pace,
+    pub ended_retry: Retry,
+    /// The request with which an ended session was served last.
+    pub ended_served: u64,
+    /// The last request was one of a lane that is behind or has failed.
+    pub last_was_slow: bool,
+}
+
+impl Contact {
+    pub fn new(collector: &str) -> Contact {
+        Contact {
+            collector: collector.to_owned(),
+            silent_since: None,
+            last_success: BootInstant(i64::MIN),
+            spread: Spread::default(),
+            drawn: false,
+            left_over: false,
+            pace: Pace::default(),
+            ended_pace: Pace::default(),
+            ended_retry: Retry::default(),
+            ended_served: 0,
+            last_was_slow: false,
+        }
+    }
+
+    /// Something is to be said.
+    pub fn something_to_say(&mut self, now: BootInstant) {
+        self.silent_since.get_or_insert(now);
+    }
+
+    /// The collector has taken something. True at the end of an outage that nobody announced: what
+    /// waits is old then.
+    #[must_use]
+    pub fn succeeded(
+        &mut self,
+        now: BootInstant,
+        settings: &DeliverySettings,
+        chance: &mut Rng,
+    ) -> bool {
+        let silence = self.silent_since.take().map_or(Span::ZERO, |since| now - since);
+        self.last_success = now;
+        self.ended_retry.succeeded();
+        let over = silence >= OUTAGE && !self.drawn;
+        if over {
+            self.draw(now, silence, settings, chance);
+        }
+        self.drawn = false;
+        over
+    }
+
+    /// A request that was sent at `sent_at` has failed.
+    pub fn failed(&mut self, sent_at: BootInstant, now: BootInstant) {
+        self.silent_since.get_or_insert(sent_at.max(self.last_success));
+        if now >= self.spread.until(None) {
+            self.drawn = false;
+        }
+    }
+
+    /// A network manager says that the network is back. True at the end of an outage: what waits is
+    /// old then. The wait that was drawn for it is not postponed by the next one.
+    #[must_use]
+    pub fn online(
+        &mut self,
+        now: BootInstant,
+        settings: &DeliverySettings,
+        chance: &mut Rng,
+    ) -> bool {
+        self.ended_retry.revive();
+        let silence = self.silent_since.map_or(Span::ZERO, |since| now - since);
+        let over = silence >= OUTAGE && !self.drawn;
+        if over {
+            self.draw(now, silence, settings, chance);
+        }
+        over
+    }
+
+    /// The agent can send for the first time, and has something left over from before its start.
+    /// `silence` is how long ago the collector last took something, as far as that is known.
+    pub fn started(
+        &mut self,
+        now: BootInstant,
+        silence: Span,
+        settings: &DeliverySettings,
+        chance: &mut Rng,
+    ) {
+        self.left_over = false;
+        if !self.drawn {
+            self.draw(now, silence, settings, chance);
+        }
+    }
+
+    fn draw(
+        &mut self,
+        now: BootInstant,
+        outage: Span,
+        settings: &DeliverySettings,
+        chance: &mut Rng,
+    ) {
+        let grown = match settings.backlog_ratio > 0.0 {
+            true => Span(outage.0 / 10).min(LONGEST_SPREAD),
+            false => Span::ZERO,
+        };
+        let longest = settings.reconnect_spread.max(grown);
+        self.spread = Spread { from: now, longest, drawn: chance.up_to(longest) };
+        self.drawn = true;
+        self.pace = Pace::default();
+        self.ended_pace = Pace::default();
+    }
+
+    /// What is old need not wait any more.
+    pub fn hurry(&mut self) {
+        self.spread = Spread::default();
+        self.ended_retry.hurry();
+    }
+
+    /// When what is old may go. `last_chance` is when the sid of a session that lives needs a hit at
+    /// the latest: the wait of such a lane is shorter, and as random.
+    pub fn old_until(&self, last_chance: Option<BootInstant>) -> BootInstant {
+        self.spread.until(last_chance)
+    }
+}

@@ -1,0 +1,316 @@
+//! Which lane may send next (behaviour.md 2.7): whoever is up to date first, what is old at its rate,
+//! and nobody keeps the others from being served.
+
+use super::contact::Contact;
+use super::lane::{Class, Lane};
+use super::log::Log;
+use super::{Delivery, DeliveryContext};
+use crate::core::dialect::exchange::Request;
+use crate::core::record::Accepted;
+use crate::core::settings::{DeliverySettings, Settings};
+use crate::core::time::{BootInstant, Now, Span};
+
+/// What is under way to one collector.
+#[derive(Debug, Default)]
+struct UnderWay {
+    all: usize,
+    /// Not `Class::Current`.
+    slow: usize,
+    ended: bool,
+}
+
+/// Lanes that may send now, in their order: the request that served each last, and its log.
+#[derive(Debug, Default)]
+struct Ready {
+    current: Vec<(u64, u64)>,
+    slow: Vec<(u64, u64)>,
+}
+
+impl Delivery {
+    fn open(&self, settings: &Settings) -> bool {
+        let gates = self.gates;
+        let held = gates.metered && settings.delivery.hold_on_metered;
+        gates.consent && gates.clock_trusted && !held
+    }
+
+    /// When the next request could go, if nothing else happens.
+    pub fn deadline(&self, settings: &Settings) -> Option<BootInstant> {
+        if !self.open(settings) {
+            return None;
+        }
+        let of_one = |contact: &Contact| {
+            let under_way = self.under_way(contact);
+            let due = |(log, lane): (&Log, &Lane)| {
+                let class = class(log, lane);
+                under_way.has_place(class, &settings.delivery).then(|| match contact.left_over {
+                    true => BootInstant(i64::MIN),
+                    false => ready_at(class, log, lane, contact, settings),
+                })
+            };
+            let lanes = self.lanes_of(contact).map(|(_, log, lane)| (log, lane));
+            lanes.filter(|(log, lane)| sendable(log, lane)).filter_map(due).min()
+        };
+        let due = self.contacts.iter().filter_map(of_one).min();
+        due.map(|due| due.max(self.budget_until))
+    }
+
+    /// Every request that may go now.
+    pub(crate) fn pump(&mut self, now: Now, ctx: &mut DeliveryContext<'_>) -> Vec<Request> {
+        let mut requests = Vec::new();
+        if !self.open(ctx.settings) {
+            return requests;
+        }
+        self.enforce_limits(now, ctx);
+        if let Some(wait) = self.budget.wait(ctx.settings.delivery.daily_bytes, now.wall) {
+            self.budget_until = now.boot + wait;
+            return requests;
+        }
+        for contact in 0..self.contacts.len() {
+            self.pump_one(contact, now, &mut requests, ctx);
+        }
+        requests
+    }
+
+    fn pump_one(
+        &mut self,
+        contact: usize,
+        now: Now,
+        requests: &mut Vec<Request>,
+        ctx: &mut DeliveryContext<'_>,
+    ) {
+        if self.contacts[contact].left_over {
+            let silence = self.silence(&self.contacts[contact], now);
+            let d = &ctx.settings.delivery;
+            self.contacts[contact].started(now.boot, silence, d, &mut self.chance);
+        }
+        let ready = self.ready(contact, now, ctx.settings);
+        let (mut current, mut slow) = (ready.current.into_iter(), ready.slow.into_iter());
+        let mut slow_turn = self.contacts[contact].slow_turn(&ctx.settings.delivery);
+        loop {
+            // The slow ones go last, but where there is one place they have every other turn.
+            let next = match slow_turn {
+                true => slow.next().or_else(|| current.next()),
+                false => current.next().or_else(|| slow.next()),
+            };
+            let Some((_, key)) = next else { break };
+            if self.serve(contact, key, now, requests, ctx) {
+                slow_turn = self.contacts[contact].slow_turn(&ctx.settings.delivery);
+            }
+        }
+    }
+
+    /// Sends the next request of a lane if there is a place for it. True when one is sent.
+    fn serve(
+        &mut self,
+        contact: usize,
+        key: u64,
+        now: Now,
+        requests: &mut Vec<Request>,
+        ctx: &mut DeliveryContext<'_>,
+    ) -> bool {
+        let d = &ctx.settings.delivery;
+        let of = &self.contacts[contact];
+        let Some(log) = self.logs.get(&key) else { return false };
+        let Some(at) = log.lanes.iter().position(|lane| *lane.collector == *of.collector) else {
+            return false;
+        };
+        let class = class(log, &log.lanes[at]);
+        let due = ready_at(class, log, &log.lanes[at], of, ctx.settings);
+        if !self.under_way(of).has_place(class, d) || due > now.boot {
+            return false;
+        }
+        if !self.alive(key, at, now, ctx) {
+            return false;
+        }
+        let Some(request) = self.request(key, at, class, now, ctx) else { return false };
+        let served = request.id.0 + 1;
+        requests.push(request);
+        let of = &mut self.contacts[contact];
+        of.something_to_say(now.boot);
+        of.last_was_slow = class != Class::Current;
+        if class == Class::Ended {
+            of.ended_served = served;
+        }
+        if let Some(log) = self.logs.get_mut(&key) {
+            log.lanes[at].served = served;
+            charge(class, log, at, of, now.boot, ctx.settings);
+        }
+        true
+    }
+
+    /// The lanes that may send now, as far as places do not matter.
+    fn ready(&mut self, contact: usize, now: Now, settings: &Settings) -> Ready {
+        let of = &self.contacts[contact];
+        let (mut ready, mut ended, mut waits) = (Ready::default(), None, false);
+        for (key, log, lane) in self.lanes_of(of).filter(|(_, log, lane)| sendable(log, lane)) {
+            waits = true;
+            let class = class(log, lane);
+            if ready_at(class, log, lane, of, settings) > now.boot {
+                continue;
+            }
+            match class {
+                Class::Current => ready.current.push((lane.served, key)),
+                Class::Slow => ready.slow.push((lane.served, key)),
+                Class::Ended if settings.delivery.backlog_ratio == 0.0 => {
+                    ready.slow.push((lane.served, key));
+                }
+                // One that fails goes behind the others.
+                Class::Ended => {
+                    let place = (lane.failed, key);
+                    ended = Some(ended.map_or(place, |first: (u64, u64)| first.min(place)));
+                }
+            }
+        }
+        ready.slow.extend(ended.map(|(_, key)| (of.ended_served, key)));
+        ready.current.sort_unstable();
+        ready.slow.sort_unstable();
+        if waits {
+            self.contacts[contact].something_to_say(now.boot);
+        }
+        ready
+    }
+
+    fn under_way(&self, contact: &Contact) -> UnderWay {
+        let mut under_way = UnderWay::default();
+        for (_, _, lane) in self.lanes_of(contact) {
+            let Some(flight) = &lane.flight else { continue };
+            under_way.all += 1;
+            under_way.slow += usize::from(flight.class != Class::Current);
+            under_way.ended |= flight.class == Class::Ended;
+        }
+        under_way
+    }
+
+    /// The lanes to one collector, with their logs.
+    fn lanes_of<'a>(
+        &'a self,
+        contact: &'a Contact,
+    ) -> impl Iterator<Item = (u64, &'a Log, &'a Lane)> {
+        self.logs.iter().filter_map(|(key, log)| {
+            let to = |lane: &&Lane| *lane.collector == *contact.collector;
+            Some((*key, log, log.lanes.iter().find(to)?))
+        })
+    }
+
+    /// How long ago the collector last took something of what waits, or how old that is at least.
+    fn silence(&self, contact: &Contact, now: Now) -> Span {
+        let waiting = || self.lanes_of(contact).filter(|(_, log, lane)| sendable(log, lane));
+        let taken = waiting().filter_map(|(_, _, lane)| match lane.progress.accepted? {
+            Accepted::Boot(at) => Some(now.boot - at),
+            Accepted::Wall(at) => Some(now.wall - at),
+        });
+        let happened = waiting()
+            .filter_map(|(_, log, lane)| Some(now.wall - lane.anchor?.wall(log.summary.last_at)));
+        taken.min().or_else(|| happened.max()).unwrap_or(Span::ZERO)
+    }
+
+    /// Everything that waits for this collector is old from now on.
+    pub(super) fn fall_behind(&mut self, collector: &str) {
+        for log in self.logs.unrecorded_mut() {
+            for lane in log.lanes.iter_mut().filter(|lane| *lane.collector == *collector) {
+                let waits = lane.waiting(&log.summary).count > 0;
+                lane.set_behind(waits);
+                lane.retry.revive();
+            }
+        }
+    }
+}
+
+impl UnderWay {
+    /// Whether another request of this class may go.
+    fn has_place(&self, class: Class, settings: &DeliverySettings) -> bool {
+        let slow_places = settings.parallel.saturating_sub(1).max(1);
+        let slow = class == Class::Current || self.slow < slow_places;
+        let turn = class != Class::Ended || !self.ended || settings.backlog_ratio == 0.0;
+        self.all < settings.parallel && slow && turn
+    }
+}
+
+impl Contact {
+    /// Whether it is the turn of those that are behind or failing.
+    fn slow_turn(&self, settings: &DeliverySettings) -> bool {
+        settings.parallel == 1 && !self.last_was_slow
+    }
+}
+
+fn class(log: &Log, lane: &Lane) -> Class {
+    match (lane.behind || lane.retry.failures() > 0, log.ended) {
+        (false, _) => Class::Current,
+        (true, false) => Class::Slow,
+        (true, true) => Class::Ended,
+    }
+}
+
+/// When a lane may send, as far as places do not matter.
+fn ready_at(
+    class: Class,
+    log: &Log,
+    lane: &Lane,
+    contact: &Contact,
+    settings: &Settings,
+) -> BootInstant {
+    let mut at = lane.retry.not_before();
+    // The sid of a session that lives is kept alive: neither the spread nor the back-off costs it.
+    let alive = (!log.ended).then(|| lane.last_chance(settings.delivery.sid_lifetime)).flatten();
+    if let Some(chance) = alive.filter(|chance| !lane.retry.failed_since(*chance))
+        && lane.retry.asked_for().is_none()
+    {
+        at = at.min(chance);
+    }
+    if class == Class::Ended {
+        at = at.max(contact.ended_retry.not_before());
+    }
+    if lane.behind {
+        at = at.max(contact.old_until(alive));
+        let own = match class {
+            Class::Ended => contact.ended_pace.ready(),
+            _ if lane.news > 0 => BootInstant(i64::MIN),
+            _ => lane.pace.ready(),
+        };
+        at = at.max(own).max(contact.pace.ready());
+    }
+    at
+}
+
+/// A request of a lane goes out: the next ones of what is old wait.
+fn charge(
+    class: Class,
+    log: &mut Log,
+    at: usize,
+    contact: &mut Contact,
+    now: BootInstant,
+    settings: &Settings,
+) {
+    if !log.lanes[at].behind {
+        return;
+    }
+    let d = &settings.delivery;
+    if d.max_rate > 0 {
+        contact.pace.spend(now, Span::millis(i64::from(1000 / d.max_rate.min(1000))));
+    }
+    let own = |interval: Span| match d.backlog_ratio > 0.0 {
+        true => Span((interval.0 as f64 / d.backlog_ratio) as i64),
+        false => Span::ZERO,
+    };
+    let pings = log.origin.media.ping_interval(log.summary.context.in_ad(), settings);
+    let lane = &mut log.lanes[at];
+    if class == Class::Ended {
+        contact.ended_pace.spend(now, own(settings.main_ping));
+    } else if lane.news > 0 {
+        lane.news -= 1;
+    } else {
+        lane.pace.spend(now, own(pings));
+    }
+}
+
+/// Whether a lane can send: its front report is in memory, no request is in flight, its wall time
+/// is known, and a downloaded session has ended.
+fn sendable(log: &Log, lane: &Lane) -> bool {
+    let in_one = log.origin.media.downloaded && lane.facts().downloads_in_one;
+    let reading = lane.download.as_ref().is_some_and(|download| download.reading);
+    lane.front().is_some()
+        && lane.flight.is_none()
+        && !reading
+        && lane.anchor.is_some()
+        && (!in_one || log.ended)
+}
