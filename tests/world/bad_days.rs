@@ -177,4 +177,42 @@ pub const BAD_DAYS: &[(&str, &str)] = &[
 {"at":3962.801,"event":"SessionStart","from":"p1","info":{"content_type":"live","id":"news","metadata":{"mark":"v7"}}}
 {"at":3971.801,"down_s":3.476,"event":"PowerLoss","trusted":false,"unix_ms":931268}"#,
     ),
+    (
+        "a play that was repeated for ten minutes counts from its last try",
+        r#"{"at":0,"comment":"seed=743 ping_s=10 max_session_s=86400 resume_window_s=7200 queue_bytes=0 agreed=1 disk_fails_every=0 backlog_ratio=2 parallel=4","event":"Boot","trusted":true,"unix_ms":1700000000270}
+{"at":2715.1,"event":"SessionStart","from":"p2","info":{"ad_ping_seconds":10,"id":"series","metadata":{"mark":"v17"}}}
+{"at":2970.884,"event":"BufferStart","from":"p2","playhead":180.436}
+{"at":3622.097,"event":"Collector","rules":[{"on":"downloaded","status":504,"times":2},{"drop_after_send":true,"on":"events"}]}
+{"at":3968.542,"event":"SessionStart","from":"p1","info":{"id":"clip","length":300.0,"metadata":{"mark":"v7"}},"playhead":170.086}
+{"at":3971.542,"event":"Play","from":"p1"}
+{"at":4452.997,"event":"Collector","rules":[]}
+{"at":6471.827,"event":"PlayerVanished","from":"p2"}"#,
+    ),
+    (
+        "a download whose beginning was given up goes out without a start",
+        r#"{"at":0,"comment":"seed=1596 ping_s=30 max_session_s=14400 resume_window_s=2592000 queue_bytes=20000 agreed=1 disk_fails_every=0 backlog_ratio=0 parallel=4","event":"Boot","trusted":false,"unix_ms":23071}
+{"at":268.592,"event":"SessionStart","from":"m1","info":{"ad_ping_seconds":10,"id":"film","length":7200.0,"metadata":{"mark":"v21"}},"playhead":0.0}
+{"at":447.964,"event":"Play","from":"m1","playhead":6913.726}
+{"at":705.574,"event":"SessionStart","from":"p1","info":{"ad_ping_seconds":10,"id":"clip","length":300.0,"metadata":{"mark":"v1"}},"playhead":0.0}
+{"at":1665.407,"event":"SessionStart","from":"p2","info":{"ad_ping_seconds":10,"downloaded":true,"id":"stored","length":3000.0,"metadata":{"mark":"v34"}},"playhead":0.0}
+{"at":1668.407,"event":"Play","from":"p2"}
+{"at":3326.715,"event":"Play","from":"p1","playhead":1361.003}
+{"at":3326.754,"event":"Pause","from":"p1"}
+{"at":3345.908,"event":"Play","from":"p1"}
+{"at":3443.453,"event":"Qoe","from":"m1","info":{"fps":35},"playhead":2358.782}
+{"at":3545.46,"event":"StateStart","from":"m1","info":{"name":"s27"}}
+{"at":3567.41,"event":"Error","from":"m1","info":{"id":"e28"}}
+{"at":6915.745,"event":"AdBreakStart","from":"p1","info":{"name":"b18","position":1,"start":54.0}}
+{"at":7188.895,"event":"AdStart","from":"p1","info":{"id":"a20","length":15.0,"name":"ad","position":1},"playhead":1142.211}
+{"at":13364.747,"event":"BufferStart","from":"m1"}"#,
+    ),
+    (
+        "a full queue thins the pings that keep the sid of a session that lives",
+        r#"{"at":0,"comment":"seed=1965 ping_s=60 max_session_s=86400 resume_window_s=2592000 queue_bytes=20000 agreed=1 disk_fails_every=0 backlog_ratio=2 parallel=1","event":"Boot","trusted":true,"unix_ms":1699999999963}
+{"at":3097.217,"event":"SessionStart","from":"p2","info":{"ad_ping_seconds":10,"id":"series","metadata":{"mark":"v22"},"resume":true},"playhead":0.0}
+{"at":3444.124,"event":"Play","from":"p2"}
+{"at":3542.74,"event":"SessionStart","from":"p1","info":{"ad_ping_seconds":10,"downloaded":true,"id":"stored","length":3000.0,"metadata":{"mark":"v2"}},"playhead":0.0}
+{"at":3543.34,"event":"Play","from":"p1"}
+{"at":18795.466,"event":"Play","from":"m1"}"#,
+    ),
 ];

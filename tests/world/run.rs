@@ -111,6 +111,9 @@ pub struct World {
     pub batch_ping_ms: i64,
     /// The queue of this day is a small one.
     pub small_queue: bool,
+    /// The collector has closed a sid whose playhead stood still for too long on the way there: what
+    /// is old may arrive more slowly than it happened.
+    pub stood_still: bool,
     /// What the agents of the day have counted, together.
     pub counted: Counters,
     pub wrong: Vec<Wrong>,
@@ -197,6 +200,7 @@ impl World {
             ping_ms,
             batch_ping_ms,
             small_queue: k.queue_bytes > 0,
+            stood_still: false,
             counted: Counters::default(),
             wrong: Vec::new(),
         }

@@ -131,13 +131,18 @@ impl Delivery {
         let mut left = self.queued_bytes();
         let log = self.logs.get_mut(&key)?;
         let (mut thinned, mut kept) = (0, None);
+        // The newest one keeps the sid of a session that lives alive.
+        let newest = if log.ended { None } else { log.summary.next.checked_sub(1) };
         for (number, bytes) in pings {
             if left <= target {
                 kept = Some(number);
                 break;
             }
             let wanted = log.lanes.iter().any(|lane| lane.progress.cursor <= number);
-            if !wanted || log.lanes.iter().any(|lane| lane.is_under_way(number)) {
+            if !wanted
+                || newest == Some(number)
+                || log.lanes.iter().any(|lane| lane.is_under_way(number))
+            {
                 continue;
             }
             log.thin(number, bytes);

@@ -30,6 +30,11 @@ impl Delivery {
         let facts = lane.facts();
         let in_one = log.origin.media.downloaded && facts.downloads_in_one;
         if in_one || facts.session_id == SessionId::Agent {
+            if in_one && lane.lost {
+                // Its beginning was given up to make room; a download begins with a start.
+                lane.reopen(now.boot);
+                log.change(Changed::Everything);
+            }
             return true;
         }
         if lane.expired(now, d.sid_lifetime) {

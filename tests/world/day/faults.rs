@@ -141,7 +141,7 @@ impl Maker {
 
     /// A network manager says what is not so, once or again and again.
     fn lies(&mut self, at: i64) {
-        let (times, every) = (self.dice.pick(&[1, 1, 2, 40]), self.long());
+        let (times, every) = (self.dice.pick(&[1, 1, 2, 10]), self.long());
         for n in 0..times {
             self.line(at + 2 * n * every, "NetworkSays", json!({"online": false}));
             if n + 1 < times || self.dice.percent(80) {

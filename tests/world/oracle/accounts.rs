@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::arrived::Line;
 use super::{BUMPS_MS, Oracle, UNSAVED_MS};
+use crate::run::Post;
 
 impl Oracle<'_> {
     pub(super) fn settle_accounts(&mut self, lines: &[Line<'_>]) {
@@ -32,7 +33,13 @@ impl Oracle<'_> {
             let copies = self.copies[n].iter().filter(|post| !repeated.contains(post));
             let copies: Vec<usize> = copies.copied().collect();
             let told = copies.iter().position(|post| self.posts[*post].told);
-            if told.is_some_and(|at| at + 1 < copies.len()) {
+            // Two moments of one sid are two hits.
+            let same = |one: usize, other: usize| {
+                let (one, other) = (&self.posts[one], &self.posts[other]);
+                let ts = |post: &Post| post.bodies[0]["playerTime"]["ts"].clone();
+                one.sid != other.sid || one.bodies.len() > 1 || ts(one) == ts(other)
+            };
+            if told.is_some_and(|at| copies[at + 1..].iter().any(|post| same(copies[at], *post))) {
                 let at: Vec<i64> = copies.iter().map(|p| self.posts[*p].at).collect();
                 self.say("twice", format!("sent {at:?}: {:?}", self.owed[n]));
             }

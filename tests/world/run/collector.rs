@@ -109,6 +109,7 @@ impl World {
             Planned::Hang => (TIMEOUT_MS, lost("timed out"), None),
             Planned::DropAfterSend => (usual, lost("connection lost"), None),
         };
+        self.stood_still |= !judged.fault && outcome_says(&outcome, "stood still");
         let wish = match &outcome {
             Outcome::Answered { retry_after, .. } => *retry_after,
             _ => None,
@@ -149,6 +150,10 @@ impl World {
         let event = Event::Answer { request: flying.request, outcome: flying.outcome };
         self.tell(event, promise, |_, _, _| None);
     }
+}
+
+fn outcome_says(outcome: &Outcome, what: &str) -> bool {
+    matches!(outcome, Outcome::Answered { body, .. } if body.contains(what))
 }
 
 /// The `ts` of a ping, on the timeline.
