@@ -109,8 +109,15 @@ impl Retry {
     /// anew. What the collector asked for holds.
     pub fn revive(&mut self) {
         if !self.asked {
-            self.not_before = self.not_before.min(self.failed_at + BETWEEN_REVIVALS);
+            self.soon();
             self.failures = 0;
+        }
+    }
+
+    /// Others have reached the collector: a long wait is over. What the collector asked for holds.
+    pub fn soon(&mut self) {
+        if !self.asked {
+            self.not_before = self.not_before.min(self.failed_at + BETWEEN_REVIVALS);
         }
     }
 

@@ -19,9 +19,11 @@ use crate::core::time::{BootInstant, Now, Span, WallTime};
 pub enum Class {
     /// Nothing in it is old, and its last try did not fail: at once, and first.
     Current,
-    /// Behind or failing, of a session that lives. One of the parallel places is never theirs.
-    Slow,
-    /// The same of an ended session: one after another.
+    /// Something in it is old. One of the parallel places is never for this class and the next two.
+    Behind,
+    /// Its last try failed, so the next one may hang: another place is not for it.
+    Failing,
+    /// Behind or failing, of a session that has ended: one after another.
     Ended,
 }
 

@@ -16,6 +16,7 @@ struct UnderWay {
     all: usize,
     /// Not `Class::Current`.
     slow: usize,
+    failing: usize,
     ended: bool,
 }
 
@@ -24,6 +25,7 @@ struct UnderWay {
 struct Ready {
     current: Vec<(u64, u64)>,
     slow: Vec<(u64, u64)>,
+    failing: Vec<(u64, u64)>,
 }
 
 impl Delivery {
@@ -84,7 +86,8 @@ impl Delivery {
             self.contacts[contact].started(now.boot, silence, d, &mut self.chance);
         }
         let ready = self.ready(contact, now, ctx.settings);
-        let (mut current, mut slow) = (ready.current.into_iter(), ready.slow.into_iter());
+        let mut current = ready.current.into_iter();
+        let mut slow = ready.slow.into_iter().chain(ready.failing);
         let mut slow_turn = self.contacts[contact].slow_turn(&ctx.settings.delivery);
         loop {
             // The slow ones go last, but where there is one place they have every other turn.
@@ -150,7 +153,8 @@ impl Delivery {
             }
             match class {
                 Class::Current => ready.current.push((lane.served, key)),
-                Class::Slow => ready.slow.push((lane.served, key)),
+                Class::Behind => ready.slow.push((lane.served, key)),
+                Class::Failing => ready.failing.push((lane.served, key)),
                 Class::Ended if settings.delivery.backlog_ratio == 0.0 => {
                     ready.slow.push((lane.served, key));
                 }
@@ -164,6 +168,7 @@ impl Delivery {
         ready.slow.extend(ended.map(|(_, key)| (of.ended_served, key)));
         ready.current.sort_unstable();
         ready.slow.sort_unstable();
+        ready.failing.sort_unstable();
         if waits {
             self.contacts[contact].something_to_say(now.boot);
         }
@@ -176,6 +181,7 @@ impl Delivery {
             let Some(flight) = &lane.flight else { continue };
             under_way.all += 1;
             under_way.slow += usize::from(flight.class != Class::Current);
+            under_way.failing += usize::from(flight.class == Class::Failing);
             under_way.ended |= flight.class == Class::Ended;
         }
         under_way
@@ -210,7 +216,7 @@ impl Delivery {
             for lane in log.lanes.iter_mut().filter(|lane| *lane.collector == *collector) {
                 let waits = lane.waiting(&log.summary).count > 0;
                 lane.set_behind(waits);
-                lane.retry.revive();
+                lane.retry.soon();
             }
         }
     }
@@ -219,10 +225,14 @@ impl Delivery {
 impl UnderWay {
     /// Whether another request of this class may go.
     fn has_place(&self, class: Class, settings: &DeliverySettings) -> bool {
-        let slow_places = settings.parallel.saturating_sub(1).max(1);
-        let slow = class == Class::Current || self.slow < slow_places;
-        let turn = class != Class::Ended || !self.ended || settings.backlog_ratio == 0.0;
-        self.all < settings.parallel && slow && turn
+        let all_but = |places: usize| settings.parallel.saturating_sub(places).max(1);
+        let own = match class {
+            Class::Current => return self.all < settings.parallel,
+            Class::Behind => true,
+            Class::Failing => self.failing < all_but(2),
+            Class::Ended => !self.ended || settings.backlog_ratio == 0.0,
+        };
+        own && self.slow < all_but(1) && self.all < settings.parallel
     }
 }
 
@@ -234,10 +244,12 @@ impl Contact {
 }
 
 fn class(log: &Log, lane: &Lane) -> Class {
-    match (lane.behind || lane.retry.failures() > 0, log.ended) {
+    let failing = lane.retry.failures() > 0;
+    match (failing || lane.behind, log.ended) {
         (false, _) => Class::Current,
-        (true, false) => Class::Slow,
         (true, true) => Class::Ended,
+        (true, false) if failing => Class::Failing,
+        (true, false) => Class::Behind,
     }
 }
 
