@@ -14,10 +14,13 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::log::{Lines, Log, Record};
+use super::tls::Tls;
 use crate::sim::CollectorModel as _;
 use crate::sim::backend::{Backend, Endpoint, Outcome, Plan, PlannedAnswer, Rule, route};
 use crate::sim::validate;
@@ -35,12 +38,22 @@ pub struct Options {
     pub lines: Lines,
     /// The fault rules at the start (behaviour.md 4).
     pub rules: Vec<Rule>,
+    /// Speaks TLS and presents this; `None`: plain HTTP.
+    pub tls: Option<Tls>,
+    /// Takes one line for each TLS handshake that failed, and why.
+    pub complaints: Box<dyn Write + Send>,
 }
 
 impl Default for Options {
-    /// No output, no faults.
+    /// Plain HTTP without output and without faults.
     fn default() -> Options {
-        Options { output: Box::new(io::sink()), lines: Lines::Plain, rules: Vec::new() }
+        Options {
+            output: Box::new(io::sink()),
+            lines: Lines::Plain,
+            rules: Vec::new(),
+            tls: None,
+            complaints: Box::new(io::sink()),
+        }
     }
 }
 
@@ -92,19 +105,58 @@ pub(super) async fn serve_shared(
 async fn converse(stream: TcpStream, shared: Arc<Shared>) {
     // Answers are small and complete: waiting for more to send with them only costs time.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = &shared.tls else {
+        return talk(stream, Arc::clone(&shared), std::future::pending()).await;
+    };
+    let mut presented = tls.subscribe();
+    let config = Arc::clone(&presented.borrow_and_update().config);
+    match TlsAcceptor::from(config).accept(stream).into_fallible().await {
+        Ok(stream) => {
+            let replaced = async {
+                let _ = presented.changed().await;
+            };
+            talk(stream, Arc::clone(&shared), replaced).await;
+        }
+        Err((why, stream)) => {
+            shared.complain(&format!("a TLS handshake failed: {why}"));
+            let_go(stream).await;
+        }
+    }
+}
+
+/// Speaks HTTP until the client leaves; after `ends` no more than the answer that is under way.
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    shared: Arc<Shared>,
+    ends: impl Future<Output = ()>,
+) {
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
         async move { shared.handle(request).await }
     });
-    // An error here is a client that went away, or a connection dropped on purpose.
-    let _ = hyper::server::conn::http1::Builder::new()
+    let connection = hyper::server::conn::http1::Builder::new()
         .header_read_timeout(None)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    // An error is a client that went away, or a connection dropped on purpose.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = ends => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+/// Closes a connection whose handshake failed. What the client has sent after its part of the handshake
+/// is read first: a close over unread bytes is a reset, and the client would not see the alert.
+async fn let_go(mut stream: TcpStream) {
+    let _ = stream.shutdown().await;
+    let _ = tokio::io::copy(&mut stream.take(MAX_BODY_BYTES as u64), &mut tokio::io::sink()).await;
 }
 
 /// The collector, seen from its connections and from a test's [`Collector`](super::Collector).
 pub(super) struct Shared {
+    pub tls: Option<Tls>,
+    complaints: Mutex<Box<dyn Write + Send>>,
     state: Mutex<State>,
     /// Signalled after every request.
     pub changed: Condvar,
@@ -133,11 +185,23 @@ type Answer = Response<Full<Bytes>>;
 
 impl Shared {
     pub fn new(options: Options) -> Shared {
-        let Options { output, lines, rules } = options;
+        let Options { output, lines, rules, tls, complaints } = options;
         let mut backend = Backend::new();
         backend.set_rules(rules);
         let state = State { backend, log: Log::default(), output, lines };
-        Shared { state: Mutex::new(state), changed: Condvar::new() }
+        let complaints = Mutex::new(complaints);
+        Shared { tls, complaints, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// `https` or `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    fn complain(&self, line: &str) {
+        let mut out = self.complaints.lock().expect("no writer has panicked");
+        // What cannot be written is lost, as with the output.
+        let _ = writeln!(out, "{line}");
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
