@@ -1,1 +1,22 @@
-//! x
+//! Delivery as production has it: the real daemon and a collector that speaks TLS. Whatever is wrong
+//! with a certificate, a handshake or a proxy, nothing is sent to a stranger, nothing is lost, and the
+//! log says why (behaviour.md 2.7).
+
+mod common;
+
+#[path = "tls/certificates.rs"]
+mod certificates;
+#[path = "tls/client_certificates.rs"]
+mod client_certificates;
+#[path = "tls/handshake.rs"]
+mod handshake;
+#[path = "tls/program.rs"]
+mod program;
+#[path = "tls/proxies.rs"]
+mod proxies;
+#[path = "tls/reload.rs"]
+mod reload;
+#[path = "tls/rows.rs"]
+mod rows;
+#[path = "tls/scene.rs"]
+mod scene;

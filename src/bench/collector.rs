@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -74,6 +75,11 @@ impl Collector {
     /// The `{uri}` of spec 1, without a slash at the end.
     pub fn url(&self) -> String {
         format!("{}://{}", self.shared.scheme(), self.address)
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// Every request so far in the order of arrival (the newest 100,000), without `/bench/`.

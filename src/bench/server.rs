@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -94,7 +95,8 @@ pub(super) async fn serve_shared(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(stream, Arc::clone(&shared)));
+                    let open = Open::new(Arc::clone(&shared));
+                    connections.spawn(async move { converse(stream, Arc::clone(&open.0)).await });
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
@@ -153,10 +155,28 @@ async fn let_go(mut stream: TcpStream) {
     let _ = tokio::io::copy(&mut stream.take(MAX_BODY_BYTES as u64), &mut tokio::io::sink()).await;
 }
 
+/// Counts a connection for as long as it is open.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: Arc<Shared>) -> Open {
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        Open(shared)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The collector, seen from its connections and from a test's [`Collector`](super::Collector).
 pub(super) struct Shared {
     pub tls: Option<Tls>,
     complaints: Mutex<Box<dyn Write + Send>>,
+    /// Connections that are open.
+    pub connections: AtomicUsize,
     state: Mutex<State>,
     /// Signalled after every request.
     pub changed: Condvar,
@@ -190,7 +210,13 @@ impl Shared {
         backend.set_rules(rules);
         let state = State { backend, log: Log::default(), output, lines };
         let complaints = Mutex::new(complaints);
-        Shared { tls, complaints, state: Mutex::new(state), changed: Condvar::new() }
+        Shared {
+            tls,
+            complaints,
+            connections: AtomicUsize::new(0),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
     }
 
     /// `https` or `http`.
