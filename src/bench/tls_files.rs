@@ -21,7 +21,9 @@ const CLIENT_KEY: &str = "client.key";
 pub fn open_authority(dir: &Path) -> Result<Authority, String> {
     fs::create_dir_all(dir).map_err(|e| {
         let shown = dir.display();
-        format!("--tls {shown}: expected a directory that can be made or is there: {e}")
+        format!(
+            "--tls {shown}: expected a directory that is there or can be made: {e}; name another one"
+        )
     })?;
     let (certificate, key) = (read(dir, CA)?, read(dir, CA_KEY)?);
     let start_over = format!(

@@ -23,7 +23,8 @@ pub(super) fn run(args: CollectorArgs) -> Result<(), Failure> {
     let tls = match &args.tls {
         None => None,
         Some(dir) => {
-            Some(tls(dir, args.client_certificates, args.listen.ip()).map_err(Failure::failed)?)
+            let made = tls(dir, args.client_certificates, args.listen.ip());
+            Some(made.map_err(Failure::usage)?)
         }
     };
     let lines = match (args.json, output::colour()) {
@@ -37,12 +38,12 @@ pub(super) fn run(args: CollectorArgs) -> Result<(), Failure> {
             .map_err(|e| Failure::failed(format!("cannot listen on {}: {e}", args.listen)))?;
         let address = listener.local_addr().map_err(Failure::failed)?;
         let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
-        // Standard output has only hits.
-        let _ = writeln!(std::io::stderr(), "the bench collector listens on {url}");
         if let Some(path) = &args.url_file {
             std::fs::write(path, &url)
                 .map_err(|e| Failure::failed(format!("cannot write {}: {e}", path.display())))?;
         }
+        // Standard output has only hits.
+        let _ = writeln!(std::io::stderr(), "the bench collector listens on {url}");
         let options = Options {
             output: Box::new(std::io::stdout()),
             lines,

@@ -2,6 +2,7 @@
 
 use playheadd::bench::{Authority, Identity};
 
+use crate::common::{film, nothing, of_type, types};
 use crate::scene::{ALL, HERE, Scene};
 
 /// The keys of a client's files, which are written beside the configuration.
@@ -56,7 +57,6 @@ async fn with_one_of_another_authority_nothing_counts() {
 /// The collector begins to ask while the daemon's connection is open.
 #[tokio::test]
 async fn a_collector_that_begins_to_ask_costs_nothing() {
-    use crate::common::{film, nothing, of_type, types};
     let scene = Scene::start("").await;
     let player = scene.world.player().await;
     let session = player.open(0.0, film("ep-1")).await.expect("a session");
