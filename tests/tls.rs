@@ -6,16 +6,10 @@ mod common;
 
 #[path = "tls/certificates.rs"]
 mod certificates;
-#[path = "tls/client_certificates.rs"]
-mod client_certificates;
-#[path = "tls/handshake.rs"]
-mod handshake;
+#[path = "tls/network.rs"]
+mod network;
 #[path = "tls/program.rs"]
 mod program;
-#[path = "tls/proxies.rs"]
-mod proxies;
-#[path = "tls/reload.rs"]
-mod reload;
 #[path = "tls/rows.rs"]
 mod rows;
 #[path = "tls/scene.rs"]

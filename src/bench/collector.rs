@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::connections::serve_shared;
 use super::log::{Log, Record};
-use super::server::{Options, Shared, State, rules_from_json, serve_shared};
+use super::server::{Options, Shared, State, rules_from_json};
 use super::tls::Tls;
 use crate::sim::CollectorModel as _;
 use crate::sim::backend::Rule;

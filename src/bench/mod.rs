@@ -5,14 +5,16 @@
 //! and every request is recorded.
 
 mod collector;
+mod connections;
 mod log;
 mod server;
 mod tls;
 mod tls_files;
 
 pub use collector::Collector;
+pub use connections::serve;
 pub use log::{Lines, Record};
-pub use server::{MAX_BODY_BYTES, Options, rules_from_json, serve};
+pub use server::{MAX_BODY_BYTES, Options, rules_from_json};
 pub use tls::{Authority, Identity, Tls};
 pub use tls_files::{client_files, open_authority};
 

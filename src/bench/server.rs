@@ -2,23 +2,16 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use super::log::{Lines, Log, Record};
 use super::tls::Tls;
@@ -28,8 +21,6 @@ use crate::sim::validate;
 
 /// Longest body of a request, bytes.
 pub const MAX_BODY_BYTES: usize = 8 << 20;
-/// Pause after a failed accept, so that running out of descriptors does not become a busy loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a collector is started with.
 pub struct Options {
@@ -73,104 +64,6 @@ pub fn rules_from_json(text: &[u8]) -> Result<Vec<Rule>, String> {
     Ok(rules)
 }
 
-/// Answers on `listener` until `shutdown` is ready, then drops what is still open.
-///
-/// Needs a tokio runtime with I/O and time. Control for other processes: `POST /bench/faults`
-/// (a JSON array of rules, replaces), `GET /bench/hits` (JSON lines), `GET /bench/summary`,
-/// `POST /bench/clear` (forgets hits and sums; sids and rules stay).
-pub async fn serve(listener: TcpListener, options: Options, shutdown: impl Future<Output = ()>) {
-    serve_shared(listener, Arc::new(Shared::new(options)), shutdown).await;
-}
-
-pub(super) async fn serve_shared(
-    listener: TcpListener,
-    shared: Arc<Shared>,
-    shutdown: impl Future<Output = ()>,
-) {
-    let mut connections = JoinSet::new();
-    tokio::pin!(shutdown);
-    loop {
-        tokio::select! {
-            () = &mut shutdown => return,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let open = Open::new(Arc::clone(&shared));
-                    connections.spawn(async move { converse(stream, Arc::clone(&open.0)).await });
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            },
-        }
-    }
-}
-
-async fn converse(stream: TcpStream, shared: Arc<Shared>) {
-    // Answers are small and complete: waiting for more to send with them only costs time.
-    let _ = stream.set_nodelay(true);
-    let Some(tls) = &shared.tls else {
-        return talk(stream, Arc::clone(&shared), std::future::pending()).await;
-    };
-    let mut presented = tls.subscribe();
-    let config = Arc::clone(&presented.borrow_and_update().config);
-    match TlsAcceptor::from(config).accept(stream).into_fallible().await {
-        Ok(stream) => {
-            let replaced = async {
-                let _ = presented.changed().await;
-            };
-            talk(stream, Arc::clone(&shared), replaced).await;
-        }
-        Err((why, stream)) => {
-            shared.complain(&format!("a TLS handshake failed: {why}"));
-            let_go(stream).await;
-        }
-    }
-}
-
-/// Speaks HTTP until the client leaves; after `ends` no more than the answer that is under way.
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    shared: Arc<Shared>,
-    ends: impl Future<Output = ()>,
-) {
-    let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { shared.handle(request).await }
-    });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .header_read_timeout(None)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    // An error is a client that went away, or a connection dropped on purpose.
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = ends => connection.as_mut().graceful_shutdown(),
-    }
-    let _ = connection.await;
-}
-
-/// Closes a connection whose handshake failed. What the client has sent after its part of the handshake
-/// is read first: a close over unread bytes is a reset, and the client would not see the alert.
-async fn let_go(mut stream: TcpStream) {
-    let _ = stream.shutdown().await;
-    let _ = tokio::io::copy(&mut stream.take(MAX_BODY_BYTES as u64), &mut tokio::io::sink()).await;
-}
-
-/// Counts a connection for as long as it is open.
-struct Open(Arc<Shared>);
-
-impl Open {
-    fn new(shared: Arc<Shared>) -> Open {
-        shared.connections.fetch_add(1, Ordering::Relaxed);
-        Open(shared)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// The collector, seen from its connections and from a test's [`Collector`](super::Collector).
 pub(super) struct Shared {
     pub tls: Option<Tls>,
@@ -191,7 +84,7 @@ pub(super) struct State {
 
 /// Tells hyper to close the connection without an answer.
 #[derive(Debug)]
-struct Dropped;
+pub(super) struct Dropped;
 
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -201,7 +94,7 @@ impl fmt::Display for Dropped {
 
 impl std::error::Error for Dropped {}
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
 impl Shared {
     pub fn new(options: Options) -> Shared {
@@ -224,7 +117,8 @@ impl Shared {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    fn complain(&self, line: &str) {
+    /// Writes a line for whoever runs the collector.
+    pub fn complain(&self, line: &str) {
         let mut out = self.complaints.lock().expect("no writer has panicked");
         // What cannot be written is lost, as with the output.
         let _ = writeln!(out, "{line}");
@@ -234,7 +128,7 @@ impl Shared {
         self.state.lock().expect("no holder of the collector's state has panicked")
     }
 
-    async fn handle(&self, request: Request<Incoming>) -> Result<Answer, Dropped> {
+    pub async fn handle(&self, request: Request<Incoming>) -> Result<Answer, Dropped> {
         let (head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let body = read(body).await?;
