@@ -1,22 +1,33 @@
 //! `playheadctl collector --tls` as it is run on a workbench.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
 use playheadd::bench::Authority;
 use serde_json::Value;
 
-use crate::common::{Agent, Bus, Player, collector_config_text, film, nothing};
+use crate::common::{Agent, Bus, PATIENCE, Player, collector_config_text, film, nothing};
 use crate::scene::trusting;
 
 /// The bench collector as a process of its own; killed on drop.
 struct Program {
     child: Child,
-    lines: BufReader<ChildStdout>,
-    complaints: BufReader<ChildStderr>,
+    lines: Receiver<String>,
+    complaints: Receiver<String>,
     url: String,
+}
+
+/// The lines that come out of a pipe, as they come.
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (line, lines) = channel();
+    std::thread::spawn(move || {
+        let mut said = BufReader::new(pipe).lines().map_while(Result::ok);
+        said.all(|text| line.send(text).is_ok())
+    });
+    lines
 }
 
 impl Program {
@@ -29,21 +40,20 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .expect("playheadctl");
-        let lines = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut complaints = BufReader::new(child.stderr.take().expect("a pipe"));
-        let mut said = String::new();
-        complaints.read_line(&mut said).expect("text");
-        let url = said.trim().strip_prefix("the bench collector listens on ");
+        let lines = lines(child.stdout.take().expect("a pipe"));
+        let complaints = self::lines(child.stderr.take().expect("a pipe"));
+        let said = complaints.recv_timeout(PATIENCE).expect("its first line");
+        let url = said.strip_prefix("the bench collector listens on ");
         let url = url.unwrap_or_else(|| panic!("expected a URL, got: {said}")).to_owned();
         Program { child, lines, complaints, url }
     }
 
     /// Event types up to the end of a session.
-    fn session(&mut self) -> Vec<String> {
+    fn session(&self) -> Vec<String> {
         let mut kinds = Vec::new();
         while kinds.last().is_none_or(|kind| kind != "sessionEnd") {
-            let mut line = String::new();
-            assert!(self.lines.read_line(&mut line).expect("text") > 0, "it has ended: {kinds:?}");
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|e| panic!("after {kinds:?} a hit was expected: {e}"));
             let hit: Value = serde_json::from_str(&line).expect("JSON");
             assert!(hit["counted"] == true, "{hit}");
             kinds.push(hit["body"]["eventType"].as_str().expect("a type").to_owned());
@@ -92,7 +102,7 @@ async fn a_box_that_is_told_its_files_once_is_served_at_every_later_start() {
     let dir = bus.dir.path().join("made/here");
     let url_file = bus.dir.path().join("url");
     let url_argument = url_file.to_str().expect("a path");
-    let mut program = Program::start(
+    let program = Program::start(
         &dir,
         &["--client-certificates", "--listen", "127.0.0.1:0", "--url-file", url_argument],
     );
@@ -114,7 +124,7 @@ async fn a_box_that_is_told_its_files_once_is_served_at_every_later_start() {
     assert_eq!(files.map(|file| mode(&dir, file)), modes, "keys are for their owner alone");
     let address = program.url.trim_start_matches("https://").to_owned();
     drop(program);
-    let mut again = Program::start(&dir, &["--client-certificates", "--listen", &address]);
+    let again = Program::start(&dir, &["--client-certificates", "--listen", &address]);
     play(&bus, "ep-2").await;
     assert_eq!(again.session(), WHOLE);
     assert_eq!(files.map(|file| read(&dir, file)), before);
@@ -124,17 +134,16 @@ async fn a_box_that_is_told_its_files_once_is_served_at_every_later_start() {
 async fn a_client_without_a_certificate_is_let_in_only_where_none_is_asked_for() {
     let bus = Bus::start();
     let dir = bus.dir.path().join("tls");
-    let mut asking = Program::start(&dir, &["--client-certificates", "--listen", "127.0.0.1:0"]);
+    let asking = Program::start(&dir, &["--client-certificates", "--listen", "127.0.0.1:0"]);
     let address = asking.url.trim_start_matches("https://").to_owned();
     let text = collector_config_text(&asking.url, &trusting(&dir.join("ca.pem"), ""), "");
     let _agent = Agent::start_configured(&bus.dir.path().join("state"), &bus, &text).await;
     play(&bus, "ep-1").await;
-    let mut said = String::new();
-    asking.complaints.read_line(&mut said).expect("text");
-    assert_eq!(said, "a TLS handshake failed: peer sent no certificates\n");
+    let said = asking.complaints.recv_timeout(PATIENCE).expect("a line");
+    assert_eq!(said, "a TLS handshake failed: peer sent no certificates");
     drop(asking);
     // Nothing counted before: the session begins here.
-    let mut open = Program::start(&dir, &["--listen", &address]);
+    let open = Program::start(&dir, &["--listen", &address]);
     assert_eq!(open.session(), WHOLE);
 }
 
@@ -227,7 +236,7 @@ async fn a_lost_ca_file_is_made_again_by_the_same_authority() {
     drop(Program::start(&dir, &["--listen", "127.0.0.1:0"]));
     let old = bus.dir.path().join("old.pem");
     std::fs::rename(dir.join("ca.pem"), &old).expect("moved");
-    let mut program = Program::start(&dir, &["--listen", "127.0.0.1:0"]);
+    let program = Program::start(&dir, &["--listen", "127.0.0.1:0"]);
     assert!(dir.join("ca.pem").exists());
     let text = collector_config_text(&program.url, &trusting(&old, ""), "");
     let _agent = Agent::start_configured(&bus.dir.path().join("state"), &bus, &text).await;
