@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use playheadd::bench::Authority;
@@ -69,14 +69,24 @@ impl Drop for Program {
     }
 }
 
-/// What the program says when it does not start.
+/// What the program says when it does not start, and its exit status.
 fn refused(arguments: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = Command::new(env!("CARGO_BIN_EXE_playheadctl"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_playheadctl"))
         .args(["collector", "--listen", "127.0.0.1:0"])
         .args(arguments)
-        .output()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("playheadctl");
-    (status.code(), String::from_utf8_lossy(&stderr).into_owned())
+    let said = lines(child.stderr.take().expect("a pipe"));
+    let first = said.recv_timeout(PATIENCE).expect("a message");
+    if first.contains("listens on") {
+        child.kill().expect("its end");
+        panic!("it started with {arguments:?}");
+    }
+    let status = child.wait().expect("its end");
+    let rest: String = said.iter().collect();
+    (status.code(), first + &rest)
 }
 
 fn read(dir: &Path, file: &str) -> String {
