@@ -25,11 +25,11 @@ peer-deps:
 build: ## both programs, as a workbench carries them
 	$(CARGO) build --release --locked --all-features
 
-demo: deps build ## a playback survives the death of its player
-	$(PYTHON) demo/demo.py --bin $(BIN)
+demo: deps build ## a playback survives the death of its player; TLS=1: over TLS
+	$(PYTHON) demo/demo.py $(if $(TLS),--tls) --bin $(BIN)
 
 demo-mpv: peer-deps build ## the same with mpv, without a line of code in the player
-	$(PYTHON) demo/demo.py --mpv --bin $(BIN)
+	$(PYTHON) demo/demo.py --mpv $(if $(TLS),--tls) --bin $(BIN)
 
 test: deps ## everything that needs no service manager
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \

@@ -3,7 +3,7 @@
 
 A private D-Bus daemon, the bench collector and the agent are started with a fresh state
 directory; a player plays, is killed with SIGKILL, is started again, goes on and finishes.
-usage: demo.py [--mpv] --bin DIR      Exit status 0 only when everything was seen.
+usage: demo.py [--mpv] [--tls] --bin DIR      Exit status 0 only when everything was seen.
 """
 import argparse
 import json
@@ -31,7 +31,7 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 
 AGENT_CONFIG = """[collector]
 url = "{url}"
-allow_plain_http = true
+{trust}
 [analytics]
 tracking_server = "metrics.example.com"
 report_suite = "demo"
@@ -59,9 +59,10 @@ def show(who, text, strong=False):
 class Stage:
     """The processes of the demo; nothing of them is left behind."""
 
-    def __init__(self, binaries):
+    def __init__(self, binaries, tls):
         self.dir = tempfile.mkdtemp(prefix="playheadd-demo-")
         self.binaries = binaries
+        self.tls = self.path("tls") if tls else None
         self.processes = []
         self.hits = queue.Queue()
         self.seen = []
@@ -94,7 +95,7 @@ class Stage:
     def start_collector(self):
         collector = self.spawn(
             [os.path.join(self.binaries, "playheadctl"), "collector", "--listen", "127.0.0.1:0",
-             "--json", "--url-file", self.path("url")],
+             "--json", "--url-file", self.path("url")] + (["--tls", self.tls] if self.tls else []),
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.url = wait_for("the collector", lambda: read(self.path("url")))
         threading.Thread(target=self.read_hits, args=(collector.stdout,), daemon=True).start()
@@ -116,8 +117,10 @@ class Stage:
             self.hits.put(record)
 
     def start_agent(self, mpris):
+        trust = f'ca_file = "{self.tls}/ca.pem"' if self.tls else "allow_plain_http = true"
         with open(self.path("playheadd.toml"), "w") as handle:
-            handle.write(AGENT_CONFIG.format(url=self.url, mpris="true" if mpris else "false"))
+            handle.write(AGENT_CONFIG.format(
+                url=self.url, trust=trust, mpris="true" if mpris else "false"))
         self.spawn(
             [os.path.join(self.binaries, "playheadd"), "--config", self.path("playheadd.toml"),
              "--bus-address", self.address, "--state-dir", self.path("state")],
@@ -279,11 +282,12 @@ def judge(stage, opened, paused, resumed, ended):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mpv", action="store_true")
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--bin", default="target/release")
     arguments = parser.parse_args()
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda *_: sys.exit(1))
-    stage = Stage(arguments.bin)
+    stage = Stage(arguments.bin, arguments.tls)
     try:
         stage.set(arguments.mpv)
         player = MpvPlayer(stage) if arguments.mpv else BusPlayer(stage)

@@ -19,6 +19,11 @@ fn a_playback_survives_the_death_of_its_player() {
     demo(&[]);
 }
 
+#[test]
+fn the_same_over_tls() {
+    demo(&["--tls"]);
+}
+
 #[tokio::test]
 async fn the_example_of_the_readme_runs_as_it_stands_there() {
     let script = root().join("examples/python/player.py");

@@ -3,14 +3,17 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::connections::serve_shared;
 use super::log::{Log, Record};
-use super::server::{Options, Shared, State, rules_from_json, serve_shared};
+use super::server::{Options, Shared, State, rules_from_json};
+use super::tls::Tls;
 use crate::sim::CollectorModel as _;
 use crate::sim::backend::Rule;
 
@@ -27,9 +30,19 @@ impl Collector {
     ///
     /// Panics when the machine gives no port or no thread: a test cannot go on without them.
     pub fn start() -> Collector {
+        Collector::start_with(Options::default())
+    }
+
+    /// The same that speaks TLS. What it presents has to be good for 127.0.0.1, and can be changed
+    /// through a clone.
+    pub fn start_tls(tls: Tls) -> Collector {
+        Collector::start_with(Options { tls: Some(tls), ..Options::default() })
+    }
+
+    fn start_with(options: Options) -> Collector {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")
             .expect("a free port on the loopback for the collector");
-        Collector::on(listener, Options::default()).expect("a thread for the collector")
+        Collector::on(listener, options).expect("a thread for the collector")
     }
 
     /// A collector on a listener of the caller's, such as the port of one that was stopped.
@@ -62,7 +75,12 @@ impl Collector {
 
     /// The `{uri}` of spec 1, without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.shared.scheme(), self.address)
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// Every request so far in the order of arrival (the newest 100,000), without `/bench/`.

@@ -5,12 +5,18 @@
 //! and every request is recorded.
 
 mod collector;
+mod connections;
 mod log;
 mod server;
+mod tls;
+mod tls_files;
 
 pub use collector::Collector;
+pub use connections::serve;
 pub use log::{Lines, Record};
-pub use server::{MAX_BODY_BYTES, Options, rules_from_json, serve};
+pub use server::{MAX_BODY_BYTES, Options, rules_from_json};
+pub use tls::{Authority, Identity, Tls};
+pub use tls_files::{client_files, open_authority};
 
 #[cfg(test)]
 mod tests {
@@ -325,6 +331,7 @@ mod tests {
             output: Box::new(output.clone()),
             lines: Lines::Json,
             rules: rules_from_json(br#"[{"on": "sessions", "status": 418}]"#).expect("a rule"),
+            ..Options::default()
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {

@@ -2,30 +2,25 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
 use super::log::{Lines, Log, Record};
+use super::tls::Tls;
 use crate::sim::CollectorModel as _;
 use crate::sim::backend::{Backend, Endpoint, Outcome, Plan, PlannedAnswer, Rule, route};
 use crate::sim::validate;
 
 /// Longest body of a request, bytes.
 pub const MAX_BODY_BYTES: usize = 8 << 20;
-/// Pause after a failed accept, so that running out of descriptors does not become a busy loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a collector is started with.
 pub struct Options {
@@ -35,12 +30,22 @@ pub struct Options {
     pub lines: Lines,
     /// The fault rules at the start (behaviour.md 4).
     pub rules: Vec<Rule>,
+    /// Speaks TLS and presents this; `None`: plain HTTP.
+    pub tls: Option<Tls>,
+    /// Takes one line for each TLS handshake that failed, and why.
+    pub complaints: Box<dyn Write + Send>,
 }
 
 impl Default for Options {
-    /// No output, no faults.
+    /// Plain HTTP without output and without faults.
     fn default() -> Options {
-        Options { output: Box::new(io::sink()), lines: Lines::Plain, rules: Vec::new() }
+        Options {
+            output: Box::new(io::sink()),
+            lines: Lines::Plain,
+            rules: Vec::new(),
+            tls: None,
+            complaints: Box::new(io::sink()),
+        }
     }
 }
 
@@ -59,52 +64,12 @@ pub fn rules_from_json(text: &[u8]) -> Result<Vec<Rule>, String> {
     Ok(rules)
 }
 
-/// Answers on `listener` until `shutdown` is ready, then drops what is still open.
-///
-/// Needs a tokio runtime with I/O and time. Control for other processes: `POST /bench/faults`
-/// (a JSON array of rules, replaces), `GET /bench/hits` (JSON lines), `GET /bench/summary`,
-/// `POST /bench/clear` (forgets hits and sums; sids and rules stay).
-pub async fn serve(listener: TcpListener, options: Options, shutdown: impl Future<Output = ()>) {
-    serve_shared(listener, Arc::new(Shared::new(options)), shutdown).await;
-}
-
-pub(super) async fn serve_shared(
-    listener: TcpListener,
-    shared: Arc<Shared>,
-    shutdown: impl Future<Output = ()>,
-) {
-    let mut connections = JoinSet::new();
-    tokio::pin!(shutdown);
-    loop {
-        tokio::select! {
-            () = &mut shutdown => return,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(converse(stream, Arc::clone(&shared)));
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            },
-        }
-    }
-}
-
-async fn converse(stream: TcpStream, shared: Arc<Shared>) {
-    // Answers are small and complete: waiting for more to send with them only costs time.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { shared.handle(request).await }
-    });
-    // An error here is a client that went away, or a connection dropped on purpose.
-    let _ = hyper::server::conn::http1::Builder::new()
-        .header_read_timeout(None)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-}
-
 /// The collector, seen from its connections and from a test's [`Collector`](super::Collector).
 pub(super) struct Shared {
+    pub tls: Option<Tls>,
+    complaints: Mutex<Box<dyn Write + Send>>,
+    /// Connections that are open.
+    pub connections: AtomicUsize,
     state: Mutex<State>,
     /// Signalled after every request.
     pub changed: Condvar,
@@ -119,7 +84,7 @@ pub(super) struct State {
 
 /// Tells hyper to close the connection without an answer.
 #[derive(Debug)]
-struct Dropped;
+pub(super) struct Dropped;
 
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,22 +94,41 @@ impl fmt::Display for Dropped {
 
 impl std::error::Error for Dropped {}
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
 impl Shared {
     pub fn new(options: Options) -> Shared {
-        let Options { output, lines, rules } = options;
+        let Options { output, lines, rules, tls, complaints } = options;
         let mut backend = Backend::new();
         backend.set_rules(rules);
         let state = State { backend, log: Log::default(), output, lines };
-        Shared { state: Mutex::new(state), changed: Condvar::new() }
+        let complaints = Mutex::new(complaints);
+        Shared {
+            tls,
+            complaints,
+            connections: AtomicUsize::new(0),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// `https` or `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Writes a line for whoever runs the collector.
+    pub fn complain(&self, line: &str) {
+        let mut out = self.complaints.lock().expect("no writer has panicked");
+        // What cannot be written is lost, as with the output.
+        let _ = writeln!(out, "{line}");
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder of the collector's state has panicked")
     }
 
-    async fn handle(&self, request: Request<Incoming>) -> Result<Answer, Dropped> {
+    pub async fn handle(&self, request: Request<Incoming>) -> Result<Answer, Dropped> {
         let (head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let body = read(body).await?;

@@ -112,6 +112,14 @@ pub struct CollectorArgs {
     /// A file that the URL is written to once it listens
     #[arg(long, value_name = "FILE")]
     pub url_file: Option<PathBuf>,
+    /// Speaks TLS with an authority of its own, which is kept in this directory; its ca.pem is for the
+    /// box's collector.ca_file
+    #[arg(long, value_name = "DIR")]
+    pub tls: Option<PathBuf>,
+    /// Asks for client certificates; client.pem and client.key in the directory of --tls are for the
+    /// box's collector.client_cert_file and collector.client_key_file
+    #[arg(long, requires = "tls")]
+    pub client_certificates: bool,
     /// One JSON object a request instead of a line of text
     #[arg(long)]
     pub json: bool,

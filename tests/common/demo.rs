@@ -21,6 +21,9 @@ pub fn demo(arguments: &[&str]) {
         "{text}{}",
         String::from_utf8_lossy(&out.stderr)
     );
+    let scheme = if arguments.contains(&"--tls") { "https" } else { "http" };
+    let listens = format!("the bench collector listens on {scheme}://");
+    assert!(text.contains(&listens), "expected '{listens}' in: {text}");
     assert!(last.contains("session S2 went on with media.resume true"), "{last}");
     assert!(last.contains(" 0 refused"), "{last}");
 }

@@ -5,6 +5,7 @@
 
 pub mod demo;
 pub mod disk;
+pub mod proxy;
 pub mod raw;
 
 use std::collections::HashMap;
@@ -139,15 +140,20 @@ pub struct Agent {
 /// What is left over from before goes at once: the rules for what is old would take minutes.
 pub const AT_ONCE: &str = "[delivery]\nreconnect_spread_seconds = 0\nbacklog_ratio = 0\n";
 
-/// A whole configuration for a collector, with the lines of `more` added, and `AT_ONCE` unless they
-/// have such a section.
+/// A whole configuration for a collector, with the lines of `more` added, and `AT_ONCE` unless there is
+/// a section `[delivery]` among them.
 pub fn config_text(url: &str, more: &str) -> String {
+    collector_config_text(url, "allow_plain_http = true\n", more)
+}
+
+/// The same with other lines in the section of the collector.
+pub fn collector_config_text(url: &str, collector: &str, more: &str) -> String {
     let more = match more.contains("[delivery]") {
         true => more.to_owned(),
         false => format!("{more}\n{AT_ONCE}"),
     };
     format!(
-        "[collector]\nurl = \"{url}\"\nallow_plain_http = true\n\n[analytics]\n\
+        "[collector]\nurl = \"{url}\"\n{collector}\n[analytics]\n\
          tracking_server = \"metrics.example.com\"\nreport_suite = \"tests\"\n\
          org_id = \"TESTS@AdobeOrg\"\n\n[consent]\ninitial = \"in\"\n\n[log]\nlevel = \"debug\"\n\n{more}"
     )
@@ -161,8 +167,13 @@ impl Agent {
 
     /// The same with its state elsewhere.
     pub async fn start_in(state: &Path, bus: &Bus, collector: &Collector, more: &str) -> Agent {
+        Agent::start_configured(state, bus, &config_text(&collector.url(), more)).await
+    }
+
+    /// The same with a whole configuration of the test's.
+    pub async fn start_configured(state: &Path, bus: &Bus, text: &str) -> Agent {
         let config = bus.dir.path().join("playheadd.toml");
-        std::fs::write(&config, config_text(&collector.url(), more)).expect("a configuration");
+        std::fs::write(&config, text).expect("a configuration");
         let mut agent = Agent {
             child: None,
             config,
