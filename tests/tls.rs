@@ -6,6 +6,8 @@ mod common;
 
 #[path = "tls/certificates.rs"]
 mod certificates;
+#[path = "tls/manners.rs"]
+mod manners;
 #[path = "tls/network.rs"]
 mod network;
 #[path = "tls/program.rs"]

@@ -83,6 +83,11 @@ impl Collector {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
+    /// How many connections there were since the start.
+    pub fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::Relaxed)
+    }
+
     /// Every request so far in the order of arrival (the newest 100,000), without `/bench/`.
     pub fn hits(&self) -> Vec<Record> {
         self.shared.state().log.records().to_vec()

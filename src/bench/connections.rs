@@ -104,6 +104,7 @@ struct Open(Arc<Shared>);
 impl Open {
     fn new(shared: Arc<Shared>) -> Open {
         shared.connections.fetch_add(1, Ordering::Relaxed);
+        shared.accepted.fetch_add(1, Ordering::Relaxed);
         Open(shared)
     }
 }

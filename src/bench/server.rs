@@ -70,6 +70,8 @@ pub(super) struct Shared {
     complaints: Mutex<Box<dyn Write + Send>>,
     /// Connections that are open.
     pub connections: AtomicUsize,
+    /// Connections since the start.
+    pub accepted: AtomicUsize,
     state: Mutex<State>,
     /// Signalled after every request.
     pub changed: Condvar,
@@ -107,6 +109,7 @@ impl Shared {
             tls,
             complaints,
             connections: AtomicUsize::new(0),
+            accepted: AtomicUsize::new(0),
             state: Mutex::new(state),
             changed: Condvar::new(),
         }
