@@ -55,7 +55,10 @@ impl Scene {
         let text = collector_config_text(&url, &trusting(&ca, &keys), more);
         let agent = Agent::start_configured(&bus.dir.path().join("state"), &bus, &text).await;
         let world = World { agent, collector, bus };
-        Scene { world, authority, tls, more: more.to_owned() }
+        let scene = Scene { world, authority, tls, more: more.to_owned() };
+        // The daemon has its name a moment earlier; a SIGHUP in between is not obeyed.
+        scene.logged(&["ready", "collector="]).await;
+        scene
     }
 
     /// Writes a file beside the configuration and gives its path.
