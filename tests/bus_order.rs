@@ -80,9 +80,9 @@ async fn what_happens_before_a_slow_answer_waits_in_order_with_its_own_time() {
         "Pause",
     ];
     for event in events {
-        let before = now_ms();
+        let before = common::now_ms();
         player.call(&session, event, 5.0, nothing()).await.expect(event);
-        times.push((before, now_ms()));
+        times.push((before, common::now_ms()));
     }
     assert_eq!(world.collector.hits().len(), 1, "nothing goes before the answer");
     player.call(&session, "End", 5.0, nothing()).await.expect("end");
@@ -113,13 +113,6 @@ async fn what_happens_before_a_slow_answer_waits_in_order_with_its_own_time() {
         let slack = n as i64 + 2;
         assert!((before - 2..=after + slack).contains(&ts(record)), "event {n}");
     }
-}
-
-/// The test's own clock, to hold the hits' times against.
-#[allow(clippy::disallowed_methods)]
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.expect("a clock after 1970").as_millis() as i64
 }
 
 #[tokio::test]

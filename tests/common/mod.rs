@@ -529,3 +529,10 @@ pub async fn flood(player: &Player, seconds: usize) -> u64 {
     }
     sent
 }
+
+/// The test's own clock, to hold the hits' times against.
+#[allow(clippy::disallowed_methods)]
+pub fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("a clock after 1970").as_millis() as i64
+}
