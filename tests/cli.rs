@@ -170,6 +170,18 @@ fn a_mistake_in_the_configuration_is_named_with_file_line_and_key() {
             "[store]\nmax_bytes = 16_000_000\n[delivery]\nqueue_max_bytes = 8_000_000\n",
             vec!["store.max_bytes", "at least 6 times delivery.queue_max_bytes", "got 16000000"],
         ),
+        (
+            "[collector]\nconnect_timeout_seconds = 30\ntimeout_seconds = 30\n",
+            vec![
+                "collector.connect_timeout_seconds",
+                "less than collector.timeout_seconds",
+                "got 30",
+            ],
+        ),
+        (
+            "[delivery]\nbacklog_ratio = -1.0\n",
+            vec!["delivery.backlog_ratio", "0 to 1000", "got -1"],
+        ),
         ("[store]\nmax_bytes = 100\n", vec!["store.max_bytes", "at least 2097152", "got 100"]),
         (
             &format!("[heartbeat]\nmain_seconds = -1{}.0\n", "0".repeat(308)),

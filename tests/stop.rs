@@ -56,3 +56,24 @@ async fn a_call_during_a_stop_is_kept_and_answered_or_neither() {
         assert_eq!(after - before, kept, "stop {stop}: {before} and {after} hits");
     }
 }
+
+/// Whether the daemon handles SIGHUP by now.
+fn handles_hangups(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("SigCgt");
+    u64::from_str_radix(caught.trim(), 16).expect("a mask") & 1 == 1
+}
+
+#[tokio::test]
+async fn a_reload_while_the_daemon_starts_is_not_lost() {
+    let mut world = World::start("").await;
+    world.agent.kill().await;
+    // The start waits for the bus.
+    world.bus.freeze();
+    world.agent.launch();
+    while !handles_hangups(world.agent.pid()) {}
+    world.agent.hang_up();
+    world.bus.go_on();
+    world.agent.named().await;
+    while !world.agent.log().contains("the configuration was read anew") {}
+}

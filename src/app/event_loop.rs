@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::AppError;
 use super::store_worker::{ConsentThread, StoreThread};
+use super::{AppError, Missed};
 use crate::collector::Client;
 use crate::config::Config;
 use crate::core::dialect::exchange::{Outcome, RequestId};
@@ -135,7 +135,15 @@ impl EventLoop {
         mut self,
         mut messages: mpsc::Receiver<Message>,
         mut controls: mpsc::Receiver<Control>,
+        missed: Missed,
     ) -> Result<(), AppError> {
+        if let Some(config) = missed.reload {
+            self.reload(*config);
+        }
+        if missed.bus_gone {
+            self.leave(&mut messages).await;
+            return Err(AppError::BusGone);
+        }
         let left = loop {
             let wake = self.wake_at();
             tokio::select! {

@@ -104,11 +104,12 @@ pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
     let bus = arguments.bus.clone();
     tokio::spawn(relay_signals(signals, arguments, control.clone()));
     // A bus that does not answer must not keep us from stopping.
+    let mut missed = Missed::default();
     let (event_loop, messages) = tokio::select! {
         started = start(&bus, &config, control) => started?,
-        () = stopped(&mut controls) => return Ok(()),
+        () = missed.until_stop(&mut controls) => return Ok(()),
     };
-    event_loop.run(messages, controls).await
+    event_loop.run(messages, controls, missed).await
 }
 
 /// The daemon's files.
@@ -138,11 +139,22 @@ impl StateDir {
     }
 }
 
-/// Waits for a stop and ignores every other `Control`.
-async fn stopped(controls: &mut mpsc::Receiver<Control>) {
-    while let Some(control) = controls.recv().await {
-        if matches!(control, Control::Stop) {
-            return;
+/// What has come while the daemon started, and waits for it.
+#[derive(Default)]
+struct Missed {
+    /// The newest one.
+    reload: Option<Box<Config>>,
+    bus_gone: bool,
+}
+
+impl Missed {
+    async fn until_stop(&mut self, controls: &mut mpsc::Receiver<Control>) {
+        while let Some(control) = controls.recv().await {
+            match control {
+                Control::Stop => return,
+                Control::Reload(config) => self.reload = Some(config),
+                Control::BusGone => self.bus_gone = true,
+            }
         }
     }
 }

@@ -91,9 +91,11 @@ impl Client {
             .pool_idle_timeout(IDLE_CONNECTION)
             .tcp_keepalive(IDLE_CONNECTION)
             .user_agent(concat!("playheadd/", env!("CARGO_PKG_VERSION")));
-        if let Some(proxy) = &config.proxy {
-            builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(chain)?);
-        }
+        // The configuration alone names the proxy: what the environment says is for other programs.
+        builder = match &config.proxy {
+            Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy).map_err(chain)?),
+            None => builder.no_proxy(),
+        };
         Ok(Client { http: builder.build().map_err(chain)?, setup })
     }
 
@@ -123,7 +125,7 @@ impl Client {
                 Outcome::Answered { status, location, retry_after, body }
             }
             // Nothing has left the box, so it is safe to try again.
-            Err(error) if error.is_connect() || error.is_builder() => {
+            Err(error) if error.is_connect() || error.is_builder() || not_let_in(&error) => {
                 Outcome::Unreachable(causes(&error))
             }
             Err(error) => Outcome::Unanswered(causes(&error)),
@@ -166,6 +168,33 @@ pub fn retry_after(value: &str) -> Option<RetryAfter> {
     let date = httpdate::parse_http_date(value).ok()?;
     let since = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Some(RetryAfter::Date(WallTime(i64::try_from(since.as_millis()).ok()?)))
+}
+
+/// Whether the collector has refused the handshake. In TLS 1.3 that may come after the request was
+/// sent, which it has not read then.
+fn not_let_in(error: &reqwest::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let io = cause.downcast_ref::<std::io::Error>().and_then(|e| e.get_ref());
+        if let Some(rustls::Error::AlertReceived(alert)) = io.and_then(|e| e.downcast_ref()) {
+            return matches!(
+                alert,
+                Alert::CertificateRequired
+                    | Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::UnknownCA
+                    | Alert::AccessDenied
+                    | Alert::HandshakeFailure
+                    | Alert::DecryptError
+            );
+        }
+        source = cause.source();
+    }
+    false
 }
 
 /// An error with its causes, without the URL, which may hold private data.

@@ -69,6 +69,17 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
         &mut connect,
     )?;
     c.span("collector.timeout_seconds", schema.collector.timeout_seconds, 0.1, &mut timeout)?;
+    // A connection that takes longer than the whole request would look like a lost answer.
+    if connect >= timeout {
+        if schema.collector.connect_timeout_seconds.is_some() {
+            let (connect, timeout) = (connect.as_seconds(), timeout.as_seconds());
+            let message = format!(
+                "expected less than collector.timeout_seconds, which is {timeout}, got {connect}"
+            );
+            return c.wrong("collector.connect_timeout_seconds", message);
+        }
+        connect = Span(timeout.0 / 2);
+    }
     analytics(schema.analytics, &mut s);
     media(&c, schema.media, &mut s)?;
     let h = schema.heartbeat;

@@ -86,6 +86,15 @@ impl Bus {
         (self.child, self.address) = started;
     }
 
+    /// The bus answers nobody until `go_on`.
+    pub fn freeze(&self) {
+        signal(&self.child, "-STOP");
+    }
+
+    pub fn go_on(&self) {
+        signal(&self.child, "-CONT");
+    }
+
     /// A connection of its own, as another process would have.
     pub async fn connect(&self) -> Connection {
         Builder::address(self.address.as_str())

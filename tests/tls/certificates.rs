@@ -145,6 +145,24 @@ async fn a_collector_that_begins_to_ask_costs_nothing() {
     assert_eq!(hits.len(), ALL.len(), "nothing came twice");
 }
 
+/// In TLS 1.3 a collector refuses a client after the request was sent. It has not read it, so no ping is
+/// in doubt.
+#[tokio::test]
+async fn pings_wait_for_a_client_certificate() {
+    let scene = Scene::start("[heartbeat]\nmain_seconds = 0.2\n").await;
+    let player = scene.world.player().await;
+    let session = player.open(0.0, film("ep-1")).await.expect("a session");
+    player.call(&session, "Play", 0.0, nothing()).await.expect("play");
+    scene.world.wait("a ping", |hits| !of_type(hits, "ping").is_empty());
+    scene.change(|tls| tls.ask_for_clients_of(Some(&scene.authority))).await;
+    let before = of_type(&scene.world.collector.hits(), "ping").len();
+    scene.logged(&["delivery failed again", "CertificateRequired"]).await;
+    scene.until("pings that wait", async || scene.count("QueuedHits").await > 5).await;
+    scene.reload(&client_keys(&scene, &scene.authority.client("box")));
+    scene.world.wait("those too", |hits| of_type(hits, "ping").len() > before + 5);
+    assert_eq!(scene.count("DroppedHits").await, 0);
+}
+
 // SIGHUP with other files.
 
 #[tokio::test]
