@@ -38,7 +38,10 @@ fn text(p: &BTreeMap<String, Value>) -> String {
         obstacles.push("the clock is not right yet: hits are kept until it is".to_owned());
     }
     if !is("Online") {
-        obstacles.push("the network is away: hits are kept".to_owned());
+        obstacles.push(
+            "the network manager says that there is no network: delivery tries all the same"
+                .to_owned(),
+        );
     }
     if !is("StoreHealthy") {
         obstacles.push("the store cannot be written: state is kept in memory only".to_owned());
