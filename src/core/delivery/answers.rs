@@ -234,7 +234,7 @@ impl Delivery {
         if let Some(contact) = contact {
             contact.failed(flight.sent_at, now.boot);
             if flight.class == Class::Ended {
-                contact.ended_retry.failed(now.boot, after, offline, d, &mut self.chance);
+                contact.ended_failed(now.boot, after, offline, d, &mut self.chance);
             }
         }
         let failures = lane.retry.failures();

@@ -55,6 +55,8 @@ pub struct Contact {
     /// Of ended sessions together, which go one after another.
     pub ended_pace: Pace,
     pub ended_retry: Retry,
+    /// The last try of an ended session failed, and nothing was taken since.
+    ended_failed: bool,
     /// The request with which an ended session was served last.
     pub ended_served: u64,
     /// The last request was one of a lane that is behind or has failed.
@@ -73,6 +75,7 @@ impl Contact {
             pace: Pace::default(),
             ended_pace: Pace::default(),
             ended_retry: Retry::default(),
+            ended_failed: false,
             ended_served: 0,
             last_was_slow: false,
         }
@@ -81,6 +84,11 @@ impl Contact {
     /// Something is to be said.
     pub fn something_to_say(&mut self, now: BootInstant) {
         self.silent_since.get_or_insert(now);
+    }
+
+    /// Nothing waits.
+    pub fn nothing_to_say(&mut self) {
+        self.silent_since = None;
     }
 
     /// The collector has taken something. True at the end of an outage that nobody announced: what
@@ -95,6 +103,7 @@ impl Contact {
         let silence = self.silent_since.take().map_or(Span::ZERO, |since| now - since);
         self.last_success = now;
         self.ended_retry.succeeded();
+        self.ended_failed = false;
         let over = silence >= OUTAGE && !self.drawn;
         if over {
             self.draw(now, silence, settings, chance);
@@ -108,6 +117,21 @@ impl Contact {
         self.silent_since.get_or_insert(sent_at.max(self.last_success));
         if now >= self.spread.until(None) {
             self.drawn = false;
+        }
+    }
+
+    /// An ended session was tried in vain. The next one is tried at once: it may have been the fault of
+    /// the session. After two in a row they all wait.
+    pub fn ended_failed(
+        &mut self,
+        now: BootInstant,
+        after: Option<Span>,
+        offline: bool,
+        settings: &DeliverySettings,
+        chance: &mut Rng,
+    ) {
+        if std::mem::replace(&mut self.ended_failed, true) {
+            self.ended_retry.failed(now, after, offline, settings, chance);
         }
     }
 

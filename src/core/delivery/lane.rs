@@ -71,8 +71,8 @@ pub struct Lane {
     pub retry: Retry,
     /// Something in it is old (behaviour.md 2.7), so it is worked off at a rate.
     pub behind: bool,
-    /// Reports since it is behind: so many requests go beside that rate.
-    pub news: u64,
+    /// Reports since that began: so many requests go beside the rate.
+    pub news: u32,
     pub pace: Pace,
     /// The request with which it was served last, plus one; and the one with which it failed last.
     pub served: u64,
@@ -260,6 +260,12 @@ impl Lane {
         self.behind = behind;
         self.news = 0;
         self.pace = Pace::default();
+    }
+
+    /// A report has come while what is old is worked off. A few of them may go at once, not more.
+    pub fn hear_news(&mut self) {
+        const MOST: u32 = 4;
+        self.news = (self.news + 1).min(MOST);
     }
 
     /// The last moment at which a try keeps the collector from closing a session that lives, with

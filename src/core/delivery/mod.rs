@@ -171,6 +171,7 @@ impl Delivery {
         self.unfinished.clear();
         self.grown.clear();
         self.making_room = false;
+        self.contacts.iter_mut().for_each(Contact::nothing_to_say);
     }
 
     /// A new random id for the box.
@@ -259,6 +260,9 @@ impl Delivery {
         now: Now,
         ctx: &mut DeliveryContext<'_>,
     ) {
+        if self.queued() == 0 {
+            self.contacts.iter_mut().for_each(Contact::nothing_to_say);
+        }
         for report in reports {
             let window = window(self.logs.len());
             if report.kind() == Kind::Start {
@@ -297,8 +301,8 @@ impl Delivery {
                 for (lane, skips) in lanes.iter_mut().zip(skipping) {
                     if skips {
                         lane.pass_all(summary);
-                    } else if lane.behind {
-                        lane.news += 1;
+                    } else if waits_no_more(&self.contacts, lane, now) {
+                        lane.hear_news();
                     }
                 }
                 if ends || log.wants_checkpoint() {
@@ -440,4 +444,10 @@ impl Delivery {
     pub fn wall(&self, now: Now) -> Option<WallTime> {
         self.gates.clock_trusted.then_some(now.wall)
     }
+}
+
+/// Whether what is old in a lane is being worked off.
+fn waits_no_more(contacts: &[Contact], lane: &Lane, now: Now) -> bool {
+    let contact = contacts.iter().find(|contact| *contact.collector == *lane.collector);
+    lane.behind && contact.is_some_and(|contact| now.boot >= contact.old_until(None))
 }

@@ -88,6 +88,7 @@ impl Delivery {
         let ready = self.ready(contact, now, ctx.settings);
         let mut current = ready.current.into_iter();
         let mut slow = ready.slow.into_iter().chain(ready.failing);
+        let mut under_way = self.under_way(&self.contacts[contact]);
         let mut slow_turn = self.contacts[contact].slow_turn(&ctx.settings.delivery);
         loop {
             // The slow ones go last, but where there is one place they have every other turn.
@@ -96,38 +97,39 @@ impl Delivery {
                 false => current.next().or_else(|| slow.next()),
             };
             let Some((_, key)) = next else { break };
-            if self.serve(contact, key, now, requests, ctx) {
+            if under_way.all >= ctx.settings.delivery.parallel {
+                break;
+            }
+            if let Some((class, request)) = self.serve(contact, key, &under_way, now, ctx) {
+                requests.push(request);
+                under_way.add(class);
                 slow_turn = self.contacts[contact].slow_turn(&ctx.settings.delivery);
             }
         }
     }
 
-    /// Sends the next request of a lane if there is a place for it. True when one is sent.
+    /// The next request of a lane, if there is a place for it.
     fn serve(
         &mut self,
         contact: usize,
         key: u64,
+        under_way: &UnderWay,
         now: Now,
-        requests: &mut Vec<Request>,
         ctx: &mut DeliveryContext<'_>,
-    ) -> bool {
-        let d = &ctx.settings.delivery;
+    ) -> Option<(Class, Request)> {
         let of = &self.contacts[contact];
-        let Some(log) = self.logs.get(&key) else { return false };
-        let Some(at) = log.lanes.iter().position(|lane| *lane.collector == *of.collector) else {
-            return false;
-        };
+        let log = self.logs.get(&key)?;
+        let at = log.lanes.iter().position(|lane| *lane.collector == *of.collector)?;
         let class = class(log, &log.lanes[at]);
         let due = ready_at(class, log, &log.lanes[at], of, ctx.settings);
-        if !self.under_way(of).has_place(class, d) || due > now.boot {
-            return false;
+        if !under_way.has_place(class, &ctx.settings.delivery) || due > now.boot {
+            return None;
         }
         if !self.alive(key, at, now, ctx) {
-            return false;
+            return None;
         }
-        let Some(request) = self.request(key, at, class, now, ctx) else { return false };
+        let request = self.request(key, at, class, now, ctx)?;
         let served = request.id.0 + 1;
-        requests.push(request);
         let of = &mut self.contacts[contact];
         of.something_to_say(now.boot);
         of.last_was_slow = class != Class::Current;
@@ -138,7 +140,7 @@ impl Delivery {
             log.lanes[at].served = served;
             charge(class, log, at, of, now.boot, ctx.settings);
         }
-        true
+        Some((class, request))
     }
 
     /// The lanes that may send now, as far as places do not matter.
@@ -178,11 +180,9 @@ impl Delivery {
     fn under_way(&self, contact: &Contact) -> UnderWay {
         let mut under_way = UnderWay::default();
         for (_, _, lane) in self.lanes_of(contact) {
-            let Some(flight) = &lane.flight else { continue };
-            under_way.all += 1;
-            under_way.slow += usize::from(flight.class != Class::Current);
-            under_way.failing += usize::from(flight.class == Class::Failing);
-            under_way.ended |= flight.class == Class::Ended;
+            if let Some(flight) = &lane.flight {
+                under_way.add(flight.class);
+            }
         }
         under_way
     }
@@ -223,6 +223,13 @@ impl Delivery {
 }
 
 impl UnderWay {
+    fn add(&mut self, class: Class) {
+        self.all += 1;
+        self.slow += usize::from(class != Class::Current);
+        self.failing += usize::from(class == Class::Failing);
+        self.ended |= class == Class::Ended;
+    }
+
     /// Whether another request of this class may go.
     fn has_place(&self, class: Class, settings: &DeliverySettings) -> bool {
         let all_but = |places: usize| settings.parallel.saturating_sub(places).max(1);
