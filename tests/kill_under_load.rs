@@ -24,7 +24,7 @@ const RULES: usize = 2_000;
 const MARKS: i64 = 1_000_000;
 /// Short intervals, so that there is much to do; and no grace that could end a session meanwhile.
 const CONFIG: &str = "[heartbeat]\nmain_seconds = 0.1\n\n[interrupt]\ngrace_seconds = 600\n\n\
-                      [delivery]\nreconnect_spread_seconds = 0\nbacklog_ratio = 0\n";
+                      [delivery]\nreconnect_spread_seconds = 0\nbacklog_ratio = 0\nmax_rate = 0\n";
 
 /// One request in five fails, in one of the ways in which collectors fail. A rule that lets a
 /// request through is used up like one that does not, so the row is a row of requests.

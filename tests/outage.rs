@@ -275,7 +275,7 @@ fn everything_old_together_is_never_faster_than_the_highest_rate() {
 #[test]
 fn sessions_that_hang_do_not_starve_the_others() {
     // Until each of them has failed once, nobody knows that they hang.
-    for (parallel, hanging, known) in [(4, 8, 200.0), (2, 3, 700.0), (4, 30, 700.0)] {
+    for (parallel, hanging, known) in [(4, 8, 200.0), (2, 3, 800.0), (4, 30, 700.0)] {
         let mut story = Story::default();
         for n in 0..hanging {
             story.plays(0.0, &format!("bad-{n}"));

@@ -147,7 +147,8 @@ pub struct Agent {
 }
 
 /// What is left over from before goes at once: the rules for what is old would take minutes.
-pub const AT_ONCE: &str = "[delivery]\nreconnect_spread_seconds = 0\nbacklog_ratio = 0\n";
+pub const AT_ONCE: &str =
+    "[delivery]\nreconnect_spread_seconds = 0\nbacklog_ratio = 0\nmax_rate = 0\n";
 
 /// A whole configuration for a collector, with the lines of `more` added, and `AT_ONCE` unless there is
 /// a section `[delivery]` among them.
