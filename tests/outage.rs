@@ -253,6 +253,10 @@ fn an_ended_one_that_fails_goes_behind_the_others() {
     assert_eq!(done.len(), 4, "{done:?}");
     let first = exchanges.iter().find(|e| taken(e)).and_then(|e| e.sid.as_deref()).expect("one");
     assert_eq!(done[3], media(&exchanges, first), "the one that failed comes last: {done:?}");
+    let ends = exchanges.iter().filter(|e| taken(e) && kind(e) == "sessionEnd");
+    let through = ends.map(|e| e.at).nth(2).expect("three others");
+    let tries = exchanges.iter().filter(|e| e.status == Some(500) && e.at < through).count();
+    assert_eq!(tries, 1, "it is not tried again before the others are through");
 }
 
 #[test]
@@ -299,6 +303,41 @@ fn sessions_that_hang_do_not_starve_the_others() {
         let pings = exchanges.iter().filter(|e| e.sid == start.sid && kind(e) == "ping");
         assert!(pings.filter(|e| taken(e)).count() > 300, "{hanging} hang, {parallel}");
     }
+}
+
+#[test]
+fn one_place_is_never_for_what_is_old() {
+    let mut story = Story::default();
+    for n in 0..6 {
+        story.plays(0.0, &format!("film-{n}"));
+    }
+    story.closed(60.0, 400.0);
+    // Each of the old ones keeps its place for long.
+    story.happens(400.0, "Collector", json!({"rules": [{"on": "events", "delay_s": 15.0}]}));
+    for n in 0..20 {
+        story.played(1_000.0 + 40.0 * f64::from(n), 5.0, &format!("news-{n}"));
+    }
+    let exchanges = story.run(4, &[]);
+    let news = exchanges.iter().filter(|e| kind(e) == "sessionStart" && happened(e) > 999.0);
+    let late: Vec<_> = news.clone().filter(|e| e.at - happened(e) > 1.0).collect();
+    assert!(news.count() == 20 && late.is_empty(), "{late:?}");
+}
+
+#[test]
+fn sessions_take_turns_where_there_is_too_little_room_for_all() {
+    let mut story = Story::default();
+    for n in 0..30 {
+        story.plays(0.0, &format!("film-{n:02}"));
+    }
+    // Two a second go, three a second are reported.
+    story.happens(0.0, "Collector", json!({"rules": [{"on": "events", "delay_s": 2.0}]}));
+    let exchanges = story.run(1, &[]);
+    let served = |n: usize| {
+        let (sid, late) = (format!("S{n}"), 500.0..700.0);
+        exchanges.iter().any(|e| e.sid.as_ref() == Some(&sid) && late.contains(&e.at) && taken(e))
+    };
+    let starved: Vec<usize> = (1..=30).filter(|n| !served(*n)).collect();
+    assert!(starved.is_empty(), "{starved:?}");
 }
 
 #[test]
