@@ -146,6 +146,22 @@ fn what_was_reported_during_the_wait_brings_no_burst() {
 }
 
 #[test]
+fn what_is_reported_while_it_catches_up_and_fails_brings_no_burst() {
+    let mut story = Story::default();
+    story.plays(0.0, "film");
+    story.closed(100.0, 700.0);
+    story.say(705.0, "AdBreakStart", "film", json!({"name": "b", "position": 1, "start": 9.0}));
+    let ad = json!({"id": "a", "name": "a", "position": 1, "length": 900.0});
+    story.say(705.0, "AdStart", "film", ad);
+    story.closed(1_000.0, 1_025.0);
+    let settings = ["delivery.reconnect_spread_seconds=0", "delivery.backlog_ratio=0.1"];
+    let exchanges = story.run(1, &settings);
+    let first = exchanges.iter().find(|e| taken(e) && e.at >= 1_025.0).expect("it goes on").at;
+    let at_once = between(&exchanges, first, first + 2.0);
+    assert!(at_once <= 8, "{at_once} in 2 s");
+}
+
+#[test]
 fn an_outage_is_over_for_a_session_that_begins_long_after() {
     let mut story = Story::default();
     // Its sid dies, and nothing that waits is worth another one: without a success nothing is left.
@@ -153,9 +169,11 @@ fn an_outage_is_over_for_a_session_that_begins_long_after() {
     story.say(40.0, "Pause", "lost", json!({}));
     story.closed(50.0, 2_000.0);
     story.say(60.0, "End", "lost", json!({}));
+    // So slow that something waits when the first answer comes.
+    story.happens(8_000.0, "Collector", json!({"rules": [{"on": "sessions", "delay_s": 3.0}]}));
     story.plays(9_000.0, "film");
     let exchanges = story.run(1, &[]);
-    let late = exchanges.iter().find(|e| e.at >= 9_000.0 && e.at - happened(e) > 1.0);
+    let late = exchanges.iter().find(|e| e.at >= 9_000.0 && e.at - happened(e) > 4.0);
     assert!(late.is_none(), "{late:?}");
 }
 
@@ -244,19 +262,22 @@ fn an_ended_one_that_fails_goes_behind_the_others() {
     let bad = json!([{"on": "events", "session": "S1", "status": 500}]);
     story.happens(600.0, "Collector", json!({"rules": bad}));
     story.happens(1_500.0, "Collector", json!({"rules": []}));
-    let exchanges = story.run(5, &[]);
+    (0..20).for_each(|seed| the_one_that_fails_comes_last(&story.run(seed, &[])));
+}
+
+fn the_one_that_fails_comes_last(exchanges: &[Exchange]) {
     let done: Vec<String> = exchanges
         .iter()
         .filter(|e| taken(e) && kind(e) == "sessionEnd")
-        .map(|e| media(&exchanges, e.sid.as_deref().expect("a sid")))
+        .map(|e| media(exchanges, e.sid.as_deref().expect("a sid")))
         .collect();
     assert_eq!(done.len(), 4, "{done:?}");
     let first = exchanges.iter().find(|e| taken(e)).and_then(|e| e.sid.as_deref()).expect("one");
-    assert_eq!(done[3], media(&exchanges, first), "the one that failed comes last: {done:?}");
+    assert_eq!(done[3], media(exchanges, first), "the one that failed comes last: {done:?}");
     let ends = exchanges.iter().filter(|e| taken(e) && kind(e) == "sessionEnd");
     let through = ends.map(|e| e.at).nth(2).expect("three others");
     let tries = exchanges.iter().filter(|e| e.status == Some(500) && e.at < through).count();
-    assert_eq!(tries, 1, "it is not tried again before the others are through");
+    assert!(tries <= 1, "it is not tried again before the others are through: {tries}");
 }
 
 #[test]

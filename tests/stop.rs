@@ -75,5 +75,9 @@ async fn a_reload_while_the_daemon_starts_is_not_lost() {
     world.agent.hang_up();
     world.bus.go_on();
     world.agent.named().await;
-    while !world.agent.log().contains("the configuration was read anew") {}
+    let patience = tokio::time::Instant::now() + common::PATIENCE;
+    while !world.agent.log().contains("the configuration was read anew") {
+        assert!(tokio::time::Instant::now() < patience, "{}", world.agent.log());
+        tokio::task::yield_now().await;
+    }
 }

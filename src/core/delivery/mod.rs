@@ -301,7 +301,7 @@ impl Delivery {
                 for (lane, skips) in lanes.iter_mut().zip(skipping) {
                     if skips {
                         lane.pass_all(summary);
-                    } else if waits_no_more(&self.contacts, lane, now) {
+                    } else if lane.behind {
                         lane.hear_news();
                     }
                 }
@@ -444,10 +444,4 @@ impl Delivery {
     pub fn wall(&self, now: Now) -> Option<WallTime> {
         self.gates.clock_trusted.then_some(now.wall)
     }
-}
-
-/// Whether what is old in a lane is being worked off.
-fn waits_no_more(contacts: &[Contact], lane: &Lane, now: Now) -> bool {
-    let contact = contacts.iter().find(|contact| *contact.collector == *lane.collector);
-    lane.behind && contact.is_some_and(|contact| now.boot >= contact.old_until(None))
 }
