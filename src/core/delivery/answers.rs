@@ -1,5 +1,6 @@
 //! What a collector's answer changes in its lane (behaviour.md 2.7).
 
+use super::backoff::Failure;
 use super::lane::{Class, InFlight, Lane};
 use super::log::{Changed, Log};
 use super::{Delivery, DeliveryContext};
@@ -225,16 +226,17 @@ impl Delivery {
         why: &str,
         ctx: &mut DeliveryContext<'_>,
     ) {
-        let (d, offline) = (&ctx.settings.delivery, !self.gates.online);
+        let d = &ctx.settings.delivery;
+        let failure = Failure { after, offline: !self.gates.online };
         let Some(log) = self.logs.get_mut(&key) else { return };
         let lane = &mut log.lanes[at];
-        lane.retry.failed(now.boot, after, offline, d, &mut self.chance);
+        lane.retry.failed(now.boot, failure, d, &mut self.chance);
         lane.failed = flight.request.0 + 1;
         let contact = self.contacts.iter_mut().find(|c| *c.collector == *lane.collector);
         if let Some(contact) = contact {
             contact.failed(flight.sent_at, now.boot);
             if flight.class == Class::Ended {
-                contact.ended_failed(now.boot, after, offline, d, &mut self.chance);
+                contact.ended_failed(now.boot, failure, d, &mut self.chance);
             }
         }
         let failures = lane.retry.failures();

@@ -37,6 +37,15 @@ impl Rng {
     }
 }
 
+/// What is known of a failure besides that it was one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Failure {
+    /// The wait that the collector asked for.
+    pub after: Option<Span>,
+    /// A network manager says that there is no network.
+    pub offline: bool,
+}
+
 /// The failures in a row, and when the next try may be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retry {
@@ -57,22 +66,20 @@ impl Default for Retry {
 impl Retry {
     /// Another failure: a random delay below a ceiling that doubles (full jitter), or what the
     /// collector asked for and up to a tenth of it, so that a fleet does not return as one. A wait
-    /// of nothing is no wish. `offline`: a network manager says that there is no network, so the
-    /// ceiling is the highest from the first failure on.
+    /// of nothing is no wish. Offline the ceiling is the highest from the first failure on.
     pub fn failed(
         &mut self,
         now: BootInstant,
-        after: Option<Span>,
-        offline: bool,
+        failure: Failure,
         settings: &DeliverySettings,
         chance: &mut Rng,
     ) {
         let doubled = settings.backoff_first.0.saturating_mul(1 << self.failures.min(20));
         let most = settings.backoff_max;
-        let ceiling = if offline { most } else { Span(doubled).min(most) };
+        let ceiling = if failure.offline { most } else { Span(doubled).min(most) };
         self.failures += 1;
         self.failed_at = now;
-        let wish = after.filter(|after| *after > Span::ZERO);
+        let wish = failure.after.filter(|after| *after > Span::ZERO);
         self.asked = wish.is_some();
         self.not_before = match wish.map(|wish| wish.min(settings.retry_after_max)) {
             None => now + chance.up_to(ceiling),
@@ -168,7 +175,8 @@ mod tests {
     const T0: BootInstant = BootInstant(1_000_000);
 
     fn waited(retry: &mut Retry, after: Option<Span>, chance: &mut Rng) -> Span {
-        retry.failed(T0, after, false, &DeliverySettings::default(), chance);
+        let failure = Failure { after, offline: false };
+        retry.failed(T0, failure, &DeliverySettings::default(), chance);
         retry.not_before() - T0
     }
 
@@ -210,7 +218,8 @@ mod tests {
         let settings = DeliverySettings::default();
         let longest = (0..100).map(|_| {
             let mut retry = Retry::default();
-            retry.failed(T0, None, true, &settings, &mut chance);
+            let failure = Failure { after: None, offline: true };
+            retry.failed(T0, failure, &settings, &mut chance);
             retry.not_before() - T0
         });
         assert!(longest.max() > Some(Span::seconds(200)));

@@ -4,7 +4,7 @@
 //! *Old* is what was reported before the end of an outage, or before the start of the agent. A lane
 //! with something old is *behind*, until nothing waits in it any more.
 
-use super::backoff::{Pace, Retry, Rng};
+use super::backoff::{Failure, Pace, Retry, Rng};
 use crate::core::settings::DeliverySettings;
 use crate::core::time::{BootInstant, Span};
 
@@ -125,13 +125,12 @@ impl Contact {
     pub fn ended_failed(
         &mut self,
         now: BootInstant,
-        after: Option<Span>,
-        offline: bool,
+        failure: Failure,
         settings: &DeliverySettings,
         chance: &mut Rng,
     ) {
         if std::mem::replace(&mut self.ended_failed, true) {
-            self.ended_retry.failed(now, after, offline, settings, chance);
+            self.ended_retry.failed(now, failure, settings, chance);
         }
     }
 

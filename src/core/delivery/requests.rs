@@ -2,6 +2,7 @@
 //! spec 8).
 
 use super::answers::pass_all;
+use super::backoff::Failure;
 use super::lane::{Class, Download, InFlight, Lane};
 use super::log::{Changed, Log, WINDOW};
 use super::reading::Reading;
@@ -69,7 +70,7 @@ impl Delivery {
         let Some(log) = self.logs.get_mut(&key) else { return false };
         let lane = &mut log.lanes[at];
         if !lane.may_restart(now.boot, d.restart_window, d.max_restarts) {
-            lane.retry.failed(now.boot, None, false, d, &mut self.chance);
+            lane.retry.failed(now.boot, Failure::default(), d, &mut self.chance);
             return false;
         }
         lane.reopen(now.boot);
