@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::settings::Settings;
 use super::time::{DAY_SECONDS, Span};
 
+/// The largest number of seconds (thirty years) that a hit carries. Sums of larger ones might not stay
+/// finite.
+pub const MOST_SECONDS: f64 = 1e9;
+
 /// Metadata of a player: strings only (spec 2).
 pub type Metadata = BTreeMap<String, String>;
 
@@ -83,7 +87,7 @@ impl MediaInfo {
             position.rem_euclid(DAY_SECONDS)
         } else {
             // `f64::clamp` would panic if a damaged store gave a negative length.
-            position.min(self.length.unwrap_or(f64::MAX)).max(0.0)
+            position.min(self.length.unwrap_or(MOST_SECONDS)).max(0.0)
         }
     }
 }

@@ -12,10 +12,9 @@ use crate::core::player::{EventSource, PlayerId};
 use crate::core::record::{Durability, InterruptCause, Key, Record, ResumePoint};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::report::Report;
-use crate::core::text::number;
 use crate::core::time::{BootInstant, Now, second_of_day};
 use crate::core::tracker::event::{Event, EventName};
-use crate::core::tracker::info::{Info, MOST, Reader};
+use crate::core::tracker::info::{Info, Reader};
 use crate::core::tracker::{Phase, Tracker, TrackerContext};
 use crate::core::turn::{CloseReason, Notice, Reply};
 
@@ -469,13 +468,9 @@ impl Agent {
 }
 
 fn finite(playhead: f64) -> Result<f64, Rejected> {
-    if playhead.is_finite() && playhead <= MOST {
+    // `MediaInfo::clamp` takes any finite number: players pass epoch seconds for live content.
+    if playhead.is_finite() {
         Ok(playhead)
-    } else if playhead.is_finite() {
-        Err(Rejected::invalid(format!(
-            "the playhead must be at most {MOST} seconds, got {}",
-            number(playhead)
-        )))
     } else {
         Err(Rejected::invalid(format!(
             "the playhead must be a finite number of seconds, got {playhead}"

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::core::dialect::keys::{self, StandardKeys};
-use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe};
+use crate::core::media::{Ad, AdBreak, Chapter, MOST_SECONDS, MediaInfo, Metadata, Qoe};
 use crate::core::rejected::Rejected;
 use crate::core::settings::Settings;
 use crate::core::text::number;
@@ -57,9 +57,8 @@ impl Value {
     }
 }
 
-/// The largest number of seconds (thirty years) or rate accepted. Sums of larger ones might not
-/// stay finite.
-pub(crate) const MOST: f64 = 1e9;
+/// The largest number of seconds or rate accepted in an info dictionary.
+const MOST: f64 = MOST_SECONDS;
 
 /// The info dictionary of an event (`a{sv}`).
 pub type Info = BTreeMap<String, Value>;
