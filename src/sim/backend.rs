@@ -182,8 +182,12 @@ impl PlannedAnswer {
         if let Some(status) = rule.status {
             let silent = (200..300).contains(&status);
             let body = if silent { String::new() } else { format!("a fault rule says {status}") };
-            self.plan.outcome =
-                Outcome::Answer { status, headers: Vec::new(), body, delay_ms: None };
+            // Another 2xx is still the answer of the backend: a session that it opens has a place.
+            let headers = match self.plan.outcome {
+                Outcome::Answer { headers, .. } if silent => headers,
+                _ => Vec::new(),
+            };
+            self.plan.outcome = Outcome::Answer { status, headers, body, delay_ms: None };
             self.fault = true;
         }
         if rule.drop_after_send {
