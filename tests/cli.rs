@@ -180,7 +180,7 @@ fn a_mistake_in_the_configuration_is_named_with_file_line_and_key() {
         ),
         (
             "[delivery]\nbacklog_ratio = -1.0\n",
-            vec!["delivery.backlog_ratio", "0 to 1000", "got -1"],
+            vec!["delivery.backlog_ratio", "0.01 to 1000", "got -1"],
         ),
         ("[store]\nmax_bytes = 100\n", vec!["store.max_bytes", "at least 2097152", "got 100"]),
         (

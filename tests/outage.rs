@@ -215,6 +215,19 @@ fn a_session_with_nothing_old_goes_at_once_also_inside_the_wait() {
 }
 
 #[test]
+fn without_any_wait_a_sid_at_its_end_is_saved_too() {
+    let mut story = Story::default();
+    story.plays(0.0, "film");
+    story.happens(65.0, "NetworkDown", json!({}));
+    story.happens(655.0, "NetworkUp", json!({}));
+    story.say(700.0, "End", "film", json!({}));
+    let settings = ["delivery.reconnect_spread_seconds=0", "delivery.backlog_ratio=0"];
+    let exchanges = story.run(1, &settings);
+    let starts = exchanges.iter().filter(|e| taken(e) && kind(e) == "sessionStart");
+    assert_eq!(starts.count(), 1);
+}
+
+#[test]
 fn a_later_online_does_not_postpone_the_wait() {
     for seed in 0..20 {
         let mut story = Story::default();

@@ -111,8 +111,9 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
         &mut s.delivery.queue_max_age,
     )?;
     if let Some(ratio) = d.backlog_ratio {
-        if !(0.0..=MOST_BACKLOG_RATIO).contains(&ratio) {
-            let message = format!("expected a number from 0 to {MOST_BACKLOG_RATIO}, got {ratio}");
+        if ratio != 0.0 && !BACKLOG_RATIOS.contains(&ratio) {
+            let (least, most) = (BACKLOG_RATIOS.start(), BACKLOG_RATIOS.end());
+            let message = format!("expected 0 or a number from {least} to {most}, got {ratio}");
             return c.wrong("delivery.backlog_ratio", message);
         }
         s.delivery.backlog_ratio = ratio;
@@ -166,8 +167,8 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     Ok(Config { settings: s, collector, store, mpris, require_sync, log_level })
 }
 
-/// What is old is never worked off faster than this, in relation to what is new.
-const MOST_BACKLOG_RATIO: f64 = 1000.0;
+/// How fast what is old may be worked off, in relation to what is new.
+const BACKLOG_RATIOS: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
 
 /// How much larger the store is than the queue that it has to hold. sled's files take up to 2.4 times
 /// the bytes of what lies in them, as much again while a compaction copies them, and there must be

@@ -33,7 +33,7 @@ impl Spread {
         if left >= self.longest {
             return self.from + self.drawn;
         }
-        self.from + Span(self.drawn.0 * left.0.max(0) / self.longest.0)
+        self.from + Span(self.drawn.0 * left.0.max(0) / self.longest.0.max(1))
     }
 }
 
