@@ -215,6 +215,20 @@ fn a_session_with_nothing_old_goes_at_once_also_inside_the_wait() {
 }
 
 #[test]
+fn a_sid_that_is_dead_already_shortens_no_wait() {
+    let waits: Vec<f64> = (0..20)
+        .map(|seed| {
+            let mut story = Story::default();
+            story.plays(0.0, "film");
+            story.happens(65.0, "NetworkDown", json!({}));
+            story.happens(700.0, "NetworkUp", json!({}));
+            return_and_rest(&story.run(seed, &[]), 700.0).0 - 700.0
+        })
+        .collect();
+    assert!(waits.iter().filter(|wait| **wait > 5.0).count() > 10, "{waits:?}");
+}
+
+#[test]
 fn without_any_wait_a_sid_at_its_end_is_saved_too() {
     let mut story = Story::default();
     story.plays(0.0, "film");

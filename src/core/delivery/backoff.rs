@@ -83,7 +83,11 @@ impl Retry {
         self.asked = wish.is_some();
         self.not_before = match wish.map(|wish| wish.min(settings.retry_after_max)) {
             None => now + chance.up_to(ceiling),
-            Some(wish) => now + wish + chance.up_to(Span(wish.0 / 10)),
+            // A short wish again and again does not stop the back-off.
+            Some(wish) => {
+                let backed_off = chance.up_to(ceiling);
+                now + (wish + chance.up_to(Span(wish.0 / 10))).max(backed_off)
+            }
         };
     }
 
@@ -117,7 +121,8 @@ impl Retry {
     pub fn revive(&mut self) {
         if !self.asked {
             self.soon();
-            self.failures = 0;
+            // It is still one that has failed and may hang.
+            self.failures = self.failures.min(1);
         }
     }
 

@@ -193,7 +193,16 @@ impl Contact {
 
     /// When what is old may go. `last_chance` is when the sid of a session that lives needs a hit at
     /// the latest: the wait of such a lane is shorter, and as random.
-    pub fn old_until(&self, last_chance: Option<BootInstant>) -> BootInstant {
-        self.spread.until(last_chance)
+    ///
+    /// `spare` is how much later the sid dies; one that was dead when the wait began saves nothing.
+    pub fn old_until(&self, last_chance: Option<BootInstant>, spare: Span) -> BootInstant {
+        self.spread.until(last_chance.filter(|chance| self.spread.from <= *chance + spare))
+    }
+
+    /// A configuration was loaded: waits and rates of the old one are over.
+    pub fn reloaded(&mut self) {
+        self.ended_retry.revive();
+        self.pace = Pace::default();
+        self.ended_pace = Pace::default();
     }
 }

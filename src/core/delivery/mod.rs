@@ -123,13 +123,20 @@ impl Delivery {
     /// Takes over the collectors of the settings. Lanes of a removed collector are dropped. One
     /// with another kind or URL does not know the sessions. A new one begins with the next session.
     pub(crate) fn set_collectors(&mut self, ctx: &mut DeliveryContext<'_>) {
-        self.collectors.clone_from(&ctx.settings.collectors);
-        self.contacts.retain(|contact| self.collectors.iter().any(|c| c.name == contact.collector));
+        let before = std::mem::replace(&mut self.collectors, ctx.settings.collectors.clone());
+        // Another kind or URL is another collector.
+        let kept = |contact: &Contact| {
+            let old = before.iter().find(|c| c.name == contact.collector);
+            old.is_some_and(|old| self.collectors.contains(old))
+        };
+        self.contacts.retain(kept);
+        self.contacts.iter_mut().for_each(Contact::reloaded);
         for collector in &self.collectors {
             if self.contacts.iter().all(|contact| contact.collector != collector.name) {
                 self.contacts.push(Contact::new(&collector.name));
             }
         }
+        self.lanes_mut().for_each(|lane| lane.pace = Default::default());
         if std::mem::take(&mut self.left_over) {
             self.contacts.iter_mut().for_each(|contact| contact.left_over = true);
         }
@@ -171,7 +178,11 @@ impl Delivery {
         self.unfinished.clear();
         self.grown.clear();
         self.making_room = false;
-        self.contacts.iter_mut().for_each(Contact::nothing_to_say);
+        self.left_over = false;
+        for contact in &mut self.contacts {
+            contact.nothing_to_say();
+            contact.left_over = false;
+        }
     }
 
     /// A new random id for the box.

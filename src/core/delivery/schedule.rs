@@ -44,7 +44,8 @@ impl Delivery {
             let under_way = self.under_way(contact);
             let due = |(log, lane): (&Log, &Lane)| {
                 let class = class(log, lane);
-                under_way.has_place(class, &settings.delivery).then(|| match contact.left_over {
+                let undrawn = contact.left_over && lane.behind;
+                under_way.has_place(class, lane, &settings.delivery).then(|| match undrawn {
                     true => BootInstant(i64::MIN),
                     false => ready_at(class, log, lane, contact, settings),
                 })
@@ -80,7 +81,9 @@ impl Delivery {
         requests: &mut Vec<Request>,
         ctx: &mut DeliveryContext<'_>,
     ) {
-        if self.contacts[contact].left_over {
+        let of = &self.contacts[contact];
+        let left_over = |(_, log, lane): (u64, &Log, &Lane)| lane.behind && sendable(log, lane);
+        if of.left_over && self.lanes_of(of).any(left_over) {
             let silence = self.silence(&self.contacts[contact], now);
             let d = &ctx.settings.delivery;
             self.contacts[contact].started(now.boot, silence, d, &mut self.chance);
@@ -100,9 +103,10 @@ impl Delivery {
             if under_way.all >= ctx.settings.delivery.parallel {
                 break;
             }
-            if let Some((class, request)) = self.serve(contact, key, &under_way, now, ctx) {
+            if let Some((class, failing, request)) = self.serve(contact, key, &under_way, now, ctx)
+            {
                 requests.push(request);
-                under_way.add(class);
+                under_way.add(class, failing);
                 slow_turn = self.contacts[contact].slow_turn(&ctx.settings.delivery);
             }
         }
@@ -116,13 +120,14 @@ impl Delivery {
         under_way: &UnderWay,
         now: Now,
         ctx: &mut DeliveryContext<'_>,
-    ) -> Option<(Class, Request)> {
+    ) -> Option<(Class, bool, Request)> {
         let of = &self.contacts[contact];
         let log = self.logs.get(&key)?;
         let at = log.lanes.iter().position(|lane| *lane.collector == *of.collector)?;
-        let class = class(log, &log.lanes[at]);
-        let due = ready_at(class, log, &log.lanes[at], of, ctx.settings);
-        if !under_way.has_place(class, &ctx.settings.delivery) || due > now.boot {
+        let lane = &log.lanes[at];
+        let (class, failing) = (class(log, lane), lane.retry.failures() > 0);
+        let due = ready_at(class, log, lane, of, ctx.settings);
+        if !under_way.has_place(class, lane, &ctx.settings.delivery) || due > now.boot {
             return None;
         }
         if !self.alive(key, at, now, ctx) {
@@ -140,7 +145,7 @@ impl Delivery {
             log.lanes[at].served = served;
             charge(class, log, at, of, now.boot, ctx.settings);
         }
-        Some((class, request))
+        Some((class, failing, request))
     }
 
     /// The lanes that may send now, as far as places do not matter.
@@ -181,7 +186,7 @@ impl Delivery {
         let mut under_way = UnderWay::default();
         for (_, _, lane) in self.lanes_of(contact) {
             if let Some(flight) = &lane.flight {
-                under_way.add(flight.class);
+                under_way.add(flight.class, lane.retry.failures() > 0);
             }
         }
         under_way
@@ -200,7 +205,7 @@ impl Delivery {
 
     /// How long ago the collector last took something of what waits, or how old that is at least.
     fn silence(&self, contact: &Contact, now: Now) -> Span {
-        let waiting = || self.lanes_of(contact).filter(|(_, log, lane)| sendable(log, lane));
+        let waiting = || self.lanes_of(contact).filter(|(_, _, lane)| lane.behind);
         let taken = waiting().filter_map(|(_, _, lane)| match lane.progress.accepted? {
             Accepted::Boot(at) => Some(now.boot - at),
             Accepted::Wall(at) => Some(now.wall - at),
@@ -223,23 +228,24 @@ impl Delivery {
 }
 
 impl UnderWay {
-    fn add(&mut self, class: Class) {
+    fn add(&mut self, class: Class, failing: bool) {
         self.all += 1;
         self.slow += usize::from(class != Class::Current);
-        self.failing += usize::from(class == Class::Failing);
+        self.failing += usize::from(failing);
         self.ended |= class == Class::Ended;
     }
 
     /// Whether another request of this class may go.
-    fn has_place(&self, class: Class, settings: &DeliverySettings) -> bool {
+    fn has_place(&self, class: Class, lane: &Lane, settings: &DeliverySettings) -> bool {
         let all_but = |places: usize| settings.parallel.saturating_sub(places).max(1);
         let own = match class {
             Class::Current => return self.all < settings.parallel,
-            Class::Behind => true,
-            Class::Failing => self.failing < all_but(2),
+            Class::Behind | Class::Failing => true,
             Class::Ended => !self.ended || settings.backlog_ratio == 0.0,
         };
-        own && self.slow < all_but(1) && self.all < settings.parallel
+        // Whoever has failed may hang.
+        let calm = lane.retry.failures() == 0 || self.failing < all_but(2);
+        own && calm && self.slow < all_but(1) && self.all < settings.parallel
     }
 }
 
@@ -280,7 +286,8 @@ fn ready_at(
         at = at.max(contact.ended_retry.not_before());
     }
     if lane.behind {
-        at = at.max(contact.old_until(alive));
+        let spare = Span(settings.delivery.sid_lifetime.0 / 20);
+        at = at.max(contact.old_until(alive, spare));
         let own = match class {
             Class::Ended => contact.ended_pace.ready(),
             _ if lane.news > 0 => BootInstant(i64::MIN),
@@ -305,7 +312,7 @@ fn charge(
     }
     let d = &settings.delivery;
     if d.max_rate > 0 {
-        contact.pace.spend(now, Span::millis(i64::from(1000 / d.max_rate.min(1000))));
+        contact.pace.spend(now, Span::millis(i64::from(1000_u32.div_ceil(d.max_rate.min(1000)))));
     }
     let own = |interval: Span| match d.backlog_ratio > 0.0 {
         true => Span((interval.0 as f64 / d.backlog_ratio) as i64),
