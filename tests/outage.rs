@@ -484,3 +484,33 @@ fn a_wait_that_is_asked_for_outlives_the_agent_and_no_network_ends_it() {
         assert!((300.0..331.0).contains(&(next - asked)), "{}", next - asked);
     }
 }
+
+#[test]
+fn an_ended_one_that_has_no_place_does_not_hold_up_the_next() {
+    for seed in 0..12 {
+        let mut story = Story::default();
+        for n in 0..2 {
+            story.plays(0.0, &format!("bad-{n}"));
+        }
+        // Two that have ended, without pings: the first wants to wait, the other one fails once.
+        for (at, film, event) in [(100.0, "first", "Error"), (200.0, "other", "BitrateChange")] {
+            story.plays(at, film);
+            for n in 0..60 {
+                let info = json!({"id": format!("e{n}"), "bitrate": n});
+                story.say(at + 1.0 + 0.1 * f64::from(n), event, film, info);
+            }
+            story.say(at + 8.0, "End", film, json!({}));
+        }
+        story.closed(50.0, 600.0);
+        let rules = json!([{"on": "events", "event_type": "ping", "hang": true},
+            {"on": "events", "event_type": "error", "status": 500,
+             "headers": {"Retry-After": "40"}},
+            {"on": "events", "event_type": "bitrateChange", "status": 500, "times": 1}]);
+        story.happens(600.0, "Collector", json!({"rules": rules}));
+        story.happens(2_000.0, "Collector", json!({"rules": []}));
+        // The simulation panics where the agent does not come to rest.
+        let exchanges = story.run(seed, &["delivery.reconnect_spread_seconds=0"]);
+        let last = exchanges.iter().find(|e| taken(e) && kind(e) == "bitrateChange");
+        assert!(last.is_some_and(|e| e.at < 1_500.0), "seed {seed}: {last:?}");
+    }
+}

@@ -88,10 +88,10 @@ impl Delivery {
             let d = &ctx.settings.delivery;
             self.contacts[contact].started(now.boot, silence, d, &mut self.chance);
         }
-        let ready = self.ready(contact, now, ctx.settings);
+        let mut under_way = self.under_way(&self.contacts[contact]);
+        let ready = self.ready(contact, &under_way, now, ctx.settings);
         let mut current = ready.current.into_iter();
         let mut slow = ready.slow.into_iter().chain(ready.failing);
-        let mut under_way = self.under_way(&self.contacts[contact]);
         let mut slow_turn = self.contacts[contact].slow_turn(&ctx.settings.delivery);
         loop {
             // The slow ones go last, but where there is one place they have every other turn.
@@ -148,14 +148,22 @@ impl Delivery {
         Some((class, failing, request))
     }
 
-    /// The lanes that may send now, as far as places do not matter.
-    fn ready(&mut self, contact: usize, now: Now, settings: &Settings) -> Ready {
+    /// The lanes that may send now. Each that `deadline` counts is here, or one goes before it: otherwise
+    /// the agent would not come to rest.
+    fn ready(
+        &mut self,
+        contact: usize,
+        under_way: &UnderWay,
+        now: Now,
+        settings: &Settings,
+    ) -> Ready {
         let of = &self.contacts[contact];
         let (mut ready, mut ended, mut waits) = (Ready::default(), None, false);
         for (key, log, lane) in self.lanes_of(of).filter(|(_, log, lane)| sendable(log, lane)) {
             waits = true;
             let class = class(log, lane);
-            if ready_at(class, log, lane, of, settings) > now.boot {
+            let due = ready_at(class, log, lane, of, settings) <= now.boot;
+            if !due || !under_way.has_place(class, lane, &settings.delivery) {
                 continue;
             }
             match class {
