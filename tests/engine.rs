@@ -2,10 +2,11 @@
 //! rest of it is shown by everything that runs through the driver.
 
 use playheadd::config::Config;
+use playheadd::core::dialect::exchange::RetryAfter;
 use playheadd::core::input::{CallId, Input, Target};
 use playheadd::core::player::{EventSource, PlayerId};
 use playheadd::core::rejected::Refusal;
-use playheadd::core::settings::{Consent, Settings};
+use playheadd::core::settings::{CollectorSettings, Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, WallTime};
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::{Info, Value};
@@ -159,6 +160,69 @@ fn a_message_that_came_before_a_hit_that_is_out_counts_just_after_it() {
     let bodies: Vec<Json> = b.actions.iter().filter_map(request).map(|(_, body)| body).collect();
     let pause = bodies.iter().find(|body| body["eventType"] == "pauseStart").expect("a pause");
     assert_eq!(pause["playerTime"]["playhead"], 10.001, "the position of that moment");
+}
+
+#[test]
+fn after_a_wake_and_on_another_network_requests_use_new_connections() {
+    for change in [Input::Wake, Input::Network { online: true }, Input::Network { online: false }] {
+        let mut b = Box_::new();
+        b.open(1);
+        b.say(EventName::Play, 0);
+        b.pass_to(5_000);
+        if change == Input::Wake {
+            b.message(Input::Sleep, 5_000);
+            b.pass_to(7_000);
+        }
+        b.actions.clear();
+        let said = format!("{change:?}");
+        b.message(change, b.now);
+        b.say(EventName::Pause, b.now);
+        b.pass_to(b.now + 20_000);
+        let first = |wanted: fn(&Action) -> bool| b.actions.iter().position(wanted);
+        let reconnect = first(|action| *action == Action::Reconnect);
+        let send = first(|action| matches!(action, Action::Send(_)));
+        assert!(
+            reconnect.is_some() && send.is_some() && reconnect < send,
+            "{said}: {:?}",
+            b.actions
+        );
+    }
+}
+
+#[test]
+fn what_one_collector_asked_for_does_not_bind_another() {
+    let mut b = Box_::new();
+    for n in 0..2 {
+        b.open(n);
+        b.say(EventName::End, b.now);
+        b.now += 1_000;
+    }
+    // Both ended sessions are refused for an hour.
+    let later = || playheadd::core::dialect::exchange::Outcome::Answered {
+        status: 503,
+        location: None,
+        retry_after: Some(RetryAfter::Seconds(3_600)),
+        body: String::new(),
+    };
+    b.tell(Event::Tick);
+    let sent: Vec<_> = b.actions.iter().filter_map(request).map(|(id, _)| id).collect();
+    assert_eq!(sent.len(), 2);
+    for request in sent {
+        b.tell(Event::Answer { request, outcome: later() });
+    }
+    b.actions.clear();
+    b.pass_to(b.now + 600_000);
+    assert!(!b.actions.iter().any(|action| matches!(action, Action::Send(_))), "it is obeyed");
+    let url = "https://other.example".to_owned();
+    let settings = Settings {
+        initial_consent: Consent::In,
+        collectors: vec![CollectorSettings { url, ..CollectorSettings::default() }],
+        ..Settings::default()
+    };
+    b.tell(Event::Reload(Box::new(settings)));
+    b.pass_to(b.now + 60_000);
+    let ends = b.hits().into_iter().filter(|(kind, _)| kind == "sessionEnd").count();
+    assert_eq!(ends, 2, "{:?}", b.hits());
 }
 
 #[test]

@@ -28,7 +28,7 @@ async fn what_is_left_over_at_a_start_waits_and_a_new_session_does_not() {
     scene.all_arrives_once();
     let player = scene.world.player().await;
     assert_eq!(count(&player, "QueuedHits").await, ALL.len() as u64, "what is old waits");
-    // `Flush` ends the wait, and leaves the rate: two hits a `main_seconds` here.
+    // `Flush` ends the wait.
     player
         .connection
         .call_method(
@@ -42,10 +42,6 @@ async fn what_is_left_over_at_a_start_waits_and_a_new_session_does_not() {
         .expect("an answer");
     let hits = scene.world.wait("both", |hits| of_type(hits, "sessionEnd").len() == 2);
     assert_eq!(types(&hits, "S2"), ALL);
-    let at: Vec<i64> =
-        hits.iter().filter(|h| h.sid.as_deref() == Some("S2")).map(|h| h.at_ms).collect();
-    // Arrivals may bunch on a busy machine, but not get ahead of the rate.
-    assert!(at[5] - at[0] >= 5 * 100 - 50, "{at:?}");
 }
 
 #[tokio::test]
