@@ -3,6 +3,7 @@
 
 mod answers;
 pub mod backoff;
+mod conditions;
 mod contact;
 pub mod lane;
 mod limits;
@@ -372,77 +373,6 @@ impl Delivery {
             ctx.changes.delete(Key::Heartbeat(key));
             self.grown.remove(&key);
         }
-    }
-
-    /// A network manager says that the network came, went or is another one. A random delay keeps
-    /// boxes from sending all at once when it is back (behaviour.md 2.7).
-    pub(crate) fn network(&mut self, online: bool, now: Now, settings: &Settings) {
-        self.gates.online = online;
-        if !online {
-            return;
-        }
-        self.revive();
-        for at in 0..self.contacts.len() {
-            if self.contacts[at].online(now.boot, &settings.delivery, &mut self.chance) {
-                let collector = self.contacts[at].collector.clone();
-                self.fall_behind(&collector);
-            }
-        }
-    }
-
-    /// Every back-off starts anew.
-    fn revive(&mut self) {
-        self.lanes_mut().for_each(|lane| lane.retry.revive());
-    }
-
-    /// Every lane, to change what is neither counted nor recorded.
-    fn lanes_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
-        self.logs.unrecorded_mut().flat_map(|log| &mut log.lanes)
-    }
-
-    /// The network manager says whether the connection costs money.
-    pub(crate) fn metered(&mut self, metered: bool) {
-        self.gates.metered = metered;
-    }
-
-    /// The wall clock was set, or its trust changed. Lanes of which the collector knows nothing yet
-    /// get a new anchor. Reports of an earlier boot without a wall time are dated so that the last
-    /// one falls on the start of this boot (behaviour.md 2.6).
-    pub(crate) fn clock(&mut self, trusted: bool, now: Now) {
-        self.gates.clock_trusted = trusted;
-        self.old_at = BootInstant(i64::MIN);
-        self.budget_until = BootInstant(i64::MIN);
-        if !trusted {
-            return;
-        }
-        for (_, log) in self.logs.iter_mut() {
-            let ours = log.origin.boot == self.boot;
-            for lane in &mut log.lanes {
-                let waiting = lane.waiting(&log.summary).count;
-                if ours {
-                    let untold = lane.progress.accepted.is_none() && lane.flight.is_none();
-                    if lane.anchor.is_none() || untold {
-                        lane.anchor = Some(Anchor::taken(now));
-                    }
-                } else if lane.anchor.is_none() && waiting > 0 {
-                    let booted = now.wall + (BootInstant(0) - now.boot);
-                    lane.anchor = Some(Anchor { boot: log.summary.last_at, wall: booted });
-                    tracing::warn!(
-                        hits = waiting,
-                        media = log.origin.media.log_id(),
-                        "ClockEstimated: hits of a boot that never knew the time are dated to its \
-                         end"
-                    );
-                }
-            }
-            log.changed = Changed::Everything;
-        }
-    }
-
-    /// Tries everything now, whatever back-off says, but not before a collector wants to be asked.
-    pub fn flush(&mut self) {
-        self.contacts.iter_mut().for_each(Contact::hurry);
-        self.lanes_mut().for_each(|lane| lane.retry.hurry());
     }
 
     /// The wall time of an instant in the boot of a log, when that boot knew it.
