@@ -8,6 +8,9 @@ use crate::core::record::{Durability, Key, Record, ResumePoint};
 use crate::core::settings::Settings;
 use crate::core::time::{Now, Span, WallTime};
 
+/// A session that starts within the first seconds is a fresh viewing (behaviour.md 2.1).
+const START_SECONDS: f64 = 2.0;
+
 impl ResumePoint {
     /// How long ago it ended; `None` when neither clock can tell.
     fn age(&self, now: Now, wall: Option<WallTime>, boot: &BootId) -> Option<Span> {
@@ -68,7 +71,7 @@ pub(crate) fn decide(
         true => point.map(|p| p.position),
         false => Some(playhead),
     };
-    let goes_on = point.is_some() && (live || position.is_some_and(|p| p > 0.0));
+    let goes_on = point.is_some() && (live || position.is_some_and(|p| p > START_SECONDS));
     ResumeDecision { position, resume: declared || goes_on }
 }
 
