@@ -1,7 +1,7 @@
 //! Hands each input to the part of the agent that handles it.
 
 use super::Agent;
-use super::input::{CallId, Input};
+use super::input::{CallId, Input, Lifecycle};
 use super::rejected::Rejected;
 use super::settings::Consent;
 use super::time::Now;
@@ -14,14 +14,24 @@ impl Agent {
         now: Now,
     ) -> Option<(CallId, Result<Reply, Rejected>)> {
         let answer = |call: Option<CallId>, result| Some((call?, result));
+        self.end_waits(&input, now);
         match input {
             Input::Open { call, player, source, uid, app, playhead, info } => {
                 let result = self.open(player, (source, uid), app, playhead, &info, now);
                 self.count_rejection("SessionStart", call, &result, now);
                 answer(call, result)
             }
+            Input::Begin { player, app, info, playhead, until } => {
+                let result = self.begin(player, app, &info, playhead, until, now);
+                self.count_rejection("SessionStart", None, &result, now);
+                None
+            }
+            Input::Known { player, length, start, place, over } => {
+                self.known(&player, (length, start), place, over, now);
+                None
+            }
             Input::Event { call, target, name, playhead, info } => {
-                let result = self.event(&target, name, playhead, &info, now);
+                let result = self.mpris_event(&target, name, playhead, &info, now);
                 self.count_rejection(name.name(), call, &result, now);
                 answer(call, result)
             }
@@ -46,6 +56,9 @@ impl Agent {
             }
             Input::Lifecycle { call, app, state } => {
                 self.lifecycle(&app, state, now);
+                if state == Lifecycle::Foreground {
+                    self.read_again(Some(&app), now);
+                }
                 answer(call, Ok(Reply::Done))
             }
             Input::GetResumePoint { call, app, media_id } => {
@@ -111,6 +124,7 @@ impl Agent {
             }
             Input::Wake => {
                 self.wake(now);
+                self.read_again(None, now);
                 self.reconnect = true;
                 None
             }

@@ -4,6 +4,7 @@ use super::dialect::exchange::{Outcome, RequestId};
 use super::player::{EventSource, PlayerId};
 use super::record::{ConsentRecord, ReadId, ReadReports, Stored};
 use super::settings::{Consent, Settings};
+use super::time::BootInstant;
 use super::tracker::event::EventName;
 use super::tracker::info::Info;
 
@@ -64,6 +65,28 @@ pub enum Input {
         app: String,
         playhead: f64,
         info: Info,
+    },
+    /// A player of MPRIS has begun to play something whose length or place is not known yet. What
+    /// follows in this session waits behind it, until `Known` or `until` (behaviour.md 1.7).
+    Begin {
+        player: PlayerId,
+        app: String,
+        info: Info,
+        /// Where it began, in seconds, if that is known.
+        playhead: Option<f64>,
+        until: BootInstant,
+    },
+    /// What a player of MPRIS has told meanwhile about what it plays (behaviour.md 1.7).
+    Known {
+        player: PlayerId,
+        /// Seconds.
+        length: Option<f64>,
+        /// Where the session began, in seconds.
+        start: Option<f64>,
+        /// Where the player is now, in seconds.
+        place: f64,
+        /// The session waits no longer.
+        over: bool,
     },
     /// A playback event in a session.
     Event {

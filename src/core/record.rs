@@ -11,6 +11,7 @@ use super::player::{EventSource, PlayerId};
 use super::report::Report;
 use super::settings::Consent;
 use super::time::{BootInstant, Span, WallTime};
+use super::tracker::event::Event;
 use super::tracker::{Position, Tracker};
 
 /// Changes that must be stored before anything that depends on them is carried out.
@@ -227,7 +228,24 @@ pub struct SessionRecord {
     pub log: u64,
     pub interrupt: Option<Interrupt>,
     pub resumed: bool,
+    /// Its start waits for a length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Box<Waiting>>,
     pub stamp: Stamp,
+}
+
+/// The start of a session of MPRIS that waits for a length or a position, and what has followed it
+/// (behaviour.md 1.7).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    pub since: BootInstant,
+    pub until: BootInstant,
+    /// Seconds.
+    pub length: Option<f64>,
+    /// Where the session began, in seconds.
+    pub start: Option<f64>,
+    /// What has happened since, with its playhead, and when.
+    pub events: Vec<(Event, f64, BootInstant)>,
 }
 
 /// Tells which of the records of one session is the newest.

@@ -4,6 +4,7 @@
 
 use super::dialect::exchange::Request;
 use super::input::CallId;
+use super::player::PlayerId;
 use super::record::{Batch, ConsentRecord, Read, ResumePoint};
 use super::rejected::Rejected;
 
@@ -103,4 +104,7 @@ pub enum Notice {
     /// A session object appears.
     Opened(u32),
     Closed(u32, CloseReason),
+    /// An interrupt of this MPRIS player's session has ended, at this position in seconds: the
+    /// player is to be read again (behaviour.md 2.4).
+    ReadAgain(PlayerId, f64),
 }

@@ -241,6 +241,8 @@ async fn announce(sessions: Sessions, watchers: Watchers, mut news: mpsc::Receiv
             BusUpdate::Notice(Notice::Closed(number, reason)) => {
                 closed(&sessions, number, reason).await
             }
+            // The event loop has told the watcher of MPRIS players.
+            BusUpdate::Notice(Notice::ReadAgain(..)) => Ok(()),
             BusUpdate::Changed(changed) => property_changed(&sessions, changed).await,
             BusUpdate::Seen(line) => watchers.tell(&sessions.0.connection, &line).await,
         };

@@ -226,6 +226,7 @@ impl Engine {
         let call = match &input {
             Input::Event { name: EventName::End | EventName::Complete, .. } => return Some(input),
             Input::Open { call, .. } | Input::Event { call, .. } => *call,
+            Input::Begin { .. } => None,
             _ => return Some(input),
         };
         if let Some(call) = call {

@@ -26,6 +26,10 @@ impl Trace {
                 "event": "SessionStart", "from": player.sender, "app": app, "playhead": playhead,
                 "info": info_json(info),
             }),
+            Input::Begin { player, app, info, .. } => json!({
+                "event": "SessionStart", "from": player.sender, "app": app, "waits": true,
+                "info": info_json(info),
+            }),
             Input::Event { target, name, playhead, info, .. } => {
                 let (from, session) = match target {
                     Target::Session { number, sender } => (sender, Some(number)),

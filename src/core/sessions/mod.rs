@@ -6,9 +6,10 @@ mod restart;
 pub(super) mod resume;
 mod table;
 mod timers;
+mod waiting;
 
 use super::player::{EventSource, PlayerId};
-use super::record::{Interrupt, InterruptCause, SessionRecord, Stamp};
+use super::record::{Interrupt, InterruptCause, SessionRecord, Stamp, Waiting};
 use super::time::Now;
 use super::tracker::{Phase, Tracker};
 
@@ -25,6 +26,8 @@ pub struct Session {
     /// The log that its reports go to.
     pub log: u64,
     pub interrupt: Option<Interrupt>,
+    /// Its start waits for a length; its tracker is dormant meanwhile (behaviour.md 1.7).
+    pub waiting: Option<Box<Waiting>>,
     /// The resume flag of its last `sessionStart`.
     pub resumed: bool,
     /// Opened while the viewer had opted out: calls are accepted without effect until it ends.
@@ -65,6 +68,7 @@ impl Session {
             log: self.log,
             interrupt: self.interrupt,
             resumed: self.resumed,
+            waiting: self.waiting.clone(),
             stamp,
         }
     }
@@ -73,7 +77,7 @@ impl Session {
     pub fn state_name(&self) -> &'static str {
         match (&self.interrupt, self.tracker.phase()) {
             (Some(i), _) if i.cause == InterruptCause::Background => "background",
-            (_, Phase::Dormant) => "idle",
+            (_, Phase::Dormant) if self.waiting.is_none() => "idle",
             _ => self.tracker.state().name(),
         }
     }

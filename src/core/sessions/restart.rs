@@ -75,6 +75,7 @@ impl Agent {
             tracker: record.tracker,
             log: record.log,
             interrupt: record.interrupt,
+            waiting: record.waiting,
             resumed: record.resumed,
             untracked: false,
             dirty: false,

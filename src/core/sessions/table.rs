@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::waiting::Start;
 use super::{PositionChange, Session, resume};
 use crate::core::Agent;
 use crate::core::delivery::log::Origin;
@@ -26,13 +27,29 @@ impl Agent {
     pub(in crate::core) fn open(
         &mut self,
         player: PlayerId,
-        (source, uid): (EventSource, Option<u32>),
+        source: (EventSource, Option<u32>),
         app: String,
         playhead: f64,
         info: &Info,
         now: Now,
     ) -> Result<Reply, Rejected> {
-        let playhead = finite(playhead)?;
+        self.enter(player, source, app, Start::Now(playhead), info, now)
+    }
+
+    /// A session takes its place among the others. With `Start::Waits` nothing is reported yet.
+    pub(super) fn enter(
+        &mut self,
+        player: PlayerId,
+        (source, uid): (EventSource, Option<u32>),
+        app: String,
+        start: Start,
+        info: &Info,
+        now: Now,
+    ) -> Result<Reply, Rejected> {
+        let (playhead, mut waiting) = match start {
+            Start::Now(playhead) => (finite(playhead)?, None),
+            Start::Waits(waiting) => (waiting.start.unwrap_or(0.0), Some(waiting)),
+        };
         let content = Arc::new(MediaInfo::read(info, &self.settings)?);
         let app = Reader { event: "SessionStart", info }
             .text("app")?
@@ -70,7 +87,12 @@ impl Agent {
         self.meta.next_session = self.meta.next_session.wrapping_add(1);
         let mut reports = Vec::new();
         let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
-        let tracker = Tracker::open(content, position, beginning.resume, now.boot, &mut out);
+        let mut tracker = Tracker::open(content, position, beginning.resume, now.boot, &mut out);
+        if let Some(waiting) = &mut waiting {
+            tracker.wait();
+            reports.clear();
+            waiting.length = tracker.media().length;
+        }
         tracing::info!(
             session = number,
             app,
@@ -91,6 +113,7 @@ impl Agent {
             tracker,
             log: 0,
             interrupt: None,
+            waiting: waiting.filter(|_| !untracked),
             resumed: beginning.resume,
             untracked,
             dirty: true,

@@ -19,7 +19,8 @@ impl Session {
         if self.untracked {
             return None;
         }
-        [self.tracker.deadline(settings), self.grace()].into_iter().flatten().min()
+        let waits = self.waiting.as_ref().map(|waiting| waiting.until);
+        [self.tracker.deadline(settings), self.grace(), waits].into_iter().flatten().min()
     }
 
     /// The first timer that is due by `until`.
@@ -39,6 +40,7 @@ impl Agent {
     }
 
     pub(in crate::core) fn run_timers_of(&mut self, number: u32, until: BootInstant, now: Now) {
+        self.wait_over(number, until, now);
         while let Some(session) = self.sessions.get_mut(&number).filter(|s| !s.untracked) {
             let Some(due) = session.due(until, &self.settings) else { return };
             if due.timer == Timer::Grace {

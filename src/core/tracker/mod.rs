@@ -162,6 +162,13 @@ impl Tracker {
         tracker
     }
 
+    /// Nothing is reported until another tracker takes its place: the start waits for a length
+    /// (behaviour.md 1.7).
+    pub(crate) fn wait(&mut self) {
+        self.context.phase = Phase::Dormant;
+        self.preroll = None;
+    }
+
     /// What is played.
     pub fn media(&self) -> &Arc<MediaInfo> {
         &self.media
