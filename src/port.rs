@@ -37,6 +37,7 @@ pub struct Port {
     messages: mpsc::Sender<Message>,
     next_call: Arc<AtomicU64>,
     watched: Arc<AtomicBool>,
+    players_away: Arc<AtomicBool>,
     /// Messages that were dropped because the queue was full, not counted by the engine yet.
     dropped: Arc<AtomicU64>,
     pub view: SnapshotReader,
@@ -55,6 +56,7 @@ impl Port {
             messages,
             next_call: Arc::default(),
             watched: Arc::default(),
+            players_away: Arc::default(),
             dropped: Arc::default(),
             view: SnapshotReader::default(),
         };
@@ -90,6 +92,15 @@ impl Port {
 
     pub fn is_watched(&self) -> bool {
         self.watched.load(Ordering::Relaxed)
+    }
+
+    /// Sets whether the bus of the MPRIS players cannot be reached (behaviour.md 1.7).
+    pub fn players_away(&self, away: bool) {
+        self.players_away.store(away, Ordering::Relaxed);
+    }
+
+    pub fn are_players_away(&self) -> bool {
+        self.players_away.load(Ordering::Relaxed)
     }
 
     /// Hands a message in. When the queue is full, the message is dropped: a caller gets an error

@@ -14,7 +14,9 @@ use crate::collector::Client;
 use crate::config::Config;
 use crate::core::dialect::exchange::{Outcome, RequestId};
 use crate::core::input::CallId;
+use crate::core::turn::Notice;
 use crate::engine::{Action, Engine, Event};
+use crate::mpris::ReadAgain;
 use crate::port::{Answer, BusUpdate, BusUpdateSender, Message, Port};
 use crate::system::clock;
 use crate::system::notify::Notify;
@@ -55,6 +57,8 @@ pub struct EventLoop {
     pub steps: clock::Steps,
     /// The connection that calls come from, once they can come.
     pub bus: Option<zbus::Connection>,
+    /// To the watcher of MPRIS players, if there is one.
+    pub read_again: Option<mpsc::Sender<ReadAgain>>,
     /// Calls that wait for their replies.
     answers: HashMap<CallId, Answer>,
     requests: JoinSet<(RequestId, Outcome)>,
@@ -84,6 +88,7 @@ impl EventLoop {
             watch,
             steps: clock::Steps::watch(),
             bus: None,
+            read_again: None,
             answers: HashMap::new(),
             requests: JoinSet::new(),
             watched: false,
@@ -123,6 +128,12 @@ impl EventLoop {
                 if let Some(answer) = self.answers.remove(&call) {
                     // A caller that went away needs no answer.
                     let _ = answer.send(result);
+                }
+            }
+            Action::Announce(Notice::ReadAgain(owner, position)) => {
+                // One that finds no room is read at its next signal.
+                if let Some(watcher) = &self.read_again {
+                    let _ = watcher.try_send((owner, position));
                 }
             }
             Action::Announce(notice) => self.news.tell(BusUpdate::Notice(notice)),

@@ -19,12 +19,12 @@ use crate::config::{Config, ConfigError};
 use crate::core::delivery::backoff::Rng;
 use crate::core::dialect::Dialects;
 use crate::core::input::Input;
-use crate::core::player::EventSource;
 use crate::core::record::StoreState;
 use crate::core::{Agent, StartInfo};
 use crate::dbus::{Bus, BusAddress};
 use crate::engine::{Engine, Event};
-use crate::mpris::Watcher;
+use crate::mpris::player::Adopted;
+use crate::mpris::{ReadAgain, Watcher};
 use crate::port::{Message, Port, news};
 use crate::store::consent::ConsentFile;
 use crate::store::copy::MemoryDir;
@@ -35,6 +35,9 @@ use crate::system::clock;
 
 /// `Control`s that may wait for the loop. When there are more, their senders wait.
 const CONTROLS: usize = 8;
+
+/// MPRIS players that wait to be read again.
+const READ_AGAIN: usize = 64;
 
 /// How long a start looks at a store over which an earlier one has died. It is looked at again
 /// later.
@@ -188,7 +191,8 @@ async fn start(
     let generation = start.consent.generation;
     let agent = Agent::new(config.settings.clone(), stored, start, now);
     let restored: Vec<u32> = agent.sessions().map(|(number, _)| number).collect();
-    let watcher = watch_mpris(config, &agent, port.clone()).await;
+    let (read_again, to_read) = mpsc::channel(READ_AGAIN);
+    let watcher = watch_mpris(config, &agent, port.clone(), to_read).await;
     // The agent learns which players are still connected before anybody can call it.
     let mut present = bus.present();
     present.extend(watcher.iter().flat_map(Watcher::present));
@@ -202,6 +206,7 @@ async fn start(
     };
     let engine = Engine::new(agent, store_state, consent_state, now.boot);
     let mut event_loop = EventLoop::new(engine, client, threads, port.clone(), news, watch);
+    event_loop.read_again = watcher.is_some().then_some(read_again);
     event_loop.tell(Event::Message { input: Input::Recovered { present }, arrived: now.boot });
     event_loop.publish();
     let connection = bus.serve(&restored, told).await?;
@@ -218,21 +223,21 @@ async fn start(
     Ok((event_loop, messages))
 }
 
-/// MPRIS is optional: without its bus the daemon still serves all other players.
-async fn watch_mpris(config: &Config, agent: &Agent, port: Port) -> Option<Watcher> {
+/// MPRIS is optional. Without its bus the daemon still serves all other players.
+async fn watch_mpris(
+    config: &Config,
+    agent: &Agent,
+    port: Port,
+    read_again: mpsc::Receiver<ReadAgain>,
+) -> Option<Watcher> {
     if !config.mpris.enabled {
         return None;
     }
-    let mut watcher = Watcher::connect(&config.mpris, port)
-        .await
-        .inspect_err(|error| {
-            tracing::error!(%error, "the bus of the MPRIS players cannot be reached; they are not tracked");
-        })
-        .ok()?;
-    for (_, session) in agent.sessions().filter(|(_, s)| s.source == EventSource::Mpris) {
-        if let Some(owner) = &session.owner {
-            watcher.adopt(owner, session.tracker.media().id.as_str());
-        }
+    let limits = &config.settings.limits;
+    let mut watcher = Watcher::start(&config.mpris, limits, port, read_again).await;
+    let now = clock::now().boot;
+    for adopted in agent.sessions().filter_map(|(_, session)| Adopted::of(session, now)) {
+        watcher.adopt(adopted, now);
     }
     Some(watcher)
 }

@@ -345,14 +345,27 @@ fn mpris(c: &Checker<'_>, m: schema::Mpris) -> Result<MprisConfig, ConfigError> 
     let bus = match m.bus.as_deref() {
         None | Some("session") => MprisBus::Session,
         Some("system") => MprisBus::System,
+        Some(address) if address.contains(':') => MprisBus::Address(address.to_owned()),
         Some(other) => {
-            return c.wrong("mpris.bus", format!("expected 'session' or 'system', got '{other}'"));
+            let message = format!(
+                "expected 'session', 'system' or an address (unix:path=...), got '{other}'"
+            );
+            return c.wrong("mpris.bus", message);
         }
     };
+    let (mut length_wait, mut position_every) = (Span::seconds(10), Span::seconds(30));
+    c.span("mpris.length_wait_seconds", m.length_wait_seconds, 0.0, &mut length_wait)?;
+    c.span("mpris.position_seconds", m.position_seconds, 0.0, &mut position_every)?;
+    if !(position_every == Span::ZERO || position_every >= Span::seconds(1)) {
+        return c.wrong("mpris.position_seconds", "expected 0 (never) or at least 1".into());
+    }
     Ok(MprisConfig {
         enabled: m.enabled.unwrap_or(false),
         allow: m.allow.unwrap_or_else(|| vec!["*".into()]),
+        deny: m.deny.unwrap_or_else(|| vec!["playerctld".into()]),
         bus,
+        length_wait,
+        position_every,
     })
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 pub use self::error::ConfigError;
 use crate::core::settings::Settings;
+use crate::core::time::Span;
 
 /// Where the local configuration lies unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/playheadd/playheadd.toml";
@@ -55,13 +56,20 @@ pub struct MprisConfig {
     pub enabled: bool,
     /// Globs over the name without `org.mpris.MediaPlayer2.`.
     pub allow: Vec<String>,
+    /// The same; these win.
+    pub deny: Vec<String>,
     pub bus: MprisBus,
+    /// How long a start waits for a length.
+    pub length_wait: Span,
+    /// How often a playing player is asked for its position; zero: never.
+    pub position_every: Span,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MprisBus {
     System,
     Session,
+    Address(String),
 }
 
 impl Config {

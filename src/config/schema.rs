@@ -97,7 +97,10 @@ sections! {
         all_event_burst: u32, reads_per_second: u32, unread_answers: u32, state_names: usize,
         rejected_kept: usize,
     }
-    Mpris as mpris { enabled: bool, allow: Vec<String>, bus: String }
+    Mpris as mpris {
+        enabled: bool, allow: Vec<String>, deny: Vec<String>, bus: String, length_wait_seconds: f64,
+        position_seconds: f64,
+    }
     Clock as clock { require_sync: bool }
     Log as log { level: String }
 }

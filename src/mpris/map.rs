@@ -1,372 +1,250 @@
-//! Turns an MPRIS player's properties and `Seeked` signals into playback events, without a bus
-//! (behaviour.md 1.7). One `Player` is one name on the bus.
+//! All players of one bus: facts in, each with the time of its arrival; inputs for the agent and
+//! questions for the players out (behaviour.md 1.7). The daemon and `simulate` run the same map.
 
+use std::collections::BTreeMap;
+
+use super::names::{Filter, PREFIX, app_of};
+use super::player::{Adopted, Out, Player, Rules};
+use super::questions::Question;
+use super::settling::Change;
+use crate::config::MprisConfig;
+use crate::core::input::Input;
+use crate::core::player::PlayerId;
 use crate::core::time::{BootInstant, Span};
-use crate::core::tracker::event::EventName;
-use crate::core::tracker::info::{Info, Value};
 
-/// Closer to the end than this, or than 2 % of the length, a stop is a completion.
-const END_SECONDS: f64 = 5.0;
-const END_SHARE: f64 = 0.02;
+/// Where every player's object lies.
+pub const PATH: &str = "/org/mpris/MediaPlayer2";
+/// More names of one connection are not looked at.
+const MOST_NAMES: usize = 16;
+/// Where a position counts as the beginning, in seconds.
+const START_SECONDS: f64 = 2.0;
+/// How often dropped signals are counted.
+const COUNTED_EVERY: Span = Span::seconds(1);
 
-/// How long a track without a length waits for one. Content without a length is taken for live, and
-/// a player can report the length of a film late.
-const LENGTH_TIMEOUT: Span = Span::seconds(1);
-
-/// `PlaybackStatus`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    Playing,
-    Paused,
-    Stopped,
+/// How many signals are heard (behaviour.md 2.8).
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub players: usize,
+    pub per_second: u32,
+    pub burst: u32,
 }
 
-impl Status {
-    pub fn parse(word: &str) -> Option<Status> {
-        match word {
-            "Playing" => Some(Status::Playing),
-            "Paused" => Some(Status::Paused),
-            "Stopped" => Some(Status::Stopped),
-            _ => None,
-        }
-    }
-}
-
-/// The part of `Metadata` that matters here.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Track {
-    pub track_id: String,
-    pub url: String,
-    pub title: String,
-    /// Seconds.
-    pub length: Option<f64>,
-}
-
-impl Track {
-    /// `media.id`: the URL, else the track's id.
-    fn media_id(&self) -> &str {
-        if self.url.is_empty() { &self.track_id } else { &self.url }
-    }
-
-    /// Whether no track is loaded.
-    fn nothing(&self) -> bool {
-        let id = self.media_id();
-        // mpv says /noplaylist.
-        matches!(id, "" | "/org/mpris/MediaPlayer2/TrackList/NoTrack" | "/noplaylist")
-    }
-
-    fn same(&self, other: &Track) -> bool {
-        self.track_id == other.track_id && self.url == other.url
-    }
-}
-
-/// The properties that one message changes.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Change {
-    pub status: Option<Status>,
-    pub track: Option<Track>,
-    pub rate: Option<f64>,
-}
-
-/// An event for the agent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlaybackEvent {
-    pub name: EventName,
-    /// Seconds; negative: the agent computes it.
-    pub playhead: f64,
-    pub info: Info,
-}
-
-/// A player and the session that it is in.
+/// A connection with at least one name that is tracked.
 #[derive(Debug)]
-pub struct Player {
-    app: String,
-    status: Status,
-    track: Track,
-    rate: f64,
-    /// The track of the open session.
-    session: Option<Track>,
-    position: f64,
-    position_at: BootInstant,
-    moving: bool,
-    /// When the playing track is taken for live, because it has no length.
-    live_at: Option<BootInstant>,
-    /// Only the media id of the open session is known (`adopt`).
-    adopted: bool,
+struct Tracked {
+    player: Player,
+    names: Vec<String>,
+    /// Signals that may still come at once, and when that was so.
+    tokens: f64,
+    counted: BootInstant,
+    /// Signals that were over the limit, and when they will be counted.
+    dropped: Option<(u64, BootInstant)>,
 }
 
-impl Player {
-    /// `app` is the stable id that its sessions carry.
-    pub fn new(app: String) -> Player {
-        Player {
-            app,
-            status: Status::Stopped,
-            track: Track::default(),
-            rate: 1.0,
-            session: None,
-            position: 0.0,
-            position_at: BootInstant(0),
-            moving: false,
-            live_at: None,
-            adopted: false,
+/// The players of one bus.
+#[derive(Debug)]
+pub struct Players {
+    filter: Filter,
+    rules: Rules,
+    limits: Limits,
+    /// What the sender names of these players begin with. They differ from all unique names of the
+    /// agent's own bus and of other runs of this bus.
+    prefix: String,
+    /// By unique name.
+    tracked: BTreeMap<String, Tracked>,
+    out: Out,
+}
+
+impl Players {
+    /// No players yet. `bus` is the id of this run of their bus.
+    pub fn new(config: &MprisConfig, limits: Limits, bus: &str) -> Players {
+        Players {
+            filter: Filter { allow: config.allow.clone(), deny: config.deny.clone() },
+            rules: Rules {
+                length_wait: config.length_wait,
+                position_every: config.position_every,
+                start_seconds: START_SECONDS,
+            },
+            limits,
+            prefix: format!("mpris/{bus}/"),
+            tracked: BTreeMap::new(),
+            out: Out::default(),
         }
     }
 
-    /// Takes over a session that was open before this program began to listen.
-    pub fn adopt(&mut self, media_id: &str) {
-        self.session = Some(Track { url: media_id.to_owned(), ..Track::default() });
-        self.status = Status::Playing;
-        self.moving = true;
-        self.adopted = true;
+    /// A connection has taken a name.
+    pub fn appeared(&mut self, name: &str, unique: &str, now: BootInstant) {
+        let Some(short) = name.strip_prefix(PREFIX) else { return };
+        if !self.filter.admits(short) {
+            return;
+        }
+        if let Some(known) = self.tracked.get_mut(unique) {
+            if known.names.len() < MOST_NAMES && !known.names.iter().any(|n| n == name) {
+                known.names.push(name.to_owned());
+            }
+            return;
+        }
+        if self.tracked.len() >= self.limits.players {
+            let most = self.limits.players;
+            tracing::warn!(most, "there are more MPRIS players than are tracked");
+            return;
+        }
+        let sender = format!("{}{unique}", self.prefix);
+        let id = PlayerId { sender, instance: PATH.to_owned() };
+        let app = app_of(short).to_owned();
+        let mut player = Player::new(id, unique.to_owned(), app, self.rules, now);
+        player.tick(now, &mut self.out);
+        let tracked = Tracked {
+            player,
+            names: vec![name.to_owned()],
+            tokens: self.limits.burst.into(),
+            counted: now,
+            dropped: None,
+        };
+        self.tracked.insert(unique.to_owned(), tracked);
     }
 
-    /// When `change` should be called again though nothing has changed.
-    pub fn deadline(&self) -> Option<BootInstant> {
-        self.live_at
+    /// A connection has given up a name.
+    pub fn name_lost(&mut self, name: &str, unique: &str, at: BootInstant) {
+        let Some(known) = self.tracked.get_mut(unique) else { return };
+        known.names.retain(|n| n != name);
+        if known.names.is_empty() {
+            self.gone(unique, at);
+        }
     }
 
-    /// Handles a change of properties; `position` (seconds) is the answer of a `Get` after it.
-    pub fn change(
+    /// A connection is gone.
+    pub fn gone(&mut self, unique: &str, at: BootInstant) {
+        let Some(mut tracked) = self.tracked.remove(unique) else { return };
+        self.out.questions.retain(|(asked, _)| asked != unique);
+        tracked.count(&mut self.out);
+        tracked.player.gone(at, &mut self.out);
+    }
+
+    /// The bus is gone, with all players.
+    pub fn all_gone(&mut self, at: BootInstant) {
+        while let Some(unique) = self.tracked.keys().next().cloned() {
+            self.gone(&unique, at);
+        }
+    }
+
+    /// Only these connections are still there, each with its names; signals were lost.
+    pub fn read_anew(&mut self, owners: &[(String, String)], now: BootInstant) {
+        let there = |unique: &str| owners.iter().any(|(_, owner)| owner == unique);
+        let gone: Vec<String> = self.tracked.keys().filter(|u| !there(u)).cloned().collect();
+        for unique in gone {
+            self.gone(&unique, now);
+        }
+        for known in self.tracked.values_mut() {
+            known.player.missed(now, &mut self.out);
+        }
+        for (name, owner) in owners {
+            self.appeared(name, owner, now);
+        }
+    }
+
+    /// PropertiesChanged of a player.
+    pub fn changed(&mut self, unique: &str, change: &Change, at: BootInstant) {
+        if let Some(known) = self.tracked.get_mut(unique)
+            && known.hears(self.limits, at)
+        {
+            known.player.changed(change, at, &mut self.out);
+        }
+    }
+
+    /// `Seeked` of a player, in seconds.
+    pub fn seeked(&mut self, unique: &str, position: f64, at: BootInstant) {
+        if let Some(known) = self.tracked.get_mut(unique)
+            && known.hears(self.limits, at)
+        {
+            known.player.seeked(position, at, &mut self.out);
+        }
+    }
+
+    /// What a player answered; `None` is an error.
+    pub fn answered(
         &mut self,
-        change: &Change,
-        position: Option<f64>,
+        unique: &str,
+        question: Question,
+        answer: Option<&Change>,
         now: BootInstant,
-    ) -> Vec<PlaybackEvent> {
-        let mut heard = Vec::new();
-        let rate = change.rate.filter(|r| r.is_finite()).unwrap_or(self.rate);
-        let new_rate = rate != self.rate;
-        self.rate = rate;
-        if let Some(track) = &change.track {
-            self.track = track.clone();
+    ) {
+        if let Some(known) = self.tracked.get_mut(unique) {
+            known.player.answered(question, answer, now, &mut self.out);
         }
-        if self.adopted && change.track.is_some() {
-            self.adopted = false;
-            if self.session.as_ref().is_some_and(|open| open.media_id() == self.track.media_id()) {
-                self.session = Some(self.track.clone());
+    }
+
+    /// An interrupt of this player's session has ended, at `position` seconds.
+    pub fn read_again(&mut self, owner: &PlayerId, position: f64, at: BootInstant) {
+        if let Some(unique) = self.of_sender(&owner.sender)
+            && let Some(known) = self.tracked.get_mut(&unique)
+        {
+            known.player.read_again(position, at, &mut self.out);
+        }
+    }
+
+    /// Takes over a session of an earlier run of the agent.
+    pub fn adopt(&mut self, session: Adopted, now: BootInstant) {
+        if let Some(unique) = self.of_sender(&session.owner.sender)
+            && let Some(known) = self.tracked.get_mut(&unique)
+        {
+            known.player.adopt(session, now);
+        }
+    }
+
+    fn of_sender(&self, sender: &str) -> Option<String> {
+        sender.strip_prefix(&self.prefix).map(str::to_owned)
+    }
+
+    /// The connected players, by the sender names that sessions use.
+    pub fn present(&self) -> Vec<String> {
+        self.tracked.values().map(|known| known.player.id().sender.clone()).collect()
+    }
+
+    /// When `tick` has something to do.
+    pub fn deadline(&self) -> Option<BootInstant> {
+        let dropped = |t: &Tracked| t.dropped.map(|(_, at)| at);
+        let due = |t: &Tracked| [t.player.deadline(), dropped(t)].into_iter().flatten().min();
+        self.tracked.values().filter_map(due).min()
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: BootInstant) {
+        for known in self.tracked.values_mut() {
+            if known.dropped.is_some_and(|(_, at)| at <= now) {
+                known.count(&mut self.out);
+                known.player.missed(now, &mut self.out);
             }
-            self.moved(position, now);
+            known.player.tick(now, &mut self.out);
         }
-        let other = self.session.as_ref().is_some_and(|open| !open.same(&self.track));
-        if other {
-            self.close(now, &mut heard);
-        }
-        let status = change.status.unwrap_or(self.status);
-        let new_status = status != self.status;
-        self.status = status;
-        if status != Status::Playing {
-            self.live_at = None;
-        }
-        match status {
-            Status::Stopped => self.close(now, &mut heard),
-            Status::Playing if self.session.is_none() && !self.ready(now) => {}
-            Status::Playing if self.session.is_none() => {
-                self.open(position.unwrap_or(0.0), now, &mut heard);
-                self.play(position, now, &mut heard);
-            }
-            Status::Playing if new_status || new_rate => self.play(position, now, &mut heard),
-            Status::Paused if self.session.is_some() && new_status => {
-                self.moved(position, now);
-                self.moving = false;
-                self.say(EventName::Pause, position.unwrap_or(-1.0), Info::new(), &mut heard);
-            }
-            _ => {}
-        }
-        heard
     }
 
-    /// Whether enough is known of the track to open a session.
-    fn ready(&mut self, now: BootInstant) -> bool {
-        if self.track.nothing() {
-            self.live_at = None;
-            return false;
-        }
-        let patient = self.track.length.is_none();
-        if patient && now < *self.live_at.get_or_insert(now + LENGTH_TIMEOUT) {
-            return false;
-        }
-        self.live_at = None;
-        true
-    }
-
-    /// Handles `Seeked`, which is ignored without a session. Its own position counts, because a
-    /// `Get` after it can be stale.
-    pub fn seeked(&mut self, position: f64, now: BootInstant) -> Vec<PlaybackEvent> {
-        let mut heard = Vec::new();
-        if self.session.is_some() {
-            self.say(EventName::SeekStart, -1.0, Info::new(), &mut heard);
-            self.moved(Some(position), now);
-            self.say(EventName::SeekComplete, position.max(0.0), Info::new(), &mut heard);
-        }
-        heard
-    }
-
-    fn open(&mut self, position: f64, now: BootInstant, heard: &mut Vec<PlaybackEvent>) {
-        let track = self.track.clone();
-        let text = |s: &str| Value::Text(s.to_owned());
-        let mut info = Info::from([
-            ("id".to_owned(), text(track.media_id())),
-            ("app".to_owned(), text(&self.app)),
-        ]);
-        if !track.title.is_empty() {
-            info.insert("name".to_owned(), text(&track.title));
-        }
-        match track.length {
-            Some(length) => info.insert("length".to_owned(), Value::Float(length)),
-            None => info.insert("content_type".to_owned(), text("live")),
-        };
-        // The player's position in a broadcast is not the second of the day; the agent has that.
-        let playhead = if track.length.is_some() { position.max(0.0) } else { -1.0 };
-        self.moved(Some(position), now);
-        self.session = Some(track);
-        self.say(EventName::SessionStart, playhead, info, heard);
-    }
-
-    fn play(&mut self, position: Option<f64>, now: BootInstant, heard: &mut Vec<PlaybackEvent>) {
-        self.moved(position, now);
-        self.moving = true;
-        let info = Info::from([("rate".to_owned(), Value::Float(self.rate))]);
-        self.say(EventName::Play, position.unwrap_or(-1.0), info, heard);
-    }
-
-    fn close(&mut self, now: BootInstant, heard: &mut Vec<PlaybackEvent>) {
-        let Some(track) = self.session.as_ref() else { return };
-        let left = track.length.map(|length| length - self.estimate(now));
-        let near = track.length.unwrap_or_default() * END_SHARE;
-        let name = match left {
-            Some(left) if left <= END_SECONDS.max(near) => EventName::Complete,
-            _ => EventName::End,
-        };
-        self.say(name, -1.0, Info::new(), heard);
-        self.session = None;
-        self.moving = false;
-    }
-
-    /// Adds an event. The agent computes the playhead of a live session, the second of the day.
-    fn say(&self, name: EventName, playhead: f64, info: Info, heard: &mut Vec<PlaybackEvent>) {
-        let live = self.session.as_ref().is_some_and(|t| t.length.is_none());
-        let playhead = if live { -1.0 } else { playhead };
-        heard.push(PlaybackEvent { name, playhead, info });
-    }
-
-    fn moved(&mut self, position: Option<f64>, now: BootInstant) {
-        self.position = position.unwrap_or_else(|| self.estimate(now));
-        self.position_at = now;
-    }
-
-    fn estimate(&self, now: BootInstant) -> f64 {
-        let since = if self.moving { (now - self.position_at).as_seconds() } else { 0.0 };
-        self.position + since * self.rate
+    /// What has followed from all this since it was last taken.
+    pub fn take(&mut self) -> Out {
+        std::mem::take(&mut self.out)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn film() -> Track {
-        Track {
-            track_id: "/track/1".into(),
-            url: "file:///film".into(),
-            title: "Film".into(),
-            length: Some(100.0),
+impl Tracked {
+    /// Whether one more signal is within the limit.
+    fn hears(&mut self, limits: Limits, at: BootInstant) -> bool {
+        let filled = (at - self.counted).as_seconds() * f64::from(limits.per_second);
+        self.tokens = (self.tokens + filled).min(limits.burst.into());
+        self.counted = at;
+        let hears = self.tokens >= 1.0;
+        if hears {
+            self.tokens -= 1.0;
+        } else {
+            let (dropped, _) = self.dropped.get_or_insert((0, at + COUNTED_EVERY));
+            *dropped += 1;
         }
+        hears
     }
 
-    fn status(status: Status) -> Change {
-        Change { status: Some(status), ..Change::default() }
-    }
-
-    fn names(heard: &[PlaybackEvent]) -> Vec<&'static str> {
-        heard.iter().map(|h| h.name.name()).collect()
-    }
-
-    fn playing() -> Player {
-        let mut player = Player::new("mpv".into());
-        let start = Change { status: Some(Status::Playing), track: Some(film()), rate: Some(1.0) };
-        let heard = player.change(&start, Some(30.0), BootInstant(0));
-        assert_eq!(names(&heard), ["SessionStart", "Play"]);
-        assert_eq!(heard[0].playhead, 30.0);
-        player
-    }
-
-    #[test]
-    fn repeated_signals_are_one_event() {
-        let mut player = playing();
-        assert!(player.change(&status(Status::Playing), Some(31.0), BootInstant(1000)).is_empty());
-        let paused = player.change(&status(Status::Paused), Some(32.0), BootInstant(2000));
-        assert_eq!(names(&paused), ["Pause"]);
-        assert!(player.change(&status(Status::Paused), Some(32.0), BootInstant(2100)).is_empty());
-    }
-
-    #[test]
-    fn a_stop_near_the_end_is_a_completion() {
-        for (at_s, name) in [(20, "End"), (66, "Complete")] {
-            let mut player = playing();
-            let heard = player.change(&status(Status::Stopped), None, BootInstant(at_s * 1000));
-            assert_eq!(names(&heard), [name], "after {at_s} s");
+    /// Tells the agent how many signals were dropped.
+    fn count(&mut self, out: &mut Out) {
+        if let Some((events, at)) = self.dropped.take() {
+            out.inputs.push((Input::Flooded { events }, at));
         }
-    }
-
-    #[test]
-    fn what_a_player_did_while_nobody_listened_is_noticed() {
-        let now = BootInstant(0);
-        let other = Track { url: "file:///next".into(), ..film() };
-        for (status, track, expected) in [
-            (Status::Playing, film(), vec![]),
-            (Status::Paused, film(), vec!["Pause"]),
-            (Status::Stopped, film(), vec!["End"]),
-            (Status::Playing, other, vec!["End", "SessionStart", "Play"]),
-        ] {
-            let mut player = Player::new("mpv".into());
-            player.adopt("file:///film");
-            let change = Change { status: Some(status), track: Some(track), rate: None };
-            let heard = player.change(&change, Some(20.0), now);
-            assert_eq!(names(&heard), expected, "{status:?}");
-        }
-    }
-
-    #[test]
-    fn a_new_track_ends_the_session_and_opens_the_next() {
-        let mut player = playing();
-        let next = Track { url: "file:///next".into(), ..film() };
-        let change = Change { track: Some(next), ..Change::default() };
-        let heard = player.change(&change, Some(0.0), BootInstant(5000));
-        assert_eq!(names(&heard), ["End", "SessionStart", "Play"]);
-        let again = Change { track: Some(player.track.clone()), ..Change::default() };
-        assert!(player.change(&again, Some(1.0), BootInstant(6000)).is_empty());
-    }
-
-    #[test]
-    fn seeked_counts_only_in_a_session() {
-        let mut fresh = Player::new("mpv".into());
-        assert!(fresh.seeked(30.0, BootInstant(0)).is_empty());
-        let heard = playing().seeked(60.0, BootInstant(1000));
-        assert_eq!(names(&heard), ["SeekStart", "SeekComplete"]);
-        assert_eq!(heard[1].playhead, 60.0);
-    }
-
-    #[test]
-    fn a_length_that_comes_late_is_waited_for() {
-        let mut player = Player::new("mpv".into());
-        let loading = Track { length: None, ..film() };
-        let change = Change { status: Some(Status::Playing), track: Some(loading), rate: None };
-        assert!(player.change(&change, Some(0.0), BootInstant(0)).is_empty());
-        let loaded = Change { track: Some(film()), ..Change::default() };
-        let heard = player.change(&loaded, Some(0.1), BootInstant(400));
-        assert_eq!(names(&heard), ["SessionStart", "Play"]);
-        assert_eq!(heard[0].info["length"], Value::Float(100.0));
-        assert_eq!(player.deadline(), None);
-    }
-
-    #[test]
-    fn no_length_is_live_and_keeps_the_agents_clock() {
-        let mut player = Player::new("tv".into());
-        let track = Track { length: None, ..film() };
-        let change = Change { status: Some(Status::Playing), track: Some(track), rate: None };
-        assert!(player.change(&change, Some(12.0), BootInstant(0)).is_empty(), "it waits");
-        let due = player.deadline().unwrap();
-        let heard = player.change(&Change::default(), Some(13.0), due);
-        assert_eq!(heard[0].info["content_type"], Value::Text("live".into()));
-        assert!(heard.iter().all(|h| h.playhead < 0.0));
     }
 }

@@ -1,8 +1,20 @@
-//! Tracks players that speak MPRIS and do not know the agent (behaviour.md 1.7): `watch` listens to
-//! their signals, `map` turns these into playback events.
+//! Tracks players that speak MPRIS and do not know the agent (behaviour.md 1.7). `watch` listens to
+//! their signals and asks them; `map` and what it rests on decide what all that means, without a
+//! bus and without a clock.
 
-mod map;
-mod quirks;
+mod commit;
+mod ending;
+pub mod fields;
+pub mod map;
+mod names;
+pub mod player;
+mod position;
+pub mod questions;
+mod seeks;
+pub mod settling;
+pub mod viewing;
+mod wait;
 mod watch;
+mod wire;
 
-pub use self::watch::Watcher;
+pub use self::watch::{ReadAgain, Watcher};

@@ -1,331 +1,387 @@
-//! Listens to MPRIS players on one bus and hands their playback events to the engine.
+//! The bus of the MPRIS players: hears their signals, carries questions to them, and is looked for
+//! again when it is gone (behaviour.md 1.7). What it all means is decided in `map`.
 
-use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zbus::connection::Builder;
 use zbus::message::Type;
-use zbus::{Connection, MatchRule, Message, MessageStream, OwnedVariant, Variant};
+use zbus::{Connection, MatchRule, Message, MessageStream};
 
-use super::map::{Change, PlaybackEvent, Player, Status, Track};
-use super::quirks;
+use super::fields::Field;
+use super::map::{Limits, PATH, Players};
+use super::names::PREFIX;
+use super::player::Adopted;
+use super::questions::Question;
+use super::settling::Change;
+use super::wire::Body;
 use crate::config::{MprisBus, MprisConfig};
-use crate::core::input::{Input, Target};
-use crate::core::player::{EventSource, PlayerId};
+use crate::core::input::Input;
+use crate::core::player::PlayerId;
+use crate::core::settings;
 use crate::core::time::BootInstant;
-use crate::core::tracker::event::EventName;
 use crate::port::Port;
 use crate::system::clock;
 
-const PREFIX: &str = "org.mpris.MediaPlayer2.";
-const PATH: &str = "/org/mpris/MediaPlayer2";
 const PLAYER: &str = "org.mpris.MediaPlayer2.Player";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const BUS: &str = "org.freedesktop.DBus";
-/// Signals that may wait while a player is asked. More are dropped, and everything is read anew.
+/// Signals that may wait. More are dropped, and everything is read anew.
 const SIGNALS: usize = 1024;
-/// How long a player may take to answer. It must not hold up the others.
-const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Messages that wait in the connection: a player may send large ones.
+const MESSAGES: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
+/// When a call that is not answered is forgotten.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a bus may take to be reached.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time between two attempts to reach the bus: 1 s doubling to 60 s.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+/// After signals were lost, so long passes before everything is read anew once more.
+const READ_ANEW_EVERY: Duration = Duration::from_secs(1);
 
-struct Tracked {
-    player: Player,
-    app: String,
-    name: String,
+/// What the agent tells of its players: an interrupt of this one's session has ended, at this
+/// position in seconds.
+pub type ReadAgain = (PlayerId, f64);
+
+/// What has come from the bus, with the time of its arrival.
+enum Heard {
+    /// A name, its old and its new owner.
+    Owner(String, String, String, BootInstant),
+    Changed(String, Change, BootInstant),
+    Seeked(String, f64, BootInstant),
+    /// An answer; `None` is an error.
+    Answer(String, Question, Option<Change>, BootInstant),
+    /// A connection, or one of its names, is gone; all that it sent has been heard.
+    Gone(String, String, BootInstant),
+    BusGone,
 }
 
-/// A connection to the players' bus, listening already.
-pub struct Watcher {
+/// A connection to the players' bus.
+struct PlayersBus {
     connection: Connection,
-    signals: mpsc::Receiver<(Message, BootInstant)>,
+    heard: mpsc::Receiver<Heard>,
+    /// For answers.
+    told: mpsc::Sender<Heard>,
     /// Signals were dropped.
     missed: Arc<AtomicBool>,
-    allow: Vec<String>,
+    players: Players,
+}
+
+/// Listens to players, whether their bus is there or not.
+pub struct Watcher {
+    config: MprisConfig,
+    limits: settings::Limits,
     port: Port,
-    /// By unique name.
-    players: HashMap<String, Tracked>,
+    bus: Option<PlayersBus>,
+    read_again: mpsc::Receiver<ReadAgain>,
 }
 
 impl Watcher {
-    /// Connects and begins to listen.
-    pub async fn connect(config: &MprisConfig, port: Port) -> zbus::Result<Watcher> {
-        let builder = match config.bus {
-            MprisBus::System => Builder::system(),
-            MprisBus::Session => Builder::session(),
-        };
-        let connection = builder.method_timeout(CALL_TIMEOUT).build().await?;
-        // Read at once, because a stream that nobody polls stalls its connection.
-        let (heard, signals) = mpsc::channel(SIGNALS);
-        let missed = Arc::new(AtomicBool::new(false));
-        tokio::spawn(relay(MessageStream::from(&connection), heard, missed.clone()));
-        for rule in match_rules()? {
-            call_bus(&connection, "AddMatch", &rule.to_string()).await?;
-        }
-        let allow = config.allow.clone();
-        let players = HashMap::new();
-        let mut watcher = Watcher { connection, signals, missed, allow, port, players };
-        for (name, owner) in watcher.owners().await? {
-            watcher.learn(&name, &owner);
-        }
-        Ok(watcher)
+    /// Connects, if the bus is there, and begins to listen.
+    pub async fn start(
+        config: &MprisConfig,
+        limits: &settings::Limits,
+        port: Port,
+        read_again: mpsc::Receiver<ReadAgain>,
+    ) -> Watcher {
+        let (config, limits) = (config.clone(), limits.clone());
+        let mut watcher = Watcher { config, limits, port, bus: None, read_again };
+        watcher.connect().await;
+        watcher
     }
 
-    /// The players' names that are on the bus, and who owns them.
-    async fn owners(&self) -> zbus::Result<Vec<(String, String)>> {
-        let names: Vec<String> =
-            call_bus(&self.connection, "ListNames", &()).await?.body().deserialize()?;
-        let mut owners = Vec::new();
-        for name in names.into_iter().filter(|name| name.starts_with(PREFIX)) {
-            if let Ok(reply) = call_bus(&self.connection, "GetNameOwner", &name).await {
-                owners.push((name, reply.body().deserialize()?));
+    /// Tries to reach the bus once.
+    async fn connect(&mut self) {
+        let connecting = timeout(CONNECT_TIMEOUT, PlayersBus::connect(&self.config, &self.limits));
+        match connecting.await {
+            Ok(Ok(bus)) => {
+                tracing::info!("listening to MPRIS players");
+                self.bus = Some(bus);
             }
+            Ok(Err(error)) => away(&error),
+            Err(elapsed) => away(&elapsed),
         }
-        Ok(owners)
-    }
-
-    /// Signals were dropped: learns which players there are, and reads all they say.
-    async fn read_anew(&mut self) {
-        tracing::warn!("players signal more than can be heard; all of them are read anew");
-        let now = clock::now().boot;
-        let Ok(owners) = self.owners().await else { return };
-        let gone = |unique: &&String| !owners.iter().any(|(_, owner)| owner == *unique);
-        for unique in self.players.keys().filter(gone).cloned().collect::<Vec<_>>() {
-            self.gone(&unique, now).await;
-        }
-        for (name, owner) in owners {
-            if self.players.contains_key(&owner) || self.learn(&name, &owner) {
-                self.read_all(&owner, now).await;
-            }
-        }
-    }
-
-    async fn gone(&mut self, unique: &str, arrived: BootInstant) {
-        self.players.remove(unique);
-        let gone = Input::PlayerGone { sender: self.sender(unique) };
-        self.port.tell_when_room(gone, arrived).await;
+        self.port.players_away(self.bus.is_none());
     }
 
     /// Takes over a session of an earlier run of the agent, so that what its player did meanwhile
     /// is noticed.
-    pub fn adopt(&mut self, owner: &PlayerId, media_id: &str) {
-        let sender = owner.sender.clone();
-        let ours = self.players.keys().find(|unique| self.sender(unique) == sender).cloned();
-        if let Some(known) = ours.and_then(|unique| self.players.get_mut(&unique)) {
-            known.player.adopt(media_id);
+    pub fn adopt(&mut self, session: Adopted, now: BootInstant) {
+        if let Some(bus) = &mut self.bus {
+            bus.players.adopt(session, now);
         }
     }
 
     /// The connected players, by the sender names that sessions use.
     pub fn present(&self) -> Vec<String> {
-        self.players.keys().map(|unique| self.sender(unique)).collect()
+        self.bus.as_ref().map(|bus| bus.players.present()).unwrap_or_default()
     }
 
-    /// The sender name of a player. It differs from all unique names of the agent's own bus and of
-    /// other runs of this bus.
-    fn sender(&self, unique: &str) -> String {
-        format!("mpris/{}/{unique}", self.connection.server_guid())
-    }
-
-    /// Runs until the bus is gone.
+    /// Runs for as long as the program.
     pub async fn run(mut self) {
-        for unique in self.players.keys().cloned().collect::<Vec<_>>() {
-            self.read_all(&unique, clock::now().boot).await;
-        }
+        let mut backoff = Duration::from_secs(1);
         loop {
-            let due = self.players.values().filter_map(|k| k.player.deadline()).min();
-            let wait =
-                due.map(|due| Duration::from_millis((due - clock::now().boot).0.max(0) as u64));
-            tokio::select! {
-                biased;
-                message = self.signals.recv() => match message {
-                    Some((message, arrived)) => self.hear(&message, arrived).await,
-                    None => break,
-                },
-                // What has waited is heard first.
-                () = std::future::ready(()), if self.missed.load(Ordering::Relaxed) => {
-                    self.missed.store(false, Ordering::Relaxed);
-                    self.read_anew().await;
-                }
-                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
-                    self.patience_over().await;
-                }
+            if let Some(bus) = self.bus.take() {
+                backoff = Duration::from_secs(1);
+                bus.listen(&self.port, &mut self.read_again).await;
+                tracing::error!("the bus of the MPRIS players is gone; it is tried again");
+                self.port.players_away(true);
             }
-        }
-        tracing::error!("the players' bus is gone; MPRIS players are not tracked until a restart");
-        for unique in self.players.keys() {
-            let gone = Input::PlayerGone { sender: self.sender(unique) };
-            self.port.tell_when_room(gone, clock::now().boot).await;
-        }
-    }
-
-    /// Handles players that have reported no length in time.
-    async fn patience_over(&mut self) {
-        let now = clock::now().boot;
-        let due: Vec<String> = self
-            .players
-            .iter()
-            .filter(|(_, known)| known.player.deadline().is_some_and(|at| at <= now))
-            .map(|(unique, _)| unique.clone())
-            .collect();
-        for unique in due {
-            self.read_all(&unique, now).await;
-            let position = self.position(&unique).await;
-            if let Some(known) = self.players.get_mut(&unique) {
-                let heard = known.player.change(&Change::default(), position, now);
-                self.tell(&unique, heard, now);
-            }
-        }
-    }
-
-    /// Tracks the owner of a name if it is an allowed player's; true when it is.
-    fn learn(&mut self, name: &str, owner: &str) -> bool {
-        let Some(short) = name.strip_prefix(PREFIX) else { return false };
-        if !self.allow.iter().any(|pattern| glob(pattern, short)) {
-            return false;
-        }
-        let app = short.split(".instance").next().unwrap_or(short).to_owned();
-        let player = Player::new(app.clone());
-        self.players.insert(owner.to_owned(), Tracked { player, app, name: name.to_owned() });
-        true
-    }
-
-    async fn hear(&mut self, message: &Message, arrived: BootInstant) {
-        let header = message.header();
-        let (Some(sender), Some(interface), Some(member)) =
-            (header.sender(), header.interface(), header.member())
-        else {
-            return;
-        };
-        if message.message_type() != Type::Signal {
-            return;
-        }
-        match (interface.as_str(), member.as_str()) {
-            (BUS, "NameOwnerChanged") if sender.as_str() == BUS => {
-                self.name_changed(message, arrived).await
-            }
-            (PROPERTIES, "PropertiesChanged") => {
-                let body = message.body();
-                type Args = (String, HashMap<String, OwnedVariant>, Vec<String>);
-                let Ok((of, values, stale)) = body.deserialize::<Args>() else { return };
-                if of != PLAYER || !self.players.contains_key(sender.as_str()) {
-                    return;
-                }
-                if stale.iter().any(|s| s == "PlaybackStatus" || s == "Metadata") {
-                    self.read_all(sender.as_str(), arrived).await;
-                } else {
-                    self.changed(sender.as_str(), &change_of(&values), arrived).await;
-                }
-            }
-            (PLAYER, "Seeked") => {
-                if let Ok(position) = message.body().deserialize::<i64>()
-                    && let Some(known) = self.players.get_mut(sender.as_str())
-                {
-                    let heard = known.player.seeked(micros(position), arrived);
-                    self.tell(sender.as_str(), heard, arrived);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    async fn name_changed(&mut self, message: &Message, arrived: BootInstant) {
-        let body = message.body();
-        let Ok((name, old, new)) = body.deserialize::<(&str, &str, &str)>() else { return };
-        let ours = self.players.get(old).is_some_and(|known| known.name == name || old == name);
-        if ours {
-            self.gone(old, arrived).await;
-        }
-        if !new.is_empty() && self.learn(name, new) {
-            self.read_all(new, arrived).await;
-        }
-    }
-
-    /// Reads all properties of a player, when it appears or when it invalidates some.
-    async fn read_all(&mut self, unique: &str, arrived: BootInstant) {
-        let reply = self
-            .connection
-            .call_method(Some(unique), PATH, Some(PROPERTIES), "GetAll", &(PLAYER,))
-            .await;
-        let Ok(reply) = reply else { return };
-        if let Ok(values) = reply.body().deserialize::<HashMap<String, OwnedVariant>>() {
-            self.changed(unique, &change_of(&values), arrived).await;
-        }
-    }
-
-    async fn changed(&mut self, unique: &str, change: &Change, arrived: BootInstant) {
-        if *change == Change::default() {
-            return;
-        }
-        let quirk = self.players.get(unique).map(|k| quirks::of(&k.app)).unwrap_or_default();
-        let position = match change.track.is_some() && quirk.stale_position_on_new_track {
-            true => None,
-            false => self.position(unique).await,
-        };
-        if let Some(known) = self.players.get_mut(unique) {
-            let heard = known.player.change(change, position, arrived);
-            self.tell(unique, heard, arrived);
-        }
-    }
-
-    /// A player's position in seconds. Read at a change only, never polled.
-    async fn position(&self, unique: &str) -> Option<f64> {
-        let reply = self
-            .connection
-            .call_method(Some(unique), PATH, Some(PROPERTIES), "Get", &(PLAYER, "Position"))
-            .await
-            .ok()?;
-        let value: OwnedVariant = reply.body().deserialize().ok()?;
-        Some(micros(integer(&value)?))
-    }
-
-    fn tell(&self, unique: &str, heard: Vec<PlaybackEvent>, arrived: BootInstant) {
-        let Some(known) = self.players.get(unique) else { return };
-        for PlaybackEvent { name, playhead, info } in heard {
-            let player = PlayerId { sender: self.sender(unique), instance: known.name.clone() };
-            let input = match name {
-                EventName::SessionStart => Input::Open {
-                    call: None,
-                    player,
-                    source: EventSource::Mpris,
-                    uid: None,
-                    app: known.app.clone(),
-                    playhead,
-                    info,
-                },
-                name => Input::Event {
-                    call: None,
-                    target: Target::Player(player),
-                    name,
-                    playhead,
-                    info,
-                },
-            };
-            self.port.tell(input, arrived);
+            sleep(backoff).await;
+            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+            // Nobody is there to be read again.
+            while self.read_again.try_recv().is_ok() {}
+            self.connect().await;
         }
     }
 }
 
-/// Passes on signals with the time of their arrival, and drops every other message at once. It never
-/// waits, because the answers of players come on the same connection.
-async fn relay(
-    mut stream: MessageStream,
-    heard: mpsc::Sender<(Message, BootInstant)>,
-    missed: Arc<AtomicBool>,
-) {
-    while let Some(message) = stream.next().await {
-        let Ok(message) = message else { continue };
-        if message.message_type() != Type::Signal {
-            continue;
+fn away(error: &dyn std::fmt::Display) {
+    let error = error.to_string();
+    tracing::warn!(error, "the bus of the MPRIS players cannot be reached; it is tried again");
+}
+
+impl PlayersBus {
+    async fn connect(config: &MprisConfig, limits: &settings::Limits) -> zbus::Result<PlayersBus> {
+        let builder = match &config.bus {
+            MprisBus::System => Builder::system(),
+            MprisBus::Session => Builder::session(),
+            MprisBus::Address(address) => Builder::address(address.as_str()),
+        };
+        let connection = builder.max_queued(MESSAGES).method_timeout(CALL_TIMEOUT).build().await?;
+        let (told, heard) = mpsc::channel(SIGNALS);
+        let missed = Arc::new(AtomicBool::new(false));
+        let relay = Relay {
+            told: told.clone(),
+            missed: missed.clone(),
+            per_second: limits.all_events_per_second.into(),
+            burst: limits.all_event_burst.into(),
+            tokens: limits.all_event_burst.into(),
+            counted: clock::now().boot,
+        };
+        // Read at once, because a stream that nobody polls stalls its connection.
+        tokio::spawn(relay.run(MessageStream::from(&connection)));
+        for rule in match_rules()? {
+            call_bus(&connection, "AddMatch", &rule.to_string()).await?;
         }
-        match heard.try_send((message, clock::now().boot)) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => missed.store(true, Ordering::Relaxed),
-            Err(mpsc::error::TrySendError::Closed(_)) => return,
+        let limits = Limits {
+            players: limits.sessions,
+            per_second: limits.events_per_second,
+            burst: limits.event_burst,
+        };
+        let guid = connection.server_guid().to_string();
+        let mut players = Players::new(config, limits, &guid);
+        let now = clock::now().boot;
+        for (name, owner) in owners(&connection).await? {
+            players.appeared(&name, &owner, now);
+        }
+        Ok(PlayersBus { connection, heard, told, missed, players })
+    }
+
+    /// Listens until the bus is gone.
+    async fn listen(mut self, port: &Port, read_again: &mut mpsc::Receiver<ReadAgain>) {
+        let mut read_anew_at = Instant::now();
+        loop {
+            self.carry_out(port).await;
+            let due = self.players.deadline();
+            let wait =
+                due.map(|due| Duration::from_millis((due - clock::now().boot).0.max(0) as u64));
+            let missed = self.missed.load(Ordering::Relaxed);
+            tokio::select! {
+                biased;
+                heard = self.heard.recv() => match heard {
+                    None | Some(Heard::BusGone) => break,
+                    Some(heard) => self.hear(heard),
+                },
+                Some((owner, position)) = read_again.recv() => {
+                    self.players.read_again(&owner, position, clock::now().boot);
+                }
+                // What has waited is heard first.
+                () = sleep_until(read_anew_at), if missed => {
+                    self.missed.store(false, Ordering::Relaxed);
+                    read_anew_at = Instant::now() + READ_ANEW_EVERY;
+                    tracing::warn!("players signal more than can be heard; all of them are read anew");
+                    if let Ok(owners) = owners(&self.connection).await {
+                        self.players.read_anew(&owners, clock::now().boot);
+                    }
+                }
+                () = sleep(wait.unwrap_or_default()), if wait.is_some() => {
+                    self.players.tick(clock::now().boot);
+                }
+            }
+        }
+        self.players.all_gone(clock::now().boot);
+        self.carry_out(port).await;
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        let players = &mut self.players;
+        match heard {
+            Heard::Changed(unique, change, at) => players.changed(&unique, &change, at),
+            Heard::Seeked(unique, position, at) => players.seeked(&unique, position, at),
+            Heard::Answer(unique, question, answer, at) => {
+                players.answered(&unique, question, answer.as_ref(), at);
+            }
+            Heard::Owner(name, old, new, at) => {
+                if !old.is_empty() {
+                    tokio::spawn(flush(
+                        self.connection.clone(),
+                        self.told.clone(),
+                        name.clone(),
+                        old,
+                        at,
+                    ));
+                }
+                if !new.is_empty() {
+                    players.appeared(&name, &new, at);
+                }
+            }
+            Heard::Gone(name, old, at) if name == old => players.gone(&old, at),
+            Heard::Gone(name, old, at) => players.name_lost(&name, &old, at),
+            Heard::BusGone => {}
         }
     }
+
+    async fn carry_out(&mut self, port: &Port) {
+        let out = self.players.take();
+        for (unique, question) in out.questions {
+            tokio::spawn(ask(self.connection.clone(), unique, question, self.told.clone()));
+        }
+        for (input, at) in out.inputs {
+            match input {
+                gone @ Input::PlayerGone { .. } => port.tell_when_room(gone, at).await,
+                input => port.tell(input, at),
+            }
+        }
+    }
+}
+
+/// Asks a player. One that never answers keeps nobody waiting.
+async fn ask(
+    connection: Connection,
+    unique: String,
+    question: Question,
+    told: mpsc::Sender<Heard>,
+) {
+    let to = Some(unique.as_str());
+    let reply = match question.property() {
+        None => connection.call_method(to, PATH, Some(PROPERTIES), "GetAll", &(PLAYER,)).await,
+        Some(name) => {
+            connection.call_method(to, PATH, Some(PROPERTIES), "Get", &(PLAYER, name)).await
+        }
+    };
+    let answer = match reply {
+        Ok(reply) => {
+            let mut change = Change::default();
+            let message = reply.body();
+            let mut body = body(&reply, &message);
+            match question.property() {
+                None => body.properties(),
+                Some(name) => body.property(name, &mut change).map(|()| change),
+            }
+        }
+        Err(zbus::Error::MethodError(..)) => None,
+        // It has not answered.
+        Err(_) => return,
+    };
+    let _ = told.send(Heard::Answer(unique, question, answer, clock::now().boot)).await;
+}
+
+/// Sends a D-Bus ping to ourselves. When it comes back, everything that a connection sent before it
+/// left has been heard (behaviour.md 1.5).
+async fn flush(
+    connection: Connection,
+    told: mpsc::Sender<Heard>,
+    name: String,
+    old: String,
+    at: BootInstant,
+) {
+    if let Some(own) = connection.unique_name() {
+        let peer = Some("org.freedesktop.DBus.Peer");
+        let _ = connection.call_method(Some(own), "/", peer, "Ping", &()).await;
+    }
+    let _ = told.send(Heard::Gone(name, old, at)).await;
+}
+
+/// Passes on what signals say, with the time of their arrival, and drops every other message at
+/// once. It never waits, because the answers of players come on the same connection.
+struct Relay {
+    told: mpsc::Sender<Heard>,
+    missed: Arc<AtomicBool>,
+    /// How many signals of all players are heard (behaviour.md 2.8).
+    per_second: f64,
+    burst: f64,
+    tokens: f64,
+    counted: BootInstant,
+}
+
+impl Relay {
+    async fn run(mut self, mut stream: MessageStream) {
+        while let Some(message) = stream.next().await {
+            let Ok(message) = message else { continue };
+            let at = clock::now().boot;
+            if message.message_type() == Type::Signal
+                && let Some(heard) = read(&message, at)
+                && !(self.passes(at) && self.told.try_send(heard).is_ok())
+            {
+                self.missed.store(true, Ordering::Relaxed);
+            }
+        }
+        let _ = self.told.send(Heard::BusGone).await;
+    }
+
+    fn passes(&mut self, at: BootInstant) -> bool {
+        let filled = self.tokens + (at - self.counted).as_seconds() * self.per_second;
+        self.counted = at;
+        self.tokens = filled.min(self.burst) - 1.0;
+        let passes = self.tokens >= 0.0;
+        self.tokens = self.tokens.max(-1.0);
+        passes
+    }
+}
+
+fn read(message: &Message, at: BootInstant) -> Option<Heard> {
+    let header = message.header();
+    let sender = header.sender()?.as_str();
+    let bytes = message.body();
+    let signature = || bytes.signature().to_string_no_parens();
+    match (header.interface()?.as_str(), header.member()?.as_str()) {
+        (BUS, "NameOwnerChanged") if sender == BUS => {
+            let (name, old, new): (&str, &str, &str) = bytes.deserialize().ok()?;
+            Some(Heard::Owner(name.to_owned(), old.to_owned(), new.to_owned(), at))
+        }
+        (PROPERTIES, "PropertiesChanged") if signature() == "sa{sv}as" => {
+            let change = body(message, &bytes).properties_changed(PLAYER)?;
+            Some(Heard::Changed(sender.to_owned(), change, at))
+        }
+        (PLAYER, "Seeked") if signature() == "x" => {
+            let micros = body(message, &bytes).micros()? as f64;
+            let seconds = Field::Number(micros).seconds()?;
+            Some(Heard::Seeked(sender.to_owned(), seconds, at))
+        }
+        _ => None,
+    }
+}
+
+fn body<'a>(message: &Message, body: &'a zbus::message::Body) -> Body<'a> {
+    Body::new(body.data(), message.data().first() == Some(&b'B'))
+}
+
+/// The players' names that are on the bus, and who owns them.
+async fn owners(connection: &Connection) -> zbus::Result<Vec<(String, String)>> {
+    let names: Vec<String> = call_bus(connection, "ListNames", &()).await?.body().deserialize()?;
+    let mut owners = Vec::new();
+    for name in names.into_iter().filter(|name| name.starts_with(PREFIX)) {
+        if let Ok(reply) = call_bus(connection, "GetNameOwner", &name).await {
+            owners.push((name, reply.body().deserialize()?));
+        }
+    }
+    Ok(owners)
 }
 
 /// Calls a method of the bus itself.
@@ -353,98 +409,4 @@ fn match_rules() -> zbus::Result<Vec<MatchRule<'static>>> {
             .arg0ns("org.mpris.MediaPlayer2")
             .build()?,
     ])
-}
-
-/// Seconds, from the microseconds of MPRIS.
-fn micros(position: i64) -> f64 {
-    position as f64 / 1_000_000.0
-}
-
-fn integer(value: &Variant<'_>) -> Option<i64> {
-    match value {
-        Variant::I64(n) => Some(*n),
-        Variant::U64(n) => i64::try_from(*n).ok(),
-        Variant::I32(n) => Some((*n).into()),
-        Variant::U32(n) => Some((*n).into()),
-        Variant::F64(n) => Some(*n as i64),
-        Variant::Variant(inner) => integer(inner),
-        _ => None,
-    }
-}
-
-fn text(value: &Variant<'_>) -> Option<String> {
-    match value {
-        Variant::Str(s) => Some(s.to_string()),
-        Variant::ObjectPath(p) => Some(p.to_string()),
-        Variant::Variant(inner) => text(inner),
-        _ => None,
-    }
-}
-
-fn change_of(values: &HashMap<String, OwnedVariant>) -> Change {
-    let status = values.get("PlaybackStatus").and_then(|v| Status::parse(&text(v)?));
-    let rate = values.get("Rate").and_then(|v| match &**v {
-        Variant::F64(rate) => Some(*rate),
-        _ => None,
-    });
-    let track = values.get("Metadata").and_then(|v| match &**v {
-        Variant::Dict(dict) => Some(track_of(dict)),
-        _ => None,
-    });
-    Change { status, track, rate }
-}
-
-fn track_of(dict: &zbus::wire::Dict<'_, '_>) -> Track {
-    let mut track = Track::default();
-    for (key, value) in dict.iter() {
-        match text(key).as_deref() {
-            Some("mpris:trackid") => track.track_id = text(value).unwrap_or_default(),
-            Some("xesam:url") => track.url = text(value).unwrap_or_default(),
-            Some("xesam:title") => track.title = text(value).unwrap_or_default(),
-            Some("mpris:length") => {
-                track.length = integer(value).map(micros).filter(|length| *length > 0.0);
-            }
-            _ => {}
-        }
-    }
-    track
-}
-
-/// `*` is any run of characters, `?` is one.
-fn glob(pattern: &str, name: &str) -> bool {
-    match pattern.chars().next() {
-        None => name.is_empty(),
-        Some('*') => {
-            let rest = &pattern[1..];
-            (0..=name.len())
-                .filter(|at| name.is_char_boundary(*at))
-                .any(|at| glob(rest, &name[at..]))
-        }
-        Some(first) => {
-            let mut rest = name.chars();
-            rest.next().is_some_and(|c| first == '?' || first == c)
-                && glob(&pattern[first.len_utf8()..], rest.as_str())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::glob;
-
-    #[test]
-    fn globs() {
-        for (pattern, name, matches) in [
-            ("*", "mpv", true),
-            ("mpv", "mpv", true),
-            ("mpv*", "mpv.instance7", true),
-            ("m?v", "mpv", true),
-            ("m?v", "mv", false),
-            ("", "mpv", false),
-            ("*.instance*", "vlc.instance12", true),
-            ("*x", "mpv", false),
-        ] {
-            assert_eq!(glob(pattern, name), matches, "{pattern} {name}");
-        }
-    }
 }
