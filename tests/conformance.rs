@@ -45,6 +45,11 @@ fn each_rule_by_itself_holds() {
 }
 
 #[test]
+fn players_of_mpris_hold() {
+    hold("mpris.json", 15);
+}
+
+#[test]
 fn a_case_that_is_not_met_is_found_out() {
     let mut cases = judge::cases("scenarios.json");
     let case = &mut cases[0];

@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("system", &["core", "port"]),
     ("dbus", &["core", "engine", "port", "system"]),
     ("mpris", &["core", "config", "port", "system"]),
-    ("sim", &["core", "engine", "config", "store", "collector"]),
+    ("sim", &["core", "engine", "config", "store", "collector", "mpris"]),
     ("bench", &["sim"]),
     ("app", &["core", "engine", "config", "port", "store", "collector", "system", "dbus", "mpris"]),
     ("ctl", &["core", "config", "system", "dbus", "sim", "bench", "cli"]),

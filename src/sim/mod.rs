@@ -5,6 +5,8 @@
 pub mod backend;
 pub mod driver;
 mod faults;
+mod mpris;
+pub mod mpris_lines;
 pub mod timeline;
 pub mod validate;
 mod world;
@@ -73,6 +75,9 @@ pub fn simulate(lines: &[Line], options: Options) -> Vec<Exchange> {
 /// The same with the caller's own dialects and collectors.
 pub fn simulate_with(lines: &[Line], options: Options, collectors: Collectors) -> Vec<Exchange> {
     let mut options = options;
+    if lines.iter().any(|line| matches!(line.what, timeline::What::Mpris(_))) {
+        options.config.mpris.enabled = true;
+    }
     let settings = &mut options.config.settings;
     // A simulation has consent, and default identifiers where the configuration has none.
     settings.initial_consent = Consent::In;

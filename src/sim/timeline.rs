@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use super::backend::Rule;
 use super::driver::DiskFault;
+use super::mpris_lines::MprisLine;
 use crate::core::input::Lifecycle;
 use crate::core::settings::Consent;
 use crate::core::tracker::event::EventName;
@@ -33,6 +34,7 @@ pub enum What {
     Consent(Consent),
     Collector(Vec<Rule>),
     Disk(DiskFault),
+    Mpris(Box<MprisLine>),
     Stop,
     Boot { unix_ms: i64, trusted: bool },
 }
@@ -54,6 +56,7 @@ impl What {
             What::Consent(_) => "Consent",
             What::Collector(_) => "Collector",
             What::Disk(_) => "Disk",
+            What::Mpris(line) => line.name(),
             What::Stop => "Stop",
             What::Boot { .. } => "Boot",
         }
@@ -191,6 +194,9 @@ fn world_event(line: Members<'_>) -> Result<What, String> {
             let DiskLine { full, read_only, fails } = line.read()?;
             What::Disk(DiskFault { full, read_only, fails })
         }
+        "MprisPlayer" | "MprisChanged" | "MprisSeeked" | "MprisGone" => {
+            What::Mpris(Box::new(MprisLine::read(event, line.rest)?))
+        }
         other => return Err(format!("unknown event '{other}'")),
     })
 }
@@ -212,6 +218,13 @@ const MEMBERS: &[&str] = &[
     "full",
     "read_only",
     "fails",
+    "name",
+    "properties",
+    "invalidated",
+    "position",
+    "says",
+    "answers",
+    "delay_s",
     "comment",
 ];
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::backend::{Outcome as Planned, Plan, answered};
 use super::driver::{Driver, start_info};
+use super::mpris::{Clocks, MprisWorld};
 use super::timeline::{Line, What};
 use super::{Collectors, Exchange, Options};
 use crate::core::StartInfo;
@@ -12,6 +13,7 @@ use crate::core::input::{Input, Target};
 use crate::core::player::{EventSource, PlayerId};
 use crate::core::time::{BootInstant, Now, WallTime};
 use crate::core::tracker::event::EventName;
+use crate::core::turn::Notice;
 use crate::engine::{Action, Event};
 
 /// The wall clock at the start of a timeline that does not begin with `Boot`, Unix time in ms.
@@ -56,9 +58,13 @@ enum Next {
     Store,
     /// A request is answered.
     Answer,
+    /// A player of MPRIS answers.
+    PlayerAnswer,
     /// An agent that was down comes back.
     Return,
     Line,
+    /// What players of MPRIS said has settled, or they are asked.
+    Players,
     Tick,
 }
 
@@ -84,6 +90,10 @@ pub(super) struct World<'a> {
     returns: Option<i64>,
     /// Asleep: nothing runs from here on until `Wake`.
     asleep_from: Option<i64>,
+    /// Since when the box sleeps, and for how long it slept before, in ms.
+    sleeps_since: Option<i64>,
+    slept: i64,
+    mpris: MprisWorld,
     stops_at: Option<i64>,
     flying: BTreeMap<(i64, u64), PendingAnswer>,
     /// The present connection of each player.
@@ -112,6 +122,9 @@ impl<'a> World<'a> {
             collectors,
             returns: None,
             asleep_from: None,
+            sleeps_since: None,
+            slept: 0,
+            mpris: MprisWorld::default(),
             stops_at: None,
             flying: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -163,6 +176,31 @@ impl<'a> World<'a> {
         }
     }
 
+    /// The same time, if the box is awake then.
+    fn awake_at(&self, at: Option<i64>) -> Option<i64> {
+        let at = at?.max(self.now);
+        self.asleep_from.is_none_or(|from| at <= from).then_some(at)
+    }
+
+    fn clocks(&self) -> Clocks {
+        let asleep = self.sleeps_since.map_or(0, |since| self.now - since);
+        let awake = self.now - self.slept - asleep;
+        Clocks { now: self.now, boot: self.clock().boot, awake }
+    }
+
+    /// Gives the agent what has followed from what players of MPRIS did.
+    fn hear_players(&mut self) {
+        loop {
+            let inputs = self.mpris.take(self.clocks());
+            if inputs.is_empty() {
+                return;
+            }
+            for (input, arrived) in inputs {
+                self.tell(Event::Message { input, arrived });
+            }
+        }
+    }
+
     /// What happens next, and when. At one instant: answers of the store and of the collector, then
     /// lines, then timers (behaviour.md 2.11).
     fn next(&mut self) -> Option<(i64, Next)> {
@@ -170,8 +208,10 @@ impl<'a> World<'a> {
         let due = [
             (self.driver.store_done_at(), Next::Store),
             (self.answer_at(), Next::Answer),
+            (self.awake_at(self.mpris.answer_at()), Next::PlayerAnswer),
             (self.returns, Next::Return),
             (line, Next::Line),
+            (self.awake_at(self.mpris.deadline().map(|at| at.0 + self.booted)), Next::Players),
             (self.tick_at(), Next::Tick),
         ];
         let due = due.into_iter().filter_map(|(at, next)| Some((at?.max(self.now), next)));
@@ -197,8 +237,11 @@ impl<'a> World<'a> {
                     self.line(&line.what);
                 }
             }
+            Next::PlayerAnswer => self.mpris.answer(self.clocks()),
+            Next::Players => self.mpris.tick(self.clocks()),
             Next::Tick => self.tell(Event::Tick),
         }
+        self.hear_players();
     }
 
     fn clock(&self) -> Now {
@@ -219,8 +262,15 @@ impl<'a> World<'a> {
         };
         let settings = self.options.config.settings.clone();
         self.driver.start(settings, start, self.clock());
-        let present = self.connections.values().map(|c| c.unique.clone()).collect();
+        let mut present: Vec<String> =
+            self.connections.values().map(|c| c.unique.clone()).collect();
+        if let Some(agent) = self.driver.agent().filter(|_| self.options.config.mpris.enabled) {
+            let config = &self.options.config;
+            self.mpris.start(&config.mpris, &config.settings.limits, agent, self.clocks());
+            present.extend(self.mpris.present());
+        }
         self.give(Input::Recovered { present });
+        self.hear_players();
     }
 
     /// Gives the agent an input that arrives now.
@@ -239,6 +289,10 @@ impl<'a> World<'a> {
         for action in actions {
             match action {
                 Action::Send(request) => self.send(request),
+                Action::Announce(Notice::ReadAgain(owner, position)) => {
+                    self.mpris.read_again(&owner, position, self.clocks());
+                }
+                Action::Announce(_) => {}
                 // The agent ignores the answer to a request that it dropped. No connection is
                 // simulated.
                 Action::DropRequests
@@ -246,7 +300,6 @@ impl<'a> World<'a> {
                 | Action::Store(_)
                 | Action::Consent(_)
                 | Action::Reply(..)
-                | Action::Announce(_)
                 | Action::Show(_) => {}
             }
         }
@@ -355,6 +408,11 @@ impl<'a> World<'a> {
                 self.give(Input::Lifecycle { call: None, app: app.clone(), state: *state });
             }
             What::Lifecycle { .. } => {}
+            What::PlayerVanished { from } if self.mpris.vanish(from, self.clocks()) => {}
+            What::Mpris(line) => {
+                let heard = !self.frozen();
+                self.mpris.line(line, heard, self.clocks());
+            }
             What::PlayerVanished { from } => {
                 if let Some(connection) = self.connections.get_mut(from) {
                     let sender = connection.unique.clone();
@@ -365,6 +423,7 @@ impl<'a> World<'a> {
             What::AgentCrash { down_ms } => self.die(*down_ms),
             What::PowerLoss { down_ms, unix_ms, trusted } => {
                 self.driver.cut_power();
+                self.mpris.cut_power();
                 self.die(*down_ms);
                 for (from, connection) in &mut self.connections {
                     *connection = Connection::of(from, connection.number + 1);
@@ -374,6 +433,7 @@ impl<'a> World<'a> {
                 self.wall_offset = unix_ms.map_or(self.true_offset, |unix| unix - self.booted);
                 self.trusted = *trusted;
                 self.asleep_from = None;
+                self.slept += self.sleeps_since.take().map_or(0, |since| self.now - since);
             }
             What::Network { online, silent } => {
                 self.network = *online;
@@ -385,9 +445,11 @@ impl<'a> World<'a> {
             What::Sleep => {
                 self.give(Input::Sleep);
                 self.asleep_from = Some(self.now + STOP_DELIVERY_MS);
+                self.sleeps_since.get_or_insert(self.now);
             }
             What::Wake => {
                 self.asleep_from = None;
+                self.slept += self.sleeps_since.take().map_or(0, |since| self.now - since);
                 self.give(Input::Wake);
             }
             What::ClockSet { unix_ms, trusted } => {
@@ -415,6 +477,7 @@ impl<'a> World<'a> {
     /// Kills the agent. Its requests under way are never answered.
     fn die(&mut self, down_ms: i64) {
         self.driver.kill();
+        self.mpris.kill();
         self.returns = Some(self.now + down_ms);
         for flying in std::mem::take(&mut self.flying).into_values() {
             self.output[flying.index].answered = seconds(self.now);
