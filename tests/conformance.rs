@@ -47,6 +47,7 @@ fn each_rule_by_itself_holds() {
 #[test]
 fn players_of_mpris_hold() {
     hold("mpris.json", 15);
+    hold("players.json", 50);
 }
 
 #[test]

@@ -81,6 +81,7 @@ impl Player {
                     self.found_start(position, at, out);
                 }
                 (position, Some(Verdict::Stale)) => wait.stale = position,
+                (_, Some(Verdict::Implausible)) => wait.stale = None,
                 _ if new_length.is_some() => self.known(length, start, false, since, out),
                 _ => {}
             }

@@ -79,7 +79,7 @@ mod tests {
         ] {
             assert_eq!(glob(pattern, name), matches, "{pattern} {name}");
         }
-        assert!(!glob(&"*a".repeat(64), &"a".repeat(255).replace("aaaa", "aaab")), "in no time");
+        assert!(!glob(&("*a".repeat(100) + "b"), &"a".repeat(255)), "in no time");
     }
 
     #[test]

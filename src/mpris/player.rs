@@ -186,6 +186,7 @@ impl Player {
     /// PropertiesChanged.
     pub fn changed(&mut self, change: &Change, at: BootInstant, out: &mut Out) {
         self.tick(at, out);
+        self.questions.lives();
         // A window that waits for an answer takes no more changes.
         if change.counts() && self.window.as_ref().is_some_and(|window| window.until < at) {
             self.commit(at, true, out);
@@ -244,6 +245,7 @@ impl Player {
     /// `Seeked`.
     pub fn seeked(&mut self, position: f64, at: BootInstant, out: &mut Out) {
         self.tick(at, out);
+        self.questions.lives();
         let position = position.max(0.0);
         let length = self.viewing.as_ref().and_then(|viewing| viewing.length);
         let in_window = self.window.is_some();
@@ -375,7 +377,7 @@ impl Player {
             match verdict {
                 Verdict::Believed => self.found_start(position, now, out),
                 Verdict::Stale => wait.stale = Some((position, now)),
-                Verdict::Implausible => {}
+                Verdict::Implausible => wait.stale = None,
             }
         } else if verdict == Verdict::Believed {
             self.moved_to(position, now, now, out);

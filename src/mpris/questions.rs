@@ -119,6 +119,11 @@ impl Questions {
         self.cause.take()
     }
 
+    /// The player has said something: it lives.
+    pub fn lives(&mut self) {
+        self.unanswered = 0;
+    }
+
     /// The question under way has waited long enough. After the third in a row: when the first of
     /// them was asked.
     pub fn give_up(&mut self, now: BootInstant) -> Option<BootInstant> {

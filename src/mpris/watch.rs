@@ -292,7 +292,7 @@ async fn ask(
     let _ = told.send(Heard::Answer(unique, question, answer, clock::now().boot)).await;
 }
 
-/// Sends a D-Bus ping to ourselves. When it comes back, everything that a connection sent before it
+/// Asks the bus something, twice. When it has answered, everything that a connection sent before it
 /// left has been heard (behaviour.md 1.5).
 async fn flush(
     connection: Connection,
@@ -301,9 +301,8 @@ async fn flush(
     old: String,
     at: BootInstant,
 ) {
-    if let Some(own) = connection.unique_name() {
-        let peer = Some("org.freedesktop.DBus.Peer");
-        let _ = connection.call_method(Some(own), "/", peer, "Ping", &()).await;
+    for _ in 0..2 {
+        let _ = call_bus(&connection, "GetId", &()).await;
     }
     let _ = told.send(Heard::Gone(name, old, at)).await;
 }

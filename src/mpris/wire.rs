@@ -249,7 +249,6 @@ mod tests {
             "org.freedesktop.DBus.Properties",
             "PropertiesChanged",
         )
-        .expect("a signal")
         .build(&(PLAYER, values, invalidated))
         .expect("a message")
     }
@@ -268,7 +267,7 @@ mod tests {
             ("xesam:url", Variant::from(format!("data:x,{}", "y".repeat(5 << 20)))),
             ("xesam:title", Variant::from("Harbour")),
             ("xesam:artist", Variant::from(vec!["A", "B"])),
-            ("mpris:length", Variant::from(Box::new(Variant::from(600_000_000_u64)))),
+            ("mpris:length", Variant::Variant(Box::new(Variant::from(600_000_000_u64)))),
             ("mpris:artData", picture),
             ("x:struct", Variant::from((1_u8, "s", vec![(2_u16, 3_i64)]))),
             ("x:flag", Variant::from(true)),

@@ -111,8 +111,9 @@ fn read_line(text: &str, lines: &mut Vec<Line>) -> Result<f64, String> {
     let Some(Json::String(event)) = object.remove("event") else {
         return Err("'event' (a name) is missing".into());
     };
-    if let Some(slip) = object.keys().find(|key| !MEMBERS.contains(&key.as_str())) {
-        return Err(format!("unknown member '{slip}'; a line has {}", MEMBERS.join(", ")));
+    let members: &[&str] = if event.starts_with("Mpris") { MPRIS_MEMBERS } else { MEMBERS };
+    if let Some(slip) = object.keys().find(|key| !members.contains(&key.as_str())) {
+        return Err(format!("unknown member '{slip}'; a line has {}", members.join(", ")));
     }
     let members = Members { event: &event, rest: object };
     let what = match EventName::parse(&event) {
@@ -218,11 +219,20 @@ const MEMBERS: &[&str] = &[
     "full",
     "read_only",
     "fails",
+    "comment",
+];
+
+/// The same for a line of a player of MPRIS.
+const MPRIS_MEMBERS: &[&str] = &[
+    "at",
+    "event",
+    "from",
     "name",
     "properties",
     "invalidated",
     "position",
     "says",
+    "silent",
     "answers",
     "delay_s",
     "comment",

@@ -1,6 +1,7 @@
 //! Runs the timers of sessions, in the order of `core/timer.rs`.
 
 use super::Session;
+use super::waiting::OVERDUE;
 use crate::core::Agent;
 use crate::core::record::Durability;
 use crate::core::settings::Settings;
@@ -19,7 +20,7 @@ impl Session {
         if self.untracked {
             return None;
         }
-        let waits = self.waiting.as_ref().map(|waiting| waiting.until);
+        let waits = self.waiting.as_ref().map(|waiting| waiting.until + OVERDUE);
         [self.tracker.deadline(settings), self.grace(), waits].into_iter().flatten().min()
     }
 

@@ -17,7 +17,7 @@ use crate::core::tracker::{Phase, State, Tracker, TrackerContext};
 use crate::core::turn::{CloseReason, Notice, Reply};
 
 /// The wait ends by itself so long after the adapter should have ended it.
-const OVERDUE: Span = Span::seconds(5);
+pub(super) const OVERDUE: Span = Span::seconds(5);
 /// Events that wait behind a start. One more ends the wait.
 const MOST_EVENTS: usize = 64;
 
@@ -41,13 +41,7 @@ impl Agent {
         until: BootInstant,
         now: Now,
     ) -> Result<Reply, Rejected> {
-        let waiting = Waiting {
-            since: now.boot,
-            until: until + OVERDUE,
-            length: None,
-            start,
-            events: Vec::new(),
-        };
+        let waiting = Waiting { since: now.boot, until, length: None, start, events: Vec::new() };
         let source = (EventSource::Mpris, None);
         self.enter(player, source, app, Start::Waits(Box::new(waiting)), info, now)
     }
@@ -113,7 +107,7 @@ impl Agent {
     /// Ends a wait that nobody has ended in time.
     pub(in crate::core) fn wait_over(&mut self, number: u32, until: BootInstant, now: Now) {
         let session = self.sessions.get(&number);
-        if session.and_then(|s| s.waiting.as_ref()).is_some_and(|w| w.until <= until) {
+        if session.and_then(|s| s.waiting.as_ref()).is_some_and(|w| w.until + OVERDUE <= until) {
             self.release(number, now);
         }
     }

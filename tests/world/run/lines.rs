@@ -129,7 +129,7 @@ impl World {
                 self.backend.set_rules(rules);
             }
             What::Disk(fault) => self.driver.disk.fault = fault,
-            What::Boot { .. } | What::Stop => {}
+            What::Boot { .. } | What::Stop | What::Mpris(_) => {}
         }
     }
 
