@@ -330,10 +330,10 @@ impl Player {
     /// Does what is due.
     pub fn tick(&mut self, now: BootInstant, out: &mut Out) {
         self.ask(now, out);
-        if let Some(since) = self.questions.give_up(now) {
-            if self.viewing.as_ref().is_some_and(|viewing| viewing.playing) {
-                self.pause(None, since, out);
-            }
+        if let Some(since) = self.questions.give_up(now)
+            && self.viewing.as_ref().is_some_and(|viewing| viewing.playing)
+        {
+            self.pause(None, since, out);
         }
         if self.window.as_ref().is_some_and(|w| w.until <= now) && !self.waits_for_answer() {
             self.commit(now, true, out);

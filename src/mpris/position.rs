@@ -6,6 +6,8 @@ use crate::core::time::{BootInstant, Span};
 pub const JUMP_SECONDS: f64 = 3.0;
 /// A position may be this many seconds beyond the length: players round.
 const BEYOND_SECONDS: f64 = 1.0;
+/// So near to the beginning of a track a position is right, whatever the former one's was.
+const BEGINNING_SECONDS: f64 = 1.0;
 /// A player that tells the same position after this much play does not know it. Some know it only
 /// to the second.
 const STUCK_AFTER: Span = Span::millis(1500);
@@ -93,7 +95,8 @@ impl Belief {
         }
         if let Some((place, stopped_at, until)) = &self.former {
             let near = |other: f64| (position - other).abs() <= JUMP_SECONDS;
-            if at < *until && (near(*stopped_at) || near(place.at(at))) {
+            let begins = position <= BEGINNING_SECONDS;
+            if at < *until && !begins && (near(*stopped_at) || near(place.at(at))) {
                 return Verdict::Stale;
             }
         }
@@ -160,5 +163,8 @@ mod tests {
             Believed,
             "it was right already"
         );
+        belief.new_track(Some(Place::standing(2.0, s(200))), s(200), s(210));
+        assert_eq!(belief.judge(2.2, s(200), None, true), Stale);
+        assert_eq!(belief.judge(0.2, s(200), None, true), Believed, "the beginning");
     }
 }
