@@ -192,7 +192,10 @@ impl EventLoop {
             self.tell(Event::Tick);
         }
         self.publish();
-        if let Some(status) = self.engine.manager_status(clock::now().boot) {
+        if let Some(mut status) = self.engine.manager_status(clock::now().boot) {
+            if self.port.are_players_away() {
+                status.push_str("; the bus of the MPRIS players is away");
+            }
             self.notify.status(&status);
             self.notify.watchdog();
         }
