@@ -98,6 +98,10 @@ pub struct RecordArgs {
     /// Where to write; standard output when absent or `-`
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// The bus of players that speak MPRIS: `session`, `system` or an address; the agent's bus when
+    /// absent
+    #[arg(long, value_name = "BUS")]
+    pub players: Option<String>,
 }
 
 #[cfg(feature = "bench")]

@@ -5,17 +5,29 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use serde_json::{Value as Json, json};
+use tokio::sync::mpsc;
 
 use super::Failure;
 use crate::cli::RecordArgs;
+use crate::config::MprisBus;
 use crate::core::player::PlayerId;
 use crate::core::text::printable;
+use crate::core::time::BootInstant;
 use crate::core::tracker::info::info_json;
 use crate::dbus::{BusAddress, ObservedMessage, TrafficMonitor};
+use crate::mpris::observe::{Observed, Observer};
+use crate::mpris::settling::Change;
+use crate::sim::mpris_lines::properties_json;
 use crate::system::clock;
+
+/// What players of MPRIS did, and is not written yet.
+const PLAYERS_SEEN: usize = 64;
 
 pub(super) async fn run(address: BusAddress, args: RecordArgs) -> Result<(), Failure> {
     let mut monitor = TrafficMonitor::connect(&address).await.map_err(Failure::failed)?;
+    let bus = players_bus(&address, args.players.as_deref());
+    let players = Observer::connect(&bus).await;
+    let mut players = players.map_err(|e| Failure::failed(format!("the players' bus: {e}")))?;
     let mut out: Box<dyn Write> =
         match args.file.as_deref().filter(|f| f.as_os_str() != "-") {
             None => Box::new(std::io::stdout()),
@@ -28,13 +40,43 @@ pub(super) async fn run(address: BusAddress, args: RecordArgs) -> Result<(), Fai
         "trusted": clock::trusted(began, false)});
     write(&mut out, &boot)?;
     let mut names = Names::default();
-    while let Some(heard) = monitor.next().await {
-        let at = (clock::now().boot - began.boot).as_seconds();
-        for line in names.lines(at, heard) {
+    let (seen, mut observed) = mpsc::channel(PLAYERS_SEEN);
+    tokio::spawn(async move {
+        while let Some(next) = players.next().await {
+            if seen.send(next).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut last = began.boot;
+    loop {
+        let (lines, at) = tokio::select! {
+            heard = monitor.next() => {
+                let Some(heard) = heard else { return Ok(()) };
+                let at = clock::now().boot.max(last);
+                (names.lines((at - began.boot).as_seconds(), heard), at)
+            }
+            Some((observed, at)) = observed.recv() => {
+                // A player is asked before its line is written.
+                let at = at.max(last);
+                (vec![names.observed((at - began.boot).as_seconds(), observed)], at)
+            }
+        };
+        last = at;
+        for line in lines {
             write(&mut out, &line)?;
         }
     }
-    Ok(())
+}
+
+/// The bus of the players of MPRIS.
+fn players_bus(agent: &BusAddress, named: Option<&str>) -> MprisBus {
+    match (named, agent) {
+        (Some("session"), _) | (None, BusAddress::Session) => MprisBus::Session,
+        (Some("system"), _) | (None, BusAddress::System) => MprisBus::System,
+        (Some(address), _) => MprisBus::Address(address.to_owned()),
+        (None, BusAddress::Address(address)) => MprisBus::Address(address.clone()),
+    }
 }
 
 /// One line at a time, so that a recording that is cut off is whole up to there.
@@ -44,11 +86,14 @@ fn write(out: &mut dyn Write, line: &Json) -> Result<(), Failure> {
         .map_err(|e| Failure::failed(format!("cannot write: {e}")))
 }
 
-/// Short names for players: `p1`, `p2`, ... in the order of their first events.
+/// Short names for players: `p1`, `p2`, ... in the order of their first events, and `m1`, `m2`, ...
+/// for those of MPRIS.
 #[derive(Default)]
 struct Names {
     players: HashMap<PlayerId, String>,
     count: usize,
+    mpris: HashMap<String, String>,
+    mpris_count: usize,
 }
 
 impl Names {
@@ -59,6 +104,51 @@ impl Names {
             format!("p{count}")
         });
         name.clone()
+    }
+
+    /// The line of what a player of MPRIS did.
+    fn observed(&mut self, at: f64, observed: Observed) -> Json {
+        let unique = match &observed {
+            Observed::Name { unique, .. }
+            | Observed::Changed { unique, .. }
+            | Observed::Seeked { unique, .. }
+            | Observed::Gone { unique, .. } => unique.clone(),
+        };
+        let count = &mut self.mpris_count;
+        let from = self.mpris.entry(unique.clone()).or_insert_with(|| {
+            *count += 1;
+            format!("m{count}")
+        });
+        let mut line = json!({"at": at, "event": "", "from": from});
+        let state = |line: &mut Json, change: &Change| {
+            line["properties"] = properties_json(change);
+            if let Some(position) = change.position {
+                line["position"] = position.into();
+            }
+        };
+        line["event"] = match observed {
+            Observed::Name { name, state: change, .. } => {
+                line["name"] = name.into();
+                state(&mut line, &change);
+                "MprisPlayer".into()
+            }
+            Observed::Changed { change, .. } => {
+                state(&mut line, &change);
+                "MprisChanged".into()
+            }
+            Observed::Seeked { position, .. } => {
+                line["position"] = position.into();
+                "MprisSeeked".into()
+            }
+            Observed::Gone { name, .. } => {
+                match name {
+                    Some(name) => line["name"] = name.into(),
+                    None => drop(self.mpris.remove(&unique)),
+                }
+                "MprisGone".into()
+            }
+        };
+        line
     }
 
     /// The timeline lines of a message. The end of a connection without events has none.

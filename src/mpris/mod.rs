@@ -2,11 +2,13 @@
 //! their signals and asks them; `map` and what it rests on decide what all that means, without a
 //! bus and without a clock.
 
+mod bus;
 mod commit;
 mod ending;
 pub mod fields;
 pub mod map;
 mod names;
+pub mod observe;
 pub mod player;
 mod position;
 pub mod questions;

@@ -18,6 +18,14 @@ pub enum Status {
 }
 
 impl Status {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Status::Playing => "Playing",
+            Status::Paused => "Paused",
+            Status::Stopped => "Stopped",
+        }
+    }
+
     pub fn parse(word: &str) -> Option<Status> {
         match word {
             "Playing" => Some(Status::Playing),

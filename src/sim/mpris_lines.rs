@@ -122,6 +122,36 @@ impl MprisLine {
     }
 }
 
+/// Properties as a timeline has them.
+pub fn properties_json(change: &Change) -> Json {
+    let mut properties = Map::new();
+    if let Some(status) = change.status {
+        properties.insert("PlaybackStatus".into(), status.name().into());
+    }
+    if let Some(rate) = change.rate {
+        properties.insert("Rate".into(), rate.into());
+    }
+    if let Some(track) = &change.track {
+        let mut metadata = Map::new();
+        for (name, text) in [
+            ("mpris:trackid", &track.track_id),
+            ("xesam:url", &track.url),
+            ("xesam:title", &track.title),
+            ("xesam:album", &track.album),
+            ("xesam:artist", &track.artist),
+        ] {
+            if !text.is_empty() {
+                metadata.insert(name.into(), text.as_str().into());
+            }
+        }
+        if let Some(length) = track.length {
+            metadata.insert("mpris:length".into(), ((length * 1e6).round() as i64).into());
+        }
+        properties.insert("Metadata".into(), Json::Object(metadata));
+    }
+    Json::Object(properties)
+}
+
 /// A property in JSON: text is `s`, whole numbers `x`, others `d`, lists `as`, and `{"o": "/path"}`
 /// a value of the type that it names.
 fn field(value: &Json, mut read: impl FnMut(Field<'_>)) {
