@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::HashMap;
 
-use common::{World, of_type, playhead, types};
+use common::{Bus, World, anonymous_kib, of_type, playhead, types};
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedVariant, Variant, interface};
 
@@ -64,7 +64,11 @@ struct Mpris {
 
 impl Mpris {
     async fn start(world: &World, name: &str) -> Mpris {
-        let connection = world.bus.connect().await;
+        Mpris::start_on(&world.bus, name).await
+    }
+
+    async fn start_on(bus: &Bus, name: &str) -> Mpris {
+        let connection = bus.connect().await;
         let fake = Fake { status: "Stopped", url: "", length_us: None, position_us: 0, rate: 1.0 };
         connection.object_server().at(PATH, fake).await.expect("an object");
         connection.request_name(format!("org.mpris.MediaPlayer2.{name}")).await.expect("a name");
@@ -237,4 +241,85 @@ async fn what_is_lost_in_a_flood_of_signals_is_read_anew() {
     let hits = world.wait("a session", |hits| !of_type(hits, "play").is_empty());
     assert_eq!(of_type(&hits, "sessionStart").len(), 1);
     assert!(world.agent.log().contains("all of them are read anew"), "{}", world.agent.log());
+}
+
+/// More than what the daemon may take for a few large messages, and less than a copy of each takes.
+const FEW_LARGE_MESSAGES_KIB: u64 = 40 * 1024;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_metadata_costs_little_and_is_cut() {
+    let world = World::start(CONFIG).await;
+    let before = anonymous_kib(world.agent.pid());
+    let player = world.bus.connect().await;
+    player.request_name("org.mpris.MediaPlayer2.tests.large").await.expect("a name");
+    let large = format!("http://h.example/{}", "x".repeat(5 << 20));
+    for _ in 0..10 {
+        let metadata = HashMap::from([
+            ("xesam:url", Variant::from(large.as_str())),
+            ("mpris:artUrl", Variant::from(large.as_str())),
+            ("mpris:length", Variant::from(600_000_000_i64)),
+        ]);
+        let values = HashMap::from([
+            ("PlaybackStatus", Variant::from("Playing")),
+            ("Metadata", Variant::from(metadata)),
+        ]);
+        let body = (PLAYER, values, Vec::<&str>::new());
+        let properties = "org.freedesktop.DBus.Properties";
+        let to = None::<&str>;
+        let signal = player.emit_signal(to, PATH, properties, "PropertiesChanged", &body);
+        signal.await.expect("sent");
+    }
+    // It answers no question, so its start waits for a position until it is gone.
+    player.close().await.expect("gone");
+    let hits = world.wait("a session", |hits| !of_type(hits, "pauseStart").is_empty());
+    let id = of_type(&hits, "sessionStart")[0].body["params"]["media.id"].as_str().expect("an id");
+    assert!(id.len() == 512 && id.starts_with("http://h.example/xxx") && id.contains('#'), "{id}");
+    let after = anonymous_kib(world.agent.pid());
+    assert!(after < before + FEW_LARGE_MESSAGES_KIB, "{before} KiB before, {after} KiB after");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_players_bus_may_be_away_go_and_come_back() {
+    let mut players = Bus::start();
+    let config = format!("{CONFIG}\n").replace(
+        "enabled = true",
+        &format!("enabled = true\nbus = \"{}\"", players.address.split(',').next().expect("it")),
+    );
+    let world = World::start(&config).await;
+    let player = Mpris::start_on(&players, "tests.instance1").await;
+    player.play("file:///film", 0).await;
+    world.wait("play", |hits| !of_type(hits, "play").is_empty());
+    players.start_again();
+    let hits = world.wait("the vanish", |hits| !of_type(hits, "pauseStart").is_empty());
+    assert_eq!(types(&hits, "S1"), ["sessionStart", "play", "pauseStart"]);
+    // The daemon lives on, and finds the bus again.
+    let player = Mpris::start_on(&players, "tests.instance2").await;
+    player.play("file:///film", 100_000_000).await;
+    let hits = world.wait("another session", |hits| of_type(hits, "play").len() == 2);
+    let start = of_type(&hits, "sessionStart")[1];
+    assert_eq!(start.body["params"]["media.resume"], true);
+    assert!(world.agent.log().contains("the bus of the MPRIS players is gone"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_background_a_player_is_read_again() {
+    let world = World::start(CONFIG).await;
+    let player = Mpris::start(&world, "tests").await;
+    player.play("file:///film", 0).await;
+    world.wait("play", |hits| !of_type(hits, "play").is_empty());
+    let manager = world.player().await.connection;
+    let notify = |state| {
+        let body = ("tests", state);
+        let manager = manager.clone();
+        async move {
+            let to = Some(common::AGENT);
+            let called = manager.call_method(to, common::AGENT_PATH, to, "NotifyLifecycle", &body);
+            called.await.expect("told");
+        }
+    };
+    notify("background").await;
+    world.wait("the pause", |hits| !of_type(hits, "pauseStart").is_empty());
+    notify("foreground").await;
+    let hits = world.wait("play again", |hits| of_type(hits, "play").len() == 2);
+    assert_eq!(types(&hits, "S1"), ["sessionStart", "play", "pauseStart", "play"]);
 }
