@@ -9,7 +9,7 @@ PACKAGES = dbus gcc libc6-dev make python3 python3-dbus
 MPV = mpv mpv-mpris
 EXAMPLES = g++ libsystemd-dev
 
-PEERS = $(addprefix --test ,examples demo_mpv)
+PEERS = $(addprefix --test ,examples demo_mpv peers_mpris)
 
 .PHONY: help deps peer-deps build demo demo-mpv test test-peers lint deny docs rustdoc minimum-rust
 

@@ -12,7 +12,6 @@ use crate::cli::RecordArgs;
 use crate::config::MprisBus;
 use crate::core::player::PlayerId;
 use crate::core::text::printable;
-use crate::core::time::BootInstant;
 use crate::core::tracker::info::info_json;
 use crate::dbus::{BusAddress, ObservedMessage, TrafficMonitor};
 use crate::mpris::observe::{Observed, Observer};
