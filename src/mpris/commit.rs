@@ -15,7 +15,10 @@ impl Player {
         let (plays, stopped) = (self.said.plays(), self.said.status == Status::Stopped);
         if let Some(viewing) = &self.viewing {
             let jump = |to: f64| (to - self.place.at(since)).abs() > JUMP_SECONDS;
-            let continuous = self.row.is_some() || !self.led_back(&window).is_some_and(jump);
+            let stale = |(position, at)| self.belief.may_be_stale(position, at);
+            let continuous = self.row.is_some()
+                || window.position.is_some_and(stale)
+                || !self.led_back(&window).is_some_and(jump);
             let new = &self.said.track;
             let same = match viewing.adopted {
                 _ if new.blank() => true,

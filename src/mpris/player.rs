@@ -17,6 +17,8 @@ use crate::core::tracker::State;
 use crate::core::tracker::event::{Event, EventName};
 use crate::core::tracker::info::{Info, Value};
 
+/// A session that waited before a restart of the agent waits for so long at least.
+const ONCE_MORE: Span = Span::seconds(5);
 /// A smaller correction of the estimate is not worth an event.
 const WORTH_TELLING_SECONDS: f64 = 0.25;
 
@@ -97,7 +99,7 @@ impl Adopted {
             adopted.position = waiting.start.unwrap_or(0.0) + played.as_seconds();
             adopted.length = waiting.length;
             adopted.start = waiting.start;
-            adopted.waits_until = Some(waiting.until);
+            adopted.waits_until = Some(waiting.until.max(now + ONCE_MORE));
         }
         Some(adopted)
     }
@@ -309,7 +311,7 @@ impl Player {
     /// When `tick` has something to do.
     pub fn deadline(&self) -> Option<BootInstant> {
         let window = self.window.as_ref().filter(|_| !self.waits_for_answer()).map(|w| w.until);
-        let row = self.row.as_ref().filter(|_| self.window.is_none());
+        let row = self.row.as_ref().filter(|row| !self.is_held(row));
         let row = row.map(|row| row.over_at() + Span::millis(1));
         let viewing = self.viewing.as_ref();
         let wait = viewing.and_then(|viewing| Some(viewing.wait.as_ref()?.deadline()));
@@ -319,6 +321,16 @@ impl Player {
 
     fn polls(&self) -> bool {
         self.rules.position_every > Span::ZERO && self.viewing.as_ref().is_some_and(|v| v.playing)
+    }
+
+    /// Whether changes that have not settled may undo a seek, or belong before it.
+    fn is_held(&self, row: &Row) -> bool {
+        let Some(window) = &self.window else { return false };
+        let new = &self.said.track;
+        let same = |viewing: &Viewing| new.blank() || viewing.track.goes_on(new, true);
+        window.since <= row.first
+            || self.said.status == Status::Stopped
+            || !self.viewing.as_ref().is_some_and(same)
     }
 
     /// Whether the window has everything but the position.
@@ -338,7 +350,8 @@ impl Player {
         if self.window.as_ref().is_some_and(|w| w.until <= now) && !self.waits_for_answer() {
             self.commit(now, true, out);
         }
-        if self.window.is_none() && self.row.as_ref().is_some_and(|row| row.over_at() < now) {
+        let over = |row: &Row| row.over_at() < now && !self.is_held(row);
+        if self.row.as_ref().is_some_and(over) {
             self.end_row(out);
         }
         let wait = self.viewing.as_mut().and_then(|viewing| viewing.wait.as_mut());
@@ -431,6 +444,9 @@ impl Player {
     pub(super) fn end_row(&mut self, out: &mut Out) {
         let Some(row) = self.row.take() else { return };
         let Some(viewing) = &self.viewing else { return };
+        if viewing.wait.as_ref().is_some_and(Wait::no_start) {
+            return self.found_start(row.position, row.last, out);
+        }
         let near = (row.position - self.place.at(row.last)).abs() <= CORRECTION_SECONDS;
         let to_start = !viewing.live && row.position <= self.rules.start_seconds;
         if near && !row.far {

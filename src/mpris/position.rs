@@ -93,15 +93,20 @@ impl Belief {
         if self.stuck || position < 0.0 || length.is_some_and(|l| position > l + BEYOND_SECONDS) {
             return Verdict::Implausible;
         }
-        if let Some((place, stopped_at, until)) = &self.former {
-            let near = |other: f64| (position - other).abs() <= JUMP_SECONDS;
-            let begins = position <= BEGINNING_SECONDS;
-            if at < *until && !begins && (near(*stopped_at) || near(place.at(at))) {
-                return Verdict::Stale;
-            }
+        if self.may_be_stale(position, at) {
+            return Verdict::Stale;
         }
         self.former = None;
         Verdict::Believed
+    }
+
+    /// Whether this may be the position of the former track.
+    pub fn may_be_stale(&self, position: f64, at: BootInstant) -> bool {
+        let near = |other: f64| (position - other).abs() <= JUMP_SECONDS;
+        let former = |(place, stopped_at, until): &(Place, f64, BootInstant)| {
+            at < *until && (near(*stopped_at) || near(place.at(at)))
+        };
+        position > BEGINNING_SECONDS && self.former.as_ref().is_some_and(former)
     }
 
     /// The player has paused, sought or been out of sight: the same position again is plausible.

@@ -44,8 +44,9 @@ pub struct Questions {
     not_before: BootInstant,
     unanswered: u32,
     first_unanswered: BootInstant,
-    /// `GetAll` and `Get` of the metadata failed so often in a row.
+    /// `GetAll` and `Get` of the metadata failed so often in a row, and when they are tried again.
     failures: u32,
+    retry_at: Option<BootInstant>,
 }
 
 impl Questions {
@@ -58,6 +59,7 @@ impl Questions {
             unanswered: 0,
             first_unanswered: BootInstant(0),
             failures: 0,
+            retry_at: None,
         }
     }
 
@@ -72,6 +74,10 @@ impl Questions {
 
     /// The next question, if it may be asked now.
     pub fn next(&mut self, now: BootInstant) -> Option<Question> {
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = None;
+            self.again();
+        }
         if self.flying.is_some() || self.wanted.is_empty() || now < self.not_before {
             return None;
         }
@@ -109,11 +115,13 @@ impl Questions {
             }
             (Question::Metadata, false) => {
                 self.failures += 1;
-                self.not_before = now + backoff(self.failures);
-                self.again();
+                self.retry_at = Some(now + backoff(self.failures));
                 self.cause = None;
             }
-            (Question::All | Question::Metadata, true) => self.failures = 0,
+            (Question::All | Question::Metadata, true) => {
+                self.failures = 0;
+                self.retry_at = None;
+            }
             _ => return self.cause,
         }
         self.cause.take()
@@ -151,9 +159,11 @@ impl Questions {
 
     /// When `next` or `give_up` has something to do.
     pub fn deadline(&self) -> Option<BootInstant> {
+        let retry = self.retry_at.map(|at| at.max(self.not_before));
         match self.flying {
             Some((_, asked)) => Some(asked + PATIENCE),
-            None => (!self.wanted.is_empty()).then_some(self.not_before),
+            None if self.wanted.is_empty() => retry,
+            None => Some(self.not_before),
         }
     }
 }
@@ -193,7 +203,9 @@ mod tests {
             asked.push(question);
             questions.answered(question, question != Question::Metadata, BootInstant(6));
         }
-        assert_eq!(asked, [Question::Status, Question::Metadata]);
-        assert_eq!(questions.deadline(), Some(BootInstant(1006)), "the rest after a pause");
+        use Question::{All, Metadata, Position, Rate, Status};
+        assert_eq!(asked, [Status, Metadata, Rate, Position]);
+        assert_eq!(questions.deadline(), Some(BootInstant(1006)));
+        assert_eq!(questions.next(BootInstant(1006)), Some(All));
     }
 }

@@ -55,7 +55,9 @@ impl Track {
         match (self.url.is_empty(), new.url.is_empty()) {
             (false, false) => self.url == new.url,
             (true, true) => {
-                named_alike && self.album == new.album && (continuous || self.length == new.length)
+                let lengths = (self.length, new.length);
+                let other = matches!(lengths, (Some(a), Some(b)) if a != b);
+                named_alike && self.album == new.album && (continuous || !other)
             }
             // The URL came late, or is missing for once.
             _ => named_alike && continuous,
@@ -180,6 +182,7 @@ mod tests {
     fn each_case_of_the_rule_of_one_viewing() {
         let film = track("/t/1", "file:///f", "Film", Some(600.0));
         let clip = track("/t", "", "Clip", Some(100.0));
+        let endless = track("/t", "", "Clip", None);
         for (name, old, new, continuous, same) in [
             ("the url alone counts", &film, track("/t/9", "file:///f", "x", None), false, true),
             ("another url", &film, track("/t/1", "file:///g", "Film", None), true, false),
@@ -187,6 +190,7 @@ mod tests {
             ("another track id", &clip, track("/u", "", "Clip", Some(100.0)), true, false),
             ("another length, goes on", &clip, track("/t", "", "Clip", Some(90.0)), true, true),
             ("another length, jumps", &clip, track("/t", "", "Clip", Some(90.0)), false, false),
+            ("a length at last", &endless, clip.clone(), false, true),
             ("the url is late", &clip, track("/t", "file:///c", "Clip", None), true, true),
         ] {
             assert_eq!(old.goes_on(&new, continuous), same, "{name}");

@@ -6,7 +6,8 @@
 //! `day` throws the lines of a day from a seed. `run` plays them to the agent (`src/core`) and, line
 //! by line, to `model`, an obvious twin that writes down in `truth` what is owed. `oracle` holds
 //! what arrived at the collector against that. `search` goes through days and cuts bad ones down;
-//! those worth keeping are in `bad_days`.
+//! those worth keeping are in `bad_days`. Players that speak MPRIS have days of their own, in
+//! `viewers`.
 
 mod bad_days;
 mod day;
@@ -15,6 +16,7 @@ mod oracle;
 mod run;
 mod search;
 mod truth;
+mod viewers;
 
 use bad_days::BAD_DAYS;
 use day::Day;
@@ -68,6 +70,24 @@ fn hold(from: u64, days: u64, change: fn(Day) -> Day) {
     let seen = look(1, from, change, more);
     assert!(seen.reports.is_empty(), "{}", seen.reports.join("\n"));
     assert_eq!(seen.days, days);
+}
+
+/// Evenings of players that speak MPRIS.
+const EVENINGS: u64 = 1_000;
+
+#[test]
+fn what_viewers_at_odd_players_saw_is_what_arrives() {
+    let mut report = String::new();
+    let mut bad = 0;
+    for seed in 0..EVENINGS {
+        let wrong = viewers::look(seed);
+        if !wrong.is_empty() && bad < MOST_REPORTS {
+            let text = viewers::text(seed);
+            report.push_str(&format!("evening {seed}: {}\n{text}", wrong.join("\n  ")));
+        }
+        bad += usize::from(!wrong.is_empty());
+    }
+    assert_eq!(bad, 0, "{report}");
 }
 
 #[test]

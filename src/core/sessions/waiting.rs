@@ -18,6 +18,8 @@ use crate::core::turn::{CloseReason, Notice, Reply};
 
 /// The wait ends by itself so long after the adapter should have ended it.
 pub(super) const OVERDUE: Span = Span::seconds(5);
+/// After a restart of the agent a wait goes on for so long at least.
+const ONCE_MORE: Span = Span::seconds(5);
 /// Events that wait behind a start. One more ends the wait.
 const MOST_EVENTS: usize = 64;
 
@@ -102,6 +104,11 @@ impl Agent {
         for number in over.map(|(number, _)| *number).collect::<Vec<_>>() {
             self.release(number, now);
         }
+        if matches!(input, Input::Recovered { .. }) {
+            // The adapter asks the players that are still there once more.
+            let waits = self.sessions.values_mut().filter_map(|s| s.waiting.as_mut());
+            waits.for_each(|waiting| waiting.until = waiting.until.max(now.boot + ONCE_MORE));
+        }
     }
 
     /// Ends a wait that nobody has ended in time.
@@ -146,7 +153,7 @@ impl Agent {
         }
         self.submit(number, reports, began);
         for (event, playhead, at) in waiting.events {
-            self.run_timers_of(number, at.just_before(), now.at(at));
+            self.catch_up_to(number, at.just_before(), now);
             let Some(session) = self.sessions.get_mut(&number) else { return };
             let at = session.tracker.date_arrival(at);
             let mut reports = Vec::new();
@@ -157,7 +164,19 @@ impl Agent {
             }
             self.submit(number, reports, now.at(at));
         }
+        if !self.recovering {
+            self.catch_up_to(number, now.boot.just_before(), now);
+        }
         self.changes.require(Durability::Flushed);
+    }
+
+    /// Runs the timers of a session that began in the past, each at its time.
+    fn catch_up_to(&mut self, number: u32, until: BootInstant, now: Now) {
+        while let Some(session) = self.sessions.get(&number)
+            && let Some(due) = session.deadline(&self.settings).filter(|due| *due <= until)
+        {
+            self.run_timers_of(number, due, now.at(due));
+        }
     }
 
     /// A player has told a length or where it began. A session that waits for both begins when both
