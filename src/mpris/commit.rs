@@ -78,15 +78,17 @@ impl Player {
         let believed = led_back.filter(|_| verdict == Some(Verdict::Believed));
         let was_playing = viewing.playing;
         if let Some(wait) = &mut viewing.wait {
-            let start = wait.start;
             match (window.position, verdict) {
                 (Some((position, at)), Some(Verdict::Believed)) if wait.no_start() => {
                     self.found_start(position, at, out);
                 }
-                (position, Some(Verdict::Stale)) => wait.stale = position,
-                (_, Some(Verdict::Implausible)) => wait.stale = None,
-                _ if new_length.is_some() => self.known(length, start, false, since, out),
-                _ => {}
+                (position, verdict) => {
+                    wait.stale = position.filter(|_| verdict == Some(Verdict::Stale));
+                    if new_length.is_some() {
+                        let start = wait.start;
+                        self.known(length, start, false, since, out);
+                    }
+                }
             }
         } else if new_length.is_some() {
             // A live session goes on as VOD from where the player is.

@@ -129,8 +129,8 @@ pub struct Player {
     poll_at: BootInstant,
     /// The date of the changes that were settled last.
     pub(super) settled: BootInstant,
-    /// The viewing before, and where it was.
-    pub(super) former: Option<(String, Place)>,
+    /// The viewing before, where it was, and when it ended.
+    pub(super) former: Option<(String, Place, BootInstant)>,
     /// It plays since then, and what it plays cannot be told apart.
     pub(super) untold: Option<BootInstant>,
 }
@@ -495,13 +495,16 @@ impl Player {
             let (length, start) = (viewing.length, wait.start);
             self.known(length, start, true, at, out);
         }
+        if self.said.status != Status::Playing {
+            self.place.go_on(false, self.said.rate, at);
+        }
         let Some(viewing) = &self.viewing else { return };
         let name = match viewing.reached_end(self.place.at(at)) {
             true => EventName::Complete,
             false => EventName::End,
         };
         self.event(name, -1.0, at, out);
-        self.former = self.viewing.take().map(|viewing| (viewing.id, self.place));
+        self.former = self.viewing.take().map(|viewing| (viewing.id, self.place, at));
     }
 
     /// A viewing of the present track begins at `since`. `position` is an answer, and when it came.
@@ -529,8 +532,11 @@ impl Player {
         let since = begun.unwrap_or(since);
         let id = track.media_id();
         let until = since + self.rules.length_wait;
-        let former = self.former.take().filter(|(former, _)| *former != id);
-        self.belief.new_track(former.map(|(_, place)| place), since, until);
+        let just_before = |(former, _, ended): &(String, Place, BootInstant)| {
+            *former != id && since - *ended < self.rules.length_wait
+        };
+        let former = self.former.take().filter(just_before);
+        self.belief.new_track(former.map(|(_, place, _)| place), since, until);
         self.place = Place::standing(0.0, since);
         self.place.go_on(true, self.said.rate, since);
         let mut wait = Wait::new(until, None, now);
@@ -594,7 +600,8 @@ impl Player {
 
     /// The time is over in which a length and a position were waited for.
     fn end_wait(&mut self, now: BootInstant, out: &mut Out) {
-        let stale = self.viewing.as_mut().and_then(|v| v.wait.as_mut()?.stale.take());
+        let wait = self.viewing.as_mut().and_then(|viewing| viewing.wait.as_mut());
+        let stale = wait.filter(|wait| wait.no_start()).and_then(|wait| wait.stale.take());
         if let Some((position, at)) = stale {
             self.found_start(position, at, out);
         }

@@ -73,7 +73,7 @@ fn hold(from: u64, days: u64, change: fn(Day) -> Day) {
 }
 
 /// Evenings of players that speak MPRIS.
-const EVENINGS: u64 = 1_000;
+const EVENINGS: u64 = 500;
 
 #[test]
 fn what_viewers_at_odd_players_saw_is_what_arrives() {
