@@ -185,7 +185,7 @@ impl Model {
             (_, Some(false)) => Some(false),
             (_, counts) if media.live => counts,
             (_, counts) => match position {
-                Some(p) if p > 0.0 => counts,
+                Some(p) if p > 2.0 => counts,
                 Some(_) => Some(false),
                 None => None,
             },
