@@ -2,6 +2,7 @@
 
 use super::player::{Out, Player};
 use super::position::{JUMP_SECONDS, Verdict};
+use super::seeks::Row;
 use super::settling::{Status, Window};
 use crate::core::time::BootInstant;
 
@@ -37,7 +38,10 @@ impl Player {
             self.row = later;
         }
         if plays && may_begin {
-            self.begin(since, window.position, now, out);
+            // A `Seeked` in the first moment tells where a viewing begins.
+            let stale = |row: &Row| self.belief.may_be_stale(row.position, row.last);
+            let told = self.row.take_if(|row| !stale(row)).map(|row| (row.position, row.last));
+            self.begin(since, told.or(window.position), now, out);
         } else {
             self.row = None;
             self.untold = None;
