@@ -21,6 +21,7 @@ use crate::core::dialect::Dialects;
 use crate::core::input::Input;
 use crate::core::player::EventSource;
 use crate::core::record::StoreState;
+use crate::core::settings::Zone;
 use crate::core::{Agent, StartInfo};
 use crate::dbus::{Bus, BusAddress};
 use crate::engine::{Engine, Event};
@@ -86,7 +87,7 @@ pub fn load(arguments: &Arguments) -> Result<Config, AppError> {
     if let Some(dir) = &arguments.state_dir {
         config.store.path.clone_from(dir);
     }
-    config.settings.utc_offset_seconds = clock::utc_offset_seconds(clock::now());
+    config.settings.zone = Zone(clock::utc_offset_seconds);
     Ok(config)
 }
 

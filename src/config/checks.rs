@@ -92,6 +92,8 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     let r = schema.resume;
     c.span("resume.window_seconds", r.window_seconds, 0.0, &mut s.resume_window)?;
     c.span("resume.live_window_seconds", r.live_window_seconds, 0.0, &mut s.resume_live_window)?;
+    c.span("resume.start_seconds", r.start_seconds, 0.0, &mut s.resume_start)?;
+    c.span("resume.end_seconds", r.end_seconds, 0.0, &mut s.resume_end)?;
     c.count("resume.max_points", r.max_points, &mut s.max_resume_points)?;
     c.count("resume.max_bytes", r.max_bytes, &mut s.max_resume_bytes)?;
     let d = schema.delivery;

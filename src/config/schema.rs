@@ -82,7 +82,14 @@ sections! {
     Heartbeat as heartbeat { main_seconds: f64, ad_seconds: f64, downloaded_seconds: f64 }
     Idle as idle { timeout_seconds: f64, max_session_seconds: f64 }
     Interrupt as interrupt { grace_seconds: f64 }
-    Resume as resume { window_seconds: f64, live_window_seconds: f64, max_points: usize, max_bytes: u64 }
+    Resume as resume {
+        window_seconds: f64,
+        live_window_seconds: f64,
+        start_seconds: f64,
+        end_seconds: f64,
+        max_points: usize,
+        max_bytes: u64,
+    }
     Delivery as delivery {
         reconnect_spread_seconds: f64, backlog_ratio: f64, max_rate: u32, parallel: usize, queue_max_bytes: u64,
         queue_max_age_seconds: f64, daily_bytes: u64, on_metered: String,

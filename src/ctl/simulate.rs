@@ -6,17 +6,20 @@ use std::path::Path;
 use super::{Failure, output};
 use crate::cli::SimulateArgs;
 use crate::config::Config;
+use crate::core::settings::Zone;
 use crate::core::text::{number, printable};
 use crate::sim::{self, timeline};
+use crate::system::clock;
 
 pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     let (name, text) = read(&args.file)?;
     let lines = timeline::parse(&name, &text).map_err(Failure::usage)?;
-    let config = match &args.config {
+    let mut config = match &args.config {
         Some(path) => Config::load_with(path, &args.settings),
         None => Config::from_overrides(&args.settings),
     }
     .map_err(Failure::usage)?;
+    config.settings.zone = Zone(clock::utc_offset_seconds);
     let until_ms = match args.until {
         Some(seconds) if !(0.0..=1e11).contains(&seconds) => {
             return Err(Failure::usage(format!(

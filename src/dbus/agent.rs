@@ -224,10 +224,13 @@ impl serde::Serialize for Answered {
 /// `a{sv}` of behaviour.md 1.3, empty when nothing is known.
 fn resume_point(point: Option<&ResumePoint>) -> HashMap<&'static str, Variant<'static>> {
     let Some(point) = point else { return HashMap::new() };
-    HashMap::from([
+    let mut known = HashMap::from([
         ("position", point.position.into()),
         ("length", point.length.into()),
-        ("ended_at", point.ended_at.map_or(0, |at| at.0).into()),
         ("completed", point.completed.into()),
-    ])
+    ]);
+    if let Some(at) = point.ended_at {
+        known.insert("ended_at", at.0.into());
+    }
+    known
 }

@@ -121,6 +121,27 @@ fn value_of(key: &str, value: &Variant<'_>, limits: &Limits) -> Result<Value, Re
             }
             Value::Dict(texts)
         }
-        other => Value::Other(format!("a value of type {}", other.value_signature())),
+        Variant::Dict(dict) => {
+            let mut map = BTreeMap::new();
+            for (name, inner) in dict.iter() {
+                let Variant::Str(name) = name else { return Ok(other(value)) };
+                check_text(key, name, limits)?;
+                map.insert(name.to_string(), value_of(name, inner, limits)?);
+            }
+            Value::Map(map)
+        }
+        Variant::Structure(fields) => list_of(key, fields.fields(), limits)?,
+        Variant::Array(items) => list_of(key, items.inner(), limits)?,
+        value => other(value),
     })
+}
+
+fn list_of(key: &str, items: &[Variant<'_>], limits: &Limits) -> Result<Value, Rejected> {
+    let items: Result<Vec<Value>, Rejected> =
+        items.iter().map(|item| value_of(key, item, limits)).collect();
+    items.map(Value::List)
+}
+
+fn other(value: &Variant<'_>) -> Value {
+    Value::Other(format!("a value of type {}", value.value_signature()))
 }

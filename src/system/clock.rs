@@ -53,8 +53,8 @@ fn synchronised() -> bool {
 
 /// Seconds east of UTC of the box's zone at a moment, for `media.live_day = "local"`.
 #[allow(unsafe_code)]
-pub fn utc_offset_seconds(now: Now) -> i32 {
-    let seconds = now.wall.0.div_euclid(1000) as libc::time_t;
+pub fn utc_offset_seconds(wall: WallTime) -> i32 {
+    let seconds = wall.0.div_euclid(1000) as libc::time_t;
     // SAFETY: `tm` is made of integers and a pointer that may be null, for which zero is a value;
     // both pointers are to variables that live here.
     let offset = unsafe {

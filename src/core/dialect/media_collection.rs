@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::exchange::{Outcome, Purpose, RetryAfter};
 use super::{Capabilities, DatedReport, Dialect, RequestContent, SessionId, Verdict};
-use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe};
+use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe, Viewer};
 use crate::core::report::{Report, What};
 use crate::core::settings::Settings;
 use crate::core::time::{DAY_SECONDS, Span, WallTime};
@@ -142,7 +142,7 @@ fn content<'a>(
 
 fn start(media: &MediaInfo, resume: bool, shipment: &RequestContent<'_>) -> Params {
     let mut p = media_params(media, resume);
-    identify(&mut p, shipment.settings);
+    identify(&mut p, shipment.settings, media);
     let delivery = &shipment.settings.delivery;
     let flagged = delivery.send_flag || delivery.legacy_sessions_batch;
     if media.downloaded && flagged {
@@ -153,20 +153,30 @@ fn start(media: &MediaInfo, resume: bool, shipment: &RequestContent<'_>) -> Para
 
 /// Who reports to whom (spec 2.2). Filled in when a start is sent, not when it is stored
 /// (spec 7).
-fn identify(p: &mut Params, settings: &Settings) {
-    let id = &settings.identity;
+fn identify(p: &mut Params, settings: &Settings, media: &MediaInfo) {
+    let (id, viewer) = (&settings.identity, media.viewer.as_deref());
+    let of_viewer = |get: fn(&Viewer) -> &Option<String>| viewer.and_then(|v| get(v).as_ref());
     set(p, "analytics.trackingServer", id.tracking_server.as_str());
     set(p, "analytics.reportSuite", id.report_suite.as_str());
     set(p, "analytics.enableSSL", true);
     set(p, "visitor.marketingCloudOrgId", id.org_id.as_str());
+    let user = of_viewer(|v| &v.marketing_cloud_user_id).or(id.marketing_cloud_user_id.as_ref());
     let optional = [
-        ("analytics.visitorId", &id.visitor_id),
-        ("visitor.marketingCloudUserId", &id.marketing_cloud_user_id),
+        ("analytics.visitorId", of_viewer(|v| &v.visitor_id).or(id.visitor_id.as_ref())),
+        ("visitor.marketingCloudUserId", user),
     ];
     for (key, value) in optional {
         if let Some(value) = value {
             set(p, key, value.as_str());
         }
+    }
+    let mut ids = Params::new();
+    for (namespace, customer) in viewer.into_iter().flat_map(|viewer| &viewer.customer_ids) {
+        let id = serde_json::json!({"id": customer.id, "authState": customer.state});
+        set(&mut ids, namespace, id);
+    }
+    if !ids.is_empty() {
+        set(p, "visitor.customerIDs", ids);
     }
     let installation = id.app_installation_id.as_ref().unwrap_or(&id.installation);
     set(p, "appInstallationId", installation.as_str());
