@@ -95,7 +95,8 @@ impl Screen {
 
     /// The box's own time of day.
     fn time(&mut self, unix_ms: i64) -> String {
-        let offset = *self.offset.get_or_insert_with(|| clock::utc_offset_seconds(clock::now().wall));
+        let offset =
+            *self.offset.get_or_insert_with(|| clock::utc_offset_seconds(clock::now().wall));
         let ms = (unix_ms + i64::from(offset) * 1000).rem_euclid(86_400_000);
         let (s, ms) = (ms / 1000, ms % 1000);
         format!("{:02}:{:02}:{:02}.{ms:03}", s / 3600, s / 60 % 60, s % 60)

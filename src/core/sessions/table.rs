@@ -423,9 +423,7 @@ impl Agent {
         media_id: &str,
         now: Now,
     ) -> Option<ResumePoint> {
-        let here = |s: &&Session| {
-            s.app == app && s.tracker.media().id == media_id && !s.untracked
-        };
+        let here = |s: &&Session| s.app == app && s.tracker.media().id == media_id && !s.untracked;
         let open = self.sessions.values().find(here).map(|s| self.point_of(s, now.boot, now));
         let mut point = open.or_else(|| self.resume.get(app, media_id).cloned())?;
         point.completed |= point.at_end(&self.settings);

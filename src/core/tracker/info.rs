@@ -97,8 +97,13 @@ pub(crate) struct Ignored {
 const MOST_KEY: usize = 64;
 
 /// What people write for keys that are called otherwise here.
-const OTHER_WORDS: &[(&str, &str)] =
-    &[("title", "name"), ("duration", "length"), ("url", "id"), ("media_id", "id"), ("type", "content_type")];
+const OTHER_WORDS: &[(&str, &str)] = &[
+    ("title", "name"),
+    ("duration", "length"),
+    ("url", "id"),
+    ("media_id", "id"),
+    ("type", "content_type"),
+];
 
 impl<'a> Reader<'a> {
     pub fn new(event: &'static str, info: &'a Info) -> Reader<'a> {
@@ -343,9 +348,8 @@ pub(crate) fn is_metadata_key(key: &str) -> bool {
 }
 
 /// Content types that reports know (spec 2.2). Others are sent as they are.
-const CONTENT_TYPES: &[&str] = &[
-    "vod", "live", "linear", "ugc", "dvod", "song", "podcast", "audiobook", "radio", "aod",
-];
+const CONTENT_TYPES: &[&str] =
+    &["vod", "live", "linear", "ugc", "dvod", "song", "podcast", "audiobook", "radio", "aod"];
 
 /// A known word is written as it is known, whatever its capitals.
 fn as_known(word: String, known: &[&str]) -> String {
