@@ -129,7 +129,7 @@ impl Oracle<'_> {
                 let first = self.owed[..n].iter().all(|o| o.play != owed.play);
                 // What went in its own boot was dated by a clock, which was forgotten later.
                 let ended = self.world.boots[owed.boot as usize - 1].ended;
-                let later = ended.is_some_and(|ended| self.posts[start.post].at >= ended);
+                let later = ended.is_some_and(|ended| self.posts[start.post].at > ended);
                 if first && later && !self.begun.contains(&line.play) && self.estimated[n] {
                     let shift = start.ts - owed.to;
                     let (least, most) = self.shifts.entry(owed.boot).or_insert((shift, shift));
