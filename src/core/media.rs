@@ -48,7 +48,7 @@ impl MediaInfo {
     /// The id for a log line. A URL or a path is hidden, because it says more about a viewer than
     /// an operator needs.
     pub fn log_id(&self) -> &str {
-        log_id(&self.id)
+        if self.untracked { "(not tracked)" } else { log_id(&self.id) }
     }
 
     /// Estimated size of its record in the store, in bytes.

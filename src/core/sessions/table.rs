@@ -37,6 +37,8 @@ impl Agent {
         let r = Reader::new(name, info);
         let content = Arc::new(MediaInfo::read(&r, &self.settings)?);
         let app = r.text("app")?.filter(|a| !a.is_empty()).unwrap_or(app);
+        // Its adapter has read this one (`PlayerId`).
+        let _ = r.text("instance");
         self.warnings.ignored(&app, r.ignored());
         self.check_single_source(&player, source, &content.id)?;
         let open = self.players.get(&player).copied();
