@@ -3,7 +3,6 @@
 use super::Agent;
 use super::input::{CallId, Input};
 use super::rejected::Rejected;
-use super::settings::Consent;
 use super::time::Now;
 use super::turn::Reply;
 
@@ -121,7 +120,8 @@ impl Agent {
                 let (delivery, mut ctx) = self.delivery_context();
                 delivery.set_collectors(&mut ctx);
                 if tracked && self.opted_out() {
-                    self.set_consent(Consent::Out, now);
+                    // Nobody has said so: a later `consent.initial` may count again.
+                    self.opt_out(now);
                 }
                 None
             }

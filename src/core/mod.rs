@@ -148,11 +148,18 @@ impl Agent {
         };
         agent.delivery.budget = agent.meta.budget;
         agent.apply_settings();
+        let only_meta = Stored { meta: stored.meta.clone(), ..Stored::default() };
+        let holds_something = start.unread || stored != only_meta;
         agent.restore(stored, &start, now);
         if start.clock_trusted {
             agent.clock(true, now);
         }
         agent.delivery.count();
+        if holds_something && agent.opted_out() {
+            // `consent.initial` says so since this start.
+            agent.opt_out(now);
+            agent.delivery.count();
+        }
         agent
     }
 

@@ -74,7 +74,11 @@ impl Agents {
 
     /// Starts an agent. Nothing is sent until `Input::Metered(false)`.
     pub fn start(&mut self, present: Vec<String>) {
-        let info = start_info(&format!("boot-{}", self.boots), 1);
+        self.start_seeded(1, present);
+    }
+
+    fn start_seeded(&mut self, seed: u64, present: Vec<String>) {
+        let info = start_info(&format!("boot-{}", self.boots), seed);
         self.driver.start(self.settings.clone(), info, self.clock());
         self.give(Input::Metered(true));
         self.give(Input::Recovered { present });
@@ -96,6 +100,19 @@ impl Agents {
             }
         }
         self.most_in_memory = self.most_in_memory.max(self.agent().delivery().reports_in_memory());
+    }
+
+    /// Another configuration is loaded.
+    pub fn reload(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.tell(Event::Reload(Box::new(self.settings.clone())));
+    }
+
+    /// The agent is killed and starts again with another configuration.
+    pub fn start_with(&mut self, settings: Settings, present: Vec<String>) {
+        self.driver.kill();
+        self.settings = settings;
+        self.start_seeded(2, present);
     }
 
     /// The power is cut, and a new boot begins at 0.
