@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Handle};
 
 use crate::config::CollectorConfig;
 use crate::core::dialect::exchange::{MOST_ANSWER_BYTES, Outcome, Request, RetryAfter};
+use crate::core::text::shown_url;
 use crate::core::time::WallTime;
 
 /// Bytes that are read of the body of an error answer, for the log.
@@ -66,9 +67,9 @@ impl Client {
     /// Makes a client for `base`, the collector's URL without a trailing slash.
     pub fn new(base: &str, config: &CollectorConfig) -> Result<Client, CollectorError> {
         let url = reqwest::Url::parse(base)
-            .map_err(|e| CollectorError::Url(base.to_owned(), e.to_string()))?;
+            .map_err(|e| CollectorError::Url(shown_url(base), e.to_string()))?;
         if url.host_str().is_none_or(str::is_empty) {
-            return Err(CollectorError::Url(base.to_owned(), "it names no host".into()));
+            return Err(CollectorError::Url(shown_url(base), "it names no host".into()));
         }
         let (base, tls) = (base.to_owned(), tls::config(config)?);
         Client::of(Arc::new(Setup { base, config: config.clone(), tls }))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::schema::{self, Schema};
 use super::{CollectorConfig, Config, ConfigError, MprisBus, MprisConfig, StoreConfig};
 use crate::core::settings::{CollectorSettings, Consent, Settings};
-use crate::core::text::number;
+use crate::core::text::{number, shown_url};
 use crate::core::time::Span;
 
 /// The longest span a key may hold: a hundred years.
@@ -297,7 +297,8 @@ fn collector(
         Some(url) => {
             let plain = url.strip_prefix("http://");
             if plain.is_none() && !url.starts_with("https://") {
-                return c.wrong("collector.url", format!("expected an https:// URL, got '{url}'"));
+                let message = format!("expected an https:// URL, got '{}'", shown_url(&url));
+                return c.wrong("collector.url", message);
             }
             if let Some(rest) = plain
                 && !(is_loopback(rest) && s.allow_plain_http.unwrap_or(false))
@@ -306,7 +307,8 @@ fn collector(
                     "collector.url",
                     format!(
                         "plain http is for a collector on this machine with \
-                         collector.allow_plain_http = true; got '{url}'"
+                         collector.allow_plain_http = true; got '{}'",
+                        shown_url(&url)
                     ),
                 );
             }

@@ -183,15 +183,9 @@ fn unknown(name: &str, known: &[&str]) -> String {
     format!("unknown field `{}`, expected one of `{}`", short(name), known.join("`, `"))
 }
 
+/// What was written is not quoted: it may be an identifier of a viewer.
 fn wrong_type(value: &DeValue<'_>, expected: &str) -> String {
-    let shown = match value {
-        DeValue::String(text) => format!(" \"{}\"", short(text)),
-        DeValue::Integer(number) => format!(" `{}`", short(number.as_str())),
-        DeValue::Float(number) => format!(" `{}`", short(number.as_str())),
-        DeValue::Boolean(word) => format!(" `{word}`"),
-        _ => String::new(),
-    };
-    format!("invalid type: {}{shown}, expected {expected}", value.type_str())
+    format!("invalid type: {}, expected {expected}", value.type_str())
 }
 
 /// The beginning of what was written, for a message.

@@ -78,6 +78,14 @@ fn distance(word: &[char], known: &str) -> usize {
     rows[word.len()][known.len()]
 }
 
+/// A URL for everybody: without user, password and path.
+pub fn shown_url(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let rest = rest.rsplit('@').next().unwrap_or_default();
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
+}
+
 /// A number in few digits: `1e308` is not written out.
 pub fn number(n: f64) -> String {
     match n == 0.0 || !n.is_finite() || (1e-6..1e15).contains(&n.abs()) {
@@ -124,6 +132,19 @@ mod tests {
             assert_eq!(nearest(word, known), meant, "{word}");
         }
         assert_eq!(nearest(&"l".repeat(100_000), known), None);
+    }
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_secret() {
+        for (url, shown) in [
+            ("http://10.0.0.1/va", "http://10.0.0.1"),
+            ("ftp://user:secret@x", "ftp://x"),
+            ("https://user:se/cr@et@host:8080/path?token=1", "https://host:8080"),
+            ("user:secret@host/path", "host"),
+            ("https://", "https://"),
+        ] {
+            assert_eq!(shown_url(url), shown);
+        }
     }
 
     #[test]
