@@ -50,9 +50,13 @@ fn text(p: &BTreeMap<String, Value>) -> String {
         true => "working".to_owned(),
         false => obstacles.join("\n            "),
     };
+    let last_error = match word("LastError") {
+        none if none.is_empty() => none,
+        error => format!("last error  {error}\n"),
+    };
     format!(
         "playheadd   {} reporting to {}\nstate       {state}\nsessions    {} open\nhits        {} \
-         delivered, {} waiting, {} given up\nevents      {} refused\n",
+         delivered, {} waiting, {} given up\nevents      {} refused\n{last_error}",
         word("Version"),
         word("Collector"),
         number("ActiveSessions"),
@@ -76,6 +80,9 @@ mod tests {
             ("StoreHealthy".to_owned(), json!(true)),
         ]);
         assert!(text(&p).contains("state       working"));
+        assert!(!text(&p).contains("last error"));
+        p.insert("LastError".into(), json!("a\u{1b}b"));
+        assert!(text(&p).ends_with("\nlast error  a\\u001bb\n"));
         p.insert("Consent".into(), json!("unknown"));
         assert!(text(&p).contains("SetConsent"));
     }

@@ -36,6 +36,7 @@ const PROPERTIES: &[&str] = &[
     "ClockTrusted",
     "Consent",
     "Collector",
+    "LastError",
 ];
 
 pub(super) struct AgentObject {
@@ -61,6 +62,7 @@ pub(super) fn property(port: &Port, name: &str) -> Option<Variant<'static>> {
             "ClockTrusted" => gates.is_some_and(|g| g.clock_trusted).into(),
             "Consent" => status.map_or(Consent::Unknown, |s| s.consent).name().into(),
             "Collector" => snapshot.collector.clone().into(),
+            "LastError" => snapshot.failures.newest().into(),
             _ => return None,
         })
     })

@@ -4,6 +4,7 @@
 //! `sim` in virtual time.
 
 mod consent;
+pub mod failure;
 pub mod snapshot;
 mod squash;
 pub mod store;
@@ -13,6 +14,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use self::consent::ConsentQueue;
 pub use self::consent::{ConsentDone, ConsentJob};
+use self::failure::{Failure, Failures};
 pub use self::snapshot::Snapshot;
 use self::store::{JobResult, StoreQueue};
 pub use self::store::{StoreDone, StoreJob};
@@ -47,6 +49,10 @@ pub enum Event {
     Clock { trusted: bool },
     /// A new configuration was loaded.
     Reload(Box<Settings>),
+    /// A new configuration is broken, for this reason.
+    ReloadFailed(String),
+    /// Whether the kernel's synchronised flag is required and hidden.
+    ClockHidden(bool),
     /// Whether a monitor watches from now on.
     Watched(bool),
     /// The deadline is reached.
@@ -92,6 +98,8 @@ pub struct Engine {
     flying: BTreeSet<RequestId>,
     actions: Vec<Action>,
     trace: Option<Trace>,
+    /// What is wrong outside of the agent.
+    failures: Failures,
     /// When a requested stop is over at the latest.
     stopping: Option<BootInstant>,
     manager_told: Option<BootInstant>,
@@ -109,6 +117,7 @@ impl Engine {
             flying: BTreeSet::new(),
             actions: Vec::new(),
             trace: None,
+            failures: Failures::default(),
             stopping: None,
             manager_told: None,
         }
@@ -144,7 +153,15 @@ impl Engine {
                 }
             }
             Event::Clock { trusted } => self.input(Input::Clock { trusted }, now),
-            Event::Reload(settings) => self.input(Input::Reload { settings }, now),
+            Event::Reload(settings) => {
+                self.failures.end(&Failure::Configuration(String::new()));
+                self.input(Input::Reload { settings }, now);
+            }
+            Event::ReloadFailed(why) => {
+                self.failures.begin(Failure::configuration(&why), now.wall);
+            }
+            Event::ClockHidden(true) => self.failures.begin(Failure::ClockHidden, now.wall),
+            Event::ClockHidden(false) => self.failures.end(&Failure::ClockHidden),
             Event::Watched(watched) => {
                 let trace = self.trace.take();
                 self.trace = watched.then(|| trace.unwrap_or_default());
@@ -217,8 +234,13 @@ impl Engine {
         let due = self.manager_told.is_none_or(|told| now - told >= MANAGER_INTERVAL);
         due.then(|| {
             self.manager_told = Some(now);
-            snapshot::status_line(&self.agent, self.store.healthy())
+            self.status_line()
         })
+    }
+
+    /// The same line at any time.
+    pub fn status_line(&self) -> String {
+        snapshot::status_line(&self.agent, self.store.healthy(), &self.failures)
     }
 
     /// Keeps players from giving more to a store that is far behind. What ends a session is taken.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Engine;
+use super::failure::Failures;
 use crate::core::media::MediaInfo;
 use crate::core::time::BootInstant;
 use crate::core::tracker::playhead::Playhead;
@@ -18,6 +19,8 @@ pub struct Snapshot {
     pub queued_bytes: u64,
     /// Host of the collector, nothing more of its URL.
     pub collector: String,
+    /// What is wrong now, for `LastError`.
+    pub failures: Failures,
     pub sessions: BTreeMap<u32, SessionSnapshot>,
 }
 
@@ -28,6 +31,7 @@ impl Default for Snapshot {
             store_healthy: true,
             queued_bytes: 0,
             collector: String::new(),
+            failures: Failures::default(),
             sessions: BTreeMap::new(),
         }
     }
@@ -85,6 +89,7 @@ impl Engine {
             store_healthy: self.store.healthy(),
             queued_bytes: delivery.queued_bytes(),
             collector: collector.map_or_else(String::new, |first| host(&first.url)),
+            failures: self.failures.clone(),
             sessions,
         }
     }
@@ -101,6 +106,7 @@ impl Snapshot {
                 ("ClockTrusted", a.gates.clock_trusted != b.gates.clock_trusted),
                 ("Consent", a.consent != b.consent),
                 ("StoreHealthy", self.store_healthy != new.store_healthy),
+                ("LastError", self.failures.newest() != new.failures.newest()),
             ];
             changes.extend(differ.iter().filter(|d| d.1).map(|d| Changed::Agent(d.0)));
         }
@@ -118,16 +124,18 @@ impl Snapshot {
 }
 
 /// One line that a person can read in `systemctl status`.
-pub(super) fn status_line(agent: &Agent, store_healthy: bool) -> String {
+pub(super) fn status_line(agent: &Agent, store_healthy: bool, failures: &Failures) -> String {
     let status = agent.status();
+    let last_error = failures.newest();
     format!(
-        "{} session{}, {} hits delivered, {} waiting{}{}",
+        "{} session{}, {} hits delivered, {} waiting{}{}{}{last_error}",
         status.active_sessions,
         if status.active_sessions == 1 { "" } else { "s" },
         status.counters.delivered,
         status.queued_hits,
         if status.gates.consent { "" } else { "; waiting for consent" },
-        if store_healthy { "" } else { "; the store cannot be written" }
+        if store_healthy { "" } else { "; the store cannot be written" },
+        if last_error.is_empty() { "" } else { "; " },
     )
 }
 
