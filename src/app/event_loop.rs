@@ -8,12 +8,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::reload::Source;
 use super::store_worker::{ConsentThread, StoreThread};
 use super::{AppError, Missed};
 use crate::collector::Client;
-use crate::config::Config;
 use crate::core::dialect::exchange::{Outcome, RequestId};
 use crate::core::input::CallId;
+use crate::engine::failure::Failure;
 use crate::engine::{Action, Engine, Event};
 use crate::port::{Answer, BusUpdate, BusUpdateSender, Message, Port};
 use crate::system::clock;
@@ -32,7 +33,7 @@ const LAST_REPLIES: Duration = Duration::from_secs(1);
 /// What the process itself tells the loop: signals, and the loss of the bus.
 pub enum Control {
     Stop,
-    Reload(Box<Config>),
+    Reload,
     BusGone,
 }
 
@@ -47,6 +48,7 @@ pub struct Threads {
 pub struct EventLoop {
     pub engine: Engine,
     pub client: Client,
+    pub source: Source,
     pub threads: Threads,
     pub port: Port,
     pub news: BusUpdateSender,
@@ -64,9 +66,7 @@ pub struct EventLoop {
 
 impl EventLoop {
     pub fn new(
-        engine: Engine,
-        client: Client,
-        threads: Threads,
+        (engine, client, source, threads): (Engine, Client, Source, Threads),
         port: Port,
         news: BusUpdateSender,
         watch: clock::ClockWatcher,
@@ -77,6 +77,7 @@ impl EventLoop {
         EventLoop {
             engine,
             client,
+            source,
             threads,
             port,
             news,
@@ -94,8 +95,7 @@ impl EventLoop {
     /// Tells the service manager that calls are answered.
     pub fn ready(&mut self) {
         self.publish();
-        let status = self.engine.manager_status(clock::now().boot).unwrap_or_default();
-        self.notify.ready(&status);
+        self.notify.ready(&self.engine.status_line());
         tracing::info!(collector = self.engine.snapshot().collector, "ready");
         crate::system::memory::let_go_of_program_pages();
     }
@@ -137,8 +137,8 @@ impl EventLoop {
         mut controls: mpsc::Receiver<Control>,
         missed: Missed,
     ) -> Result<(), AppError> {
-        if let Some(config) = missed.reload {
-            self.reload(*config);
+        if missed.reload {
+            self.reload();
         }
         if missed.bus_gone {
             self.leave(&mut messages).await;
@@ -151,7 +151,7 @@ impl EventLoop {
                 Some(control) = controls.recv() => match control {
                     Control::Stop => break Ok(()),
                     Control::BusGone => break Err(AppError::BusGone),
-                    Control::Reload(config) => self.reload(*config),
+                    Control::Reload => self.reload(),
                 },
                 Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
                 Some(done) = self.threads.consent.done.recv() => self.tell(Event::Consent(done)),
@@ -227,24 +227,41 @@ impl EventLoop {
         Instant::now() + until.min(longest.min(self.longest_sleep))
     }
 
-    fn reload(&mut self, config: Config) {
+    /// Reads the configuration anew. A broken one leaves the old in force (behaviour.md 3). The
+    /// service manager hears of the end in both cases.
+    fn reload(&mut self) {
         self.notify.reloading(clock::monotonic_us());
-        let url = config.collector.url.clone().unwrap_or_default();
-        match Client::new(&url, &config.collector) {
-            Ok(client) => {
+        match self.source.read() {
+            Ok((config, client)) => {
                 self.client = client;
+                self.watch.require_sync(config.require_sync);
+                let until_restart = self.source.until_restart(&config);
                 self.tell(Event::Reload(Box::new(config.settings)));
-                tracing::info!(
-                    "the configuration was read anew; bus, store, message limits, mpris, clock and \
-                     log keep their old settings until a restart"
-                );
+                tracing::info!("the configuration was read anew");
+                if !until_restart.is_empty() {
+                    let sections = until_restart;
+                    tracing::warn!(sections, "what has changed in these holds after a restart");
+                }
+                self.look_for_hidden_clock();
             }
             Err(error) => {
                 tracing::error!(%error, "the configuration is broken; the old one stays in force");
+                self.tell(Event::ReloadFailed(error.to_string()));
             }
         }
-        let status = self.engine.manager_status(clock::now().boot).unwrap_or_default();
-        self.notify.ready(&status);
+        // Whoever looks when it is over sees what became of it.
+        self.turn();
+        self.notify.ready(&self.engine.status_line());
+    }
+
+    /// Says when the kernel's synchronised flag is required and cannot be seen.
+    pub fn look_for_hidden_clock(&mut self) {
+        let hidden = self.watch.hidden();
+        if hidden {
+            let why = Failure::ClockHidden;
+            tracing::error!(%why, "nothing is sent");
+        }
+        self.tell(Event::ClockHidden(hidden));
     }
 
     /// Stops: writes everything, and delivers what can be delivered in two seconds.

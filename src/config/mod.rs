@@ -43,14 +43,14 @@ pub struct CollectorConfig {
     pub timeout: Duration,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoreConfig {
     pub path: PathBuf,
     pub max_bytes: u64,
 }
 
 /// Zero-code tracking of MPRIS players (behaviour.md 1.7).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MprisConfig {
     pub enabled: bool,
     /// Globs over the name without `org.mpris.MediaPlayer2.`.
