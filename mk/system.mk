@@ -18,7 +18,7 @@ box: ## both programs as a box carries them, in target/box
 install: $(if $(filter file,$(origin BOX)),box) ## programs, unit, user and bus files (PREFIX, DESTDIR, BOX)
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(BOX)/playheadd $(BOX)/playheadctl
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|^ExecStart=/usr/|ExecStart=$(PREFIX)/|' systemd/playheadd.service \
+	sed 's|^\(Exec[A-Z][a-z]*\)=/usr/|\1=$(PREFIX)/|' systemd/playheadd.service \
 	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/playheadd.service
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/playheadd.service
 	install -D -m 644 systemd/playheadd.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/playheadd.conf
