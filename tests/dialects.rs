@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use playheadd::config::Config;
-use playheadd::core::dialect::exchange::{Outcome, Purpose};
+use playheadd::core::dialect::exchange::{Cause, Outcome, Problem, Purpose};
 use playheadd::core::dialect::{
     Capabilities, DatedReport, Dialect, Dialects, RequestContent, SessionId, Verdict,
     media_collection,
@@ -66,12 +66,17 @@ impl Dialect for Toy {
 
     fn judge(&self, _: &Purpose, outcome: &Outcome, _: WallTime) -> Verdict {
         match outcome {
-            Outcome::Unreachable(why) => Verdict::Later { after: None, why: why.clone() },
-            Outcome::Unanswered(why) => Verdict::Ambiguous { why: why.clone() },
+            Outcome::Unreachable(problem) => {
+                Verdict::Later { after: None, problem: problem.clone() }
+            }
+            Outcome::Unanswered(problem) => Verdict::Ambiguous { problem: problem.clone() },
             Outcome::Answered { body, status, .. } => match body.as_str() {
                 "taken" => Verdict::Accepted,
                 "no" => Verdict::Refused { status: *status, message: body.clone() },
-                other => Verdict::Later { after: None, why: other.to_owned() },
+                other => {
+                    let problem = Problem::new(Cause::Connection, other);
+                    Verdict::Later { after: None, problem }
+                }
             },
         }
     }

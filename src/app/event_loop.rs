@@ -95,8 +95,8 @@ impl EventLoop {
     /// Tells the service manager that calls are answered.
     pub fn ready(&mut self) {
         self.publish();
-        self.notify.ready(&self.engine.status_line());
-        tracing::info!(collector = self.engine.snapshot().collector, "ready");
+        self.notify.ready(&self.engine.status_line(clock::now()));
+        tracing::info!(collector = self.engine.snapshot(clock::now()).collector, "ready");
         crate::system::memory::let_go_of_program_pages();
     }
 
@@ -181,7 +181,7 @@ impl EventLoop {
             self.tell(Event::Tick);
         }
         self.publish();
-        if let Some(status) = self.engine.manager_status(clock::now().boot) {
+        if let Some(status) = self.engine.manager_status(clock::now()) {
             self.notify.status(&status);
             self.notify.watchdog();
         }
@@ -251,7 +251,7 @@ impl EventLoop {
         }
         // Whoever looks when it is over sees what became of it.
         self.turn();
-        self.notify.ready(&self.engine.status_line());
+        self.notify.ready(&self.engine.status_line(clock::now()));
     }
 
     /// Says when the kernel's synchronised flag is required and cannot be seen.
@@ -308,7 +308,7 @@ impl EventLoop {
 
     /// Publishes a new snapshot, and tells the bus adapter what changed in it.
     pub fn publish(&mut self) {
-        for changed in self.port.view.publish(self.engine.snapshot()) {
+        for changed in self.port.view.publish(self.engine.snapshot(clock::now())) {
             self.news.tell(BusUpdate::Changed(changed));
         }
     }

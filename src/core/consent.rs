@@ -1,7 +1,7 @@
 //! What the viewer allows (behaviour.md 2.10, spec 3.11).
 
 use super::Agent;
-use super::record::{ConsentRecord, Durability};
+use super::record::{BoxTotals, ConsentRecord, Durability};
 use super::settings::Consent;
 use super::time::Now;
 use super::turn::CloseReason;
@@ -60,6 +60,8 @@ impl Agent {
         }
         self.delivery.forget();
         self.resume = Default::default();
+        // Counts of the time before this start go too.
+        self.counted_before = BoxTotals { since: self.delivery.wall(now), ..BoxTotals::default() };
         self.changes.forget();
         self.wipe = Some(self.consent.generation);
         // The new store begins with the numbers of the next sessions.

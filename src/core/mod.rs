@@ -32,12 +32,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use self::clock::BootId;
 use self::delivery::backoff::Rng;
+use self::delivery::trouble::DeliveryState;
 use self::delivery::{Counters, Delivery, DeliveryContext, Gates};
 use self::dialect::Dialects;
 use self::input::Input;
 use self::pending_changes::PendingChanges;
 use self::player::PlayerId;
-use self::record::{ConsentRecord, Key, Meta, ResumePoint, Stored};
+use self::record::{BoxTotals, ConsentRecord, Key, Meta, ResumePoint, Stored};
 use self::sessions::Session;
 use self::sessions::join::FreeNumbers;
 use self::sessions::resume::{ClockReading, ResumePoints};
@@ -69,6 +70,8 @@ pub struct Agent {
     /// When each restored session was last recorded, until `Input::Recovered`.
     recorded: BTreeMap<u32, BootInstant>,
     rejected_events: u64,
+    /// What was counted before this start.
+    counted_before: BoxTotals,
     /// `meta.next_rejected` as it was last written.
     written_rejected: u64,
     warnings: Warnings,
@@ -97,8 +100,10 @@ pub struct StartInfo {
 pub struct Status {
     pub active_sessions: u32,
     pub queued_hits: u64,
+    /// Since the start of the agent.
     pub counters: Counters,
     pub rejected_events: u64,
+    pub totals: BoxTotals,
     pub gates: Gates,
     pub consent: Consent,
 }
@@ -112,6 +117,7 @@ impl Agent {
             false => FreeNumbers::after(&stored),
         };
         let old_budget = stored.meta.as_ref().map(|m| m.budget).unwrap_or_default();
+        let counted_before = stored.meta.as_ref().map(|m| m.totals).unwrap_or_default();
         let meta = Meta {
             boot: start.boot.clone(),
             bus: start.bus.clone(),
@@ -120,6 +126,7 @@ impl Agent {
             next_rejected: first.rejected,
             clean_stop: false,
             budget: old_budget,
+            totals: counted_before,
         };
         let gates = Gates {
             consent: false,
@@ -143,6 +150,7 @@ impl Agent {
             recovering: true,
             recorded: BTreeMap::new(),
             rejected_events: 0,
+            counted_before,
             written_rejected: 0,
             warnings: Warnings::default(),
         };
@@ -220,8 +228,26 @@ impl Agent {
             queued_hits: self.delivery.queued(),
             counters: self.delivery.counters,
             rejected_events: self.rejected_events,
+            totals: self.totals(),
             gates: self.delivery.gates,
             consent: self.consent(),
+        }
+    }
+
+    /// What keeps hits back.
+    pub fn delivery_state(&self, now: Now) -> DeliveryState {
+        self.delivery.state(self.consent(), now, &self.settings)
+    }
+
+    /// What the box has counted in all its life.
+    fn totals(&self) -> BoxTotals {
+        let (before, now) = (self.counted_before, self.delivery.counters);
+        BoxTotals {
+            since: before.since,
+            last_delivered: self.delivery.last_delivered().or(before.last_delivered),
+            delivered: before.delivered + now.delivered,
+            dropped: before.dropped + now.dropped,
+            rejected_events: before.rejected_events + self.rejected_events,
         }
     }
 
@@ -259,6 +285,9 @@ impl Agent {
     }
 
     fn clock(&mut self, trusted: bool, now: Now) {
+        if trusted {
+            self.counted_before.since.get_or_insert(now.wall);
+        }
         self.delivery.clock(trusted, now);
         self.changes.write_within(now.boot, self.settings.flush_interval);
     }

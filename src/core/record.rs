@@ -172,6 +172,21 @@ pub struct Meta {
     /// Bytes sent today, for the daily budget (behaviour.md 2.8).
     #[serde(default)]
     pub budget: DayBudget,
+    #[serde(default)]
+    pub totals: BoxTotals,
+}
+
+/// What the box has counted in all its life, since it first knew the time. Written with each new
+/// session and at a stop, so a power cut costs what was counted since.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoxTotals {
+    /// `None` as long as no clock could tell.
+    pub since: Option<WallTime>,
+    /// When a collector last took something.
+    pub last_delivered: Option<WallTime>,
+    pub delivered: u64,
+    pub dropped: u64,
+    pub rejected_events: u64,
 }
 
 /// What the viewer allows, in a small file beside the store, so that it holds whatever becomes of

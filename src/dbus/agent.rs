@@ -15,9 +15,10 @@ use super::senders::Senders;
 use super::{Sessions, args, session};
 use crate::core::input::{CallId, Input, Lifecycle};
 use crate::core::player::{EventSource, PlayerId};
-use crate::core::record::ResumePoint;
+use crate::core::record::{BoxTotals, ResumePoint};
 use crate::core::rejected::Rejected;
 use crate::core::settings::Consent;
+use crate::core::time::WallTime;
 use crate::core::tracker::info::Value;
 use crate::core::turn::Reply;
 use crate::port::{self, Port};
@@ -36,7 +37,19 @@ const PROPERTIES: &[&str] = &[
     "ClockTrusted",
     "Consent",
     "Collector",
+    "CollectorKind",
+    "ReportSuite",
+    "DeliveryState",
     "LastError",
+    "Problems",
+    "FailingSince",
+    "LastDelivered",
+    "OldestQueued",
+    "NextTry",
+    "LastAnswer",
+    "LastAnswerAt",
+    "CountingSince",
+    "Totals",
 ];
 
 pub(super) struct AgentObject {
@@ -62,10 +75,39 @@ pub(super) fn property(port: &Port, name: &str) -> Option<Variant<'static>> {
             "ClockTrusted" => gates.is_some_and(|g| g.clock_trusted).into(),
             "Consent" => status.map_or(Consent::Unknown, |s| s.consent).name().into(),
             "Collector" => snapshot.collector.clone().into(),
-            "LastError" => snapshot.failures.newest().into(),
+            "CollectorKind" => snapshot.kind.clone().into(),
+            "ReportSuite" => snapshot.report_suite.clone().into(),
+            "DeliveryState" => snapshot.delivery.into(),
+            "LastError" => snapshot.failures.newest(clock::now()).into(),
+            "Problems" => snapshot.failures.texts(clock::now()).into(),
+            "FailingSince" => unix_ms(snapshot.times.failing_since),
+            "LastDelivered" => unix_ms(snapshot.times.last_delivered),
+            "OldestQueued" => unix_ms(snapshot.times.oldest_queued),
+            "NextTry" => unix_ms(snapshot.times.next_try),
+            "LastAnswer" => snapshot.last_answer.clone().into(),
+            "LastAnswerAt" => unix_ms(snapshot.times.last_answer),
+            "CountingSince" => unix_ms(snapshot.times.started),
+            "Totals" => totals(status.map(|s| s.totals).unwrap_or_default()).into(),
             _ => return None,
         })
     })
+}
+
+/// Milliseconds since 1970 UTC; 0: none.
+fn unix_ms(at: Option<WallTime>) -> Variant<'static> {
+    at.map_or(0, |at| at.0).into()
+}
+
+/// What the box has counted in all its life: `a{st}`.
+fn totals(totals: BoxTotals) -> HashMap<String, u64> {
+    let since = totals.since.map_or(0, |at| at.0.max(0) as u64);
+    let named = [
+        ("since", since),
+        ("delivered", totals.delivered),
+        ("dropped", totals.dropped),
+        ("rejected_events", totals.rejected_events),
+    ];
+    named.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
 /// A call, ready to be handed in, and where its answer will arrive.

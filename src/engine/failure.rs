@@ -3,8 +3,11 @@
 use std::fmt;
 use std::mem::discriminant;
 
+use super::Engine;
+use super::snapshot::host;
+use crate::core::dialect::exchange::Problem;
 use crate::core::text::{printable, shortened};
-use crate::core::time::WallTime;
+use crate::core::time::{BootInstant, Now};
 
 /// What shows the kernel's synchronised flag to the daemon in its unit (systemd/playheadd.service).
 pub const CLOCK_DROP_IN: &str = "give playheadd.service a drop-in (`systemctl edit playheadd`) with \
@@ -21,13 +24,20 @@ pub enum Failure {
     Configuration(String),
     /// The kernel's synchronised flag is required, and the sandbox hides it.
     ClockHidden,
+    /// The store takes nothing, for this reason.
+    Store(String),
+    /// A broken store was set aside here.
+    StoreSetAside(String),
+    /// Requests to this host fail.
+    Delivery(String, Problem),
+    /// The collector has refused so many hits for good, the last one so.
+    Refused(u64, Problem),
 }
 
 impl Failure {
     /// A broken configuration. Everybody may read the reason, so it must not hold what is secret.
     pub fn configuration(why: &str) -> Failure {
-        let line = why.split_whitespace().collect::<Vec<_>>().join(" ");
-        Failure::Configuration(shortened(printable(&line).into_owned(), MOST_REASON))
+        Failure::Configuration(reason(why))
     }
 
     /// What follows from it.
@@ -35,8 +45,18 @@ impl Failure {
         match self {
             Failure::Configuration(_) => "the old configuration is in force",
             Failure::ClockHidden => "nothing is sent",
+            Failure::Store(_) => "what changes is kept in memory only",
+            Failure::StoreSetAside(_) => "a broken store lies aside",
+            Failure::Delivery(..) => "delivery fails",
+            Failure::Refused(..) => "the collector refuses hits",
         }
     }
+}
+
+/// One printable line of a bounded length.
+fn reason(why: &str) -> String {
+    let line = why.split_whitespace().collect::<Vec<_>>().join(" ");
+    shortened(printable(&line).into_owned(), MOST_REASON)
 }
 
 /// The reason, and what to do.
@@ -51,21 +71,38 @@ impl fmt::Display for Failure {
                 "clock.require_sync is set, and the sandbox hides the kernel's synchronised flag; \
                  {CLOCK_DROP_IN} and restart it"
             ),
+            Failure::Store(why) => write!(
+                f,
+                "the store cannot be written: {why}; make room on its disk, or look at the medium: \
+                 it heals by itself"
+            ),
+            Failure::StoreSetAside(path) => write!(
+                f,
+                "{path}; what can be read of it was taken over; look at the medium, and remove it"
+            ),
+            Failure::Delivery(host, problem) => {
+                write!(f, "{host}: {}; {}", reason(&problem.why), problem.cause.advice())
+            }
+            Failure::Refused(count, problem) => {
+                let why = reason(&problem.why);
+                write!(f, "{count} so far, the last with {why}; {}", problem.cause.advice())
+            }
         }
     }
 }
 
-/// What is wrong now: at most one failure of a kind, each with the time since when by the clock of
-/// the box. The newest comes last.
+/// What is wrong now: at most one failure of a kind, each with the time since when. The newest comes
+/// last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Failures(Vec<(Failure, WallTime)>);
+pub struct Failures(Vec<(Failure, BootInstant)>);
 
 impl Failures {
     /// A failure has begun. One that lasts already keeps its time.
-    pub fn begin(&mut self, failure: Failure, now: WallTime) {
+    pub fn begin(&mut self, failure: Failure, since: BootInstant) {
         if self.0.iter().all(|(known, _)| *known != failure) {
             self.end(&failure);
-            self.0.push((failure, now));
+            let at = self.0.partition_point(|(_, begun)| *begun <= since);
+            self.0.insert(at, (failure, since));
         }
     }
 
@@ -74,39 +111,79 @@ impl Failures {
         self.0.retain(|(known, _)| discriminant(known) != discriminant(kind));
     }
 
-    /// The newest failure: what, since when, why, what to do. Empty when all is well.
-    pub fn newest(&self) -> String {
-        self.0.last().map_or_else(String::new, |(failure, since)| {
-            format!("{} since {since}: {failure}", failure.effect())
-        })
+    /// A failure that lasts, or is over.
+    fn hold(&mut self, kind: &Failure, now: Option<(Failure, BootInstant)>) {
+        match now {
+            Some((failure, since)) => self.begin(failure, since),
+            None if self.0.is_empty() => {}
+            None => self.end(kind),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each failure, the newest first: what, since when by the clock of the box, why, what to do.
+    pub fn texts(&self, now: Now) -> Vec<String> {
+        let text = |(failure, since): &(Failure, BootInstant)| {
+            format!("{} since {}: {failure}", failure.effect(), now.at(*since).wall)
+        };
+        self.0.iter().rev().map(text).collect()
+    }
+
+    /// The newest failure. Empty when all is well.
+    pub fn newest(&self, now: Now) -> String {
+        self.texts(now).into_iter().next().unwrap_or_default()
+    }
+}
+
+impl Engine {
+    /// Looks what has begun to fail in the store and in delivery, and what is over.
+    pub(super) fn note_failures(&mut self, now: Now) {
+        let store = self.store.failing().map(|why| (Failure::Store(reason(why)), now.boot));
+        let delivery = self.agent.delivery();
+        let failing = delivery.failing().map(|(since, trouble)| {
+            let collector = self.agent.settings().collectors.first();
+            let host = collector.map_or_else(String::new, |first| host(&first.url));
+            (Failure::Delivery(host, trouble.problem.clone()), since)
+        });
+        let refused = delivery.refusals(now.boot);
+        let refused = refused.map(|r| (Failure::Refused(r.count, r.problem.clone()), r.since));
+        let none = || Problem::new(crate::core::dialect::exchange::Cause::Connection, "");
+        self.failures.hold(&Failure::Store(String::new()), store);
+        self.failures.hold(&Failure::Delivery(String::new(), none()), failing);
+        self.failures.hold(&Failure::Refused(0, none()), refused);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::time::WallTime;
 
-    const T0: WallTime = WallTime(1_800_000_000_000);
-    const T1: WallTime = WallTime(1_800_000_060_000);
+    const T0: BootInstant = BootInstant(0);
+    const T1: BootInstant = BootInstant(60_000);
+    const NOW: Now = Now { boot: T1, wall: WallTime(1_800_000_060_000) };
 
     #[test]
     fn the_newest_is_shown_until_it_is_over() {
         let mut failures = Failures::default();
-        assert_eq!(failures.newest(), "");
+        assert_eq!(failures.newest(NOW), "");
         failures.begin(Failure::ClockHidden, T0);
         failures.begin(Failure::configuration("a.toml:3: no"), T1);
         assert_eq!(
-            failures.newest(),
+            failures.newest(NOW),
             "the old configuration is in force since 2027-01-15T08:01:00Z: the new one is broken: \
              a.toml:3: no; correct it and reload"
         );
         failures.end(&Failure::configuration("whatever"));
-        let clock = failures.newest();
+        let clock = failures.newest(NOW);
         assert!(
             clock.starts_with("nothing is sent since 2027-01-15T08:00:00Z: clock.require_sync")
         );
         failures.begin(Failure::ClockHidden, T1);
-        assert_eq!(failures.newest(), clock, "it has lasted since then");
+        assert_eq!(failures.newest(NOW), clock, "it has lasted since then");
         failures.end(&Failure::ClockHidden);
         assert_eq!(failures, Failures::default());
     }
@@ -117,7 +194,7 @@ mod tests {
         failures.begin(Failure::configuration("one"), T0);
         failures.begin(Failure::ClockHidden, T0);
         failures.begin(Failure::configuration("two"), T1);
-        assert!(failures.newest().contains("08:01:00Z: the new one is broken: two;"));
+        assert!(failures.newest(NOW).contains("08:01:00Z: the new one is broken: two;"));
         assert_eq!(failures.0.len(), 2);
     }
 
@@ -126,7 +203,7 @@ mod tests {
         let mut failures = Failures::default();
         let why = format!("put this:\n\n[a]\n\u{1b}b\n{}", "x".repeat(9_000));
         failures.begin(Failure::configuration(&why), T0);
-        let said = failures.newest();
+        let said = failures.newest(NOW);
         assert!(said.contains("put this: [a] \\u001bb xxx"), "{said}");
         assert!(said.len() < 1_000);
     }

@@ -53,6 +53,8 @@ pub enum Event {
     ReloadFailed(String),
     /// Whether the kernel's synchronised flag is required and hidden.
     ClockHidden(bool),
+    /// A broken store lies here.
+    StoreSetAside(String),
     /// Whether a monitor watches from now on.
     Watched(bool),
     /// The deadline is reached.
@@ -98,11 +100,15 @@ pub struct Engine {
     flying: BTreeSet<RequestId>,
     actions: Vec<Action>,
     trace: Option<Trace>,
-    /// What is wrong outside of the agent.
+    started: BootInstant,
+    /// What is wrong.
     failures: Failures,
     /// When a requested stop is over at the latest.
     stopping: Option<BootInstant>,
     manager_told: Option<BootInstant>,
+    manager_line: String,
+    /// When the service manager gets a line that came too early for it.
+    manager_due: Option<BootInstant>,
 }
 
 impl Engine {
@@ -117,9 +123,12 @@ impl Engine {
             flying: BTreeSet::new(),
             actions: Vec::new(),
             trace: None,
+            started: now,
             failures: Failures::default(),
             stopping: None,
             manager_told: None,
+            manager_line: String::new(),
+            manager_due: None,
         }
     }
 
@@ -158,9 +167,12 @@ impl Engine {
                 self.input(Input::Reload { settings }, now);
             }
             Event::ReloadFailed(why) => {
-                self.failures.begin(Failure::configuration(&why), now.wall);
+                self.failures.begin(Failure::configuration(&why), now.boot);
             }
-            Event::ClockHidden(true) => self.failures.begin(Failure::ClockHidden, now.wall),
+            Event::StoreSetAside(path) => {
+                self.failures.begin(Failure::StoreSetAside(path), now.boot);
+            }
+            Event::ClockHidden(true) => self.failures.begin(Failure::ClockHidden, now.boot),
             Event::ClockHidden(false) => self.failures.end(&Failure::ClockHidden),
             Event::Watched(watched) => {
                 let trace = self.trace.take();
@@ -192,12 +204,13 @@ impl Engine {
         if let Some(job) = self.store.next(now.boot) {
             self.actions.push(Action::Store(job));
         }
+        self.note_failures(now);
         std::mem::take(&mut self.actions)
     }
 
     /// When `Event::Tick` is due at the latest; in the past when something can be done now.
     pub fn deadline(&self) -> Option<BootInstant> {
-        let own = [self.store.deadline(), self.consent.deadline()];
+        let own = [self.store.deadline(), self.consent.deadline(), self.manager_due];
         own.into_iter().chain([self.agent.deadline()]).flatten().min()
     }
 
@@ -230,17 +243,23 @@ impl Engine {
     }
 
     /// A status line for the service manager, whenever it is time for one.
-    pub fn manager_status(&mut self, now: BootInstant) -> Option<String> {
-        let due = self.manager_told.is_none_or(|told| now - told >= MANAGER_INTERVAL);
-        due.then(|| {
-            self.manager_told = Some(now);
-            self.status_line()
-        })
+    pub fn manager_status(&mut self, now: Now) -> Option<String> {
+        let next = self.manager_told.map(|told| told + MANAGER_INTERVAL);
+        if next.is_none_or(|next| next <= now.boot) {
+            self.note_failures(now);
+            (self.manager_told, self.manager_due) = (Some(now.boot), None);
+            self.manager_line = self.status_line(now);
+            return Some(self.manager_line.clone());
+        }
+        if self.manager_due.is_none() && self.status_line(now) != self.manager_line {
+            self.manager_due = next;
+        }
+        None
     }
 
     /// The same line at any time.
-    pub fn status_line(&self) -> String {
-        snapshot::status_line(&self.agent, self.store.healthy(), &self.failures)
+    pub fn status_line(&self, now: Now) -> String {
+        snapshot::status_line(&self.agent, &self.failures, now)
     }
 
     /// Keeps players from giving more to a store that is far behind. What ends a session is taken.

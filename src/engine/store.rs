@@ -86,6 +86,8 @@ pub(super) struct StoreQueue {
     /// It is read now, and was not written since.
     joined: bool,
     healthy: bool,
+    /// Why it is not.
+    why: String,
     /// A store that could not be written is not tried again before this.
     retry_at: BootInstant,
     /// A failed read is not tried again before this; it does not delay writes.
@@ -130,6 +132,10 @@ impl StoreQueue {
             joined: false,
             unread: matches!(state, StoreState::Unread(_)),
             healthy: state == StoreState::Works,
+            why: match state {
+                StoreState::Works => String::new(),
+                StoreState::Unwritable(why) | StoreState::Unread(why) => why,
+            },
             retry_at,
             read_at: BootInstant(i64::MIN),
             untidy: TIDY_EVERY,
@@ -139,6 +145,11 @@ impl StoreQueue {
 
     pub fn healthy(&self) -> bool {
         self.healthy
+    }
+
+    /// Why the store cannot be written at present.
+    pub fn failing(&self) -> Option<&str> {
+        (!self.healthy).then_some(self.why.as_str())
     }
 
     pub fn is_free(&self) -> bool {
@@ -225,6 +236,7 @@ impl StoreQueue {
         if late && !self.stuck {
             self.stuck = true;
             self.healthy = false;
+            "it does not answer".clone_into(&mut self.why);
             tracing::error!("the store does not answer; going on from memory");
         }
         let under_way = match &self.job {
@@ -376,6 +388,7 @@ impl StoreQueue {
             tracing::error!(error, "the store cannot be written; going on from memory");
         }
         self.healthy = false;
+        error.clone_into(&mut self.why);
         self.retry_at = now + RETRY;
     }
 }

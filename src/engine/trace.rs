@@ -73,7 +73,9 @@ impl Trace {
             Outcome::Answered { status, body, .. } => {
                 json!({"status": status, "message": Outcome::message(body)})
             }
-            Outcome::Unreachable(why) | Outcome::Unanswered(why) => json!({"error": why}),
+            Outcome::Unreachable(problem) | Outcome::Unanswered(problem) => {
+                json!({"error": problem.why})
+            }
         };
         line["what"] = "answer".into();
         line["id"] = request.0.into();

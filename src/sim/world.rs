@@ -7,7 +7,7 @@ use super::driver::{Driver, start_info};
 use super::timeline::{Line, What};
 use super::{Collectors, Exchange, Options};
 use crate::core::StartInfo;
-use crate::core::dialect::exchange::{Outcome, Purpose, Request, RequestId};
+use crate::core::dialect::exchange::{Cause, Outcome, Problem, Purpose, Request, RequestId};
 use crate::core::input::{Input, Target};
 use crate::core::player::{EventSource, PlayerId};
 use crate::core::time::{BootInstant, Now, WallTime};
@@ -257,7 +257,10 @@ impl<'a> World<'a> {
         let path = request.path.clone();
         let collector = &self.options.config.collector;
         let timeout = collector.timeout.as_millis() as i64;
-        let refused = || (Outcome::Unreachable("connection refused".into()), None, None);
+        let refused = || {
+            let problem = Problem::new(Cause::Refused, "connection refused");
+            (Outcome::Unreachable(problem), None, None)
+        };
         let (delay, (outcome, status, sid)) = if self.network {
             let model = self.collectors.models.get_mut(&*request.collector);
             let Plan { sid, outcome } = match model {
@@ -268,7 +271,8 @@ impl<'a> World<'a> {
                 Purpose::Report { .. } => EVENT_DELAY_MS,
                 _ => SESSION_DELAY_MS,
             };
-            let lost = |why: &str| (Outcome::Unanswered(why.into()), None, None);
+            let lost =
+                |why: &str| (Outcome::Unanswered(Problem::new(Cause::TimedOut, why)), None, None);
             match outcome {
                 Planned::Answer { status, headers, body, delay_ms } => {
                     let delay = delay_ms.map_or(usual, |d| d as i64);

@@ -114,6 +114,19 @@ pub(super) fn forget_panics(dir: &Path) {
     let _ = std::fs::remove_file(dir.join("panicked"));
 }
 
+/// Broken stores that lie beside a store, in the order of their names.
+pub(super) fn laid_aside(store: &Path) -> Vec<PathBuf> {
+    let name = store.file_name().unwrap_or_default().to_string_lossy().into_owned() + ".broken-";
+    let entries = store.parent().and_then(|dir| std::fs::read_dir(dir).ok());
+    let broken = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.ok()?;
+        entry.file_name().to_string_lossy().starts_with(&name).then(|| entry.path())
+    };
+    let mut paths: Vec<PathBuf> = entries.into_iter().flatten().filter_map(broken).collect();
+    paths.sort();
+    paths
+}
+
 /// Renames a broken store to `<name>.broken-1`, and logs an error. Only the first one is kept, which
 /// holds the most. A later one becomes `<name>.new`, which the next start deletes if the caller does
 /// not; its path is given.

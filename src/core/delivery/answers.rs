@@ -4,7 +4,7 @@ use super::backoff::Failure;
 use super::lane::{Class, InFlight, Lane};
 use super::log::{Changed, Log};
 use super::{Delivery, DeliveryContext};
-use crate::core::dialect::exchange::{Outcome, RequestId};
+use crate::core::dialect::exchange::{Cause, Outcome, Problem, RequestId};
 use crate::core::dialect::{SessionId, Verdict};
 use crate::core::record::{Accepted, Durability, Key, Record, RejectedReport, ReportRange};
 use crate::core::report::Kind;
@@ -26,6 +26,11 @@ impl Delivery {
         let purpose = purpose(log, at, ctx);
         let lane = &mut log.lanes[at];
         let collector = lane.collector.clone();
+        let said = match outcome {
+            Outcome::Answered { status, .. } => Ok(*status),
+            Outcome::Unreachable(problem) | Outcome::Unanswered(problem) => Err(problem.clone()),
+        };
+        self.troubles.heard(now.wall, said);
         match lane.dialect.judge(&purpose, outcome, now.wall) {
             Verdict::Opened { sid } => {
                 self.accepted(key, at, Some(sid), flight, now, ctx);
@@ -38,13 +43,13 @@ impl Delivery {
             Verdict::Refused { status, message } => {
                 // An earlier try may have been accepted although its answer was lost.
                 lane.progress.last_ts = Some(flight.last_ts);
-                self.refused(key, at, flight.reports, status, message, ctx);
+                self.refused(key, at, flight.reports, status, message, now, ctx);
             }
             Verdict::Gone => {
                 self.ping_stays(key, at, now, ctx);
                 self.gone(key, at, now, ctx);
             }
-            Verdict::Ambiguous { why } => {
+            Verdict::Ambiguous { problem } => {
                 let ping = lane.front().is_some_and(|report| report.kind() == Kind::Ping);
                 if ping && !lane.facts().tells_repeats_apart {
                     lane.progress.last_ts = Some(flight.last_ts);
@@ -53,11 +58,11 @@ impl Delivery {
                 } else {
                     self.ping_stays(key, at, now, ctx);
                 }
-                self.failed(key, at, &flight, now, None, &why, ctx);
+                self.failed(key, at, &flight, now, None, &problem, ctx);
             }
-            Verdict::Later { after, why } => {
+            Verdict::Later { after, problem } => {
                 self.ping_stays(key, at, now, ctx);
-                self.failed(key, at, &flight, now, after, &why, ctx);
+                self.failed(key, at, &flight, now, after, &problem, ctx);
             }
         }
         self.settle(key, ctx);
@@ -100,6 +105,8 @@ impl Delivery {
         }
         let ours = log.origin.boot == self.boot;
         let lane = &mut log.lanes[at];
+        self.troubles.over(key, &lane.collector);
+        self.troubles.last_delivered = Some(now.wall);
         lane.progress.last_ts = Some(flight.last_ts);
         // The anchor of a log can date only what happened in the boot of its reports.
         lane.progress.accepted = Some(match ours {
@@ -140,6 +147,7 @@ impl Delivery {
         log.change(Changed::Everything);
     }
 
+    #[allow(clippy::too_many_arguments, reason = "a refusal is all of this")]
     fn refused(
         &mut self,
         key: u64,
@@ -147,11 +155,15 @@ impl Delivery {
         reports: usize,
         status: u16,
         message: String,
+        now: Now,
         ctx: &mut DeliveryContext<'_>,
     ) {
         let Some(log) = self.logs.get_mut(&key) else { return };
         let lane = &log.lanes[at];
         let Some(report) = lane.front().cloned() else { return };
+        let problem = Problem::new(Cause::Status(status), format!("{status}: {message}"));
+        self.troubles.refused(now.boot, problem);
+        self.troubles.over(key, &lane.collector);
         let whole = report.kind() == Kind::Start && lane.facts().session_id == SessionId::Server;
         let waiting = lane.waiting(&log.summary).count;
         let lost = if whole { waiting } else { reports as u64 }.saturating_sub(1);
@@ -204,6 +216,11 @@ impl Delivery {
             self.give_up(key, at, ctx);
         } else if !self.restart(key, at, now, ctx) {
             tracing::warn!("the collector keeps losing a session; trying again later");
+            let problem = Problem::new(Cause::Status(404), "the collector keeps losing a session");
+            if let Some(lane) = self.logs.get(&key).map(|log| &log.lanes[at]) {
+                let collector = lane.collector.clone();
+                self.troubles.failed(key, &collector, now.boot, now.boot, &problem);
+            }
         }
     }
 
@@ -223,7 +240,7 @@ impl Delivery {
         flight: &InFlight,
         now: Now,
         after: Option<Span>,
-        why: &str,
+        problem: &Problem,
         ctx: &mut DeliveryContext<'_>,
     ) {
         let d = &ctx.settings.delivery;
@@ -239,7 +256,8 @@ impl Delivery {
                 contact.ended_failed(now.boot, failure, d, &mut self.chance);
             }
         }
-        let failures = lane.retry.failures();
+        self.troubles.failed(key, &lane.collector, flight.sent_at, now.boot, problem);
+        let (failures, why) = (lane.retry.failures(), problem.why.as_str());
         let (media, collector) = (log.origin.media.log_id(), &*lane.collector);
         if failures == 1 {
             tracing::warn!(media, collector, why, "delivery failed; it is tried again");

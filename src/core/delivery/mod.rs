@@ -12,6 +12,7 @@ mod logs;
 mod reading;
 mod requests;
 mod schedule;
+pub mod trouble;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -21,6 +22,7 @@ use self::lane::Lane;
 use self::log::{Changed, Log, Origin, window};
 use self::logs::Logs;
 use self::reading::Reading;
+use self::trouble::Troubles;
 use super::clock::{Anchor, BootId};
 use super::dialect::{Dialects, SessionId};
 use super::pending_changes::PendingChanges;
@@ -85,6 +87,7 @@ pub struct Delivery {
     grown: BTreeSet<u64>,
     /// When the next look for reports that are too old is due.
     old_at: BootInstant,
+    pub(super) troubles: Troubles,
 }
 
 /// What delivery borrows from the agent for one call.
@@ -118,6 +121,7 @@ impl Delivery {
             released: Vec::new(),
             grown: BTreeSet::new(),
             old_at: BootInstant(i64::MIN),
+            troubles: Troubles::default(),
         }
     }
 
@@ -143,6 +147,7 @@ impl Delivery {
         }
         // What was corrected may have been in the way.
         self.revive();
+        self.troubles.forget_all();
         let named = |name: &str| self.collectors.iter().find(|c| c.name == name);
         let mut orphans = Vec::new();
         for (key, log) in self.logs.iter_mut() {
@@ -180,6 +185,7 @@ impl Delivery {
         self.grown.clear();
         self.making_room = false;
         self.left_over = false;
+        self.troubles.forget_all();
         for contact in &mut self.contacts {
             contact.nothing_to_say();
             contact.left_over = false;
@@ -368,6 +374,7 @@ impl Delivery {
     fn remove(&mut self, key: u64, ctx: &mut DeliveryContext<'_>) {
         if let Some(log) = self.logs.remove(&key) {
             self.released.push(log.origin.session);
+            self.troubles.forget(key);
             ctx.changes.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
             ctx.changes.delete(Key::Log(key));
             ctx.changes.delete(Key::Heartbeat(key));

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::exchange::{Outcome, Purpose, RetryAfter};
+use super::exchange::{Cause, Outcome, Problem, Purpose, RetryAfter};
 use super::{Capabilities, DatedReport, Dialect, RequestContent, SessionId, Verdict};
 use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe, Viewer};
 use crate::core::report::{Report, What};
@@ -58,8 +58,12 @@ impl Dialect for MediaCollection {
 
     fn judge(&self, purpose: &Purpose, outcome: &Outcome, now: WallTime) -> Verdict {
         let (status, location, retry_after, body) = match outcome {
-            Outcome::Unreachable(why) => return Verdict::Later { after: None, why: why.clone() },
-            Outcome::Unanswered(why) => return Verdict::Ambiguous { why: why.clone() },
+            Outcome::Unreachable(problem) => {
+                return Verdict::Later { after: None, problem: problem.clone() };
+            }
+            Outcome::Unanswered(problem) => {
+                return Verdict::Ambiguous { problem: problem.clone() };
+            }
             Outcome::Answered { status, location, retry_after, body } => {
                 (*status, location, retry_after, body)
             }
@@ -72,8 +76,11 @@ impl Dialect for MediaCollection {
                     // A 2xx without a usable Location is a failure like a 5xx (spec 1.1).
                     None => Verdict::Later {
                         after: None,
-                        why: format!(
-                            "the collector answered {status} without a session in Location"
+                        problem: Problem::new(
+                            Cause::NoSession,
+                            format!(
+                                "the collector answered {status} without a session in Location"
+                            ),
                         ),
                     },
                 }
@@ -86,13 +93,17 @@ impl Dialect for MediaCollection {
                     RetryAfter::Seconds(s) => Span::seconds(s.min(1 << 40)),
                     RetryAfter::Date(date) => (date - now).max(Span::ZERO),
                 }),
-                why: if message.is_empty() {
-                    format!("the collector answered {status}")
-                } else {
-                    format!("the collector answered {status}: {message}")
-                },
+                problem: Problem::new(Cause::Status(status), answered(status, &message)),
             },
         }
+    }
+}
+
+/// What an answer said, in words.
+fn answered(status: u16, message: &str) -> String {
+    match message.is_empty() {
+        true => format!("the collector answered {status}"),
+        false => format!("the collector answered {status}: {message}"),
     }
 }
 
