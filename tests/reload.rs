@@ -170,14 +170,19 @@ async fn a_hangup_while_a_configuration_is_read_has_a_pair_of_its_own() {
     std::fs::remove_file(file).expect("a file");
     // Whoever reads it waits for whoever writes it.
     assert!(Command::new("mkfifo").arg(file).status().expect("mkfifo").success());
+    // In a thread of its own, because a daemon that does not read would hold it up for ever.
+    let feed = |text: String| {
+        let file = file.to_owned();
+        std::thread::spawn(move || std::fs::write(file, text).expect("a reader"));
+    };
     world.agent.hang_up();
     let first = manager.begins();
     world.agent.hang_up();
-    write(&world, "");
+    feed(config_text(&world.collector.url(), ""));
     assert!(!manager.ends().contains("old configuration"));
     let second = manager.begins();
     assert!(second > first, "{second} after {first}");
-    write(&world, BROKEN);
+    feed(BROKEN.to_owned());
     assert!(manager.ends().contains("the old configuration is in force"));
 }
 
