@@ -158,10 +158,12 @@ fn below(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error
 
 /// The error of TLS in it, if there is one.
 fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
-    below(error).find_map(|cause| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(|e| e.get_ref());
-        inner.and_then(|e| e.downcast_ref()).or_else(|| cause.downcast_ref())
-    })
+    // An I/O error hides what it is made of, sometimes twice.
+    fn inside<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+        let hidden = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        hidden.map_or_else(|| cause.downcast_ref(), |hidden| inside(hidden))
+    }
+    below(error).find_map(inside)
 }
 
 fn tls_cause(error: &reqwest::Error) -> Option<Cause> {

@@ -80,10 +80,17 @@ fn distance(word: &[char], known: &str) -> usize {
 
 /// A URL for everybody: without user, password and path.
 pub fn shown_url(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    match url.split_once("://") {
+        Some((scheme, _)) => format!("{scheme}://{}", host(url)),
+        None => host(url),
+    }
+}
+
+/// The host of a URL with its port, and nothing more of it. A password may hold any character.
+pub fn host(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let rest = rest.rsplit('@').next().unwrap_or_default();
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
+    rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned()
 }
 
 /// A number in few digits: `1e308` is not written out.

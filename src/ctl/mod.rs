@@ -1,5 +1,6 @@
 //! The commands of `playheadctl`, one file each.
 
+mod agent;
 #[cfg(feature = "bench")]
 mod collector;
 mod monitor;
@@ -24,6 +25,11 @@ impl Failure {
     /// A mistake in the arguments or in a file they name (exit status 2).
     pub fn usage(message: impl ToString) -> Failure {
         Failure { status: 2, message: message.to_string() }
+    }
+
+    /// Everything was said already; only the exit status is left.
+    pub fn silent(status: u8) -> Failure {
+        Failure { status, message: String::new() }
     }
 
     /// The message, printable line by line.

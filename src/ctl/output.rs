@@ -82,9 +82,9 @@ pub(super) async fn properties(
 pub(super) fn not_there(error: zbus::Error) -> Failure {
     match error {
         zbus::Error::FDO(ref known) if matches!(**known, zbus::fdo::Error::ServiceUnknown(_)) => {
-            Failure::failed(
-                "playheadd is not on this bus; is it running, and is this the right bus (--bus, --bus-address)?",
-            )
+            let message = "playheadd does not run: it is not on this bus; is this the right bus \
+                           (--bus, --bus-address)?";
+            Failure { status: 3, message: message.into() }
         }
         error => Failure::failed(format!("playheadd did not answer: {error}")),
     }

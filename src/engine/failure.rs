@@ -4,9 +4,8 @@ use std::fmt;
 use std::mem::discriminant;
 
 use super::Engine;
-use super::snapshot::host;
-use crate::core::dialect::exchange::Problem;
-use crate::core::text::{printable, shortened};
+use crate::core::dialect::exchange::{Cause, Problem};
+use crate::core::text::{host, printable, shortened};
 use crate::core::time::{BootInstant, Now};
 
 /// What shows the kernel's synchronised flag to the daemon in its unit (systemd/playheadd.service).
@@ -150,7 +149,7 @@ impl Engine {
         });
         let refused = delivery.refusals(now.boot);
         let refused = refused.map(|r| (Failure::Refused(r.count, r.problem.clone()), r.since));
-        let none = || Problem::new(crate::core::dialect::exchange::Cause::Connection, "");
+        let none = || Problem::new(Cause::Connection, "");
         self.failures.hold(&Failure::Store(String::new()), store);
         self.failures.hold(&Failure::Delivery(String::new(), none()), failing);
         self.failures.hold(&Failure::Refused(0, none()), refused);

@@ -262,10 +262,14 @@ impl Engine {
         snapshot::status_line(&self.agent, &self.failures, now)
     }
 
-    /// Keeps players from giving more to a store that is far behind. What ends a session is taken.
+    /// Keeps players from giving more to a store that is far behind. What ends a session is taken,
+    /// and what is small longer than the rest: one who floods keeps nobody from playing.
     fn hold_off(&mut self, input: Input) -> Option<Input> {
         let call = match &input {
             Input::Event { name: EventName::End | EventName::Complete, .. } => return Some(input),
+            Input::Event { info, .. } if info.is_empty() && !self.store.overcrowded() => {
+                return Some(input);
+            }
             Input::Open { call, .. } | Input::Event { call, .. } => *call,
             _ => return Some(input),
         };

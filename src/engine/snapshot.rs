@@ -7,6 +7,7 @@ use super::Engine;
 use super::failure::Failures;
 use crate::core::delivery::trouble::DeliveryState;
 use crate::core::media::MediaInfo;
+use crate::core::text::host;
 use crate::core::time::{BootInstant, Now, WallTime};
 use crate::core::tracker::playhead::Playhead;
 use crate::core::{Agent, Status};
@@ -188,11 +189,4 @@ pub(super) fn status_line(agent: &Agent, failures: &Failures, now: Now) -> Strin
         status.queued_hits,
         if last_error.is_empty() { "" } else { "; " },
     )
-}
-
-/// The host of a URL, and nothing more of it.
-pub fn host(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit('@').next().unwrap_or_default().to_owned()
 }

@@ -166,6 +166,11 @@ impl StoreQueue {
         self.healthy && self.bytes() > MOST_BEHIND
     }
 
+    /// Whether it is so far behind that it gets not even what is small.
+    pub fn overcrowded(&self) -> bool {
+        self.healthy && self.bytes() > 2 * MOST_BEHIND
+    }
+
     /// Bytes of everything that was handed to it and is not written, about.
     pub fn bytes(&self) -> u64 {
         let squashed = self.squashed.as_ref().map_or(0, Squashed::bytes);
