@@ -14,10 +14,10 @@ use zbus::Message;
 use zbus::message::Type;
 
 use self::refusals::{
-    MOST_READ_BYTES, MOST_UNANSWERED, expects_reply, is_from, over_rate, too_long, too_many_wait,
+    MOST_READ_BYTES, MOST_UNANSWERED, expects_reply, is_from, too_long, too_many_wait,
 };
 use super::names::{AGENT_INTERFACE, AGENT_METHODS, BUS, LIFECYCLE, PLAYER, SESSION_INTERFACE};
-use super::rate::{Bucket, Rate};
+use crate::core::rate::{self, Bucket, EventRates, Rate, UIDS};
 use crate::core::rejected::Rejected;
 use crate::core::settings::Limits;
 use crate::core::time::{BootInstant, Span};
@@ -35,8 +35,6 @@ const TOLD: Rate = Rate { per_second: 1, burst: 64 };
 const DEAF: Span = Span::millis(100);
 /// Refusals that may wait until it is known whether their senders are strangers.
 const MOST_UNDECIDED: usize = 1024;
-/// Rates of uids that are remembered before those that have sent nothing lately are forgotten.
-const UIDS: usize = 64;
 
 /// What the door cannot do by itself.
 #[derive(Debug, Default)]
@@ -60,7 +58,6 @@ pub(super) struct Visitor {
 
 #[derive(Debug)]
 struct Sender {
-    events: Bucket,
     reads: Bucket,
     /// Nothing that it says before this is looked at.
     deaf_until: BootInstant,
@@ -74,7 +71,6 @@ struct Sender {
 
 #[derive(Debug)]
 struct OfUid {
-    events: Bucket,
     reads: Bucket,
     told: Bucket,
 }
@@ -84,10 +80,9 @@ struct State {
     /// Our own unique name.
     own: String,
     senders: HashMap<String, Sender>,
-    /// Events and reads of each uid.
+    events: EventRates,
+    /// Reads of each uid, and what it was told.
     uids: HashMap<u32, OfUid>,
-    /// Events of all.
-    all: Option<Bucket>,
     /// Events of senders that were not known at the door, by serial. Their other rates are checked
     /// when they are.
     unchecked: HashSet<(String, NonZeroU32)>,
@@ -138,22 +133,8 @@ impl Door {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn event_rate(&self) -> Rate {
-        Rate { per_second: self.limits.events_per_second, burst: self.limits.event_burst }
-    }
-
     fn read_rate(&self) -> Rate {
         Rate { per_second: self.limits.reads_per_second, burst: self.limits.unread_answers }
-    }
-
-    fn uid_rate(&self) -> Rate {
-        let limits = &self.limits;
-        Rate { per_second: limits.uid_events_per_second, burst: limits.uid_event_burst }
-    }
-
-    fn all_rate(&self) -> Rate {
-        let limits = &self.limits;
-        Rate { per_second: limits.all_events_per_second, burst: limits.all_event_burst }
     }
 
     /// Our own name. What we say to ourselves is not limited.
@@ -196,6 +177,7 @@ impl Door {
             state.held_count -= gone.reads_waiting.len();
             state.undecided_count -= gone.undecided.len();
         }
+        state.events.forget(sender);
         state.unanswered.retain(|(of, _)| of != sender);
         state.unchecked.retain(|(of, _)| of != sender);
         let mut dropped = 0;
@@ -227,7 +209,6 @@ impl Door {
     fn sender<'s>(&self, state: &'s mut State, sender: &str) -> &'s mut Sender {
         let now = clock::now().boot;
         state.senders.entry(sender.to_owned()).or_insert_with(|| Sender {
-            events: Bucket::full(self.event_rate(), now),
             reads: Bucket::full(self.read_rate(), now),
             deaf_until: BootInstant(i64::MIN),
             unanswered: HashSet::new(),
@@ -305,16 +286,18 @@ impl Door {
 
     /// An event is within its sender's rate, or it is dropped and counted.
     fn event(&self, message: Message) -> Option<Message> {
-        let (now, rate) = (clock::now().boot, self.event_rate());
+        let (now, cost) = (clock::now().boot, self.cost(&message));
         let mut state = self.state();
         let header = message.header();
         let sender = header.sender().map_or("", |sender| sender.as_str());
-        let (entry, cost) = (self.sender(&mut state, sender), self.cost(&message));
-        let within = match (entry.events.take(rate, cost, now), entry.visitor) {
-            (false, _) => Err(over_rate("a sender", rate)),
-            (true, _) if state.unanswered.len() >= MOST_UNANSWERED => Err(too_many_wait()),
-            (true, Some(visitor)) => self.within(&mut state, visitor.uid, cost, now),
-            (true, None) => {
+        let visitor = self.sender(&mut state, sender).visitor;
+        let within = match (state.events.of_sender(&self.limits, sender, cost, now), visitor) {
+            (Err(over), _) => Err(over),
+            (Ok(()), _) if state.unanswered.len() >= MOST_UNANSWERED => Err(too_many_wait()),
+            (Ok(()), Some(Visitor { uid, .. })) => {
+                state.events.of_others(&self.limits, uid, cost, now)
+            }
+            (Ok(()), None) => {
                 state.unchecked.insert((sender.to_owned(), header.primary().serial_num()));
                 Ok(())
             }
@@ -343,7 +326,8 @@ impl Door {
         if !state.unchecked.remove(&(sender, header.primary().serial_num())) {
             return Ok(());
         }
-        let within = self.within(&mut state, uid, self.cost(message), clock::now().boot);
+        let (now, cost) = (clock::now().boot, self.cost(message));
+        let within = state.events.of_others(&self.limits, uid, cost, now);
         drop(state);
         if within.is_err() {
             self.flooded();
@@ -351,42 +335,19 @@ impl Door {
         within
     }
 
-    fn within(
-        &self,
-        state: &mut State,
-        uid: Option<u32>,
-        cost: u32,
-        now: BootInstant,
-    ) -> Result<(), Rejected> {
-        let rate = self.uid_rate();
-        if let Some(uid) = uid
-            && !self.of_uid(state, uid, now).events.take(rate, cost, now)
-        {
-            return Err(over_rate("the senders of one uid", rate));
-        }
-        let rate = self.all_rate();
-        match state.all.get_or_insert_with(|| Bucket::full(rate, now)).take(rate, cost, now) {
-            true => Ok(()),
-            false => Err(over_rate("all senders together", rate)),
-        }
-    }
-
     fn of_uid<'s>(&self, state: &'s mut State, uid: u32, now: BootInstant) -> &'s mut OfUid {
-        let rate = self.uid_rate();
+        let rate = Rate::of_uid(&self.limits);
         if state.uids.len() > UIDS {
-            let idle = |of: &mut OfUid| of.events.is_full(rate, now) && of.reads.is_full(rate, now);
+            let idle = |of: &mut OfUid| of.reads.is_full(rate, now) && of.told.is_full(TOLD, now);
             state.uids.retain(|_, of| !idle(of));
         }
-        let full = || Bucket::full(rate, now);
-        let told = Bucket::full(TOLD, now);
-        state.uids.entry(uid).or_insert_with(|| OfUid { events: full(), reads: full(), told })
+        let fresh = || OfUid { reads: Bucket::full(rate, now), told: Bucket::full(TOLD, now) };
+        state.uids.entry(uid).or_insert_with(fresh)
     }
 
-    /// As how many messages one counts: long ones count as several, so that a rate bounds what is
-    /// written too.
+    /// As how many messages one counts.
     pub fn cost(&self, message: &Message) -> u32 {
-        let each = self.limits.string_bytes.max(1);
-        u32::try_from(message.body().len() / each).unwrap_or(u32::MAX).saturating_add(1)
+        rate::cost(message.body().len(), &self.limits)
     }
 
     /// A message has left for the bus.

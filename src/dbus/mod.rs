@@ -12,7 +12,6 @@ mod names;
 mod object;
 mod objects;
 mod players;
-mod rate;
 mod senders;
 mod session;
 mod socket;

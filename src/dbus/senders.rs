@@ -16,15 +16,12 @@ use super::door::{Door, Visitor};
 use super::error::Refused;
 use super::identity;
 use super::names::SYSTEMD;
-use super::rate::{Bucket, Rate};
 use crate::core::input::Input;
+use crate::core::rate::{Bucket, COUNT_EVERY, Rate};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Limits;
 use crate::port::{Message, Port};
 use crate::system::clock;
-
-/// How often messages over a rate are reported to the engine.
-const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Whom a connection belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +79,7 @@ impl Senders {
             connected: HashSet::new(),
             senders: HashMap::new(),
             waiting: 0,
-            strangers: Bucket::full(all_rate(&limits), clock::now().boot),
+            strangers: Bucket::full(Rate::of_all(&limits), clock::now().boot),
         };
         let register = Arc::new(Mutex::new(register));
         Senders { connection, port, limits: Arc::new(limits), door, register }
@@ -90,7 +87,7 @@ impl Senders {
 
     /// Does what the door cannot do by itself, and counts what it has dropped.
     pub async fn do_errands(self) {
-        let mut count = tokio::time::interval(COUNT_EVERY);
+        let mut count = tokio::time::interval(Duration::from_millis(COUNT_EVERY.0.unsigned_abs()));
         let mut counting = false;
         loop {
             let errands = tokio::select! {
@@ -306,7 +303,7 @@ impl Senders {
             && let Err(rejected) = identity.rights.check(needed)
         {
             // Whoever may not is told so, but costs the engine little.
-            let told = register.strangers.take(all_rate(&self.limits), 1, clock::now().boot);
+            let told = register.strangers.take(Rate::of_all(&self.limits), 1, clock::now().boot);
             return if told {
                 self.refuse(message, rejected)
             } else {
@@ -347,10 +344,6 @@ impl Senders {
 
 /// The uid that stands for senders which the bus does not identify.
 const NOBODY: u32 = u32::MAX;
-
-fn all_rate(limits: &Limits) -> Rate {
-    Rate { per_second: limits.all_events_per_second, burst: limits.all_event_burst }
-}
 
 /// Messages that wait for their sender's identity, in order, with their costs.
 #[derive(Default)]

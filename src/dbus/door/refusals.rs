@@ -3,7 +3,6 @@
 use zbus::Message;
 use zbus::message::{Flags, Type};
 
-use super::super::rate::Rate;
 use crate::core::rejected::{Refusal, Rejected};
 
 /// Calls of all senders together that may wait for their answers.
@@ -22,14 +21,6 @@ pub(super) fn expects_reply(message: &Message) -> bool {
 
 fn limits_exceeded(why: String) -> Rejected {
     Rejected::new(Refusal::LimitsExceeded, why)
-}
-
-/// What `who` is told who has sent too much.
-pub(super) fn over_rate(who: &str, rate: Rate) -> Rejected {
-    let Rate { per_second, burst } = rate;
-    limits_exceeded(format!(
-        "{who} may send {per_second} messages a second, {burst} at once; this one was dropped"
-    ))
 }
 
 pub(super) fn too_long() -> Rejected {
