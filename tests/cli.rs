@@ -62,6 +62,22 @@ fn simulate_takes_settings_and_an_end() {
 }
 
 #[test]
+fn simulate_refuses_a_burst_as_the_box_does_and_says_so() {
+    let burst = "{\"at\":2,\"event\":\"Error\",\"info\":{\"id\":\"E\"}}\n".repeat(230);
+    let start: String = STORY.lines().take(2).map(|line| format!("{line}\n")).collect();
+    let errors = |settings: &[&str]| {
+        let out = ctl(&[&["simulate", "-"], settings].concat(), &format!("{start}{burst}"));
+        assert!(out.status.success());
+        (text(&out.stdout).matches("\"error\"").count(), text(&out.stderr))
+    };
+    let (passed, warned) = errors(&[]);
+    assert_eq!(passed, 200);
+    let warning = "events dropped events=30 why=\"senders sent more events than the limits allow\"";
+    assert_eq!(warned, format!("playheadctl: warning: {warning}\n"));
+    assert_eq!(errors(&["--set", "limits.event_burst=230"]), (230, String::new()));
+}
+
+#[test]
 fn an_empty_timeline_is_no_mistake() {
     let out = ctl(&["simulate", "-"], "\n");
     assert!(out.status.success());

@@ -10,6 +10,7 @@ mod record;
 mod sessions;
 mod simulate;
 mod status;
+mod warnings;
 
 use crate::cli::{Command, Ctl};
 use crate::core::text::printable;

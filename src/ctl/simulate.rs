@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::{Failure, output};
+use super::{Failure, output, warnings};
 use crate::cli::SimulateArgs;
 use crate::config::Config;
 use crate::core::settings::Zone;
@@ -29,7 +29,8 @@ pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
         }
         until => until.map(|s| (s * 1000.0).round() as i64),
     };
-    let exchanges = sim::simulate(&lines, sim::Options { config, until_ms, seed: args.seed });
+    let options = sim::Options { config, until_ms, seed: args.seed };
+    let exchanges = warnings::shown(|| sim::simulate(&lines, options));
     let mut text = String::new();
     for exchange in exchanges {
         text.push_str(&printable(&serde_json::to_string(&exchange).map_err(Failure::failed)?));
