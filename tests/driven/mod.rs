@@ -157,6 +157,11 @@ impl Agents {
 
     /// Everything that waits is delivered to a healthy collector; gives what it got.
     pub fn deliver(&mut self) -> Vec<Json> {
+        self.deliver_to(|_| 204)
+    }
+
+    /// The same to a collector that answers with a status of its own.
+    pub fn deliver_to(&mut self, status: impl Fn(&Request) -> u16) -> Vec<Json> {
         let mut got = Vec::new();
         for turn in 0.. {
             assert!(turn < 100_000, "it comes to rest");
@@ -172,7 +177,7 @@ impl Agents {
                     && !matches!(request.purpose, Purpose::Report { .. });
                 let location = opens.then(|| format!("/api/v1/sessions/S{turn}"));
                 let outcome = Outcome::Answered {
-                    status: 204,
+                    status: status(&request),
                     location,
                     retry_after: None,
                     body: String::new(),

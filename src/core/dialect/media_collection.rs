@@ -339,16 +339,23 @@ mod tests {
             Verdict::Ambiguous { .. } => "ambiguous",
         };
         for (status, on_events, on_sessions) in [
+            (200, "accepted", "later"),
             (204, "accepted", "later"),
             (400, "refused", "refused"),
             (413, "refused", "refused"),
+            (415, "refused", "refused"),
+            (422, "refused", "refused"),
             (404, "gone", "later"),
             (410, "gone", "later"),
             (401, "later", "later"),
+            (403, "later", "later"),
+            (407, "later", "later"),
+            (409, "later", "later"),
             (302, "later", "later"),
             (408, "later", "later"),
             (429, "later", "later"),
             (500, "later", "later"),
+            (503, "later", "later"),
         ] {
             assert_eq!(name(&events, status), on_events, "{status} on events");
             assert_eq!(name(&Purpose::Open, status), on_sessions, "{status} on sessions");
