@@ -130,7 +130,7 @@ async fn status_and_sessions_as_text_and_as_json() {
     assert_eq!(list[0]["Session"], 1);
 
     let out = text(&run(&["status"]).stdout);
-    assert!(out.contains("state       working") && out.contains("1 open"), "{out}");
+    assert!(out.contains("state       idle") && out.contains("1 open"), "{out}");
     let status: Value = common::json(&text(&run(&["status", "--json"]).stdout));
     assert_eq!(status["ActiveSessions"], 1);
     assert_eq!(status["Consent"], "in");
@@ -141,8 +141,8 @@ async fn status_and_sessions_as_text_and_as_json() {
 async fn nobody_on_the_bus_is_said_with_what_to_do() {
     let bus = Bus::start();
     let out = ctl(&["--bus-address", &bus.address, "status"], "");
-    assert_eq!(out.status.code(), Some(1));
-    assert!(text(&out.stderr).contains("is it running"), "{}", text(&out.stderr));
+    assert_eq!(out.status.code(), Some(3));
+    assert!(text(&out.stderr).contains("playheadd does not run"), "{}", text(&out.stderr));
     let out = ctl(&["--bus-address", "unix:path=/nowhere/bus", "status"], "");
     assert_eq!(out.status.code(), Some(1));
     assert!(text(&out.stderr).contains("cannot be reached"), "{}", text(&out.stderr));

@@ -16,7 +16,7 @@ mod holds;
 mod running;
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{PATIENCE, Player, World, film, nothing};
 
@@ -32,31 +32,32 @@ fn ctl(address: &str, arguments: &[&str]) -> (i32, String, String) {
 }
 
 /// Waits until the status says all of this, with this exit status; gives its text.
-fn status(world: &World, parts: &[&str], code: i32) -> String {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let (got, text, error) = ctl(&world.bus.address, &["status"]);
-        assert_eq!(error, "", "{text}");
-        if got == code && parts.iter().all(|part| text.contains(part)) {
-            return text;
+async fn status(world: &World, parts: &[&str], code: i32) -> String {
+    let mut last = String::new();
+    let look = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            looks.tick().await;
+            let (got, text, error) = ctl(&world.bus.address, &["status"]);
+            assert_eq!(error, "", "{text}");
+            last = format!("{got}: {text}");
+            if got == code && parts.iter().all(|part| text.contains(part)) {
+                return text;
+            }
         }
-        assert!(
-            Instant::now() < until,
-            "expected {code}, {parts:?}\n{got}: {text}\n{}",
-            world.agent.log()
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    };
+    let seen = tokio::time::timeout(PATIENCE, look).await.ok();
+    seen.unwrap_or_else(|| panic!("expected {code}, {parts:?}\n{last}\n{}", world.agent.log()))
 }
 
 /// The same when all is not well: exit status 1.
-fn unwell(world: &World, parts: &[&str]) -> String {
-    status(world, parts, 1)
+async fn unwell(world: &World, parts: &[&str]) -> String {
+    status(world, parts, 1).await
 }
 
 /// The same when all is well: exit status 0, and nothing is called a problem.
-fn well(world: &World, parts: &[&str]) {
-    let text = status(world, parts, 0);
+async fn well(world: &World, parts: &[&str]) {
+    let text = status(world, parts, 0).await;
     assert!(!text.contains("problem"), "{text}");
 }
 

@@ -176,7 +176,7 @@ fn value_end(at: usize, value: &Value) -> usize {
         Value::Map(map) => map.iter().fold(padded(padded(at + 7, 4) + 4, 8), |at, (key, inner)| {
             value_end(text_end(padded(at, 8), key), inner)
         }),
-        Value::List(list) => list.iter().fold(padded(of_one, 8), |at, inner| value_end(at, inner)),
+        Value::List(list) => list.iter().fold(padded(of_one, 8), value_end),
         Value::Other(_) => of_one,
     }
 }
@@ -219,7 +219,7 @@ mod tests {
                         Value::Float(f) => (*f).into(),
                         Value::Bool(b) => (*b).into(),
                         Value::Dict(d) => d.iter().collect::<HashMap<_, _>>().into(),
-                        Value::Other(what) => panic!("{what}"),
+                        Value::Map(_) | Value::List(_) | Value::Other(_) => panic!("{value:?}"),
                     };
                     (key.as_str(), value)
                 })

@@ -16,10 +16,11 @@ async fn answered(on: &str, status: u16, headers: serde_json::Value, parts: &[&s
     unwell(
         &world,
         &[&["state       failing", "problem     delivery fails", &said, &heard], parts].concat(),
-    );
+    )
+    .await;
     world.collector.set_rules(Vec::new());
     flush(&world).await;
-    well(&world, &["last heard  204"]);
+    well(&world, &["last heard  204"]).await;
 }
 
 async fn flush(world: &World) {
@@ -68,7 +69,7 @@ async fn status_503_with_a_wait() {
     let _player = play(&world).await;
     // Ten minutes, and up to a tenth of it.
     let parts = ["state       failing", "the collector answered 503", "next try    20", "(in 1"];
-    let text = unwell(&world, &parts);
+    let text = unwell(&world, &parts).await;
     assert!(
         text.contains("(in 10 min)") || text.contains("(in 9 min)") || text.contains("(in 11 min)"),
         "{text}"
@@ -82,7 +83,7 @@ async fn status_400() {
     world.collector.set_rules_json(&rules.to_string()).expect("a rule");
     let player = play(&world).await;
     let parts = ["problem     the collector refuses hits since 20", "1 so far, the last with 400"];
-    let text = unwell(&world, &parts);
+    let text = unwell(&world, &parts).await;
     assert!(text.contains("playheadctl queue --rejected"), "{text}");
     assert!(!text.contains("failing"), "the rest arrives: {text}");
     // It is shown for an hour, also when others are accepted.
@@ -91,5 +92,5 @@ async fn status_400() {
     world.wait("another play", |hits| {
         hits.iter().any(|hit| hit.body["eventType"] == "play" && hit.status == Some(204))
     });
-    unwell(&world, &["1 so far, the last with 400"]);
+    unwell(&world, &["1 so far, the last with 400"]).await;
 }

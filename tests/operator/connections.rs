@@ -25,9 +25,9 @@ fn nobody() -> String {
 async fn connection_refused() {
     let nobody = nobody();
     let world = configured(&config_text(&format!("http://{nobody}"), "")).await;
-    well(&world, &["state       idle: nothing waits", "delivered   nothing yet"]);
+    well(&world, &["state       idle: nothing waits", "delivered   nothing yet"]).await;
     let _player = play(&world).await;
-    let text = unwell(&world, &[FAILING, "Connection refused", "next try    20"]);
+    let text = unwell(&world, &[FAILING, "Connection refused", "next try    20"]).await;
     let problem = format!("{nobody}: cannot connect");
     assert!(text.contains("problem     delivery fails since 20"), "{text}");
     assert!(text.contains(&problem) && text.contains("nothing listens there"), "{text}");
@@ -43,7 +43,7 @@ async fn unknown_host() {
         config_text("https://collector.invalid", "").replace("allow_plain_http = true\n", "");
     let world = configured(&text).await;
     let _player = play(&world).await;
-    unwell(&world, &[FAILING, "collector.invalid: ", "dns error", "name servers of the box"]);
+    unwell(&world, &[FAILING, "collector.invalid: ", "dns error", "name servers of the box"]).await;
 }
 
 #[tokio::test]
@@ -52,17 +52,17 @@ async fn dead_proxy() {
     let text = config_text("http://127.0.0.1:9", "").replace("allow_plain_http = true", &proxy);
     let world = configured(&text).await;
     let _player = play(&world).await;
-    unwell(&world, &[FAILING, "check collector.proxy"]);
+    unwell(&world, &[FAILING, "check collector.proxy"]).await;
 }
 
 /// A collector with another certificate is told, and it is over once it has a good one.
 async fn presenting(identity: impl FnOnce(&Authority) -> Identity, parts: &[&str]) {
     let scene = Scene::presenting(identity, "").await;
     scene.play_through("ep-1").await;
-    unwell(&scene.world, &[&[FAILING, "cannot connect"], parts].concat());
+    unwell(&scene.world, &[&[FAILING, "cannot connect"], parts].concat()).await;
     scene.tls.present(scene.authority.server(HERE));
     scene.all_arrives_once();
-    well(&scene.world, &["state       idle", "last heard  204", "delivered   20"]);
+    well(&scene.world, &["state       idle", "last heard  204", "delivered   20"]).await;
 }
 
 #[tokio::test]
@@ -92,7 +92,8 @@ async fn client_certificate() {
     unwell(
         &scene.world,
         &[FAILING, "set collector.client_cert_file and collector.client_key_file"],
-    );
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -103,8 +104,8 @@ async fn a_handshake_that_hangs() {
     let text = config_text(&format!("https://{address}"), "");
     let world = configured(&text.replace("allow_plain_http = true", keys)).await;
     let _player = play(&world).await;
-    unwell(&world, &[FAILING, "timed out", "nothing answers there"]);
+    unwell(&world, &[FAILING, "timed out", "nothing answers there"]).await;
     drop(silent);
     // The newest failure is told.
-    unwell(&world, &["Connection refused", "nothing listens there"]);
+    unwell(&world, &["Connection refused", "nothing listens there"]).await;
 }

@@ -29,7 +29,8 @@ async fn counts_say_since_when_and_totals_survive_a_restart() {
     well(
         &world,
         &[&format!("counted     {counted}the start, 20"), &format!("in all      {counted}20")],
-    );
+    )
+    .await;
     world.agent.stop();
     world.agent.start_again().await;
     well(
@@ -39,14 +40,15 @@ async fn counts_say_since_when_and_totals_survive_a_restart() {
             &format!("in all      {counted}20"),
             "delivered   20",
         ],
-    );
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn json_has_every_property_and_whether_all_is_well() {
     let world = World::start("").await;
     let _player = play(&world).await;
-    well(&world, &["1 open", "delivered   20"]);
+    well(&world, &["1 open", "delivered   20"]).await;
     let (code, text, error) = ctl(&world.bus.address, &["status", "--json"]);
     let said = json(&text);
     assert_eq!((code, error.as_str()), (0, ""));

@@ -230,7 +230,8 @@ impl SetTopBox {
     /// Everything that an agent holds, but the count of refusals.
     fn state(&self) -> String {
         let agent = self.driver.agent().expect("an agent");
-        let refused = format!("rejected_events: {}", agent.status().rejected_events);
+        // The totals of the box hold it too, and end with it.
+        let refused = format!("rejected_events: {},", agent.status().rejected_events);
         let all = format!("{agent:?}");
         let (state, warnings) = all.rsplit_once("warnings: ").expect("warnings come last");
         assert!(state.contains(&refused) && warnings.starts_with("Warnings"));

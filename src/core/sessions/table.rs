@@ -434,9 +434,11 @@ impl Agent {
 
     /// A connection is gone, with all its players.
     pub(in crate::core) fn player_gone(&mut self, sender: &str, now: Now) {
-        let gone: Vec<PlayerId> =
-            self.players.keys().filter(|p| p.sender == sender).cloned().collect();
-        for player in gone {
+        let of_sender = self.players.iter().filter(|(player, _)| player.sender == sender);
+        let mut gone: Vec<(u32, PlayerId)> = of_sender.map(|(p, n)| (*n, p.clone())).collect();
+        // In the order in which their sessions began.
+        gone.sort_unstable_by_key(|(number, _)| *number);
+        for (_, player) in gone {
             self.detach(&player, now.boot, now);
         }
     }
