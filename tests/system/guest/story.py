@@ -61,6 +61,29 @@ def policy():
     stranger.leaves()
 
 
+def agent(user, *words):
+    """A call of the agent as somebody, over the system bus."""
+    verb, *rest = words
+    return run("runuser", "-u", user, "--", "busctl", verb, "tv.playhead.Agent1",
+               "/tv/playhead/Agent1", "tv.playhead.Agent1", *rest)
+
+
+@check("a member of playhead-admin says what the viewer allows, nobody else does")
+def consent():
+    for word in ("unknown", "in"):
+        said = agent("settings", "call", "SetConsent", "s", word)
+        expect(said.returncode == 0, f"the settings screen got {said.stderr}")
+        seen = agent("settings", "get-property", "Consent").stdout
+        expect(seen.strip() == f's "{word}"', f"it reads {seen}")
+    for user in ("viewer", "stranger"):
+        said = agent(user, "call", "SetConsent", "s", "out")
+        expect(said.returncode != 0 and "denied" in said.stderr.lower(), f"{user}: {said}")
+    said = agent("settings", "call", "Flush")
+    expect(said.returncode != 0, "a settings screen may do everything")
+    seen = agent("stranger", "get-property", "Consent").stdout
+    expect(seen.strip() == 's "in"', f"it is {seen}")
+
+
 @check("a player plays over the system bus")
 def plays():
     global player
