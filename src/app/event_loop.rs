@@ -14,6 +14,7 @@ use super::{AppError, Missed};
 use crate::collector::Client;
 use crate::core::dialect::exchange::{Outcome, RequestId};
 use crate::core::input::CallId;
+use crate::core::message_ids as ids;
 use crate::engine::failure::Failure;
 use crate::engine::{Action, Engine, Event};
 use crate::port::{Answer, BusUpdate, BusUpdateSender, Message, Port};
@@ -141,8 +142,9 @@ impl EventLoop {
             self.reload();
         }
         if missed.bus_gone {
+            let gone = bus_gone();
             self.leave(&mut messages).await;
-            return Err(AppError::BusGone);
+            return gone;
         }
         let left = loop {
             let wake = self.wake_at();
@@ -150,7 +152,7 @@ impl EventLoop {
                 biased;
                 Some(control) = controls.recv() => match control {
                     Control::Stop => break Ok(()),
-                    Control::BusGone => break Err(AppError::BusGone),
+                    Control::BusGone => break bus_gone(),
                     Control::Reload => self.reload(),
                 },
                 Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
@@ -245,7 +247,9 @@ impl EventLoop {
                 self.look_for_hidden_clock();
             }
             Err(error) => {
-                tracing::error!(%error, "the configuration is broken; the old one stays in force");
+                let message_id = ids::CONFIGURATION_BROKEN;
+                let what = "the configuration is broken; the old one stays in force";
+                tracing::error!(message_id, %error, "{what}");
                 self.tell(Event::ReloadFailed(error.to_string()));
             }
         }
@@ -259,7 +263,7 @@ impl EventLoop {
         let hidden = self.watch.hidden();
         if hidden {
             let why = Failure::ClockHidden;
-            tracing::error!(%why, "nothing is sent");
+            tracing::error!(message_id = ids::CLOCK_HIDDEN, %why, "nothing is sent");
         }
         self.tell(Event::ClockHidden(hidden));
     }
@@ -312,4 +316,9 @@ impl EventLoop {
             self.news.tell(BusUpdate::Changed(changed));
         }
     }
+}
+
+fn bus_gone() -> Result<(), AppError> {
+    tracing::error!(message_id = ids::BUS_LOST, "the connection to the bus is lost; stopping");
+    Err(AppError::BusGone)
 }

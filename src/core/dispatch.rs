@@ -1,9 +1,10 @@
 //! Hands each input to the part of the agent that handles it.
 
 use super::Agent;
-use super::input::{CallId, Input};
+use super::input::{CallId, Input, Target};
 use super::rejected::Rejected;
 use super::time::Now;
+use super::tracker::info::Value;
 use super::turn::Reply;
 
 impl Agent {
@@ -15,24 +16,28 @@ impl Agent {
         let answer = |call: Option<CallId>, result| Some((call?, result));
         match input {
             Input::Open { call, player, source, uid, app, playhead, info } => {
+                let who = match (call, info.get("app")) {
+                    (Some(_), _) => None,
+                    (None, Some(Value::Text(app))) => Some((player.sender.clone(), app.clone())),
+                    (None, _) => Some((player.sender.clone(), app.clone())),
+                };
                 let result = self.open(player, (source, uid), app, playhead, &info, now);
-                self.count_rejection("SessionStart", call, &result, now);
+                self.count_rejection("SessionStart", who, &result, now);
                 answer(call, result)
             }
             Input::Event { call, target, name, playhead, info } => {
                 let result = self.event(&target, name, playhead, &info, now);
-                self.count_rejection(name.name(), call, &result, now);
+                let who = (call.is_none() && result.is_err()).then(|| self.sender_of(&target));
+                self.count_rejection(name.name(), who, &result, now);
                 answer(call, result)
             }
-            Input::Unreadable { event, why } => {
-                let result = Err(Rejected::invalid(why));
-                self.count_rejection(event, None, &result, now);
+            // Their adapter knows the senders and has said it.
+            Input::Unreadable { .. } => {
+                self.rejected_events += 1;
                 None
             }
             Input::Flooded { events } => {
                 self.rejected_events += events;
-                let why = "senders sent more events than the limits allow";
-                tracing::warn!(events, why, "events dropped");
                 None
             }
             Input::PlayerGone { sender } => {
@@ -137,17 +142,29 @@ impl Agent {
         }
     }
 
+    /// Who sent an event, and the application of its session.
+    fn sender_of(&self, target: &Target) -> (String, String) {
+        let session = match target {
+            Target::Session { number, .. } => Some(number),
+            Target::Player(player) => self.players.get(player),
+        };
+        let session = session.and_then(|number| self.sessions.get(number));
+        (target.sender().to_owned(), session.map(|session| session.app.clone()).unwrap_or_default())
+    }
+
+    /// Counts a refusal. `who`: the sender and its application, for what has no reply that could
+    /// carry the reason. Of calls the adapter says it.
     fn count_rejection(
         &mut self,
         event: &str,
-        call: Option<CallId>,
+        who: Option<(String, String)>,
         result: &Result<Reply, Rejected>,
         now: Now,
     ) {
         if let Err(rejected) = result {
             self.rejected_events += 1;
-            if call.is_none() {
-                self.warnings.event(event, &rejected.why, now.boot);
+            if let Some((sender, app)) = who {
+                self.warnings.refused.say(event, &sender, &app, rejected, now.boot);
             }
         }
     }

@@ -20,6 +20,16 @@ pub enum Target {
     Player(PlayerId),
 }
 
+impl Target {
+    /// The connection that speaks.
+    pub fn sender(&self) -> &str {
+        match self {
+            Target::Session { sender, .. } => sender,
+            Target::Player(player) => &player.sender,
+        }
+    }
+}
+
 /// What an application manager says of an application (spec 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifecycle {

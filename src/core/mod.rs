@@ -13,6 +13,7 @@ pub mod dialect;
 mod dispatch;
 pub mod input;
 pub mod media;
+pub mod message_ids;
 mod pending_changes;
 pub mod player;
 pub mod rate;
@@ -28,7 +29,7 @@ pub mod time;
 pub mod timer;
 pub mod tracker;
 pub mod turn;
-mod warnings;
+pub mod warnings;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -427,7 +427,8 @@ pub struct RejectedReport {
     pub app: String,
     pub media_id: String,
     pub report: Report,
-    /// More reports dropped with it: those of the refused session or request.
+    /// More reports dropped with it: those of the refused request or session, the later ones of a
+    /// session included once it has ended.
     pub lost: u64,
     pub status: u16,
     pub message: String,

@@ -225,7 +225,7 @@ impl BusObject for AgentObject {
         });
         let sessions = Sessions(self.senders.clone());
         DispatchResult::new_async(connection, message, async move {
-            let reply = session::answered(answer).await?;
+            let reply = session::answered(&self.senders, message, answer).await?;
             if let Reply::Session(number) = reply
                 && let Err(error) = sessions.appear(number).await
             {

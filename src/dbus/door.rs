@@ -16,6 +16,7 @@ use zbus::message::Type;
 use self::refusals::{
     MOST_READ_BYTES, MOST_UNANSWERED, expects_reply, is_from, too_long, too_many_wait,
 };
+use super::identity;
 use super::names::{AGENT_INTERFACE, AGENT_METHODS, BUS, LIFECYCLE, PLAYER, SESSION_INTERFACE};
 use crate::core::rate::{self, Bucket, EventRates, Rate, UIDS};
 use crate::core::rejected::Rejected;
@@ -98,8 +99,9 @@ struct State {
     /// Calls that are not answered.
     unanswered: HashSet<(String, NonZeroU32)>,
     errands: Errands,
-    /// Messages that were dropped because of a rate or their size.
+    /// Messages that were dropped because of a rate or their size, and the sender of the last one.
     flooded: u64,
+    flooder: String,
 }
 
 #[derive(Debug)]
@@ -191,14 +193,16 @@ impl Door {
         *held_count -= dropped;
     }
 
-    /// Messages over the rates since the last call.
-    pub fn take_flooded(&self) -> u64 {
-        std::mem::take(&mut self.state().flooded)
+    /// Messages over the rates since the last call, and the sender of the last one.
+    pub fn take_flooded(&self) -> (u64, String) {
+        let mut state = self.state();
+        (std::mem::take(&mut state.flooded), state.flooder.clone())
     }
 
     /// Counts a message that was dropped because of a rate or its size.
-    pub fn flooded(&self) {
+    pub fn flooded(&self, sender: &str) {
         let mut state = self.state();
+        sender.clone_into(&mut state.flooder);
         state.flooded += 1;
         if state.flooded == 1 {
             state.errands.flooded = true;
@@ -236,7 +240,7 @@ impl Door {
             // The bus and whom we called say nothing that is too long to be read.
             Wish::Pass => (!cut).then_some(message),
             Wish::Event if cut => {
-                self.flooded();
+                self.flooded(identity::sender(&message.header()));
                 self.refuse(message, too_long())
             }
             Wish::Event => self.event(message),
@@ -309,7 +313,7 @@ impl Door {
             }
             Err(rejected) => {
                 drop(state);
-                self.flooded();
+                self.flooded(sender);
                 self.refuse(message, rejected)
             }
         }
@@ -321,16 +325,16 @@ impl Door {
     /// Errors: `LimitsExceeded`.
     pub fn check_late(&self, message: &Message, uid: Option<u32>) -> Result<(), Rejected> {
         let header = message.header();
-        let sender = header.sender().map_or_else(String::new, ToString::to_string);
+        let sender = identity::sender(&header);
         let mut state = self.state();
-        if !state.unchecked.remove(&(sender, header.primary().serial_num())) {
+        if !state.unchecked.remove(&(sender.to_owned(), header.primary().serial_num())) {
             return Ok(());
         }
         let (now, cost) = (clock::now().boot, self.cost(message));
         let within = state.events.of_others(&self.limits, uid, cost, now);
         drop(state);
         if within.is_err() {
-            self.flooded();
+            self.flooded(sender);
         }
         within
     }

@@ -20,6 +20,7 @@ use crate::core::input::Input;
 use crate::core::rate::{Bucket, COUNT_EVERY, Rate};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Limits;
+use crate::core::warnings::RefusalLog;
 use crate::port::{Message, Port};
 use crate::system::clock;
 
@@ -60,6 +61,18 @@ struct SenderTable {
     waiting: u32,
     /// Refusals of senders without a right.
     strangers: Bucket,
+    refusals: RefusalLog,
+}
+
+impl SenderTable {
+    /// Says in the log that a sender was refused something.
+    fn say_refused(&mut self, event: &str, sender: &str, rejected: &Rejected) {
+        let app = match self.senders.get(sender) {
+            Some(IdentityState::Known(identity)) => identity.app.as_str(),
+            _ => "",
+        };
+        self.refusals.say(event, sender, app, rejected, clock::now().boot);
+    }
 }
 
 /// The register of senders, shared by all objects, with the connection, the port and the limits.
@@ -80,6 +93,7 @@ impl Senders {
             senders: HashMap::new(),
             waiting: 0,
             strangers: Bucket::full(Rate::of_all(&limits), clock::now().boot),
+            refusals: RefusalLog::default(),
         };
         let register = Arc::new(Mutex::new(register));
         Senders { connection, port, limits: Arc::new(limits), door, register }
@@ -94,7 +108,10 @@ impl Senders {
                 errands = self.door.errands() => errands,
                 _ = count.tick(), if counting => {
                     counting = false;
-                    let events = self.door.take_flooded();
+                    let (events, sender) = self.door.take_flooded();
+                    let why = format!("{events} messages over the limits, the last of this sender");
+                    let rejected = Rejected::new(Refusal::LimitsExceeded, why);
+                    self.register().say_refused("messages", &sender, &rejected);
                     self.port.tell(Input::Flooded { events }, clock::now().boot);
                     continue;
                 }
@@ -107,6 +124,7 @@ impl Senders {
                 self.look_up(&mut self.register(), &sender);
             }
             for (call, rejected) in errands.refused {
+                self.say_refused(&call.header(), &rejected);
                 let refused = Refused::from(rejected);
                 if let Err(error) = self.connection.reply_dbus_error(&call.header(), refused).await
                 {
@@ -114,6 +132,11 @@ impl Senders {
                 }
             }
         }
+    }
+
+    /// Says in the log that a message was refused.
+    pub fn say_refused(&self, refused: &Header<'_>, rejected: &Rejected) {
+        self.register().say_refused(member(refused), identity::sender(refused), rejected);
     }
 
     fn register(&self) -> MutexGuard<'_, SenderTable> {
@@ -202,16 +225,16 @@ impl Senders {
             _ => Some(message),
         };
         match refused {
-            Some(message) => self.refuse(message, waits_too_long()),
+            Some(message) => self.refuse(&mut register, heard, message, waits_too_long()),
             None => register.waiting += cost,
         }
     }
 
     /// Refuses everything that has waited for an identity in vain.
     fn give_back(&self, register: &mut SenderTable, waiting: Waiting) {
-        for Waits { message, cost, .. } in waiting.0 {
+        for Waits { heard, message, cost } in waiting.0 {
             register.waiting = register.waiting.saturating_sub(cost);
-            self.refuse(message, left());
+            self.refuse(register, &heard, message, left());
         }
     }
 
@@ -219,6 +242,11 @@ impl Senders {
     ///
     /// Errors: `AccessDenied`, also for a caller that is gone.
     pub async fn check(&self, header: &Header<'_>, needed: Right) -> Result<(), Rejected> {
+        let checked = self.may(header, needed).await;
+        checked.inspect_err(|rejected| self.say_refused(header, rejected))
+    }
+
+    async fn may(&self, header: &Header<'_>, needed: Right) -> Result<(), Rejected> {
         let sender = identity::sender(header);
         let answer = {
             let mut register = self.register();
@@ -305,9 +333,9 @@ impl Senders {
             // Whoever may not is told so, but costs the engine little.
             let told = register.strangers.take(Rate::of_all(&self.limits), 1, clock::now().boot);
             return if told {
-                self.refuse(message, rejected)
+                self.refuse(register, heard, message, rejected)
             } else {
-                self.drop_over_rate(message, rejected)
+                self.drop_over_rate(heard, message, rejected)
             };
         }
         if let Err(rejected) = self.door.check_late(heard, identity.rights.limited_uid()) {
@@ -316,25 +344,38 @@ impl Senders {
             }
             return;
         }
+        if let Input::Unreadable { event, why } = &message.input {
+            let header = heard.header();
+            let rejected = Rejected::invalid(why.as_str());
+            register.say_refused(event, identity::sender(&header), &rejected);
+        }
         name(&mut message.input, identity);
         self.port.hand_in(message);
     }
 
     /// Refuses a message that is only counted.
-    fn drop_over_rate(&self, message: Message, rejected: Rejected) {
-        self.door.flooded();
+    fn drop_over_rate(&self, heard: &zbus::Message, message: Message, rejected: Rejected) {
+        self.door.flooded(identity::sender(&heard.header()));
         if let Some((_, answer)) = message.answer {
             let _ = answer.send(Err(rejected));
         }
     }
 
     /// Refuses a message: a caller gets the error, a signal is counted.
-    fn refuse(&self, message: Message, rejected: Rejected) {
+    fn refuse(
+        &self,
+        register: &mut SenderTable,
+        heard: &zbus::Message,
+        message: Message,
+        rejected: Rejected,
+    ) {
         match message.answer {
             Some((_, answer)) => {
                 let _ = answer.send(Err(rejected));
             }
             None => {
+                let header = heard.header();
+                register.say_refused(member(&header), identity::sender(&header), &rejected);
                 let input = Input::Unreadable { event: "signal", why: rejected.why };
                 self.port.tell(input, message.arrived);
             }
@@ -384,6 +425,10 @@ fn left() -> Rejected {
         Refusal::AccessDenied,
         "the bus did not identify the sender, or it has left; if it is connected, try again",
     )
+}
+
+fn member<'m>(header: &'m Header<'_>) -> &'m str {
+    header.member().map_or("", |member| member.as_str())
 }
 
 /// Fills in the application where the message itself names none.

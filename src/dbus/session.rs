@@ -50,10 +50,19 @@ pub(super) fn property(port: &Port, number: u32, name: &str) -> Option<Variant<'
 
 /// Waits for the engine's answer to a call, unless the call could not be read.
 pub(super) async fn answered(
+    senders: &Senders,
+    call: &Message,
     asked: Result<oneshot::Receiver<Result<Reply, Rejected>>, Rejected>,
 ) -> Result<Reply, Refused> {
     let gone = |_| Rejected::new(Refusal::NoSession, "the agent is stopping; what it has is kept");
-    Ok(asked?.await.map_err(gone)??)
+    let answer = match asked {
+        Ok(answer) => answer.await.map_err(gone).flatten(),
+        Err(unreadable) => Err(unreadable),
+    };
+    answer.map_err(|rejected| {
+        senders.say_refused(&call.header(), &rejected);
+        Refused::from(rejected)
+    })
 }
 
 impl BusObject for SessionObject {
@@ -93,10 +102,8 @@ impl BusObject for SessionObject {
             self.senders.hand_in(message, said);
             answer
         });
-        DispatchResult::new_async(
-            connection,
-            message,
-            async move { answered(asked).await.map(|_| ()) },
-        )
+        DispatchResult::new_async(connection, message, async move {
+            answered(&self.senders, message, asked).await.map(|_| ())
+        })
     }
 }

@@ -40,7 +40,7 @@ impl Failure {
     }
 
     /// What follows from it.
-    fn effect(&self) -> &'static str {
+    pub(super) fn effect(&self) -> &'static str {
         match self {
             Failure::Configuration(_) => "the old configuration is in force",
             Failure::ClockHidden => "nothing is sent",
@@ -53,7 +53,7 @@ impl Failure {
 }
 
 /// One printable line of a bounded length.
-fn reason(why: &str) -> String {
+pub(super) fn reason(why: &str) -> String {
     let line = why.split_whitespace().collect::<Vec<_>>().join(" ");
     shortened(printable(&line).into_owned(), MOST_REASON)
 }
@@ -117,6 +117,11 @@ impl Failures {
             None if self.0.is_empty() => {}
             None => self.end(kind),
         }
+    }
+
+    /// Each failure, and since when.
+    pub fn iter(&self) -> impl Iterator<Item = (&Failure, BootInstant)> {
+        self.0.iter().map(|(failure, since)| (failure, *since))
     }
 
     pub fn is_empty(&self) -> bool {

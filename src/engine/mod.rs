@@ -3,6 +3,7 @@
 //! waits for every batch before it (behaviour.md 2.9). `app` carries the actions out on a box,
 //! `sim` in virtual time.
 
+mod alerts;
 mod consent;
 pub mod failure;
 pub mod snapshot;
@@ -12,6 +13,7 @@ mod trace;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use self::alerts::Alerts;
 use self::consent::ConsentQueue;
 pub use self::consent::{ConsentDone, ConsentJob};
 use self::failure::{Failure, Failures};
@@ -28,6 +30,7 @@ use crate::core::settings::Settings;
 use crate::core::time::{BootInstant, Now, Span};
 use crate::core::tracker::event::EventName;
 use crate::core::turn::{Notice, Reply, Step, Turn};
+use crate::core::warnings::RefusalLog;
 
 /// How long a stop waits for delivery (behaviour.md 1.6).
 pub const STOP_PATIENCE: Span = Span::seconds(2);
@@ -103,6 +106,8 @@ pub struct Engine {
     started: BootInstant,
     /// What is wrong.
     failures: Failures,
+    alerts: Alerts,
+    refusals: RefusalLog,
     /// When a requested stop is over at the latest.
     stopping: Option<BootInstant>,
     manager_told: Option<BootInstant>,
@@ -125,6 +130,8 @@ impl Engine {
             trace: None,
             started: now,
             failures: Failures::default(),
+            alerts: Alerts::new(now),
+            refusals: RefusalLog::default(),
             stopping: None,
             manager_told: None,
             manager_line: String::new(),
@@ -144,7 +151,8 @@ impl Engine {
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         match event {
             Event::Message { input, arrived } => {
-                let input = if self.store.crowded() { self.hold_off(input) } else { Some(input) };
+                let input =
+                    if self.store.crowded() { self.hold_off(input, now) } else { Some(input) };
                 if let Some(input) = input {
                     self.input(input, now.at(arrived.min(now.boot)));
                 }
@@ -205,13 +213,14 @@ impl Engine {
             self.actions.push(Action::Store(job));
         }
         self.note_failures(now);
+        self.alert(now);
         std::mem::take(&mut self.actions)
     }
 
     /// When `Event::Tick` is due at the latest; in the past when something can be done now.
     pub fn deadline(&self) -> Option<BootInstant> {
         let own = [self.store.deadline(), self.consent.deadline(), self.manager_due];
-        own.into_iter().chain([self.agent.deadline()]).flatten().min()
+        own.into_iter().chain([self.alert_due()]).chain([self.agent.deadline()]).flatten().min()
     }
 
     /// Whether nothing is under way any more that a stop would wait for.
@@ -264,23 +273,27 @@ impl Engine {
 
     /// Keeps players from giving more to a store that is far behind. What ends a session is taken,
     /// and what is small longer than the rest: one who floods keeps nobody from playing.
-    fn hold_off(&mut self, input: Input) -> Option<Input> {
-        let call = match &input {
+    fn hold_off(&mut self, input: Input, now: Now) -> Option<Input> {
+        let (call, name, sender) = match &input {
             Input::Event { name: EventName::End | EventName::Complete, .. } => return Some(input),
             Input::Event { info, .. } if info.is_empty() && !self.store.overcrowded() => {
                 return Some(input);
             }
-            Input::Open { call, .. } | Input::Event { call, .. } => *call,
+            Input::Open { call, player, .. } => {
+                (*call, EventName::SessionStart, player.sender.as_str())
+            }
+            Input::Event { call, name, target, .. } => (*call, *name, target.sender()),
             _ => return Some(input),
         };
-        if let Some(call) = call {
-            let why = format!(
-                "{} bytes wait to be stored already, and the store does not keep up; this was \
-                 dropped, try again later",
-                self.store.bytes()
-            );
-            let refused = Err(Rejected::new(Refusal::LimitsExceeded, why));
-            self.actions.push(Action::Reply(call, refused));
+        let why = format!(
+            "{} bytes wait to be stored already, and the store does not keep up; this was \
+             dropped, try again later",
+            self.store.bytes()
+        );
+        let refused = Rejected::new(Refusal::LimitsExceeded, why);
+        match call {
+            Some(call) => self.actions.push(Action::Reply(call, Err(refused))),
+            None => self.refusals.say(name.name(), sender, "", &refused, now.boot),
         }
         Some(Input::Flooded { events: 1 })
     }

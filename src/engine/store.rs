@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::squash::{self, Squashed};
+use crate::core::message_ids as ids;
 use crate::core::record::{Batch, Key, Read, ReadId, ReadReports, Record, StoreState, Stored};
 use crate::core::time::{BootInstant, Span};
 
@@ -111,12 +112,18 @@ impl StoreQueue {
             StoreState::Works => retry_at = BootInstant(i64::MIN),
             StoreState::Unwritable(error) => {
                 tracing::error!(
+                    message_id = ids::STORE_FAILS,
                     error,
                     "the store can be read but not written; what changes is kept in memory"
                 );
             }
             StoreState::Unread(error) => {
-                tracing::error!(error, "the store cannot be read; going on from memory");
+                let message_id = ids::STORE_FAILS;
+                tracing::error!(
+                    message_id,
+                    error,
+                    "the store cannot be read; going on from memory"
+                );
             }
         }
         StoreQueue {
@@ -242,7 +249,8 @@ impl StoreQueue {
             self.stuck = true;
             self.healthy = false;
             "it does not answer".clone_into(&mut self.why);
-            tracing::error!("the store does not answer; going on from memory");
+            let message_id = ids::STORE_FAILS;
+            tracing::error!(message_id, "the store does not answer; going on from memory");
         }
         let under_way = match &self.job {
             Some((Job::Write(batches), _)) if self.stuck => batches.last().map(|b| b.number),
@@ -390,7 +398,8 @@ impl StoreQueue {
 
     fn failed(&mut self, error: &str, now: BootInstant) {
         if self.healthy {
-            tracing::error!(error, "the store cannot be written; going on from memory");
+            let message_id = ids::STORE_FAILS;
+            tracing::error!(message_id, error, "the store cannot be written; going on from memory");
         }
         self.healthy = false;
         error.clone_into(&mut self.why);

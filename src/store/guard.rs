@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 
 use super::StoreError;
 use super::files::{io, read_file, remove_dir, write_file};
+use crate::core::message_ids as ids;
 
 /// Room that an opening needs: a few segments of the database and a snapshot.
 const ROOM_BYTES: u64 = 256 * 1024;
@@ -140,11 +141,12 @@ pub(super) fn set_aside(store: &Path, why: &str) -> Result<Option<PathBuf>, Stor
     }
     std::fs::rename(store, &aside).map_err(io(store, "set aside"))?;
     let (store, kept) = (store.display(), aside.display());
+    let message_id = ids::STORE_SET_ASIDE;
     if first {
-        tracing::error!(%store, aside = %kept, why, "the store is broken; it was set aside");
+        tracing::error!(message_id, %store, aside = %kept, why, "the store is broken; it was set aside");
         return Ok(None);
     }
-    tracing::error!(%store, why, "the store is broken again; the first broken one is kept, not this");
+    tracing::error!(message_id, %store, why, "the store is broken again; the first broken one is kept, not this");
     Ok(Some(aside))
 }
 

@@ -65,7 +65,7 @@ impl Agents {
         new
     }
 
-    fn clock(&self) -> Now {
+    pub fn clock(&self) -> Now {
         Now {
             boot: BootInstant(self.now),
             wall: WallTime(EPOCH_MS + i64::from(self.boots) * DAY_MS + self.now),
@@ -89,7 +89,7 @@ impl Agents {
         self.tell(Event::Message { input, arrived });
     }
 
-    fn tell(&mut self, event: Event) {
+    pub fn tell(&mut self, event: Event) {
         let mut actions = Vec::new();
         self.driver.tell(event, self.clock(), self.now, &mut actions);
         for action in actions {

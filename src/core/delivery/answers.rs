@@ -3,9 +3,11 @@
 use super::backoff::Failure;
 use super::lane::{Class, InFlight, Lane};
 use super::log::{Changed, Log};
+use super::lost::RefusedSession;
 use super::{Delivery, DeliveryContext};
 use crate::core::dialect::exchange::{Cause, Outcome, Problem, RequestId};
 use crate::core::dialect::{SessionId, Verdict};
+use crate::core::message_ids as ids;
 use crate::core::record::{Accepted, Durability, Key, Record, RejectedReport, ReportRange};
 use crate::core::report::Kind;
 use crate::core::time::{Now, Span};
@@ -168,12 +170,13 @@ impl Delivery {
         let waiting = lane.waiting(&log.summary).count;
         let lost = if whole { waiting } else { reports as u64 }.saturating_sub(1);
         tracing::warn!(
+            message_id = ids::HITS_REFUSED,
             app = log.origin.app,
             collector = &*lane.collector,
             hit = report.kind().event_type(),
             status,
             answer = message,
-            lost,
+            lost = 1 + lost,
             "the collector refused a hit for good"
         );
         let rejected = RejectedReport {
@@ -187,7 +190,7 @@ impl Delivery {
         };
         let number = *ctx.next_rejected;
         *ctx.next_rejected = ctx.next_rejected.wrapping_add(1);
-        ctx.changes.put(Key::Rejected(number), Record::Rejected(Box::new(rejected)));
+        ctx.changes.put(Key::Rejected(number), Record::Rejected(Box::new(rejected.clone())));
         if let Some(oldest) = number.checked_sub(ctx.settings.limits.rejected_kept as u64) {
             ctx.changes.delete(Key::Rejected(oldest));
         }
@@ -197,6 +200,9 @@ impl Delivery {
             return;
         }
         // The collector refused the whole session, so its lane is removed.
+        if !log.ended {
+            self.refused.push(RefusedSession::new(key, number, rejected));
+        }
         self.counters.dropped += 1 + lost;
         let before = log.first();
         log.lanes.remove(at);
@@ -260,7 +266,7 @@ impl Delivery {
         let (failures, why) = (lane.retry.failures(), problem.why.as_str());
         let (media, collector) = (log.origin.media.log_id(), &*lane.collector);
         if failures == 1 {
-            tracing::warn!(media, collector, why, "delivery failed; it is tried again");
+            tracing::info!(media, collector, why, "delivery failed; it is tried again");
         } else {
             tracing::debug!(media, collector, why, failures, "delivery failed again");
         }

@@ -9,6 +9,7 @@ pub mod lane;
 mod limits;
 pub mod log;
 mod logs;
+mod lost;
 mod reading;
 mod requests;
 mod schedule;
@@ -21,6 +22,7 @@ use self::contact::Contact;
 use self::lane::Lane;
 use self::log::{Changed, Log, Origin, window};
 use self::logs::Logs;
+use self::lost::RefusedSession;
 use self::reading::Reading;
 use self::trouble::Troubles;
 use super::clock::{Anchor, BootId};
@@ -88,6 +90,7 @@ pub struct Delivery {
     /// When the next look for reports that are too old is due.
     old_at: BootInstant,
     pub(super) troubles: Troubles,
+    refused: Vec<RefusedSession>,
 }
 
 /// What delivery borrows from the agent for one call.
@@ -122,6 +125,7 @@ impl Delivery {
             grown: BTreeSet::new(),
             old_at: BootInstant(i64::MIN),
             troubles: Troubles::default(),
+            refused: Vec::new(),
         }
     }
 
@@ -186,6 +190,7 @@ impl Delivery {
         self.making_room = false;
         self.left_over = false;
         self.troubles.forget_all();
+        self.refused.clear();
         for contact in &mut self.contacts {
             contact.nothing_to_say();
             contact.left_over = false;
@@ -286,12 +291,13 @@ impl Delivery {
             if report.kind() == Kind::Start {
                 *current = self.open_log(origin, &report, now, ctx);
             }
+            let ends = report.kind().is_end();
+            self.lose(*current, ends, ctx);
             let Some(log) = self.logs.get_mut(current) else {
                 // The session was refused, so its later reports are dropped (spec 1.1).
                 self.counters.dropped += 1;
                 continue;
             };
-            let ends = report.kind().is_end();
             // A lane whose session is lost skips reports until one is worth a new session.
             let skips = |lane: &Lane, log: &Log| {
                 lane.lost

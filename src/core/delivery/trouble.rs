@@ -176,6 +176,11 @@ impl Delivery {
         }
     }
 
+    /// When the budget of the day is renewed, if it is spent.
+    pub fn budget_until(&self, now: Now) -> Option<BootInstant> {
+        Some(self.budget_until).filter(|until| *until > now.boot)
+    }
+
     /// When the oldest hit that waits happened, as far as a clock can tell.
     pub fn oldest_queued(&self, now: Now) -> Option<WallTime> {
         let waits = self.logs.values().find(|log| log.waiting().count > 0)?;

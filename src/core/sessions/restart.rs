@@ -201,6 +201,8 @@ impl Agent {
         self.meta.clean_stop = true;
         self.write_all();
         self.write_meta();
+        let (delivery, mut ctx) = self.delivery_context();
+        delivery.note_lost(&mut ctx);
         self.changes.require(Durability::Synced);
     }
 }
