@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod groups;
+pub mod journal;
 pub mod memory;
 pub mod network;
 pub mod notify;

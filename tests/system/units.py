@@ -10,6 +10,7 @@ EXPOSURE = 15
 INSTALLED = {
     "usr/bin/playheadctl": 0o755,
     "usr/bin/playheadd": 0o755,
+    "usr/lib/systemd/catalog/playheadd.catalog": 0o644,
     "usr/lib/systemd/system/playheadd.service": 0o644,
     "usr/lib/sysusers.d/playheadd.conf": 0o644,
     "usr/share/dbus-1/system-services/tv.playhead.Agent1.service": 0o644,

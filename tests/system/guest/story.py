@@ -61,6 +61,11 @@ def policy():
     stranger.leaves()
 
 
+def entries(message_id):
+    """The journal's entries of one kind, by the service."""
+    return [json.loads(line) for line in journal("-o", "json", f"MESSAGE_ID={message_id}").splitlines()]
+
+
 def agent(user, *words):
     """A call of the agent as somebody, over the system bus."""
     verb, *rest = words
@@ -96,7 +101,7 @@ def plays():
 
 @check("the status line is for people")
 def status_text():
-    wait("1 session, N hits delivered", lambda: show("StatusText").startswith("1 session, "))
+    wait("1 session, N hits delivered", lambda: ": 1 session, " in show("StatusText"))
     told = run("systemctl", "status", "playheadd").stdout
     expect("hits delivered" in told, told)
 
@@ -114,6 +119,10 @@ def reload():
         wait("the status that says so", lambda: in_force in show("StatusText"))
         expect(last_error().startswith(in_force) and "playheadd.toml:" in last_error(), last_error())
         expect("the old one stays in force" in journal(), "no word of it in the journal")
+        # It comes natively, from inside the sandbox, with its fields.
+        told = entries("168b3e5eaaf74c4cb524a2e1d152d010")
+        expect(told and told[-1]["PRIORITY"] == "3" and "toml:" in told[-1]["PLAYHEAD_ERROR"], f"{told}")
+        expect(told[-1]["_PID"] == str(pid), f"{told}")
         expect(is_active() and main_pid() == pid, f"the service is {show('ActiveState')}")
     write(CONFIG, good)
     systemctl("reload", "playheadd")
@@ -122,6 +131,15 @@ def reload():
     expect(main_pid() == pid and is_active(), "the service did not stay")
     player.presses_keys(1)
     player.all_arrived()
+
+
+@check("journalctl -x explains what an operator has to act on")
+def explained():
+    updated = run("journalctl", "--update-catalog")
+    expect(updated.returncode == 0, f"{updated}")
+    said = run("journalctl", "-x", "--no-pager", "-u", "playheadd").stdout
+    expect("Subject: The new configuration of playheadd is broken" in said, said)
+    expect("Correct the file and the line that the message names" in said, said)
 
 
 @check("stopped and started: the session goes on, nothing answered is lost")
