@@ -12,7 +12,7 @@ use super::reload::Source;
 use super::store_worker::{ConsentThread, StoreThread};
 use super::{AppError, Missed};
 use crate::collector::Client;
-use crate::core::dialect::exchange::{Outcome, RequestId};
+use crate::core::dialect::exchange::{Outcome, Purpose, RequestId};
 use crate::core::input::CallId;
 use crate::core::message_ids as ids;
 use crate::engine::failure::Failure;
@@ -114,7 +114,11 @@ impl EventLoop {
             Action::Consent(job) => self.threads.consent.ask(job),
             Action::Send(request) => {
                 tracing::debug!(path = request.path, "sending");
-                let client = self.client.clone();
+                // A probe finds out how a connection is made, so it uses none that is there.
+                let client = match request.purpose {
+                    Purpose::Probe => self.client.anew().unwrap_or_else(|_| self.client.clone()),
+                    _ => self.client.clone(),
+                };
                 let send = async move { (request.id, client.send(&request).await) };
                 self.requests.spawn_on(send, &self.threads.collector);
             }
@@ -175,10 +179,7 @@ impl EventLoop {
             tracing::info!(trusted, "the wall clock was set, or its trust has changed");
             self.tell(Event::Clock { trusted });
         }
-        if self.port.is_watched() != self.watched {
-            self.watched = !self.watched;
-            self.tell(Event::Watched(self.watched));
-        }
+        self.look_for_watchers();
         if self.engine.deadline().is_some_and(|due| due <= clock::now().boot) {
             self.tell(Event::Tick);
         }
@@ -186,6 +187,14 @@ impl EventLoop {
         if let Some(status) = self.engine.manager_status(clock::now()) {
             self.notify.status(&status);
             self.notify.watchdog();
+        }
+    }
+
+    /// Whoever watches sees everything that comes after the answer to `Watch`.
+    fn look_for_watchers(&mut self) {
+        if self.port.is_watched() != self.watched {
+            self.watched = !self.watched;
+            self.tell(Event::Watched(self.watched));
         }
     }
 
@@ -198,6 +207,7 @@ impl EventLoop {
     }
 
     fn message(&mut self, message: Message) {
+        self.look_for_watchers();
         let Message { input, arrived, answer } = message;
         if let Some((call, answer)) = answer {
             self.answers.insert(call, answer);

@@ -228,6 +228,7 @@ async fn watch_mpris(config: &Config, agent: &Agent, port: Port) -> Option<Watch
     if !config.mpris.enabled {
         return None;
     }
+    port.mpris.show("[]".into());
     let mut watcher = Watcher::connect(&config.mpris, port)
         .await
         .inspect_err(|error| {

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Handle};
 
 use crate::config::CollectorConfig;
 use crate::core::dialect::exchange::{
-    Cause, MOST_ANSWER_BYTES, Outcome, Problem, Request, RetryAfter,
+    Cause, MOST_ANSWER_BYTES, Outcome, Problem, Purpose, Request, RetryAfter,
 };
 use crate::core::text::shown_url;
 use crate::core::time::WallTime;
@@ -105,8 +105,14 @@ impl Client {
     /// Carries out one request. Never fails: an error is an outcome.
     pub async fn send(&self, request: &Request) -> Outcome {
         let url = format!("{}{}", self.setup.base, request.path);
-        let request_out =
-            self.http.post(url).header(CONTENT_TYPE, "application/json").body(request.body.clone());
+        let request_out = match request.purpose {
+            Purpose::Probe => self.http.head(url),
+            _ => self
+                .http
+                .post(url)
+                .header(CONTENT_TYPE, "application/json")
+                .body(request.body.clone()),
+        };
         let sent = tokio::select! {
             sent = request_out.send() => sent,
             () = too_much_came() => {

@@ -32,8 +32,9 @@ impl Agent {
                 answer(call, result)
             }
             // Their adapter knows the senders and has said it.
-            Input::Unreadable { .. } => {
+            Input::Unreadable { why, .. } => {
                 self.rejected_events += 1;
+                self.refused = Some(why);
                 None
             }
             Input::Flooded { events } => {
@@ -59,6 +60,11 @@ impl Agent {
             Input::ForgetResumePoint { call, app, media_id } => {
                 self.resume.forget(&app, &media_id, &mut self.changes);
                 Some((call, Ok(Reply::Done)))
+            }
+            Input::List { call, listing } => Some((call, Ok(self.listing(listing, now)))),
+            Input::Watched(watched) => {
+                self.delivery.watched = watched;
+                None
             }
             Input::Flush { call } => {
                 self.delivery.flush();
@@ -134,7 +140,7 @@ impl Agent {
                 self.recovered(&present, now);
                 None
             }
-            Input::Tick => None,
+            Input::Tick | Input::Probe { .. } | Input::TurnedAway { .. } => None,
             Input::Stop => {
                 self.stop();
                 None
@@ -164,6 +170,7 @@ impl Agent {
         if let Err(rejected) = result {
             self.rejected_events += 1;
             if let Some((sender, app)) = who {
+                self.refused = Some(rejected.why.clone());
                 self.warnings.refused.say(event, &sender, &app, rejected, now.boot);
             }
         }

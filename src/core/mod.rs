@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod dialect;
 mod dispatch;
 pub mod input;
+mod listing;
 pub mod media;
 pub mod message_ids;
 mod pending_changes;
@@ -73,6 +74,8 @@ pub struct Agent {
     /// When each restored session was last recorded, until `Input::Recovered`.
     recorded: BTreeMap<u32, BootInstant>,
     rejected_events: u64,
+    /// Why the input of this turn was refused.
+    refused: Option<String>,
     /// What was counted before this start.
     counted_before: BoxTotals,
     /// `meta.next_rejected` as it was last written.
@@ -153,6 +156,7 @@ impl Agent {
             recovering: true,
             recorded: BTreeMap::new(),
             rejected_events: 0,
+            refused: None,
             counted_before,
             written_rejected: 0,
             warnings: Warnings::default(),
@@ -160,6 +164,7 @@ impl Agent {
         agent.delivery.budget = agent.meta.budget;
         agent.apply_settings();
         let only_meta = Stored { meta: stored.meta.clone(), ..Stored::default() };
+        agent.delivery.rejected.add(stored.rejected.clone(), &agent.settings);
         let holds_something = start.unread || stored != only_meta;
         agent.restore(stored, &start, now);
         if start.clock_trusted {
@@ -284,6 +289,8 @@ impl Agent {
         turn.reconnect = std::mem::take(&mut self.reconnect);
         self.delivery.count();
         turn.notices = std::mem::take(&mut self.notices);
+        turn.refused = self.refused.take();
+        turn.held = self.delivery.take_held();
         turn
     }
 

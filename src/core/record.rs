@@ -432,6 +432,31 @@ pub struct RejectedReport {
     pub lost: u64,
     pub status: u16,
     pub message: String,
+    /// When it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<WallTime>,
+}
+
+/// A rejected report without its contents, which can be large.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RejectedHit {
+    pub collector: String,
+    pub app: String,
+    pub media_id: String,
+    pub event_type: &'static str,
+    pub lost: u64,
+    pub status: u16,
+    pub message: String,
+    pub at: Option<WallTime>,
+}
+
+impl From<RejectedReport> for RejectedHit {
+    fn from(rejected: RejectedReport) -> RejectedHit {
+        let RejectedReport { collector, app, media_id, report, lost, status, message, at } =
+            rejected;
+        let event_type = report.kind().event_type();
+        RejectedHit { collector, app, media_id, event_type, lost, status, message, at }
+    }
 }
 
 /// In what state the store is when the agent starts.
@@ -457,7 +482,8 @@ pub struct Stored {
     /// The reports of each log that are newer than its record.
     pub newest: Vec<(u64, Numbered)>,
     pub points: Vec<(String, String, ResumePoint)>,
-    pub rejected: usize,
+    /// By number.
+    pub rejected: Vec<(u64, RejectedHit)>,
     /// The number after that of the newest rejected report.
     pub next_rejected: u64,
 }

@@ -219,6 +219,7 @@ impl BusObject for AgentObject {
         };
         // Handed in before the first await, so that calls keep the order of the wire (behaviour.md
         // 1.5).
+        let read = read.inspect_err(|why| self.senders.note_refusal(message, why));
         let answer = read.map(|(said, answer)| {
             self.senders.hand_in(message, said);
             answer
@@ -237,7 +238,7 @@ impl BusObject for AgentObject {
 }
 
 /// A reply, serialised with its method's signature.
-struct Answered(Reply);
+pub(super) struct Answered(pub Reply);
 
 impl zbus::DynamicType for Answered {
     fn signature(&self) -> zbus::Signature {
@@ -246,6 +247,7 @@ impl zbus::DynamicType for Answered {
             Reply::Session(_) => "o",
             Reply::ResumePoint(_) => "a{sv}",
             Reply::Pending(_) => "t",
+            Reply::Json(_) => "s",
         };
         zbus::Signature::try_from(text).unwrap_or_default()
     }
@@ -261,6 +263,7 @@ impl serde::Serialize for Answered {
             }
             Reply::ResumePoint(point) => resume_point(point.as_ref()).serialize(serializer),
             Reply::Pending(hits) => hits.serialize(serializer),
+            Reply::Json(text) => text.serialize(serializer),
         }
     }
 }

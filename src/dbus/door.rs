@@ -14,7 +14,7 @@ use zbus::Message;
 use zbus::message::Type;
 
 use self::refusals::{
-    MOST_READ_BYTES, MOST_UNANSWERED, expects_reply, is_from, too_long, too_many_wait,
+    MOST_READ_BYTES, MOST_UNANSWERED, expects_reply, is_from, too_long, too_many_wait, unknown,
 };
 use super::identity;
 use super::names::{AGENT_INTERFACE, AGENT_METHODS, BUS, LIFECYCLE, PLAYER, SESSION_INTERFACE};
@@ -36,6 +36,8 @@ const TOLD: Rate = Rate { per_second: 1, burst: 64 };
 const DEAF: Span = Span::millis(100);
 /// Refusals that may wait until it is known whether their senders are strangers.
 const MOST_UNDECIDED: usize = 1024;
+/// Calls of what does not exist that may wait to be shown.
+const MOST_UNKNOWN: usize = 64;
 
 /// What the door cannot do by itself.
 #[derive(Debug, Default)]
@@ -44,6 +46,8 @@ pub(super) struct Errands {
     pub refused: Vec<(Message, Rejected)>,
     /// Senders that have to be looked up: the door waits to learn whether they may read.
     pub strangers: BTreeSet<String>,
+    /// What was asked that does not exist, for whoever watches: sender, kind of mistake, why.
+    pub unknown: Vec<(String, String, String)>,
     /// Messages were dropped because of a rate, the first since `take_flooded`.
     pub flooded: bool,
 }
@@ -364,6 +368,12 @@ impl Door {
             return;
         };
         let mut state = self.state();
+        if let Some((kind, why)) = unknown(message)
+            && state.errands.unknown.len() < MOST_UNKNOWN
+        {
+            state.errands.unknown.push((to.to_string(), kind, why));
+            self.errands.notify_one();
+        }
         let call = (to.to_string(), serial);
         state.unanswered.remove(&call);
         state.unchecked.remove(&call);

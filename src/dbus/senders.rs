@@ -20,6 +20,7 @@ use crate::core::input::Input;
 use crate::core::rate::{Bucket, COUNT_EVERY, Rate};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Limits;
+use crate::core::tracker::event::EventName;
 use crate::core::warnings::RefusalLog;
 use crate::port::{Message, Port};
 use crate::system::clock;
@@ -123,8 +124,12 @@ impl Senders {
             for sender in errands.strangers {
                 self.look_up(&mut self.register(), &sender);
             }
+            for (sender, call, why) in errands.unknown {
+                self.turned_away(&sender, &call, &why);
+            }
             for (call, rejected) in errands.refused {
                 self.say_refused(&call.header(), &rejected);
+                self.note_refusal(&call, &rejected);
                 let refused = Refused::from(rejected);
                 if let Err(error) = self.connection.reply_dbus_error(&call.header(), refused).await
                 {
@@ -344,7 +349,7 @@ impl Senders {
             }
             return;
         }
-        if let Input::Unreadable { event, why } = &message.input {
+        if let Input::Unreadable { event, why, .. } = &message.input {
             let header = heard.header();
             let rejected = Rejected::invalid(why.as_str());
             register.say_refused(event, identity::sender(&header), &rejected);
@@ -371,14 +376,37 @@ impl Senders {
     ) {
         match message.answer {
             Some((_, answer)) => {
+                self.note_refusal(heard, &rejected);
                 let _ = answer.send(Err(rejected));
             }
             None => {
                 let header = heard.header();
                 register.say_refused(member(&header), identity::sender(&header), &rejected);
-                let input = Input::Unreadable { event: "signal", why: rejected.why };
+                let event = match message.input {
+                    Input::Open { .. } => EventName::SessionStart.name(),
+                    Input::Event { name, .. } => name.name(),
+                    Input::Lifecycle { state, .. } => state.name(),
+                    Input::Unreadable { event, .. } => event,
+                    _ => "signal",
+                };
+                let sender = identity::sender(&header).to_owned();
+                let input = Input::Unreadable { event, sender, why: rejected.why };
                 self.port.tell(input, message.arrived);
             }
+        }
+    }
+
+    /// Shows whoever watches a call that is refused before it becomes an event.
+    pub fn note_refusal(&self, call: &zbus::Message, rejected: &Rejected) {
+        let header = call.header();
+        let member = header.member().map_or("call", |member| member.as_str());
+        self.turned_away(identity::sender(&header), member, &rejected.why);
+    }
+
+    fn turned_away(&self, sender: &str, call: &str, why: &str) {
+        if self.port.is_watched() {
+            let (sender, call, why) = (sender.to_owned(), call.to_owned(), why.to_owned());
+            self.port.tell(Input::TurnedAway { call, sender, why }, clock::now().boot);
         }
     }
 }

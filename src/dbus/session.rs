@@ -95,7 +95,9 @@ impl BusObject for SessionObject {
         let sender = identity::sender(&header);
         // Handed in before the first await, so that calls keep the order of the wire (behaviour.md
         // 1.5).
-        let asked = args::event(message, limits).map(|(playhead, info)| {
+        let said = args::event(message, limits);
+        let said = said.inspect_err(|why| self.senders.note_refusal(message, why));
+        let asked = said.map(|(playhead, info)| {
             let target = Target::Session { number: self.number, sender: sender.to_owned() };
             let call = |call| Input::Event { call: Some(call), target, name, playhead, info };
             let (said, answer) = port.call(clock::now().boot, call);

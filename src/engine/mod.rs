@@ -6,6 +6,7 @@
 mod alerts;
 mod consent;
 pub mod failure;
+mod probe;
 pub mod snapshot;
 mod squash;
 pub mod store;
@@ -17,6 +18,7 @@ use self::alerts::Alerts;
 use self::consent::ConsentQueue;
 pub use self::consent::{ConsentDone, ConsentJob};
 use self::failure::{Failure, Failures};
+use self::probe::Probe;
 pub use self::snapshot::Snapshot;
 use self::store::{JobResult, StoreQueue};
 pub use self::store::{StoreDone, StoreJob};
@@ -103,6 +105,7 @@ pub struct Engine {
     flying: BTreeSet<RequestId>,
     actions: Vec<Action>,
     trace: Option<Trace>,
+    probe: Probe,
     started: BootInstant,
     /// What is wrong.
     failures: Failures,
@@ -128,6 +131,7 @@ impl Engine {
             flying: BTreeSet::new(),
             actions: Vec::new(),
             trace: None,
+            probe: Probe::default(),
             started: now,
             failures: Failures::default(),
             alerts: Alerts::new(now),
@@ -150,6 +154,8 @@ impl Engine {
     /// Handles one event and gives the actions that follow from it.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         match event {
+            Event::Message { input: Input::Probe { call }, .. } => self.probe(call, now.boot),
+            Event::Answer { request: RequestId::PROBE, outcome } => self.probed(&outcome, now.boot),
             Event::Message { input, arrived } => {
                 let input =
                     if self.store.crowded() { self.hold_off(input, now) } else { Some(input) };
@@ -184,7 +190,9 @@ impl Engine {
             Event::ClockHidden(false) => self.failures.end(&Failure::ClockHidden),
             Event::Watched(watched) => {
                 let trace = self.trace.take();
-                self.trace = watched.then(|| trace.unwrap_or_default());
+                let state = self.agent.delivery_state(now);
+                self.trace = watched.then(|| trace.unwrap_or_else(|| Trace::new(state)));
+                self.input(Input::Watched(watched), now);
             }
             // Timers and sends come after everything else of an instant (behaviour.md 2.11), so
             // only a tick runs them.
@@ -214,6 +222,10 @@ impl Engine {
         }
         self.note_failures(now);
         self.alert(now);
+        if let Some(trace) = &mut self.trace {
+            let line = trace.state(self.agent.delivery_state(now), &self.failures, now);
+            self.actions.extend(line.map(Action::Show));
+        }
         std::mem::take(&mut self.actions)
     }
 
@@ -304,13 +316,13 @@ impl Engine {
             return self.carry_out(turn, now);
         };
         let line = trace.input(&input, &self.agent, now);
-        let refused_before = self.agent.status().rejected_events;
         let turn = self.agent.handle(input, now);
         if let Some(mut line) = line {
-            let refused = self.agent.status().rejected_events > refused_before;
-            trace::outcome(&mut line, &turn, refused);
+            trace::outcome(&mut line, &turn);
             self.actions.push(Action::Show(line.to_string()));
         }
+        let held = turn.held.iter().map(|held| trace::held(held, now).to_string());
+        self.actions.extend(held.map(Action::Show));
         self.carry_out(turn, now);
     }
 
@@ -324,6 +336,7 @@ impl Engine {
                     // Nothing that was held or is under way may be sent any more.
                     self.flying.clear();
                     self.actions.push(Action::DropRequests);
+                    self.probe_again();
                     for held in &mut self.held {
                         held.steps.retain(|step| !matches!(step, Step::Send(_)));
                     }

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use crate::core::input::{Input, Lifecycle, Target};
 use crate::core::player::{EventSource, PlayerId};
 use crate::core::rate::{COUNT_EVERY, EventRates, cost};
+use crate::core::rejected::Rejected;
 use crate::core::settings::Limits;
 use crate::core::size;
 use crate::core::time::BootInstant;
 use crate::core::tracker::event::EventName;
 use crate::core::tracker::info::{Info, Value};
+use crate::core::warnings::RefusalLog;
 
 /// All players of a timeline belong to one ordinary user, application managers to root.
 const PLAYERS_UID: Option<u32> = Some(1000);
@@ -42,6 +44,7 @@ pub(super) struct Bus {
     /// Messages over the rates that the agent was not told of yet.
     flooded: u64,
     count_at: Option<BootInstant>,
+    refusals: RefusalLog,
 }
 
 impl Bus {
@@ -82,7 +85,7 @@ impl Bus {
         self.admits(limits, (&sender, PLAYERS_UID), bytes, now).then(|| {
             let fits = size::check_body(bytes, limits);
             if let Err(too_large) = fits.and_then(|()| size::check_info(info, limits)) {
-                return Input::Unreadable { event: name.name(), why: too_large.why };
+                return self.refuse(name.name(), sender, from, too_large, now);
             }
             let player = PlayerId { sender, instance: "/player".into() };
             let info = info.clone();
@@ -114,8 +117,21 @@ impl Bus {
         let admitted = self.admits(limits, (MANAGER, MANAGERS_UID), text_end(0, app), now);
         admitted.then(|| match size::check_text("an argument", app, limits) {
             Ok(()) => Input::Lifecycle { call: None, app: app.to_owned(), state },
-            Err(too_long) => Input::Unreadable { event: state.name(), why: too_long.why },
+            Err(too_long) => self.refuse(state.name(), MANAGER.to_owned(), app, too_long, now),
         })
+    }
+
+    /// What is too large is refused, as on the bus of a box.
+    fn refuse(
+        &mut self,
+        event: &'static str,
+        sender: String,
+        app: &str,
+        why: Rejected,
+        now: BootInstant,
+    ) -> Input {
+        self.refusals.say(event, &sender, app, &why, now);
+        Input::Unreadable { event, sender, why: why.why }
     }
 
     /// Whether a message with a body of `bytes` is within the rates. If not, it is dropped and counted.

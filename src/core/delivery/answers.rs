@@ -160,6 +160,7 @@ impl Delivery {
         now: Now,
         ctx: &mut DeliveryContext<'_>,
     ) {
+        let refused_at = self.wall(now);
         let Some(log) = self.logs.get_mut(&key) else { return };
         let lane = &log.lanes[at];
         let Some(report) = lane.front().cloned() else { return };
@@ -187,8 +188,10 @@ impl Delivery {
             lost,
             status,
             message,
+            at: refused_at,
         };
         let number = *ctx.next_rejected;
+        self.rejected.add(vec![(number, rejected.clone().into())], ctx.settings);
         *ctx.next_rejected = ctx.next_rejected.wrapping_add(1);
         ctx.changes.put(Key::Rejected(number), Record::Rejected(Box::new(rejected.clone())));
         if let Some(oldest) = number.checked_sub(ctx.settings.limits.rejected_kept as u64) {

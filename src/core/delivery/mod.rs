@@ -5,25 +5,30 @@ mod answers;
 pub mod backoff;
 mod conditions;
 mod contact;
+pub mod held;
 pub mod lane;
 mod limits;
 pub mod log;
 mod logs;
 mod lost;
 mod reading;
+mod rejected;
 mod requests;
 mod schedule;
 pub mod trouble;
+mod waiting;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use self::backoff::Rng;
 use self::contact::Contact;
+use self::held::HeldHit;
 use self::lane::Lane;
 use self::log::{Changed, Log, Origin, window};
 use self::logs::Logs;
 use self::lost::RefusedSession;
 use self::reading::Reading;
+use self::rejected::RejectedHits;
 use self::trouble::Troubles;
 use super::clock::{Anchor, BootId};
 use super::dialect::{Dialects, SessionId};
@@ -91,6 +96,10 @@ pub struct Delivery {
     old_at: BootInstant,
     pub(super) troubles: Troubles,
     refused: Vec<RefusedSession>,
+    pub(super) rejected: RejectedHits,
+    /// Somebody watches, and what consent holds back since the last turn.
+    pub(super) watched: bool,
+    held: Vec<HeldHit>,
 }
 
 /// What delivery borrows from the agent for one call.
@@ -126,6 +135,9 @@ impl Delivery {
             old_at: BootInstant(i64::MIN),
             troubles: Troubles::default(),
             refused: Vec::new(),
+            rejected: RejectedHits::default(),
+            watched: false,
+            held: Vec::new(),
         }
     }
 
@@ -191,10 +203,16 @@ impl Delivery {
         self.left_over = false;
         self.troubles.forget_all();
         self.refused.clear();
+        self.rejected = RejectedHits::default();
         for contact in &mut self.contacts {
             contact.nothing_to_say();
             contact.left_over = false;
         }
+    }
+
+    /// What consent has held back since the last call.
+    pub(crate) fn take_held(&mut self) -> Vec<HeldHit> {
+        std::mem::take(&mut self.held)
     }
 
     /// A new random id for the box.
@@ -317,6 +335,9 @@ impl Delivery {
                     log.change(Changed::Everything);
                 }
             } else {
+                if self.watched && !self.gates.consent {
+                    self.held.extend(held::hit(log, &report, now, ctx.settings));
+                }
                 let number = log.append(report.clone(), window);
                 self.grown.insert(*current);
                 let stored = StoredReport { report, recorded_at: None };

@@ -6,6 +6,8 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::Delivery;
+use super::lane::Lane;
+use super::log::Log;
 use crate::core::dialect::exchange::Problem;
 use crate::core::settings::{Consent, Settings};
 use crate::core::time::{BootInstant, Now, Span, WallTime};
@@ -185,8 +187,13 @@ impl Delivery {
     pub fn oldest_queued(&self, now: Now) -> Option<WallTime> {
         let waits = self.logs.values().find(|log| log.waiting().count > 0)?;
         let lane = waits.lanes.iter().find(|lane| lane.waiting(&waits.summary).count > 0)?;
-        let at = lane.front().map_or(waits.summary.last_at, |front| front.at);
-        let ours = waits.origin.boot == self.boot && self.gates.clock_trusted;
+        self.oldest_of(waits, lane, now)
+    }
+
+    /// When the oldest hit that waits in a lane happened, as far as a clock can tell.
+    pub(super) fn oldest_of(&self, log: &Log, lane: &Lane, now: Now) -> Option<WallTime> {
+        let at = lane.front().map_or(log.summary.last_at, |front| front.at);
+        let ours = log.origin.boot == self.boot && self.gates.clock_trusted;
         match lane.anchor {
             Some(anchor) => Some(anchor.wall(at)),
             None => ours.then(|| now.at(at).wall),

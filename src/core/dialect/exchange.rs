@@ -17,9 +17,11 @@ pub enum Purpose {
     Report { sid: String },
     /// A downloaded session as a whole (spec 7).
     Download,
+    /// Nothing is reported: whether the collector answers at all, and how. `HEAD` without a body.
+    Probe,
 }
 
-/// A request to a collector: `POST` with a JSON body.
+/// A request to a collector: `POST` with a JSON body, but for a probe.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     pub id: RequestId,
@@ -32,6 +34,11 @@ pub struct Request {
     pub body: String,
     /// The dialect needs the body of a 2xx answer.
     pub reads_answer: bool,
+}
+
+impl RequestId {
+    /// A probe's; no report is in it.
+    pub const PROBE: RequestId = RequestId(u64::MAX);
 }
 
 /// The most of an answer's body that is read, in bytes.

@@ -38,6 +38,7 @@ impl Dialect for MediaCollection {
             Purpose::Report { sid } => format!("/api/v1/sessions/{sid}/events"),
             Purpose::Download if legacy => "/api/v1/sessions".into(),
             Purpose::Download => "/api/v1/downloaded".into(),
+            Purpose::Probe => String::new(),
         }
     }
 

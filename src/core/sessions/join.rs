@@ -71,6 +71,7 @@ impl Agent {
         for (app, media_id, point) in std::mem::take(&mut stored.points) {
             self.join_point(app, media_id, point);
         }
+        self.delivery.rejected.add(std::mem::take(&mut stored.rejected), &self.settings);
         stored.logs.retain(|(key, _)| self.delivery.log_mut(*key).is_none());
         self.restore_logs(&mut stored, run.boot == self.meta.boot);
         for (number, record) in std::mem::take(&mut stored.sessions) {

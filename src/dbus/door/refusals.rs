@@ -19,6 +19,15 @@ pub(super) fn expects_reply(message: &Message) -> bool {
     message.message_type() == Type::MethodCall && !flags.contains(Flags::NO_REPLY_EXPECTED)
 }
 
+/// Whether an answer says that there is no such object, interface, method or property: which of them,
+/// and the sentence.
+pub(super) fn unknown(answer: &Message) -> Option<(String, String)> {
+    let header = answer.header();
+    let kind = header.error_name()?.strip_prefix("org.freedesktop.DBus.Error.Unknown")?;
+    let why = answer.body().deserialize::<&str>().unwrap_or_default().to_owned();
+    Some((format!("Unknown{kind}"), why))
+}
+
 fn limits_exceeded(why: String) -> Rejected {
     Rejected::new(Refusal::LimitsExceeded, why)
 }
