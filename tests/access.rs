@@ -32,6 +32,8 @@ const TABLE: &[Row] = &[
     ("Flush", MANAGERS_ONLY),
     ("SetConsent", ADMINS_ONLY),
     ("Watch", MANAGERS_ONLY),
+    ("List", MANAGERS_ONLY),
+    ("Probe", MANAGERS_ONLY),
     ("properties of the agent", EVERYBODY),
     ("a property of the agent", EVERYBODY),
     ("hear the agent's properties", EVERYBODY),
