@@ -98,11 +98,12 @@ fn held(before: &Properties, now: &Properties, left: u64, late: bool) -> Option<
         _ => late,
     };
     over.then(|| {
-        let mut why = format!("{}: ", ask::waiting(left));
-        why.push_str(ask::meaning(state).unwrap_or("nothing moves"));
-        if !error.is_empty() {
-            why = format!("{why}; {error}");
-        }
+        let mut why = match (state, error) {
+            ("failing", error) if !error.is_empty() => error.to_owned(),
+            (_, "") => ask::meaning(state).unwrap_or("nothing moves").to_owned(),
+            _ => format!("{}; {error}", ask::meaning(state).unwrap_or("nothing moves")),
+        };
+        why = format!("{}: {why}", ask::waiting(left));
         if let Some(at) = now.time("NextTry") {
             why = format!("{why}; next try {}", ask::until(at.0));
         }

@@ -71,7 +71,7 @@ async fn it_begins_with_the_state_of_delivery() {
     let first = json(&first);
     assert_eq!((&first["what"], &first["state"]), (&"state".into(), &"idle".into()));
     set_consent(&world.player().await, "unknown").await.expect("unknown");
-    plays(&world, "ep-1").await;
+    let _player = plays(&world, "ep-1").await;
     wait_for(&world, 3).await;
     let (_held, first) = Monitor::start(&world, &["monitor"]);
     let words = "waiting-consent               3 hits wait; waits for the viewer's consent: \

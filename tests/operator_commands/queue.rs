@@ -1,8 +1,8 @@
 //! What waits, what was refused, where viewers stopped, what they allow, and delivery at once.
 
 use crate::common::disk::{bring_collector_back, send_collector_away};
-use crate::common::{AGENT, AGENT_PATH, World, nothing, of_type};
-use crate::scene::{Came, QUIET, ctl, json, plays, wait_for};
+use crate::common::{AGENT, AGENT_PATH, World, nothing};
+use crate::scene::{Came, QUIET, ctl, json, paused, plays, wait_for};
 
 #[track_caller]
 fn assert_shown(came: &Came, out: &str, err: &str, status: i32) {
@@ -35,7 +35,7 @@ async fn what_waits_for_consent_is_listed_held_and_delivered_when_it_is_given() 
     let world = World::start(QUIET).await;
     let said = "unknown (before: in): everything is tracked and kept, nothing is sent\n";
     assert_shown(&ctl(&world, &["consent", "unknown"]), said, "", 0);
-    plays(&world, "ep-1").await;
+    let _player = plays(&world, "ep-1").await;
     wait_for(&world, 3).await;
     let bytes = json(&world, &["queue", "--json"])["bytes"].to_string();
     let came = ctl(&world, &["queue"]);
@@ -69,14 +69,16 @@ tv.example.tests  ep-1   main       3     9999   DATE                  waits for
 async fn a_flush_shows_how_it_goes() {
     let world = World::start(QUIET).await;
     send_collector_away(&world);
-    plays(&world, "ep-1").await;
+    let _player = plays(&world, "ep-1").await;
     world.wait("a try", |hits| !hits.is_empty());
+    wait_for(&world, 3).await;
     let failing = ctl(&world, &["flush"]);
     assert_eq!((failing.out.as_str(), failing.status), ("3 hits wait\n", 1), "{failing:#?}");
     assert!(
-        failing.err.starts_with(
-            "playheadctl: 3 hits wait: delivery fails; delivery fails since DATE                : "
-        ) && failing.err.contains("the collector answered 503"),
+        failing
+            .err
+            .starts_with("playheadctl: 3 hits wait: delivery fails since DATE                : ")
+            && failing.err.contains("the collector answered 503"),
         "{failing:#?}"
     );
     let queue = ctl(&world, &["queue"]).out;
@@ -99,8 +101,9 @@ async fn a_flush_gives_up_when_nothing_moves() {
         .collector
         .set_rules_json(r#"[{"on": "sessions", "status": 503, "headers": {"Retry-After": "900"}}]"#)
         .expect("a rule");
-    plays(&world, "ep-1").await;
+    let _player = plays(&world, "ep-1").await;
     world.wait("a try", |hits| !hits.is_empty());
+    wait_for(&world, 3).await;
     // Wait until the answer has arrived: the collector must not be asked again before its time.
     let fails = async { while json(&world, &["queue", "--json"])["state"] != "failing" {} };
     fails.await;
@@ -120,11 +123,10 @@ async fn refused_hits_stand_there_with_the_collectors_words_also_after_a_restart
                 {"on": "sessions", "session": "S2", "status": 422}]"#,
         )
         .expect("rules");
-    plays(&world, "ep-1").await;
-    world.wait("the pause", |hits| !of_type(hits, "pauseStart").is_empty());
-    wait_for(&world, 0).await;
+    let _player = plays(&world, "ep-1").await;
+    paused(&world, 1).await;
     ctl(&world, &["consent", "unknown"]);
-    plays(&world, "ep-2").await;
+    let _second = plays(&world, "ep-2").await;
     wait_for(&world, 3).await;
     ctl(&world, &["consent", "in"]);
     wait_for(&world, 0).await;
@@ -149,9 +151,9 @@ async fn no_more_refused_hits_are_kept_than_the_limit_says() {
     let world = World::start(&format!("{QUIET}\n[limits]\nrejected_kept = 2\n")).await;
     let rule = r#"[{"on": "events", "event_type": "pauseStart", "status": 400}]"#;
     world.collector.set_rules_json(rule).expect("a rule");
-    for id in ["ep-1", "ep-2", "ep-3"] {
-        plays(&world, id).await;
-        wait_for(&world, 0).await;
+    for (films, id) in [(1, "ep-1"), (2, "ep-2"), (3, "ep-3")] {
+        let _player = plays(&world, id).await;
+        paused(&world, films).await;
     }
     let list = json(&world, &["queue", "--rejected", "--json"]);
     let media: Vec<_> = list.as_array().expect("a list").iter().map(|hit| &hit["media"]).collect();
@@ -173,6 +175,7 @@ tv.example.tests  ep-2   10:00     10:00   DATE                  yes
     assert_shown(&ctl(&world, &["resume-points"]), expected, "", 0);
     let points = json(&world, &["resume-points", "--json"]);
     assert_eq!((&points[0]["position"], &points[0]["live"]), (&65.0.into(), &false.into()));
+    world.wait("the ends", |hits| hits.len() == 8);
     wait_for(&world, 0).await;
     let out = "out (before: in): sessions ended without a hit, and what waited, resume points and the id \
                of the box are deleted\n";

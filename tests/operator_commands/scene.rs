@@ -6,7 +6,7 @@ use serde_json::Value;
 use zbus::OwnedObjectPath;
 
 use crate::common::disk::{a_film, queued};
-use crate::common::{Player, World, nothing};
+use crate::common::{Player, World, nothing, of_type};
 
 /// Nothing is sent but what happens, when it happens.
 pub const QUIET: &str = "[heartbeat]\nmain_seconds = 3000\n";
@@ -92,6 +92,12 @@ pub async fn plays(world: &World, id: &str) -> (Player, OwnedObjectPath) {
     // What can be taken back by a preroll is none of it.
     player.call(&session, "Pause", 5.0, nothing()).await.expect("pause");
     (player, session)
+}
+
+/// Waits until so many pauses were sent, which is the last hit of each film, and answered.
+pub async fn paused(world: &World, films: usize) {
+    world.wait("the pauses", |hits| of_type(hits, "pauseStart").len() >= films);
+    wait_for(world, 0).await;
 }
 
 /// Waits until so many hits wait.
