@@ -54,8 +54,7 @@ async fn what_the_collector_last_said_is_there() {
     send_collector_away(&world);
     let _player = plays(&world, "ep-2").await;
     world.wait("a try", |hits| hits.iter().any(|hit| hit.status == Some(503)));
-    let fails =
-        async { while ctl(&world, &["queue", "--json"]).out.contains("\"failing\"") == false {} };
+    let fails = async { while !ctl(&world, &["queue", "--json"]).out.contains("\"failing\"") {} };
     fails.await;
     let came = ctl(&world, &["doctor"]);
     assert!(came.out.contains("delivery   !!   delivery fails since DATE"), "{}", came.out);
