@@ -92,15 +92,24 @@ fn refused(error: zbus::Error) -> Failure {
 pub(super) fn meaning(state: &str) -> Option<&'static str> {
     Some(match state {
         "misconfigured" => "the configuration is broken or missing: correct it and reload",
-        "opted-out" => "the viewer has opted out: nothing is tracked or sent",
-        "waiting-consent" => {
-            "waits for the viewer's consent: `playheadctl consent in`, or consent.initial in the \
-             configuration"
+        "opted-out" => {
+            "the viewer has opted out: nothing is tracked or sent; `playheadctl consent in` takes it \
+             back"
         }
-        "waiting-clock" => "waits until the clock is right: set the time",
-        "held-metered" => "the connection is metered, and delivery.on_metered is 'hold'",
-        "held-budget" => "the bytes of the day are spent (delivery.daily_bytes)",
-        "failing" => "delivery fails",
+        "waiting-consent" => {
+            "waits for the viewer's consent: `playheadctl consent in`, SetConsent of \
+             tv.playhead.Agent1 or consent.initial in the configuration give it"
+        }
+        "waiting-clock" => {
+            "the clock is not right yet: hits are kept until it is; look at the time \
+             synchronisation of the box"
+        }
+        "held-metered" => {
+            "the connection is metered, and delivery.on_metered is 'hold': hits are kept until \
+             another connection is there"
+        }
+        "held-budget" => "delivery.daily_bytes is spent: hits are kept until the next day (UTC)",
+        "failing" => "delivery fails: hits are kept and tried again",
         "waiting-network" => {
             "the network manager says that there is no network: delivery tries all the same"
         }

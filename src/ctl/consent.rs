@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::ask::Properties;
-use super::{Failure, ask, output};
+use super::{Failure, agent, ask, output};
 use crate::cli::{ConsentArgs, ConsentWord};
 use crate::dbus::{AGENT_INTERFACE, BusAddress};
 
 pub(super) async fn run(address: BusAddress, args: ConsentArgs) -> Result<(), Failure> {
-    let connection = address.connect().await.map_err(Failure::failed)?;
+    let connection = agent::connect(address).await?;
     let before = Properties::of(&connection).await?.word("Consent").to_owned();
     let Some(word) = args.word else {
         return match args.json {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use zbus::Connection;
 
 use super::ask::Properties;
-use super::{Failure, ask, output};
+use super::{Failure, agent, ask, output};
 use crate::cli::FlushArgs;
 use crate::dbus::{AGENT_INTERFACE, BusAddress};
 
@@ -22,7 +22,7 @@ enum End {
 }
 
 pub(super) async fn run(address: BusAddress, args: FlushArgs) -> Result<(), Failure> {
-    let connection = address.connect().await.map_err(Failure::failed)?;
+    let connection = agent::connect(address).await?;
     let before = Properties::of(&connection).await?;
     let answer = ask::call(&connection, AGENT_INTERFACE, "Flush", &()).await?;
     let pending: u64 = answer.body().deserialize().map_err(output::unreadable)?;

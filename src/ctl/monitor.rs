@@ -9,14 +9,14 @@ use zbus::message::Type;
 use zbus::{Connection, MessageStream};
 
 use super::ask::{self, Properties};
-use super::{Failure, output};
+use super::{Failure, agent, output};
 use crate::cli::OutputArgs;
 use crate::core::text::printable;
 use crate::dbus::{AGENT_PATH, BUS_NAME, BusAddress, MONITOR_INTERFACE};
 use crate::system::clock;
 
 pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
-    let connection = address.connect().await.map_err(Failure::failed)?;
+    let connection = agent::connect(address).await?;
     // Made before `Watch` is called, so that no line is missed.
     let mut lines = MessageStream::from(&connection);
     watch(&connection).await?;

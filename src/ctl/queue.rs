@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Failure, ask, output};
+use super::{Failure, agent, ask, output};
 use crate::cli::QueueArgs;
 use crate::dbus::BusAddress;
 
 pub(super) async fn run(address: BusAddress, args: QueueArgs) -> Result<(), Failure> {
-    let connection = address.connect().await.map_err(Failure::failed)?;
+    let connection = agent::connect(address).await?;
     let what = if args.rejected { "rejected" } else { "queue" };
     let list = ask::list(&connection, what).await?;
     match (args.json, args.rejected) {

@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::queue::cell;
-use super::{Failure, ask, output};
+use super::{Failure, agent, ask, output};
 use crate::cli::OutputArgs;
 use crate::dbus::BusAddress;
 
 pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
-    let connection = address.connect().await.map_err(Failure::failed)?;
+    let connection = agent::connect(address).await?;
     let list = ask::list(&connection, "resume-points").await?;
     match args.json {
         true => output::print_json(&list.to_string()),

@@ -1,14 +1,13 @@
 //! `playheadctl status`: whether it works, in one look, and what keeps hits back.
 
-use std::collections::BTreeMap;
+use serde_json::json;
 
-use serde_json::{Value, json};
-
-use super::{Failure, agent, output};
+use super::ask::Properties;
+use super::{Failure, agent, ask, output};
 use crate::cli::OutputArgs;
 use crate::core::text::printable;
 use crate::core::time::WallTime;
-use crate::dbus::{AGENT_INTERFACE, AGENT_PATH, BusAddress};
+use crate::dbus::BusAddress;
 use crate::system::clock;
 
 /// Exit status 0 only when all is well, 1 when not, 3 when the agent does not run.
@@ -21,45 +20,48 @@ pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Fai
         }
         connected => connected?,
     };
-    let mut properties = output::properties(&connection, AGENT_PATH, AGENT_INTERFACE).await?;
+    let mut properties = Properties::of(&connection).await?;
     let status = Status { properties: &properties, now: clock::now().wall };
     let well = status.well();
     if args.json {
-        properties.insert("Running".into(), json!(true));
-        properties.insert("Well".into(), json!(well));
-        output::print_json(&json!(properties).to_string())?;
+        properties.0.insert("Running".into(), json!(true));
+        properties.0.insert("Well".into(), json!(well));
+        output::print_json(&json!(properties.0).to_string())?;
     } else {
         output::print(&status.text())?;
     }
     if well { Ok(()) } else { Err(Failure::silent(1)) }
 }
 
+fn meaning(state: &str) -> &'static str {
+    ask::meaning(state).unwrap_or(match state {
+        "working" => "hits are on their way",
+        _ => "nothing waits",
+    })
+}
+
 /// What the agent says of itself.
 struct Status<'a> {
-    properties: &'a BTreeMap<String, Value>,
+    properties: &'a Properties,
     now: WallTime,
 }
 
 impl Status<'_> {
-    fn get(&self, name: &str) -> &Value {
-        self.properties.get(name).unwrap_or(&Value::Null)
+    fn word(&self, name: &str) -> String {
+        printable(self.properties.word(name)).into_owned()
     }
 
     fn number(&self, name: &str) -> u64 {
-        self.get(name).as_u64().unwrap_or_default()
-    }
-
-    fn word(&self, name: &str) -> String {
-        printable(self.get(name).as_str().unwrap_or_default()).into_owned()
+        self.properties.number(name)
     }
 
     fn is(&self, name: &str) -> bool {
-        self.get(name) == &json!(true)
+        self.properties.is(name)
     }
 
     fn problems(&self) -> Vec<String> {
-        let problems = self.get("Problems").as_array().into_iter().flatten();
-        problems.filter_map(|p| Some(printable(p.as_str()?).into_owned())).collect()
+        let problems = self.properties.texts("Problems").into_iter();
+        problems.map(|problem| printable(&problem).into_owned()).collect()
     }
 
     fn well(&self) -> bool {
@@ -68,9 +70,12 @@ impl Status<'_> {
     }
 
     /// A time of the agent, with how long ago it was or how far off it is; `None` when there is none.
-    fn time(&self, ms: &Value) -> Option<String> {
-        let at = ms.as_i64().filter(|ms| *ms > 0)?;
-        let seconds = (self.now.0 - at) / 1000;
+    fn time(&self, name: &str) -> Option<String> {
+        self.properties.time(name).map(|at| self.dated(at))
+    }
+
+    fn dated(&self, at: WallTime) -> String {
+        let seconds = (self.now.0 - at.0) / 1000;
         let span = match seconds.unsigned_abs() {
             s @ 0..120 => format!("{s} s"),
             s @ 120..7200 => format!("{} min", s / 60),
@@ -78,39 +83,7 @@ impl Status<'_> {
             s => format!("{} days", s / 86_400),
         };
         let way = if seconds < 0 { format!("in {span}") } else { format!("{span} ago") };
-        Some(format!("{} ({way})", WallTime(at)))
-    }
-
-    /// What the state of delivery means, and what to do.
-    fn meaning(&self, state: &str) -> &'static str {
-        match state {
-            "opted-out" => {
-                "the viewer has opted out: nothing is tracked or sent; `playheadctl consent in` takes \
-                 it back"
-            }
-            "waiting-consent" => {
-                "waiting for the viewer's consent: `playheadctl consent in`, SetConsent of \
-                 tv.playhead.Agent1, or consent.initial in the configuration give it"
-            }
-            "waiting-clock" => {
-                "the clock is not right yet: hits are kept until it is; look at the time \
-                 synchronisation of the box"
-            }
-            "held-metered" => {
-                "the connection is metered and delivery.on_metered is 'hold': hits are kept until \
-                 another connection is there"
-            }
-            "held-budget" => {
-                "delivery.daily_bytes is spent: hits are kept until the next day (UTC)"
-            }
-            "failing" => "hits are kept and tried again",
-            "waiting-network" => {
-                "the network manager says that there is no network: delivery tries all the same"
-            }
-            "working" => "hits are on their way",
-            "idle" => "nothing waits",
-            _ => "",
-        }
+        format!("{at} ({way})")
     }
 
     fn text(&self) -> String {
@@ -129,25 +102,25 @@ impl Status<'_> {
                     },
                 ),
             ),
-            ("state", format!("{state}: {}", self.meaning(&state))),
+            ("state", format!("{state}: {}", meaning(&state))),
         ];
         // What does not show, because another state comes first.
         for (also, holds) in
             [("waiting-clock", !self.is("ClockTrusted")), ("waiting-network", !self.is("Online"))]
         {
             if holds && also != state {
-                lines.push(("", format!("{also}: {}", self.meaning(also))));
+                lines.push(("", format!("{also}: {}", meaning(also))));
             }
         }
         lines.extend(self.problems().into_iter().map(|problem| ("problem", problem)));
-        lines.extend(self.time(self.get("NextTry")).map(|at| ("next try", at)));
-        if let Some(at) = self.time(self.get("LastAnswerAt")) {
+        lines.extend(self.time("NextTry").map(|at| ("next try", at)));
+        if let Some(at) = self.time("LastAnswerAt") {
             lines.push(("last heard", format!("{} at {at}", self.word("LastAnswer"))));
         }
-        let delivered = self.time(self.get("LastDelivered"));
+        let delivered = self.time("LastDelivered");
         lines.push(("delivered", delivered.unwrap_or_else(|| "nothing yet".into())));
         lines.push(("sessions", format!("{} open", self.number("ActiveSessions"))));
-        let oldest = self.time(self.get("OldestQueued"));
+        let oldest = self.time("OldestQueued");
         let queued = match (self.number("QueuedHits"), oldest) {
             (0, _) => "nothing waits".to_owned(),
             (hits, oldest) => format!(
@@ -157,7 +130,7 @@ impl Status<'_> {
             ),
         };
         lines.push(("queue", queued));
-        let since = self.time(self.get("CountingSince"));
+        let since = self.time("CountingSince");
         let counted = |delivered: u64, dropped: u64, refused: u64, since: Option<String>| {
             format!(
                 "{delivered} hits delivered, {dropped} given up, {refused} events refused since {}",
@@ -171,13 +144,14 @@ impl Status<'_> {
             since.map(|at| format!("the start, {at}")),
         );
         lines.push(("counted", of_start));
-        let totals = self.get("Totals");
+        let totals = self.properties.0.get("Totals").cloned().unwrap_or_default();
         let total = |name: &str| totals[name].as_u64().unwrap_or_default();
+        let since = totals["since"].as_i64().filter(|ms| *ms > 0).map(WallTime);
         let of_all = counted(
             total("delivered"),
             total("dropped"),
             total("rejected_events"),
-            self.time(&totals["since"]),
+            since.map(|at| self.dated(at)),
         );
         lines.push(("in all", of_all));
         lines.into_iter().map(|(name, text)| format!("{name:<11} {text}\n")).collect()
@@ -186,6 +160,10 @@ impl Status<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+
     use super::*;
 
     const NOW: WallTime = WallTime(1_800_000_000_000);
@@ -208,7 +186,7 @@ mod tests {
             .map(|(name, value)| (name.to_owned(), value)),
         );
         change(&mut properties);
-        let status = Status { properties: &properties, now: NOW };
+        let status = Status { properties: &Properties(properties), now: NOW };
         (status.text(), status.well())
     }
 
@@ -244,7 +222,7 @@ mod tests {
         });
         assert!(!well);
         let lines: Vec<&str> = text.lines().skip(1).take(5).collect();
-        assert_eq!(lines[0], "state       failing: hits are kept and tried again");
+        assert_eq!(lines[0], "state       failing: delivery fails: hits are kept and tried again");
         assert!(lines[1].starts_with("            waiting-clock: the clock is not right yet"));
         assert_eq!(lines[2], "problem     delivery fails since T: \\u001bx");
         assert_eq!(lines[3], "problem     another");

@@ -303,7 +303,7 @@ mod tests {
         let dict =
             |n| Value::Dict((0..n).map(|n| (format!("key{n}"), "x".repeat(4_000))).collect());
         let why = |said| match said {
-            Some(Input::Unreadable { event: "Error", why }) => why,
+            Some(Input::Unreadable { event: "Error", why, .. }) => why,
             other => panic!("{other:?}"),
         };
         assert!(matches!(say(text(4_096)), Some(Input::Event { .. })));

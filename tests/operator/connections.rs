@@ -6,7 +6,7 @@ use crate::common::{Agent, Bus, World, config_text};
 use crate::scene::{HERE, Scene};
 use crate::{play, unwell, well};
 
-const FAILING: &str = "state       failing: hits are kept and tried again";
+const FAILING: &str = "state       failing: delivery fails: hits are kept and tried again";
 
 /// A daemon whose configuration is this.
 async fn configured(text: &str) -> World {

@@ -207,7 +207,7 @@ impl SetTopBox {
         let fits = size::check_body(bytes, &limits).and_then(|()| size::check_info(info, &limits));
         let too_large = fits.err()?;
         self.count(&too_large.why);
-        Some(Input::Unreadable { event: "a call", why: too_large.why })
+        Some(Input::Unreadable { event: "a call", sender: String::new(), why: too_large.why })
     }
 
     fn input(&self, who: Who, target: Target, said: (EventName, f64, Info)) -> Input {
