@@ -10,7 +10,7 @@ mod rig;
 
 use playheadd::collector::retry_after;
 use playheadd::config::Config;
-use playheadd::core::dialect::exchange::Outcome;
+use playheadd::core::dialect::exchange::{Cause, Outcome, Problem};
 use playheadd::core::dialect::media_collection::sid_of;
 use playheadd::core::input::{CallId, Input, Lifecycle, Target};
 use playheadd::core::player::EventSource;
@@ -169,8 +169,8 @@ fn outcome_of(feed: &mut Feed<'_>) -> Option<Outcome> {
         body: String::new(),
     };
     match feed.below(8) {
-        0 => Some(Outcome::Unreachable("no route".into())),
-        1 => Some(Outcome::Unanswered("timed out".into())),
+        0 => Some(Outcome::Unreachable(Problem::new(Cause::Connection, "no route"))),
+        1 => Some(Outcome::Unanswered(Problem::new(Cause::TimedOut, "timed out"))),
         2 => Some(answered(feed.pick(&[400, 404, 410, 429, 500, 302, 201]))),
         // What a collector in good health says.
         _ => None,
@@ -238,8 +238,8 @@ fn read_answer(paragraph: &str) -> Outcome {
     let mut lines = head.lines();
     let first = lines.next().unwrap_or_default().trim();
     match first {
-        "unreachable" => return Outcome::Unreachable(body.into()),
-        "unanswered" => return Outcome::Unanswered(body.into()),
+        "unreachable" => return Outcome::Unreachable(Problem::new(Cause::Connection, body)),
+        "unanswered" => return Outcome::Unanswered(Problem::new(Cause::TimedOut, body)),
         _ => {}
     }
     let (mut location, mut after) = (None, None);

@@ -41,6 +41,7 @@ pub struct Port {
     /// Messages that were dropped because the queue was full, not counted by the engine yet.
     dropped: Arc<AtomicU64>,
     pub view: SnapshotReader,
+    pub mpris: MprisView,
 }
 
 impl Port {
@@ -59,6 +60,7 @@ impl Port {
             players_away: Arc::default(),
             dropped: Arc::default(),
             view: SnapshotReader::default(),
+            mpris: MprisView::default(),
         };
         (port, receiver)
     }
@@ -183,6 +185,25 @@ impl SnapshotReader {
         let changes = shown.changes_to(&new);
         *shown = new;
         changes
+    }
+}
+
+/// What is known of MPRIS players, for `playheadctl doctor`, as JSON: `null` when they are not looked
+/// for, else a list of objects with `player` (a name), `tracked` (a boolean) and `why`. Whoever listens
+/// to MPRIS replaces it.
+#[derive(Debug, Clone, Default)]
+pub struct MprisView(Arc<RwLock<Option<String>>>);
+
+impl MprisView {
+    /// Replaces it.
+    pub fn show(&self, json: String) {
+        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(json);
+    }
+
+    /// What was shown last.
+    pub fn text(&self) -> String {
+        let shown = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        shown.clone().unwrap_or_else(|| "null".into())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who may do what (behaviour.md 1.3, 1.4): every member of the interfaces times four callers, on a
+//! Who may do what (behaviour.md 1.3, 1.4): every member of the interfaces times five callers, on a
 //! system bus with the shipped policy and on a bus without any.
 //!
 //! Needs root, to be somebody else. The users exist only in the mount namespace of what is started here.
@@ -11,16 +11,18 @@ mod place;
 #[path = "access/scene.rs"]
 mod scene;
 
-use place::{CLOSED, OPEN, OTHER, PLAYER, SERVICE};
+use place::{ADMIN, CLOSED, OPEN, OTHER, PLAYER, SERVICE};
 use scene::Scene;
 
-/// What a caller may do: root, the service's user, a member of `playhead`, another uid.
-type Row = (&'static str, [bool; 4]);
+/// What a caller may do: root, the service's user, a member of `playhead`, one of `playhead-admin`
+/// alone, another uid.
+type Row = (&'static str, [bool; 5]);
 
-const EVERYBODY: [bool; 4] = [true; 4];
-const PLAYERS_ONLY: [bool; 4] = [true, true, true, false];
-const MANAGERS_ONLY: [bool; 4] = [true, true, false, false];
-const NOBODY: [bool; 4] = [false; 4];
+const EVERYBODY: [bool; 5] = [true; 5];
+const PLAYERS_ONLY: [bool; 5] = [true, true, true, false, false];
+const ADMINS_ONLY: [bool; 5] = [true, true, false, true, false];
+const MANAGERS_ONLY: [bool; 5] = [true, true, false, false, false];
+const NOBODY: [bool; 5] = [false; 5];
 
 const TABLE: &[Row] = &[
     ("OpenSession", PLAYERS_ONLY),
@@ -28,8 +30,10 @@ const TABLE: &[Row] = &[
     ("ForgetResumePoint", PLAYERS_ONLY),
     ("NotifyLifecycle", PLAYERS_ONLY),
     ("Flush", MANAGERS_ONLY),
-    ("SetConsent", MANAGERS_ONLY),
+    ("SetConsent", ADMINS_ONLY),
     ("Watch", MANAGERS_ONLY),
+    ("List", MANAGERS_ONLY),
+    ("Probe", MANAGERS_ONLY),
     ("properties of the agent", EVERYBODY),
     ("a property of the agent", EVERYBODY),
     ("hear the agent's properties", EVERYBODY),
@@ -46,8 +50,13 @@ const TABLE: &[Row] = &[
 ];
 
 /// Who is in the columns of the table.
-const CALLERS: [(&str, u32); 4] =
-    [("root", 0), ("the service's user", SERVICE), ("a player", PLAYER), ("another", OTHER)];
+const CALLERS: [(&str, u32); 5] = [
+    ("root", 0),
+    ("the service's user", SERVICE),
+    ("a player", PLAYER),
+    ("a settings screen", ADMIN),
+    ("another", OTHER),
+];
 
 async fn check(policy: &str, table: &[Row]) {
     if !rustix::process::geteuid().is_root() {

@@ -168,6 +168,29 @@ fn resume_points_have_a_limit_in_bytes() {
 }
 
 #[test]
+fn of_what_a_collector_refuses_the_newest_is_kept() {
+    let mut settings = settings(1);
+    settings.limits.rejected_kept = 3;
+    let mut agents = Agents::new(settings);
+    agents.say(0, EventName::SessionStart, &media("m", false));
+    for n in 0..10 {
+        agents.say(0, EventName::Error, &[("id", Value::Text(format!("fault-{n}")))]);
+    }
+    agents.give(Input::Metered(false));
+    agents.pass(1_000);
+    agents.deliver_to(|request| if request.body.contains("fault-") { 400 } else { 204 });
+    agents.pass(6_000);
+    assert_eq!(agents.agent().status().counters.dropped, 10);
+    // A key of this kind begins with Q.
+    let kept = agents.driver.disk.store.raw().filter(|(key, _)| key[0] == b'Q');
+    let kept: Vec<_> = kept.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect();
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    for (record, id) in kept.iter().zip(["fault-7", "fault-8", "fault-9"]) {
+        assert!(record.contains(id), "{record}");
+    }
+}
+
+#[test]
 fn a_store_that_is_far_behind_takes_no_more_from_players() {
     let mut agents = Agents::new(settings(1));
     agents.driver.disk.delay_ms = 9_000;

@@ -62,6 +62,22 @@ fn simulate_takes_settings_and_an_end() {
 }
 
 #[test]
+fn simulate_refuses_a_burst_as_the_box_does_and_says_so() {
+    let burst = "{\"at\":2,\"event\":\"Error\",\"info\":{\"id\":\"E\"}}\n".repeat(230);
+    let start: String = STORY.lines().take(2).map(|line| format!("{line}\n")).collect();
+    let errors = |settings: &[&str]| {
+        let out = ctl(&[&["simulate", "-"], settings].concat(), &format!("{start}{burst}"));
+        assert!(out.status.success());
+        (text(&out.stdout).matches("\"error\"").count(), text(&out.stderr))
+    };
+    let (passed, warned) = errors(&[]);
+    assert_eq!(passed, 200);
+    let warning = "events dropped events=30 why=\"senders sent more events than the limits allow\"";
+    assert_eq!(warned, format!("playheadctl: warning: {warning}\n"));
+    assert_eq!(errors(&["--set", "limits.event_burst=230"]), (230, String::new()));
+}
+
+#[test]
 fn an_empty_timeline_is_no_mistake() {
     let out = ctl(&["simulate", "-"], "\n");
     assert!(out.status.success());
@@ -114,7 +130,7 @@ async fn status_and_sessions_as_text_and_as_json() {
     assert_eq!(list[0]["Session"], 1);
 
     let out = text(&run(&["status"]).stdout);
-    assert!(out.contains("state       working") && out.contains("1 open"), "{out}");
+    assert!(out.contains("state       idle") && out.contains("1 open"), "{out}");
     let status: Value = common::json(&text(&run(&["status", "--json"]).stdout));
     assert_eq!(status["ActiveSessions"], 1);
     assert_eq!(status["Consent"], "in");
@@ -125,8 +141,8 @@ async fn status_and_sessions_as_text_and_as_json() {
 async fn nobody_on_the_bus_is_said_with_what_to_do() {
     let bus = Bus::start();
     let out = ctl(&["--bus-address", &bus.address, "status"], "");
-    assert_eq!(out.status.code(), Some(1));
-    assert!(text(&out.stderr).contains("is it running"), "{}", text(&out.stderr));
+    assert_eq!(out.status.code(), Some(3));
+    assert!(text(&out.stderr).contains("playheadd does not run"), "{}", text(&out.stderr));
     let out = ctl(&["--bus-address", "unix:path=/nowhere/bus", "status"], "");
     assert_eq!(out.status.code(), Some(1));
     assert!(text(&out.stderr).contains("cannot be reached"), "{}", text(&out.stderr));

@@ -3,13 +3,14 @@
 //! is touched for it. And two collectors at once: one log, a lane each.
 
 #[path = "conformance/judge.rs"]
+#[allow(dead_code, reason = "no case of our own is read here")]
 mod judge;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use playheadd::config::Config;
-use playheadd::core::dialect::exchange::{Outcome, Purpose};
+use playheadd::core::dialect::exchange::{Cause, Outcome, Problem, Purpose};
 use playheadd::core::dialect::{
     Capabilities, DatedReport, Dialect, Dialects, RequestContent, SessionId, Verdict,
     media_collection,
@@ -66,12 +67,17 @@ impl Dialect for Toy {
 
     fn judge(&self, _: &Purpose, outcome: &Outcome, _: WallTime) -> Verdict {
         match outcome {
-            Outcome::Unreachable(why) => Verdict::Later { after: None, why: why.clone() },
-            Outcome::Unanswered(why) => Verdict::Ambiguous { why: why.clone() },
+            Outcome::Unreachable(problem) => {
+                Verdict::Later { after: None, problem: problem.clone() }
+            }
+            Outcome::Unanswered(problem) => Verdict::Ambiguous { problem: problem.clone() },
             Outcome::Answered { body, status, .. } => match body.as_str() {
                 "taken" => Verdict::Accepted,
                 "no" => Verdict::Refused { status: *status, message: body.clone() },
-                other => Verdict::Later { after: None, why: other.to_owned() },
+                other => {
+                    let problem = Problem::new(Cause::Connection, other);
+                    Verdict::Later { after: None, problem }
+                }
             },
         }
     }
@@ -164,7 +170,7 @@ fn case(id: &str) -> Value {
 }
 
 fn hold(case: &Value) {
-    let faults = judge::run_with(case, |lines, options| {
+    let faults = judge::run_with(case, judge::Repeats::Tolerated, |lines, options| {
         with_toy(lines, options).iter().flat_map(translated).collect()
     });
     assert!(faults.is_empty(), "{}: {faults:?}", case["id"]);

@@ -93,7 +93,9 @@ fn the_mistakes_are_quoted_to_the_letter() {
     let page = read("docs/integrating-a-player.md");
     let commands = quoted(&page);
     for (command, output) in &commands {
-        let real = printed(Command::new("/bin/sh").args(["-ec", command]).env("PATH", &path));
+        // Warnings stand on a terminal too.
+        let both = format!("{{ {command}; }} 2>&1");
+        let real = printed(Command::new("/bin/sh").args(["-ec", &both]).env("PATH", &path));
         assert_eq!(*output, real, "{command}");
     }
     // Each timeline is shown, and simulated.

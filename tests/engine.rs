@@ -3,7 +3,7 @@
 
 use playheadd::config::Config;
 use playheadd::core::dialect::exchange::{Outcome, RequestId, RetryAfter};
-use playheadd::core::input::{CallId, Input, Target};
+use playheadd::core::input::{CallId, Input, Listing, Target};
 use playheadd::core::player::{EventSource, PlayerId};
 use playheadd::core::rejected::Refusal;
 use playheadd::core::settings::{CollectorSettings, Consent, Settings};
@@ -232,6 +232,26 @@ fn what_one_collector_asked_for_does_not_bind_another() {
     b.pass_to(b.now + 120_000);
     let ends = b.hits().into_iter().filter(|(kind, _)| kind == "sessionEnd").count();
     assert_eq!(ends, 2, "{:?}", b.hits());
+}
+
+#[test]
+fn a_list_of_what_waits_has_a_thousand_rows_and_counts_the_rest() {
+    let mut b = Box_::new();
+    for n in 0..1_003 {
+        b.open(n);
+        b.say(EventName::End, b.now);
+        b.now += 1_000;
+    }
+    b.actions.clear();
+    b.message(Input::List { call: CallId(7), listing: Listing::Queue }, b.now);
+    let text = b.actions.iter().find_map(|action| match action {
+        Action::Reply(CallId(7), Ok(Reply::Json(text))) => Some(text.clone()),
+        _ => None,
+    });
+    let list: Json = serde_json::from_str(&text.expect("a list")).expect("JSON");
+    assert_eq!(list["logs"].as_array().expect("rows").len(), 1_000);
+    assert_eq!((&list["left_out"], &list["hits"]), (&3.into(), &2_006.into()));
+    assert_eq!(list["logs"][0]["oldest"], EPOCH_MS, "the oldest first");
 }
 
 #[test]

@@ -21,6 +21,11 @@ fn info<const N: usize>(pairs: [(&'static str, Variant<'static>); N]) -> Info {
     Info::from(pairs)
 }
 
+fn customer(id: &str, state: i32) -> Variant<'static> {
+    let ids = HashMap::from([("crm".to_owned(), (id.to_owned(), state))]);
+    HashMap::from([("customer_ids".to_owned(), Variant::from(ids))]).into()
+}
+
 #[tokio::test]
 async fn a_session_that_cannot_be_opened_says_why() {
     let world = World::start("").await;
@@ -39,6 +44,10 @@ async fn a_session_that_cannot_be_opened_says_why() {
         (0.0, with("resume", "yes".into()), INVALID, "'resume' must be a boolean (b)"),
         (0.0, with("ad_ping_seconds", 60_i32.into()), INVALID, "1 to 10, got 60"),
         (0.0, with("metadata", vec!["a"].into()), INVALID, "'metadata' must be a dictionary"),
+        (0.0, with("track", 0_i32.into()), INVALID, "'track' must be a boolean (b)"),
+        (0.0, with("identity", "me".into()), INVALID, "'identity' must be a dictionary (a{sv})"),
+        (0.0, with("identity", customer("c-1", 3)), INVALID, "got {\"crm\":[\"c-1\",3]}"),
+        (0.0, with("identity", customer("", 1)), INVALID, "'customer_ids' is a{s(si)}"),
         (0.0, with("app", 1.5.into()), INVALID, "'app' must be a string (s), got a double"),
         (0.0, with("instance", true.into()), INVALID, "'instance' must be a string (s)"),
         (f64::NAN, film("ep-1"), INVALID, "finite number of seconds, got NaN"),
@@ -51,6 +60,7 @@ async fn a_session_that_cannot_be_opened_says_why() {
             got == name && why.contains(part),
             "expected {name} with '{part}', got {got}: {why}"
         );
+        assert!(!why.contains("SessionStart"), "a method has its own name: {why}");
     }
     let call = |body: &'static str| {
         let connection = player.connection.clone();
@@ -182,4 +192,57 @@ async fn arguments_of_the_agent_are_checked() {
         let (name, why) = common::refusal(answer.map(|_| ()));
         assert!(name == INVALID && why.contains(part), "{method}: {name}: {why}");
     }
+}
+
+#[tokio::test]
+async fn a_misspelt_key_is_said_once_with_the_one_that_is_meant() {
+    let world = World::start("").await;
+    let player = world.player().await;
+    for id in ["ep-1", "ep-2"] {
+        let metadata = HashMap::from([("media.Show", "S"), ("bad key", "B"), ("house", "H")]);
+        let media = info([
+            ("id", id.into()),
+            ("app", "tv.example.app".into()),
+            ("titel", "T".into()),
+            ("Length", 600.0.into()),
+            ("instance", id.into()),
+            ("metadata", metadata.into()),
+        ]);
+        let session = player.open(0.0, media).await.expect("a session");
+        player.call(&session, "Play", 0.0, info([("speed", 2.0.into())])).await.expect("play");
+        player.call(&session, "Pause", 0.0, info([("why", "x".into())])).await.expect("pause");
+        player.call(&session, "End", 0.0, nothing()).await.expect("end");
+    }
+    let log = world.agent.log();
+    for said in [
+        "OpenSession: info key 'titel' is unknown and ignored; 'name' is meant?",
+        "OpenSession: info key 'Length' is unknown and ignored; 'length' is meant?",
+        "OpenSession: metadata key 'media.Show' is no standard one, so it is custom; 'media.show' \
+         is meant?",
+        "OpenSession: metadata key 'bad key' is left out; a key is made of a-z A-Z 0-9 _ and '.'",
+        "Play: info key 'speed' is unknown and ignored; the keys are rate app=\"tv.example.app\"",
+        "Pause: info key 'why' is unknown and ignored; this event has no keys",
+    ] {
+        assert_eq!(log.matches(said).count(), 1, "{said}: {log}");
+    }
+    assert!(!log.contains("instance"), "a known key: {log}");
+}
+
+#[tokio::test]
+async fn a_profile_and_a_viewing_that_is_not_tracked_come_over_the_bus() {
+    let world = World::start("").await;
+    let player = world.player().await;
+    let mut hidden = film("secret");
+    hidden.insert("track", false.into());
+    let session = player.open(0.0, hidden).await.expect("a session");
+    player.call(&session, "Play", 0.0, nothing()).await.expect("play");
+    let (name, _) = common::refusal(player.call(&session, "AdComplete", 0.0, nothing()).await);
+    assert_eq!(name, NOT_ALLOWED, "answered as ever");
+    player.call(&session, "End", 50.0, nothing()).await.expect("end");
+    assert!(player.resume_point("", "secret").await.is_empty(), "nothing of it is kept");
+    player.open(0.0, with("identity", customer("c-1", 1))).await.expect("a session");
+    let hits = world.wait("a start", |hits| !hits.is_empty());
+    let ids = &hits[0].body["params"]["visitor.customerIDs"];
+    assert_eq!(*ids, common::json(r#"{"crm": {"id": "c-1", "authState": 1}}"#), "{hits:?}");
+    assert!(!world.agent.log().contains("secret"), "nor in the log");
 }

@@ -13,7 +13,7 @@ use common::disk::{
     consent, healthy, holds, left_at, named_like, play_films, queued, send_collector_away,
     set_consent,
 };
-use common::{Info, World, film, nothing, of_type};
+use common::{AGENT, AGENT_PATH, Info, World, film, nothing, of_type};
 
 const FILMS: usize = 70;
 const REPORTS: usize = 600;
@@ -112,6 +112,10 @@ async fn a_broken_store_is_set_aside_once_and_what_can_be_read_is_kept() {
     world.agent.start_until_it_stays().await;
     assert!(healthy(&world).await);
     assert_eq!(named_like(&state, "db.broken"), ["db.broken-1"]);
+    let player = world.player().await;
+    let problem = player.property(AGENT_PATH, AGENT, "LastError").await;
+    let problem = String::try_from(problem).expect("a text");
+    assert!(problem.starts_with("a broken store lies aside since 20"), "{problem}");
     let aside = state.join("db.broken-1/db");
     assert_eq!(std::fs::read(&aside).expect("what was set aside").len(), broken.len());
     for film in &films {

@@ -15,10 +15,10 @@ fn every_timeline_gives_the_right_numbers() {
     for entry in std::fs::read_dir(dir).expect("tests/timelines").flatten() {
         let text = std::fs::read_to_string(entry.path()).expect("a file");
         let case = serde_json::from_str(&text).expect("a case");
-        for fault in judge::run_with(&case, sim::simulate) {
+        for fault in judge::run_with(&case, judge::Repeats::Wrong, sim::simulate) {
             report.push_str(&format!("{}: {fault}\n", case["id"]));
         }
         cases += 1;
     }
-    assert!(cases > 1 && report.is_empty(), "{report}");
+    assert!(cases > 3 && report.is_empty(), "{report}");
 }

@@ -1,255 +1,57 @@
-//! Whatever a player says, in whatever order: what must hold for the hits of every session
-//! (docs/protocol.md 2, 3, 9). The agent runs in virtual time against a collector that accepts
-//! everything.
+//! Whatever players say, in whatever order: what must hold for the hits of every session
+//! (docs/protocol.md 2, 3, 9), also where limits are reached. The agent runs in virtual time against a
+//! collector that accepts everything.
 
+#[path = "tracker_properties/set_top_box.rs"]
+mod set_top_box;
+#[path = "tracker_properties/story.rs"]
+mod story;
+
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use playheadd::core::dialect::exchange::{Outcome, Purpose, Request};
-use playheadd::core::input::{Input, Lifecycle, Target};
-use playheadd::core::player::{EventSource, PlayerId};
-use playheadd::core::settings::{Consent, Settings};
-use playheadd::core::time::{BootInstant, Now, WallTime};
-use playheadd::core::tracker::event::EventName;
-use playheadd::core::tracker::info::{Info, Value};
-use playheadd::engine::{Action, Event};
-use playheadd::sim::driver::{Driver, start_info};
+use playheadd::core::settings::{Consent, Limits, Settings};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::Value as Json;
-
-const EPOCH_MS: i64 = 1_800_000_000_000;
-const APP: &str = "tv.example.app";
-
-/// One thing a player or an application manager says.
-#[derive(Debug, Clone)]
-enum Said {
-    Event(EventName, f64, Info),
-    Lifecycle(Lifecycle),
-}
-
-/// What was sent: which session, and the body.
-type Sent = Vec<(String, Json)>;
-
-struct Box {
-    driver: Driver,
-    now: i64,
-    sent: Sent,
-    sids: u32,
-    /// Every refusal left the tracker as it was.
-    refusals_change_nothing: bool,
-}
+use set_top_box::{Sent, play_out, sent};
+use story::{crowd, story};
 
 fn settings() -> Settings {
     Settings { initial_consent: Consent::In, ..Settings::default() }
 }
 
-fn player() -> PlayerId {
-    PlayerId { sender: ":1.1".into(), instance: "/p".into() }
+/// Limits that a crowd reaches in a minute.
+fn narrow() -> Settings {
+    let limits = Limits {
+        sessions_per_sender: 2,
+        sessions_per_uid: 3,
+        sessions: 5,
+        string_bytes: 300,
+        info_bytes: 2_500,
+        metadata_bytes: 4_000,
+        event_burst: 20,
+        uid_event_burst: 30,
+        all_event_burst: 40,
+        state_names: 2,
+        ..settings().limits
+    };
+    Settings { limits, ..settings() }
 }
 
-impl Box {
-    fn new() -> Box {
-        let mut new = Box {
-            driver: Driver::default(),
-            now: 0,
-            sent: Vec::new(),
-            sids: 0,
-            refusals_change_nothing: true,
-        };
-        new.start();
-        new
-    }
-
-    fn start(&mut self) {
-        let start = start_info("b", 1);
-        self.driver.start(settings(), start, self.clock());
-        self.give(Input::Recovered { present: vec![":1.1".into()] });
-    }
-
-    fn clock(&self) -> Now {
-        Now { boot: BootInstant(self.now), wall: WallTime(EPOCH_MS + self.now) }
-    }
-
-    fn give(&mut self, input: Input) {
-        let arrived = self.clock().boot;
-        self.tell(Event::Message { input, arrived });
-    }
-
-    fn tell(&mut self, event: Event) {
-        let now = self.clock();
-        let mut events = vec![event];
-        while let Some(event) = events.pop() {
-            let mut actions = Vec::new();
-            self.driver.tell(event, now, self.now, &mut actions);
-            for action in actions {
-                if let Action::Send(request) = action {
-                    events.push(self.accept(request));
-                }
-            }
-        }
-    }
-
-    fn accept(&mut self, request: Request) -> Event {
-        let (sid, location) = match &request.purpose {
-            Purpose::Report { sid } => (sid.clone(), None),
-            _ => {
-                self.sids += 1;
-                let sid = format!("S{}", self.sids);
-                (sid.clone(), Some(format!("/api/v1/sessions/{sid}")))
-            }
-        };
-        let body = serde_json::from_str(&request.body).expect("a body is JSON");
-        self.sent.push((sid, body));
-        let status = if location.is_some() { 201 } else { 204 };
-        let outcome =
-            Outcome::Answered { status, location, retry_after: None, body: String::new() };
-        Event::Answer { request: request.id, outcome }
-    }
-
-    /// Time passes; every timer gets its turn.
-    fn until(&mut self, at: i64) {
-        loop {
-            let due = self.driver.deadline().map(|d| d.0.max(self.now));
-            match due.filter(|due| *due <= at) {
-                Some(due) => self.now = due,
-                None => break,
-            }
-            self.tell(Event::Tick);
-        }
-        self.now = at;
-    }
-
-    fn say(&mut self, said: &Said) {
-        let before = self.state();
-        let input = match said.clone() {
-            Said::Lifecycle(state) => {
-                return self.give(Input::Lifecycle { call: None, app: APP.into(), state });
-            }
-            Said::Event(EventName::SessionStart, playhead, info) => Input::Open {
-                call: None,
-                player: player(),
-                source: EventSource::Signal,
-                uid: None,
-                app: APP.into(),
-                playhead,
-                info,
-            },
-            Said::Event(name, playhead, info) => {
-                Input::Event { call: None, target: Target::Player(player()), name, playhead, info }
-            }
-        };
-        let refused = self.refused();
-        self.give(input);
-        if self.refused() > refused && self.state() != before {
-            self.refusals_change_nothing = false;
-        }
-    }
-
-    fn refused(&self) -> u64 {
-        self.driver.agent().expect("an agent").status().rejected_events
-    }
-
-    fn state(&self) -> String {
-        let agent = self.driver.agent().expect("an agent");
-        agent.sessions().map(|(n, s)| format!("{n} {:?} {:?}", s.tracker, s.interrupt)).collect()
-    }
-
-    /// Stored and restored, as by a stop and a start.
-    fn cut(&mut self) {
-        self.tell(Event::Stop);
-        self.driver.kill();
-        self.start();
-    }
-}
-
-fn play_out(story: &[(i64, Said)], cut: Option<usize>) -> (Sent, bool) {
-    let mut world = Box::new();
-    world.say(&Said::Event(EventName::SessionStart, 0.0, media()));
-    for (n, (gap, said)) in story.iter().enumerate() {
-        world.until(world.now + gap);
-        if cut == Some(n) {
-            world.cut();
-        }
-        world.say(said);
-    }
-    world.until(world.now + 5_000);
-    (world.sent, world.refusals_change_nothing)
-}
-
-fn text(s: &str) -> Value {
-    Value::Text(s.into())
-}
-
-fn info(pairs: &[(&str, Value)]) -> Info {
-    pairs.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect()
-}
-
-fn media() -> Info {
-    info(&[("id", text("m")), ("app", text(APP)), ("length", Value::Float(3000.0))])
-}
-
-fn said() -> impl Strategy<Value = Said> {
-    use EventName::*;
-    let playhead = prop_oneof![2 => Just(-1.0), 1 => 0.0..3000.0];
-    let plain = prop::sample::select(vec![
-        Play,
-        Play,
-        Play,
-        Pause,
-        Pause,
-        BufferStart,
-        BufferComplete,
-        Stall,
-        SeekStart,
-        SeekComplete,
-        AdBreakComplete,
-        AdComplete,
-        AdSkip,
-        ChapterComplete,
-        ChapterSkip,
-        Playhead,
-        End,
-        Complete,
-    ])
-    .prop_map(|name| (name, Info::new()));
-    let numbered = (prop::sample::select(vec![AdBreakStart, AdStart, ChapterStart]), 1_i64..3)
-        .prop_map(|(name, n)| {
-            let named = info(&[
-                ("id", text(&format!("id{n}"))),
-                ("name", text(&format!("name{n}"))),
-                ("position", Value::Int(n)),
-                ("start", Value::Float(0.0)),
-                ("length", Value::Float(30.0)),
-            ]);
-            (name, named)
-        });
-    let state = (prop::sample::select(vec![StateStart, StateEnd]), 0..12)
-        .prop_map(|(name, n)| (name, info(&[("name", text(&format!("s{n}")))])));
-    let other = prop_oneof![
-        Just((SessionStart, media())),
-        Just((SessionStart, info(&[("id", text("other")), ("app", text(APP))]))),
-        Just((Error, info(&[("id", text("E1"))]))),
-        Just((BitrateChange, info(&[("bitrate", Value::Int(800))]))),
-        Just((Qoe, info(&[("fps", Value::Int(25))]))),
-    ];
-    let event = (prop_oneof![4 => plain, 3 => numbered, 1 => state, 1 => other], playhead)
-        .prop_map(|((name, info), playhead)| Said::Event(name, playhead, info));
-    let lifecycle = prop::sample::select(vec![Lifecycle::Background, Lifecycle::Foreground])
-        .prop_map(Said::Lifecycle);
-    prop_oneof![12 => event, 1 => lifecycle]
-}
-
-fn story() -> impl Strategy<Value = Vec<(i64, Said)>> {
-    let short =
-        vec![0_i64, 0, 1, 20, 100, 249, 250, 251, 999, 1000, 1001, 3000, 9_999, 10_000, 10_001];
-    let long = vec![25_000_i64, 59_999, 60_000, 61_000, 600_000, 1_800_000, 1_900_000];
-    // A day makes thousands of pings: seldom enough to stay quick.
-    let gap = prop_oneof![
-        300 => prop::sample::select(short),
-        60 => prop::sample::select(long),
-        1 => Just(86_400_000_i64),
-    ];
-    prop::collection::vec((gap, said()), 1..60)
-}
+/// What a limit says when it is reached, with the numbers left out.
+const LIMITS: [&str; 10] = [
+    "this connection has ",
+    "the players of this uid have ",
+    "there are ",
+    "all sessions together may keep ",
+    "this session has used ",
+    "'name' may hold ",
+    "a message may hold ",
+    "a sender may send ",
+    "the senders of one uid may send ",
+    "all senders together may send ",
+];
 
 fn kind(body: &Json) -> &str {
     body["eventType"].as_str().expect("a type")
@@ -268,7 +70,7 @@ fn by_session(sent: &Sent) -> BTreeMap<&str, Vec<&Json>> {
 }
 
 /// The order and nesting of one session's hits (spec 3.1, 3.2, 3.9, 3.10).
-fn check_session(sid: &str, hits: &[&Json]) -> Result<(), TestCaseError> {
+fn check_session(sid: &str, hits: &[&Json], most_names: usize) -> Result<(), TestCaseError> {
     prop_assert_eq!(kind(hits[0]), "sessionStart", "{} begins", sid);
     let (mut in_break, mut in_ad, mut in_chapter) = (false, false, false);
     let mut states: Vec<&str> = Vec::new();
@@ -307,7 +109,7 @@ fn check_session(sid: &str, hits: &[&Json]) -> Result<(), TestCaseError> {
                 if !names.contains(&state()) {
                     names.push(state());
                 }
-                prop_assert!(names.len() <= 10, "{}: an eleventh state name", sid);
+                prop_assert!(names.len() <= most_names, "{}: too many state names", sid);
             }
             "stateEnd" => {
                 prop_assert!(states.contains(&state()));
@@ -348,24 +150,67 @@ fn each_by_itself(sent: &Sent) -> Vec<String> {
     all
 }
 
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(300))]
 
     /// spec 2, 3.1, 3.2, 5.5, P1 and P2.
     #[test]
     fn the_hits_of_every_session_are_in_order(story in story()) {
-        let (sent, refusals_change_nothing) = play_out(&story, None);
-        for (sid, hits) in by_session(&complete(&sent)) {
-            check_session(sid, &hits)?;
+        let settings = settings();
+        let told = play_out(&settings, &story);
+        for (sid, hits) in by_session(&complete(&told.sent)) {
+            check_session(sid, &hits, settings.limits.state_names)?;
         }
-        prop_assert!(refusals_change_nothing, "an illegal call has changed something");
+        prop_assert_eq!(told.changed, None, "an illegal call has changed something");
     }
 
     #[test]
     fn a_restart_of_the_agent_at_any_point_changes_nothing(story in story(), at in any::<prop::sample::Index>()) {
-        let whole = play_out(&story, None).0;
-        let cut = play_out(&story, Some(at.index(story.len()))).0;
+        let whole = sent(&settings(), &story, None);
+        let cut = sent(&settings(), &story, Some(at.index(story.len())));
         // Sessions take turns, so only the order within each is the same.
         prop_assert_eq!(each_by_itself(&whole), each_by_itself(&cut));
+    }
+}
+
+proptest! {
+    #![proptest_config(config(100))]
+
+    #[test]
+    fn nor_does_it_where_several_players_reach_limits(story in crowd(), at in any::<prop::sample::Index>()) {
+        let whole = sent(&narrow(), &story, None);
+        let cut = sent(&narrow(), &story, Some(at.index(story.len())));
+        prop_assert_eq!(each_by_itself(&whole), each_by_itself(&cut));
+    }
+}
+
+/// behaviour.md 2.8: what is over a limit is refused, and that is all that happens.
+#[test]
+fn at_every_limit_a_refusal_changes_nothing() {
+    let reached = RefCell::new(BTreeMap::<String, u32>::new());
+    let played = TestRunner::new(config(200)).run(&crowd(), |story| {
+        let settings = narrow();
+        let told = play_out(&settings, &story);
+        for (sid, hits) in by_session(&complete(&told.sent)) {
+            check_session(sid, &hits, settings.limits.state_names)?;
+        }
+        for (why, times) in told.refused {
+            *reached.borrow_mut().entry(why).or_default() += times;
+        }
+        prop_assert_eq!(told.changed, None, "a refused call has changed something");
+        Ok(())
+    });
+    if let Err(fault) = played {
+        panic!("{fault}");
+    }
+    let reached = reached.into_inner();
+    for limit in LIMITS {
+        let times: u32 =
+            reached.iter().filter(|(why, _)| why.starts_with(limit)).map(|(_, n)| n).sum();
+        assert!(times > 0, "{limit}: {times} times of {reached:#?}");
     }
 }

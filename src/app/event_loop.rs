@@ -8,13 +8,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::reload::Source;
 use super::store_worker::{ConsentThread, StoreThread};
 use super::{AppError, Missed};
 use crate::collector::Client;
-use crate::config::Config;
-use crate::core::dialect::exchange::{Outcome, RequestId};
+use crate::core::dialect::exchange::{Outcome, Purpose, RequestId};
 use crate::core::input::CallId;
+use crate::core::message_ids as ids;
 use crate::core::turn::Notice;
+use crate::engine::failure::Failure;
 use crate::engine::{Action, Engine, Event};
 use crate::mpris::ReadAgain;
 use crate::port::{Answer, BusUpdate, BusUpdateSender, Message, Port};
@@ -34,7 +36,7 @@ const LAST_REPLIES: Duration = Duration::from_secs(1);
 /// What the process itself tells the loop: signals, and the loss of the bus.
 pub enum Control {
     Stop,
-    Reload(Box<Config>),
+    Reload,
     BusGone,
 }
 
@@ -49,6 +51,7 @@ pub struct Threads {
 pub struct EventLoop {
     pub engine: Engine,
     pub client: Client,
+    pub source: Source,
     pub threads: Threads,
     pub port: Port,
     pub news: BusUpdateSender,
@@ -63,14 +66,13 @@ pub struct EventLoop {
     answers: HashMap<CallId, Answer>,
     requests: JoinSet<(RequestId, Outcome)>,
     watched: bool,
+    players_away: bool,
     longest_sleep: Duration,
 }
 
 impl EventLoop {
     pub fn new(
-        engine: Engine,
-        client: Client,
-        threads: Threads,
+        (engine, client, source, threads): (Engine, Client, Source, Threads),
         port: Port,
         news: BusUpdateSender,
         watch: clock::ClockWatcher,
@@ -81,6 +83,7 @@ impl EventLoop {
         EventLoop {
             engine,
             client,
+            source,
             threads,
             port,
             news,
@@ -92,6 +95,7 @@ impl EventLoop {
             answers: HashMap::new(),
             requests: JoinSet::new(),
             watched: false,
+            players_away: false,
             longest_sleep,
         }
     }
@@ -99,9 +103,8 @@ impl EventLoop {
     /// Tells the service manager that calls are answered.
     pub fn ready(&mut self) {
         self.publish();
-        let status = self.engine.manager_status(clock::now().boot).unwrap_or_default();
-        self.notify.ready(&status);
-        tracing::info!(collector = self.engine.snapshot().collector, "ready");
+        self.notify.ready(&self.engine.status_line(clock::now()));
+        tracing::info!(collector = self.engine.snapshot(clock::now()).collector, "ready");
         crate::system::memory::let_go_of_program_pages();
     }
 
@@ -118,7 +121,11 @@ impl EventLoop {
             Action::Consent(job) => self.threads.consent.ask(job),
             Action::Send(request) => {
                 tracing::debug!(path = request.path, "sending");
-                let client = self.client.clone();
+                // A probe finds out how a connection is made, so it uses none that is there.
+                let client = match request.purpose {
+                    Purpose::Probe => self.client.anew().unwrap_or_else(|_| self.client.clone()),
+                    _ => self.client.clone(),
+                };
                 let send = async move { (request.id, client.send(&request).await) };
                 self.requests.spawn_on(send, &self.threads.collector);
             }
@@ -148,12 +155,13 @@ impl EventLoop {
         mut controls: mpsc::Receiver<Control>,
         missed: Missed,
     ) -> Result<(), AppError> {
-        if let Some(config) = missed.reload {
-            self.reload(*config);
+        if missed.reload {
+            self.reload();
         }
         if missed.bus_gone {
+            let gone = bus_gone();
             self.leave(&mut messages).await;
-            return Err(AppError::BusGone);
+            return gone;
         }
         let left = loop {
             let wake = self.wake_at();
@@ -161,8 +169,8 @@ impl EventLoop {
                 biased;
                 Some(control) = controls.recv() => match control {
                     Control::Stop => break Ok(()),
-                    Control::BusGone => break Err(AppError::BusGone),
-                    Control::Reload(config) => self.reload(*config),
+                    Control::BusGone => break bus_gone(),
+                    Control::Reload => self.reload(),
                 },
                 Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
                 Some(done) = self.threads.consent.done.recv() => self.tell(Event::Consent(done)),
@@ -184,20 +192,26 @@ impl EventLoop {
             tracing::info!(trusted, "the wall clock was set, or its trust has changed");
             self.tell(Event::Clock { trusted });
         }
-        if self.port.is_watched() != self.watched {
-            self.watched = !self.watched;
-            self.tell(Event::Watched(self.watched));
+        self.look_for_watchers();
+        if self.port.are_players_away() != self.players_away {
+            self.players_away = !self.players_away;
+            self.tell(Event::PlayersAway(self.players_away));
         }
         if self.engine.deadline().is_some_and(|due| due <= clock::now().boot) {
             self.tell(Event::Tick);
         }
         self.publish();
-        if let Some(mut status) = self.engine.manager_status(clock::now().boot) {
-            if self.port.are_players_away() {
-                status.push_str("; the bus of the MPRIS players is away");
-            }
+        if let Some(status) = self.engine.manager_status(clock::now()) {
             self.notify.status(&status);
             self.notify.watchdog();
+        }
+    }
+
+    /// Whoever watches sees everything that comes after the answer to `Watch`.
+    fn look_for_watchers(&mut self) {
+        if self.port.is_watched() != self.watched {
+            self.watched = !self.watched;
+            self.tell(Event::Watched(self.watched));
         }
     }
 
@@ -210,6 +224,7 @@ impl EventLoop {
     }
 
     fn message(&mut self, message: Message) {
+        self.look_for_watchers();
         let Message { input, arrived, answer } = message;
         if let Some((call, answer)) = answer {
             self.answers.insert(call, answer);
@@ -241,24 +256,43 @@ impl EventLoop {
         Instant::now() + until.min(longest.min(self.longest_sleep))
     }
 
-    fn reload(&mut self, config: Config) {
+    /// Reads the configuration anew. A broken one leaves the old in force (behaviour.md 3). The
+    /// service manager hears of the end in both cases.
+    fn reload(&mut self) {
         self.notify.reloading(clock::monotonic_us());
-        let url = config.collector.url.clone().unwrap_or_default();
-        match Client::new(&url, &config.collector) {
-            Ok(client) => {
+        match self.source.read() {
+            Ok((config, client)) => {
                 self.client = client;
+                self.watch.require_sync(config.require_sync);
+                let until_restart = self.source.until_restart(&config);
                 self.tell(Event::Reload(Box::new(config.settings)));
-                tracing::info!(
-                    "the configuration was read anew; bus, store, message limits, mpris, clock and \
-                     log keep their old settings until a restart"
-                );
+                tracing::info!("the configuration was read anew");
+                if !until_restart.is_empty() {
+                    let sections = until_restart;
+                    tracing::warn!(sections, "what has changed in these holds after a restart");
+                }
+                self.look_for_hidden_clock();
             }
             Err(error) => {
-                tracing::error!(%error, "the configuration is broken; the old one stays in force");
+                let message_id = ids::CONFIGURATION_BROKEN;
+                let what = "the configuration is broken; the old one stays in force";
+                tracing::error!(message_id, %error, "{what}");
+                self.tell(Event::ReloadFailed(error.to_string()));
             }
         }
-        let status = self.engine.manager_status(clock::now().boot).unwrap_or_default();
-        self.notify.ready(&status);
+        // Whoever looks when it is over sees what became of it.
+        self.turn();
+        self.notify.ready(&self.engine.status_line(clock::now()));
+    }
+
+    /// Says when the kernel's synchronised flag is required and cannot be seen.
+    pub fn look_for_hidden_clock(&mut self) {
+        let hidden = self.watch.hidden();
+        if hidden {
+            let why = Failure::ClockHidden;
+            tracing::error!(message_id = ids::CLOCK_HIDDEN, %why, "nothing is sent");
+        }
+        self.tell(Event::ClockHidden(hidden));
     }
 
     /// Stops: writes everything, and delivers what can be delivered in two seconds.
@@ -305,8 +339,13 @@ impl EventLoop {
 
     /// Publishes a new snapshot, and tells the bus adapter what changed in it.
     pub fn publish(&mut self) {
-        for changed in self.port.view.publish(self.engine.snapshot()) {
+        for changed in self.port.view.publish(self.engine.snapshot(clock::now())) {
             self.news.tell(BusUpdate::Changed(changed));
         }
     }
+}
+
+fn bus_gone() -> Result<(), AppError> {
+    tracing::error!(message_id = ids::BUS_LOST, "the connection to the bus is lost; stopping");
+    Err(AppError::BusGone)
 }

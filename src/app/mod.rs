@@ -2,6 +2,7 @@
 
 mod event_loop;
 pub mod log;
+mod reload;
 mod store_worker;
 
 use std::path::PathBuf;
@@ -13,13 +14,15 @@ use signal_hook_tokio::Signals;
 use tokio::sync::mpsc;
 
 use self::event_loop::{Control, EventLoop, Threads};
+use self::reload::Source;
+pub use self::reload::check;
 use self::store_worker::{ConsentThread, StoreThread};
-use crate::collector::Client;
 use crate::config::{Config, ConfigError};
 use crate::core::delivery::backoff::Rng;
 use crate::core::dialect::Dialects;
 use crate::core::input::Input;
 use crate::core::record::StoreState;
+use crate::core::settings::Zone;
 use crate::core::{Agent, StartInfo};
 use crate::dbus::{Bus, BusAddress};
 use crate::engine::{Engine, Event};
@@ -63,6 +66,8 @@ pub enum AppError {
     Bus(#[from] crate::dbus::BusError),
     #[error("the boot id cannot be read: {0}")]
     BootId(std::io::Error),
+    #[error("process {0} cannot be asked to read its configuration anew: {1}")]
+    Reload(u32, std::io::Error),
     #[error("{0} cannot be set up: {1}")]
     System(&'static str, std::io::Error),
     /// The bus is gone. The service manager restarts the daemon, which goes on from its store.
@@ -89,14 +94,8 @@ pub fn load(arguments: &Arguments) -> Result<Config, AppError> {
     if let Some(dir) = &arguments.state_dir {
         config.store.path.clone_from(dir);
     }
-    config.settings.utc_offset_seconds = clock::utc_offset_seconds(clock::now());
+    config.settings.zone = Zone(clock::utc_offset_seconds);
     Ok(config)
-}
-
-/// Checks the parts of the configuration that `load` does not: the URL and the TLS files.
-pub fn check(config: &Config) -> Result<(), AppError> {
-    Client::new(config.collector.url.as_deref().unwrap_or_default(), &config.collector)?;
-    Ok(())
 }
 
 /// Runs the daemon until it is asked to stop.
@@ -105,11 +104,12 @@ pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
         .map_err(|e| AppError::System("signal handling", e))?;
     let (control, mut controls) = mpsc::channel(CONTROLS);
     let bus = arguments.bus.clone();
-    tokio::spawn(relay_signals(signals, arguments, control.clone()));
+    tokio::spawn(relay_signals(signals, control.clone()));
+    let source = Source::new(arguments, &config);
     // A bus that does not answer must not keep us from stopping.
     let mut missed = Missed::default();
     let (event_loop, messages) = tokio::select! {
-        started = start(&bus, &config, control) => started?,
+        started = start(&bus, &config, source, control) => started?,
         () = missed.until_stop(&mut controls) => return Ok(()),
     };
     event_loop.run(messages, controls, missed).await
@@ -145,8 +145,7 @@ impl StateDir {
 /// What has come while the daemon started, and waits for it.
 #[derive(Default)]
 struct Missed {
-    /// The newest one.
-    reload: Option<Box<Config>>,
+    reload: bool,
     bus_gone: bool,
 }
 
@@ -155,7 +154,7 @@ impl Missed {
         while let Some(control) = controls.recv().await {
             match control {
                 Control::Stop => return,
-                Control::Reload(config) => self.reload = Some(config),
+                Control::Reload => self.reload = true,
                 Control::BusGone => self.bus_gone = true,
             }
         }
@@ -166,13 +165,14 @@ impl Missed {
 async fn start(
     bus: &BusAddress,
     config: &Config,
+    source: Source,
     control: mpsc::Sender<Control>,
 ) -> Result<(EventLoop, mpsc::Receiver<Message>), AppError> {
-    let url = config.collector.url.clone().unwrap_or_default();
-    let client = Client::new(&url, &config.collector)?;
+    let client = reload::client(config)?;
     let state = StateDir::open(config)?;
     let (consent, consent_state) = state.consent.open(|| Rng::new(clock::seed()).hex128());
     let Opened { store, stored, state: store_state } = state.store.open(consent.generation);
+    let laid_aside = state.store.laid_aside();
     let (port, messages) = Port::new();
     let (news, told) = news();
     let bus = Bus::connect(bus, port.clone(), config.settings.limits.clone()).await?;
@@ -205,7 +205,12 @@ async fn start(
             .map_err(|e| AppError::System("the collector's thread", e))?,
     };
     let engine = Engine::new(agent, store_state, consent_state, now.boot);
-    let mut event_loop = EventLoop::new(engine, client, threads, port.clone(), news, watch);
+    let parts = (engine, client, source, threads);
+    let mut event_loop = EventLoop::new(parts, port.clone(), news, watch);
+    event_loop.look_for_hidden_clock();
+    if let Some(path) = laid_aside {
+        event_loop.tell(Event::StoreSetAside(path.display().to_string()));
+    }
     event_loop.read_again = watcher.is_some().then_some(read_again);
     event_loop.tell(Event::Message { input: Input::Recovered { present }, arrived: now.boot });
     event_loop.publish();
@@ -233,6 +238,7 @@ async fn watch_mpris(
     if !config.mpris.enabled {
         return None;
     }
+    port.mpris.show("[]".into());
     let limits = &config.settings.limits;
     let mut watcher = Watcher::start(&config.mpris, limits, port, read_again).await;
     let now = clock::now().boot;
@@ -242,20 +248,10 @@ async fn watch_mpris(
     Some(watcher)
 }
 
-/// SIGTERM and SIGINT stop the daemon, SIGHUP reads the configuration anew; a broken one leaves
-/// the old in force (behaviour.md 3).
-async fn relay_signals(mut signals: Signals, arguments: Arguments, control: mpsc::Sender<Control>) {
+/// SIGTERM and SIGINT stop the daemon, SIGHUP has it read the configuration anew (behaviour.md 3).
+async fn relay_signals(mut signals: Signals, control: mpsc::Sender<Control>) {
     while let Some(signal) = signals.next().await {
-        let said = match signal {
-            SIGHUP => match load(&arguments) {
-                Ok(config) => Control::Reload(Box::new(config)),
-                Err(error) => {
-                    tracing::error!(%error, "the configuration is broken; the old one stays in force");
-                    continue;
-                }
-            },
-            _ => Control::Stop,
-        };
+        let said = if signal == SIGHUP { Control::Reload } else { Control::Stop };
         if control.send(said).await.is_err() {
             return;
         }

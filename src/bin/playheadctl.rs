@@ -9,7 +9,9 @@ fn main() -> ExitCode {
     match ctl::run(cli::Ctl::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("playheadctl: {}", failure.shown());
+            if !failure.message.is_empty() {
+                eprintln!("playheadctl: {}", failure.shown());
+            }
             ExitCode::from(failure.status)
         }
     }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use playheadd::app::{self, AppError, Arguments};
 use playheadd::cli::daemon::{self, DaemonCommand, Line};
 use playheadd::store::reader;
+use playheadd::system::process;
 
 fn main() -> ExitCode {
     let ended = match daemon::parse(std::env::args_os().skip(1)) {
@@ -20,7 +21,8 @@ fn main() -> ExitCode {
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
             return ExitCode::from(reader::read_store(&dir, &mut out));
         }
-        Ok(DaemonCommand::Check(line)) => check(arguments(line)),
+        Ok(DaemonCommand::Check(line)) => check(line),
+        Ok(DaemonCommand::Reload(pid)) => reload(pid),
         Ok(DaemonCommand::Run(line)) => run(arguments(line)),
         Err(message) => {
             eprintln!("playheadd: {message}");
@@ -46,8 +48,23 @@ fn arguments(line: Line) -> Arguments {
     Arguments { config: line.config, state_dir: line.state_dir, bus: line.bus }
 }
 
-fn check(arguments: Arguments) -> Result<(), AppError> {
-    app::check(&app::load(&arguments)?)
+fn check(line: Line) -> Result<(), AppError> {
+    if let Some(warning) = app::check(&arguments(line))? {
+        eprintln!("playheadd: warning: {warning}");
+    }
+    Ok(())
+}
+
+/// Has a running daemon read its configuration anew, and checks it here: the daemon has no way to
+/// tell the service manager that it is broken.
+fn reload(pid: u32) -> Result<(), AppError> {
+    let failed = |error| AppError::Reload(pid, error);
+    let running = daemon::parse(process::arguments(pid).map_err(failed)?);
+    let Ok(DaemonCommand::Run(line)) = running else {
+        return Err(failed(std::io::Error::other("it does not serve")));
+    };
+    process::hang_up(pid).map_err(failed)?;
+    check(line)
 }
 
 fn run(arguments: Arguments) -> Result<(), AppError> {

@@ -47,9 +47,22 @@ pub enum Command {
     Status(OutputArgs),
     /// The sessions that are open
     Sessions(OutputArgs),
+    /// What waits to be delivered, and for what; or what the collector refused for good (root or the
+    /// service's user)
+    Queue(QueueArgs),
+    /// Where viewers stopped (root or the service's user)
+    ResumePoints(OutputArgs),
+    /// Delivers now, and shows how it goes (root or the service's user)
+    Flush(FlushArgs),
+    /// What the viewer allows; with a word: sets it
+    Consent(ConsentArgs),
+    /// Looks at everything that delivery needs: each line is ok or says what to do (root or the
+    /// service's user)
+    Doctor(OutputArgs),
     /// Runs the whole agent over a timeline in virtual time and prints its requests
     Simulate(SimulateArgs),
-    /// What happens, as it happens: each event, hit and answer (root or the service's user)
+    /// What happens, as it happens: each event, hit and answer, and what holds hits back (root or the
+    /// service's user)
     Monitor(OutputArgs),
     /// Plays a timeline file to the agent in real time, for trying a box out without a player
     Player(PlayerArgs),
@@ -65,6 +78,57 @@ pub struct OutputArgs {
     /// JSON instead of text
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct QueueArgs {
+    /// The newest hits that the collector refused for good, with its words
+    #[arg(long)]
+    pub rejected: bool,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct FlushArgs {
+    /// How long nothing may move before it gives up
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub wait: u32,
+    /// One JSON object at the end instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ConsentArgs {
+    /// What the viewer says (root or the service's user); `out` deletes all that is kept, at once
+    #[arg(value_enum)]
+    pub word: Option<ConsentWord>,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConsentWord {
+    /// Hits are sent
+    In,
+    /// Nothing is tracked, kept or sent
+    Out,
+    /// Everything is tracked and kept, nothing is sent
+    Unknown,
+}
+
+impl ConsentWord {
+    /// As the property `Consent` has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ConsentWord::In => "in",
+            ConsentWord::Out => "out",
+            ConsentWord::Unknown => "unknown",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

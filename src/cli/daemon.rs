@@ -19,6 +19,8 @@ Options:
       --bus-address <ADDRESS>  A bus by its address, for development; overrides --bus
       --state-dir <DIR>        State directory; overrides store.path of the configuration
       --check                  Check the configuration and exit
+      --reload <PID>           Have a running daemon read its configuration anew and exit; fails
+                               when that is broken
       --read-store <DIR>       Print the entries of a database and exit; the daemon itself runs
                                this, to look at a store that may be broken
   -h, --help                   Print help
@@ -31,6 +33,8 @@ pub enum DaemonCommand {
     Run(Line),
     /// Check the configuration and exit.
     Check(Line),
+    /// Have the daemon that runs as this process read its configuration anew, and exit.
+    Reload(u32),
     /// Print the entries of a database and exit.
     ReadStore(PathBuf),
     Help,
@@ -73,6 +77,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonComm
                 };
             }
             Long("check") => check = true,
+            Long("reload") => {
+                let pid = parser.value().map_err(said)?.parse().map_err(said)?;
+                return Ok(DaemonCommand::Reload(pid));
+            }
             Long("read-store") => store = Some(parser.value().map_err(said)?.into()),
             Short('h') | Long("help") => return Ok(DaemonCommand::Help),
             Short('V') | Long("version") => return Ok(DaemonCommand::Version),
@@ -113,17 +121,21 @@ mod tests {
         assert!(matches!(read(""), Ok(DaemonCommand::Run(Line { bus: BusAddress::System, .. }))));
         assert_eq!(read("-h"), Ok(DaemonCommand::Help));
         assert_eq!(read("--version"), Ok(DaemonCommand::Version));
+        assert_eq!(read("--reload 17"), Ok(DaemonCommand::Reload(17)));
         for (wrong, part) in [
             ("--bus loud", "got 'loud'"),
             ("--config", "missing argument"),
             ("--colour", "--colour"),
+            ("--reload", "missing argument"),
+            ("--reload -1", "\"-1\""),
+            ("--reload init", "init"),
             ("file", "file"),
             ("--state-dir=", "--state-dir is empty"),
         ] {
             let message = read(wrong).expect_err(wrong);
             assert!(message.contains(part), "{wrong}: {message}");
         }
-        for flag in ["--config", "--bus", "--bus-address", "--state-dir", "--check"] {
+        for flag in ["--config", "--bus", "--bus-address", "--state-dir", "--check", "--reload"] {
             assert!(HELP.contains(flag), "{flag} is in the help");
         }
     }

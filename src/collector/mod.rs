@@ -10,7 +10,10 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use tokio::runtime::{Builder, Handle};
 
 use crate::config::CollectorConfig;
-use crate::core::dialect::exchange::{MOST_ANSWER_BYTES, Outcome, Request, RetryAfter};
+use crate::core::dialect::exchange::{
+    Cause, MOST_ANSWER_BYTES, Outcome, Problem, Purpose, Request, RetryAfter,
+};
+use crate::core::text::shown_url;
 use crate::core::time::WallTime;
 
 /// Bytes that are read of the body of an error answer, for the log.
@@ -66,9 +69,9 @@ impl Client {
     /// Makes a client for `base`, the collector's URL without a trailing slash.
     pub fn new(base: &str, config: &CollectorConfig) -> Result<Client, CollectorError> {
         let url = reqwest::Url::parse(base)
-            .map_err(|e| CollectorError::Url(base.to_owned(), e.to_string()))?;
+            .map_err(|e| CollectorError::Url(shown_url(base), e.to_string()))?;
         if url.host_str().is_none_or(str::is_empty) {
-            return Err(CollectorError::Url(base.to_owned(), "it names no host".into()));
+            return Err(CollectorError::Url(shown_url(base), "it names no host".into()));
         }
         let (base, tls) = (base.to_owned(), tls::config(config)?);
         Client::of(Arc::new(Setup { base, config: config.clone(), tls }))
@@ -102,13 +105,19 @@ impl Client {
     /// Carries out one request. Never fails: an error is an outcome.
     pub async fn send(&self, request: &Request) -> Outcome {
         let url = format!("{}{}", self.setup.base, request.path);
-        let request_out =
-            self.http.post(url).header(CONTENT_TYPE, "application/json").body(request.body.clone());
+        let request_out = match request.purpose {
+            Purpose::Probe => self.http.head(url),
+            _ => self
+                .http
+                .post(url)
+                .header(CONTENT_TYPE, "application/json")
+                .body(request.body.clone()),
+        };
         let sent = tokio::select! {
             sent = request_out.send() => sent,
             () = too_much_came() => {
                 let why = format!("{MOST_BEFORE_ANSWER} bytes came, and no answer among them");
-                return Outcome::Unanswered(why);
+                return Outcome::Unanswered(Problem::new(Cause::Connection, why));
             }
         };
         match sent {
@@ -126,11 +135,70 @@ impl Client {
             }
             // Nothing has left the box, so it is safe to try again.
             Err(error) if error.is_connect() || error.is_builder() || not_let_in(&error) => {
-                Outcome::Unreachable(causes(&error))
+                Outcome::Unreachable(self.problem(&error))
             }
-            Err(error) => Outcome::Unanswered(causes(&error)),
+            Err(error) => Outcome::Unanswered(self.problem(&error)),
         }
     }
+}
+
+impl Client {
+    /// An error in words, and what kind it is.
+    fn problem(&self, error: &reqwest::Error) -> Problem {
+        let proxied = self.setup.config.proxy.is_some();
+        let cause = match tls_cause(error) {
+            Some(cause) => cause,
+            // With a proxy it is the proxy that is looked up and connected to.
+            None if proxied && error.is_connect() => Cause::Proxy,
+            None if error.is_timeout() => Cause::TimedOut,
+            None => connection_cause(error),
+        };
+        Problem::new(cause, causes(error))
+    }
+}
+
+/// The errors below an error of the HTTP client.
+fn below(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+}
+
+/// The error of TLS in it, if there is one.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    // An I/O error hides what it is made of, sometimes twice.
+    fn inside<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+        let hidden = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        hidden.map_or_else(|| cause.downcast_ref(), |hidden| inside(hidden))
+    }
+    below(error).find_map(inside)
+}
+
+fn tls_cause(error: &reqwest::Error) -> Option<Cause> {
+    use rustls::CertificateError as Bad;
+    match tls_error(error)? {
+        rustls::Error::InvalidCertificate(bad) => Some(match bad {
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => Cause::WrongName,
+            Bad::Expired
+            | Bad::ExpiredContext { .. }
+            | Bad::NotValidYet
+            | Bad::NotValidYetContext { .. } => Cause::Expired,
+            _ => Cause::UnknownAuthority,
+        }),
+        rustls::Error::AlertReceived(_) if not_let_in(error) => Some(Cause::ClientCertificate),
+        _ => Some(Cause::Connection),
+    }
+}
+
+fn connection_cause(error: &reqwest::Error) -> Cause {
+    for cause in below(error) {
+        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if io == Some(std::io::ErrorKind::ConnectionRefused) {
+            return Cause::Refused;
+        }
+        if cause.to_string().starts_with("dns error") {
+            return Cause::UnknownHost;
+        }
+    }
+    Cause::Connection
 }
 
 /// Returns when much has come in since it was called. Nothing that a collector answers is that long, so
@@ -174,27 +242,20 @@ pub fn retry_after(value: &str) -> Option<RetryAfter> {
 /// sent, which it has not read then.
 fn not_let_in(error: &reqwest::Error) -> bool {
     use rustls::AlertDescription as Alert;
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let io = cause.downcast_ref::<std::io::Error>().and_then(|e| e.get_ref());
-        if let Some(rustls::Error::AlertReceived(alert)) = io.and_then(|e| e.downcast_ref()) {
-            return matches!(
-                alert,
-                Alert::CertificateRequired
-                    | Alert::BadCertificate
-                    | Alert::UnsupportedCertificate
-                    | Alert::CertificateRevoked
-                    | Alert::CertificateExpired
-                    | Alert::CertificateUnknown
-                    | Alert::UnknownCA
-                    | Alert::AccessDenied
-                    | Alert::HandshakeFailure
-                    | Alert::DecryptError
-            );
-        }
-        source = cause.source();
-    }
-    false
+    let Some(rustls::Error::AlertReceived(alert)) = tls_error(error) else { return false };
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::HandshakeFailure
+            | Alert::DecryptError
+    )
 }
 
 /// An error with its causes, without the URL, which may hold private data.
@@ -204,11 +265,9 @@ fn causes(error: &reqwest::Error) -> String {
         e if e.is_connect() => "cannot connect".to_owned(),
         _ => "request failed".to_owned(),
     };
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
+    for cause in below(error) {
         text.push_str(": ");
         text.push_str(&cause.to_string());
-        source = cause.source();
     }
     text
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::schema::{self, Schema};
 use super::{CollectorConfig, Config, ConfigError, MprisBus, MprisConfig, StoreConfig};
 use crate::core::settings::{CollectorSettings, Consent, Settings};
-use crate::core::text::number;
+use crate::core::text::{number, shown_url};
 use crate::core::time::Span;
 
 /// The longest span a key may hold: a hundred years.
@@ -92,6 +92,8 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
     let r = schema.resume;
     c.span("resume.window_seconds", r.window_seconds, 0.0, &mut s.resume_window)?;
     c.span("resume.live_window_seconds", r.live_window_seconds, 0.0, &mut s.resume_live_window)?;
+    c.span("resume.start_seconds", r.start_seconds, 0.0, &mut s.resume_start)?;
+    c.span("resume.end_seconds", r.end_seconds, 0.0, &mut s.resume_end)?;
     c.count("resume.max_points", r.max_points, &mut s.max_resume_points)?;
     c.count("resume.max_bytes", r.max_bytes, &mut s.max_resume_bytes)?;
     let d = schema.delivery;
@@ -149,7 +151,7 @@ pub(super) fn check(schema: Schema, file: &Path) -> Result<Config, ConfigError> 
         path: schema.store.path.unwrap_or_else(|| "/var/lib/playheadd".into()),
         max_bytes,
     };
-    let mpris = mpris(&c, schema.mpris)?;
+    let mpris = mpris(&c, schema.mpris, s.resume_start)?;
     let log_level = match schema.log.level.as_deref() {
         None | Some("info") => tracing::Level::INFO,
         Some("error") => tracing::Level::ERROR,
@@ -295,7 +297,8 @@ fn collector(
         Some(url) => {
             let plain = url.strip_prefix("http://");
             if plain.is_none() && !url.starts_with("https://") {
-                return c.wrong("collector.url", format!("expected an https:// URL, got '{url}'"));
+                let message = format!("expected an https:// URL, got '{}'", shown_url(&url));
+                return c.wrong("collector.url", message);
             }
             if let Some(rest) = plain
                 && !(is_loopback(rest) && s.allow_plain_http.unwrap_or(false))
@@ -304,7 +307,8 @@ fn collector(
                     "collector.url",
                     format!(
                         "plain http is for a collector on this machine with \
-                         collector.allow_plain_http = true; got '{url}'"
+                         collector.allow_plain_http = true; got '{}'",
+                        shown_url(&url)
                     ),
                 );
             }
@@ -341,7 +345,7 @@ fn is_loopback(rest: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn mpris(c: &Checker<'_>, m: schema::Mpris) -> Result<MprisConfig, ConfigError> {
+fn mpris(c: &Checker<'_>, m: schema::Mpris, beginning: Span) -> Result<MprisConfig, ConfigError> {
     let bus = match m.bus.as_deref() {
         None | Some("session") => MprisBus::Session,
         Some("system") => MprisBus::System,
@@ -366,6 +370,7 @@ fn mpris(c: &Checker<'_>, m: schema::Mpris) -> Result<MprisConfig, ConfigError> 
         bus,
         length_wait,
         position_every,
+        beginning,
     })
 }
 

@@ -44,14 +44,14 @@ pub struct CollectorConfig {
     pub timeout: Duration,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoreConfig {
     pub path: PathBuf,
     pub max_bytes: u64,
 }
 
 /// Zero-code tracking of MPRIS players (behaviour.md 1.7).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MprisConfig {
     pub enabled: bool,
     /// Globs over the name without `org.mpris.MediaPlayer2.`.
@@ -63,6 +63,8 @@ pub struct MprisConfig {
     pub length_wait: Span,
     /// How often a playing player is asked for its position; zero: never.
     pub position_every: Span,
+    /// What counts as the beginning: `resume.start_seconds`.
+    pub beginning: Span,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -82,7 +82,14 @@ sections! {
     Heartbeat as heartbeat { main_seconds: f64, ad_seconds: f64, downloaded_seconds: f64 }
     Idle as idle { timeout_seconds: f64, max_session_seconds: f64 }
     Interrupt as interrupt { grace_seconds: f64 }
-    Resume as resume { window_seconds: f64, live_window_seconds: f64, max_points: usize, max_bytes: u64 }
+    Resume as resume {
+        window_seconds: f64,
+        live_window_seconds: f64,
+        start_seconds: f64,
+        end_seconds: f64,
+        max_points: usize,
+        max_bytes: u64,
+    }
     Delivery as delivery {
         reconnect_spread_seconds: f64, backlog_ratio: f64, max_rate: u32, parallel: usize, queue_max_bytes: u64,
         queue_max_age_seconds: f64, daily_bytes: u64, on_metered: String,
@@ -179,15 +186,9 @@ fn unknown(name: &str, known: &[&str]) -> String {
     format!("unknown field `{}`, expected one of `{}`", short(name), known.join("`, `"))
 }
 
+/// What was written is not quoted: it may be an identifier of a viewer.
 fn wrong_type(value: &DeValue<'_>, expected: &str) -> String {
-    let shown = match value {
-        DeValue::String(text) => format!(" \"{}\"", short(text)),
-        DeValue::Integer(number) => format!(" `{}`", short(number.as_str())),
-        DeValue::Float(number) => format!(" `{}`", short(number.as_str())),
-        DeValue::Boolean(word) => format!(" `{word}`"),
-        _ => String::new(),
-    };
-    format!("invalid type: {}{shown}, expected {expected}", value.type_str())
+    format!("invalid type: {}, expected {expected}", value.type_str())
 }
 
 /// The beginning of what was written, for a message.

@@ -1,22 +1,35 @@
 //! What the viewer allows (behaviour.md 2.10, spec 3.11).
 
 use super::Agent;
-use super::record::{ConsentRecord, Durability};
+use super::record::{BoxTotals, ConsentRecord, Durability};
 use super::settings::Consent;
 use super::time::Now;
 use super::turn::CloseReason;
 
 impl Agent {
+    /// Somebody says what the viewer allows.
     pub(super) fn set_consent(&mut self, consent: Consent, now: Now) {
         self.consent.consent = Some(consent);
+        if consent == Consent::Out {
+            return self.opt_out(now);
+        }
+        self.consent_is_new();
+        self.apply_settings();
+    }
+
+    /// Nothing of before may stay. Whether somebody has said so or only the configuration does
+    /// (`consent.initial`) stands in the record, and stays as it is.
+    pub(super) fn opt_out(&mut self, now: Now) {
+        self.consent.installation = self.delivery.fresh_id();
+        self.consent.generation += 1;
+        self.consent_is_new();
+        self.forget_everything(now);
+        self.apply_settings();
+    }
+
+    fn consent_is_new(&mut self) {
         self.consent.revision += 1;
         self.consent_changed = true;
-        if consent == Consent::Out {
-            self.consent.installation = self.delivery.fresh_id();
-            self.consent.generation += 1;
-            self.forget_everything(now);
-        }
-        self.apply_settings();
     }
 
     /// What the viewer had said before the agent started is known now.
@@ -27,7 +40,7 @@ impl Agent {
         self.consent = record;
         if self.opted_out() {
             // What was stored meanwhile is of this generation too.
-            self.set_consent(Consent::Out, now);
+            self.opt_out(now);
         } else if older {
             self.forget_everything(now);
         }
@@ -47,11 +60,13 @@ impl Agent {
         }
         self.delivery.forget();
         self.resume = Default::default();
+        // Counts of the time before this start go too.
+        self.counted_before = BoxTotals { since: self.delivery.wall(now), ..BoxTotals::default() };
         self.changes.forget();
         self.wipe = Some(self.consent.generation);
         // The new store begins with the numbers of the next sessions.
         self.write_meta();
         self.changes.require(Durability::Flushed);
-        tracing::info!("the viewer has opted out: everything was deleted");
+        tracing::info!("opted out: everything was deleted");
     }
 }

@@ -50,11 +50,13 @@ impl SessionContext {
 
     /// Adds a report that was delivered or dropped.
     pub fn fold(&mut self, report: &Report) {
+        if report.kind() == Kind::Start {
+            *self = SessionContext::default();
+        }
         if let Some(quality) = &report.quality {
             self.quality = self.quality.updated(**quality);
         }
         match &report.what {
-            What::Start { .. } => *self = SessionContext::default(),
             What::Play | What::Pause | What::Buffer => self.playback = Some(report.kind()),
             What::AdBreakStart(ad_break) => self.ad_break = Some(ad_break.clone()),
             What::AdBreakComplete => {
@@ -67,7 +69,12 @@ impl SessionContext {
             What::ChapterComplete | What::ChapterSkip => self.chapter = None,
             What::StateOn(name) => self.states.push(name.clone()),
             What::StateOff(name) => self.states.retain(|on| on != name),
-            What::Ping | What::BitrateChange | What::Error(_) | What::Complete | What::End => {}
+            What::Start { .. }
+            | What::Ping
+            | What::BitrateChange
+            | What::Error(_)
+            | What::Complete
+            | What::End => {}
         }
     }
 
@@ -84,12 +91,8 @@ impl SessionContext {
         }
         let dated = |what| Report::new(what, first.at, first.playhead);
         let mut reports: Vec<Report> = whats.into_iter().map(dated).collect();
-        // The new session starts without quality at the collector.
-        if let [_, .., last] = reports.as_mut_slice()
-            && !is_unknown(&self.quality)
-        {
-            last.quality = Some(Box::new(self.quality));
-        }
+        // The new session starts without quality at the collector (behaviour.md 2.11).
+        reports[0].quality = (!is_unknown(&self.quality)).then(|| Box::new(self.quality));
         reports
     }
 }

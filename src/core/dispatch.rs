@@ -1,10 +1,10 @@
 //! Hands each input to the part of the agent that handles it.
 
 use super::Agent;
-use super::input::{CallId, Input, Lifecycle};
+use super::input::{CallId, Input, Lifecycle, Target};
 use super::rejected::Rejected;
-use super::settings::Consent;
 use super::time::Now;
+use super::tracker::info::Value;
 use super::turn::Reply;
 
 impl Agent {
@@ -17,13 +17,19 @@ impl Agent {
         self.end_waits(&input, now);
         match input {
             Input::Open { call, player, source, uid, app, playhead, info } => {
+                let who = match (call, info.get("app")) {
+                    (Some(_), _) => None,
+                    (None, Some(Value::Text(app))) => Some((player.sender.clone(), app.clone())),
+                    (None, _) => Some((player.sender.clone(), app.clone())),
+                };
                 let result = self.open(player, (source, uid), app, playhead, &info, now);
-                self.count_rejection("SessionStart", call, &result, now);
+                self.count_rejection("SessionStart", who, &result, now);
                 answer(call, result)
             }
             Input::Begin { player, app, info, playhead, until } => {
+                let who = (player.sender.clone(), app.clone());
                 let result = self.begin(player, app, &info, playhead, until, now);
-                self.count_rejection("SessionStart", None, &result, now);
+                self.count_rejection("SessionStart", Some(who), &result, now);
                 None
             }
             Input::Known { player, length, start, place, over } => {
@@ -32,18 +38,18 @@ impl Agent {
             }
             Input::Event { call, target, name, playhead, info } => {
                 let result = self.mpris_event(&target, name, playhead, &info, now);
-                self.count_rejection(name.name(), call, &result, now);
+                let who = (call.is_none() && result.is_err()).then(|| self.sender_of(&target));
+                self.count_rejection(name.name(), who, &result, now);
                 answer(call, result)
             }
-            Input::Unreadable { event, why } => {
-                let result = Err(Rejected::invalid(why));
-                self.count_rejection(event, None, &result, now);
+            // Their adapter knows the senders and has said it.
+            Input::Unreadable { why, .. } => {
+                self.rejected_events += 1;
+                self.refused = Some(why);
                 None
             }
             Input::Flooded { events } => {
                 self.rejected_events += events;
-                let why = "senders sent more events than the limits allow";
-                tracing::warn!(events, why, "events dropped");
                 None
             }
             Input::PlayerGone { sender } => {
@@ -68,6 +74,11 @@ impl Agent {
             Input::ForgetResumePoint { call, app, media_id } => {
                 self.resume.forget(&app, &media_id, &mut self.changes);
                 Some((call, Ok(Reply::Done)))
+            }
+            Input::List { call, listing } => Some((call, Ok(self.listing(listing, now)))),
+            Input::Watched(watched) => {
+                self.delivery.watched = watched;
+                None
             }
             Input::Flush { call } => {
                 self.delivery.flush();
@@ -135,7 +146,8 @@ impl Agent {
                 let (delivery, mut ctx) = self.delivery_context();
                 delivery.set_collectors(&mut ctx);
                 if tracked && self.opted_out() {
-                    self.set_consent(Consent::Out, now);
+                    // Nobody has said so: a later `consent.initial` may count again.
+                    self.opt_out(now);
                 }
                 None
             }
@@ -143,7 +155,7 @@ impl Agent {
                 self.recovered(&present, now);
                 None
             }
-            Input::Tick => None,
+            Input::Tick | Input::Probe { .. } | Input::TurnedAway { .. } => None,
             Input::Stop => {
                 self.stop();
                 None
@@ -151,17 +163,30 @@ impl Agent {
         }
     }
 
+    /// Who sent an event, and the application of its session.
+    fn sender_of(&self, target: &Target) -> (String, String) {
+        let session = match target {
+            Target::Session { number, .. } => Some(number),
+            Target::Player(player) => self.players.get(player),
+        };
+        let session = session.and_then(|number| self.sessions.get(number));
+        (target.sender().to_owned(), session.map(|session| session.app.clone()).unwrap_or_default())
+    }
+
+    /// Counts a refusal. `who`: the sender and its application, for what has no reply that could
+    /// carry the reason. Of calls the adapter says it.
     fn count_rejection(
         &mut self,
         event: &str,
-        call: Option<CallId>,
+        who: Option<(String, String)>,
         result: &Result<Reply, Rejected>,
         now: Now,
     ) {
         if let Err(rejected) = result {
             self.rejected_events += 1;
-            if call.is_none() {
-                self.warnings.event(event, &rejected.why, now.boot);
+            if let Some((sender, app)) = who {
+                self.refused = Some(rejected.why.clone());
+                self.warnings.refused.say(event, &sender, &app, rejected, now.boot);
             }
         }
     }

@@ -21,6 +21,16 @@ pub enum Target {
     Player(PlayerId),
 }
 
+impl Target {
+    /// The connection that speaks.
+    pub fn sender(&self) -> &str {
+        match self {
+            Target::Session { sender, .. } => sender,
+            Target::Player(player) => &player.sender,
+        }
+    }
+}
+
 /// What an application manager says of an application (spec 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifecycle {
@@ -45,6 +55,28 @@ impl Lifecycle {
             "foreground" => Some(Lifecycle::Foreground),
             "background" => Some(Lifecycle::Background),
             "stopped" => Some(Lifecycle::Stopped),
+            _ => None,
+        }
+    }
+}
+
+/// What an operator can have listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// What waits.
+    Queue,
+    /// What collectors have refused for good.
+    Rejected,
+    ResumePoints,
+}
+
+impl Listing {
+    /// `None` for any word but `queue`, `rejected` and `resume-points`.
+    pub fn parse(word: &str) -> Option<Listing> {
+        match word {
+            "queue" => Some(Listing::Queue),
+            "rejected" => Some(Listing::Rejected),
+            "resume-points" => Some(Listing::ResumePoints),
             _ => None,
         }
     }
@@ -96,9 +128,18 @@ pub enum Input {
         playhead: f64,
         info: Info,
     },
-    /// An event whose arguments could not be read. It gets no reply.
+    /// An event that could not be read, or that its sender may not send. It gets no reply.
     Unreadable {
         event: &'static str,
+        sender: String,
+        why: String,
+    },
+    /// A call that was refused before it became an event. Its caller was told; it changes nothing,
+    /// and is shown to whoever watches.
+    TurnedAway {
+        /// The method, or what kind of mistake it is.
+        call: String,
+        sender: String,
         why: String,
     },
     /// Senders sent more events than the limits allow (behaviour.md 2.8); these were dropped
@@ -130,6 +171,17 @@ pub enum Input {
         app: String,
         media_id: String,
     },
+    /// A list for the operator.
+    List {
+        call: CallId,
+        listing: Listing,
+    },
+    /// Find out whether the collector can be reached. The engine answers it.
+    Probe {
+        call: CallId,
+    },
+    /// Whether somebody watches from now on, and wants to see what consent holds back.
+    Watched(bool),
     /// Try to deliver now, whatever back-off says.
     Flush {
         call: Option<CallId>,

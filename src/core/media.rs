@@ -33,6 +33,12 @@ pub struct MediaInfo {
     pub background_playback: bool,
     /// Overrides the ad ping interval (spec 12.1: 1 to 10).
     pub own_ad_ping_seconds: Option<u64>,
+    /// Nothing of this viewing is kept or sent (behaviour.md 1.2, key `track`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untracked: bool,
+    /// Who watches, where the player says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub viewer: Option<Box<Viewer>>,
     /// Standard metadata (spec 2.3), under the full names that players use.
     pub standard: Metadata,
     pub custom: Metadata,
@@ -42,7 +48,7 @@ impl MediaInfo {
     /// The id for a log line. A URL or a path is hidden, because it says more about a viewer than
     /// an operator needs.
     pub fn log_id(&self) -> &str {
-        log_id(&self.id)
+        if self.untracked { "(not tracked)" } else { log_id(&self.id) }
     }
 
     /// Estimated size of its record in the store, in bytes.
@@ -59,7 +65,8 @@ impl MediaInfo {
         ];
         let texts = texts.into_iter().chain(&self.app_version).map(String::len).sum::<usize>();
         let metadata = metadata_bytes(&self.standard) + metadata_bytes(&self.custom);
-        (FRAME + texts + metadata) as u64
+        let viewer = self.viewer.as_ref().map_or(0, |viewer| viewer.text_bytes());
+        (FRAME + texts + metadata + viewer) as u64
     }
 
     /// How often its session pings at present (spec 3.2).
@@ -89,6 +96,36 @@ impl MediaInfo {
             // `f64::clamp` would panic if a damaged store gave a negative length.
             position.min(self.length.unwrap_or(MOST_SECONDS)).max(0.0)
         }
+    }
+}
+
+/// Who watches: ids over those of the configuration, because a household has profiles
+/// (behaviour.md 1.2).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Viewer {
+    pub marketing_cloud_user_id: Option<String>,
+    pub visitor_id: Option<String>,
+    /// By namespace.
+    pub customer_ids: BTreeMap<String, CustomerId>,
+}
+
+/// An id that a viewer has at the operator (spec 2.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerId {
+    pub id: String,
+    /// 0 unknown, 1 authenticated, 2 logged out.
+    pub state: u8,
+}
+
+impl Viewer {
+    /// Estimated bytes of its texts in the store.
+    fn text_bytes(&self) -> usize {
+        /// Names of members and punctuation of a customer id, and of the rest.
+        const FRAME: usize = 24;
+        let ids = [&self.marketing_cloud_user_id, &self.visitor_id];
+        let ids = ids.into_iter().flatten().map(String::len).sum::<usize>();
+        let customer = self.customer_ids.iter().map(|(n, c)| FRAME + n.len() + c.id.len());
+        3 * FRAME + ids + customer.sum::<usize>()
     }
 }
 

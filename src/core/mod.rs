@@ -12,32 +12,37 @@ pub mod delivery;
 pub mod dialect;
 mod dispatch;
 pub mod input;
+mod listing;
 pub mod media;
+pub mod message_ids;
 mod pending_changes;
 pub mod player;
+pub mod rate;
 pub mod record;
 mod recording;
 pub mod rejected;
 pub mod report;
 pub mod sessions;
 pub mod settings;
+pub mod size;
 pub mod text;
 pub mod time;
 pub mod timer;
 pub mod tracker;
 pub mod turn;
-mod warnings;
+pub mod warnings;
 
 use std::collections::{BTreeMap, HashMap};
 
 use self::clock::BootId;
 use self::delivery::backoff::Rng;
+use self::delivery::trouble::DeliveryState;
 use self::delivery::{Counters, Delivery, DeliveryContext, Gates};
 use self::dialect::Dialects;
 use self::input::Input;
 use self::pending_changes::PendingChanges;
 use self::player::PlayerId;
-use self::record::{ConsentRecord, Key, Meta, ResumePoint, Stored};
+use self::record::{BoxTotals, ConsentRecord, Key, Meta, ResumePoint, Stored};
 use self::sessions::Session;
 use self::sessions::join::FreeNumbers;
 use self::sessions::resume::{ClockReading, ResumePoints};
@@ -69,6 +74,10 @@ pub struct Agent {
     /// When each restored session was last recorded, until `Input::Recovered`.
     recorded: BTreeMap<u32, BootInstant>,
     rejected_events: u64,
+    /// Why the input of this turn was refused.
+    refused: Option<String>,
+    /// What was counted before this start.
+    counted_before: BoxTotals,
     /// `meta.next_rejected` as it was last written.
     written_rejected: u64,
     warnings: Warnings,
@@ -97,8 +106,10 @@ pub struct StartInfo {
 pub struct Status {
     pub active_sessions: u32,
     pub queued_hits: u64,
+    /// Since the start of the agent.
     pub counters: Counters,
     pub rejected_events: u64,
+    pub totals: BoxTotals,
     pub gates: Gates,
     pub consent: Consent,
 }
@@ -112,6 +123,7 @@ impl Agent {
             false => FreeNumbers::after(&stored),
         };
         let old_budget = stored.meta.as_ref().map(|m| m.budget).unwrap_or_default();
+        let counted_before = stored.meta.as_ref().map(|m| m.totals).unwrap_or_default();
         let meta = Meta {
             boot: start.boot.clone(),
             bus: start.bus.clone(),
@@ -120,6 +132,7 @@ impl Agent {
             next_rejected: first.rejected,
             clean_stop: false,
             budget: old_budget,
+            totals: counted_before,
         };
         let gates = Gates {
             consent: false,
@@ -143,16 +156,26 @@ impl Agent {
             recovering: true,
             recorded: BTreeMap::new(),
             rejected_events: 0,
+            refused: None,
+            counted_before,
             written_rejected: 0,
             warnings: Warnings::default(),
         };
         agent.delivery.budget = agent.meta.budget;
         agent.apply_settings();
+        let only_meta = Stored { meta: stored.meta.clone(), ..Stored::default() };
+        agent.delivery.rejected.add(stored.rejected.clone(), &agent.settings);
+        let holds_something = start.unread || stored != only_meta;
         agent.restore(stored, &start, now);
         if start.clock_trusted {
             agent.clock(true, now);
         }
         agent.delivery.count();
+        if holds_something && agent.opted_out() {
+            // `consent.initial` says so since this start.
+            agent.opt_out(now);
+            agent.delivery.count();
+        }
         agent
     }
 
@@ -213,8 +236,26 @@ impl Agent {
             queued_hits: self.delivery.queued(),
             counters: self.delivery.counters,
             rejected_events: self.rejected_events,
+            totals: self.totals(),
             gates: self.delivery.gates,
             consent: self.consent(),
+        }
+    }
+
+    /// What keeps hits back.
+    pub fn delivery_state(&self, now: Now) -> DeliveryState {
+        self.delivery.state(self.consent(), now, &self.settings)
+    }
+
+    /// What the box has counted in all its life.
+    fn totals(&self) -> BoxTotals {
+        let (before, now) = (self.counted_before, self.delivery.counters);
+        BoxTotals {
+            since: before.since,
+            last_delivered: self.delivery.last_delivered().or(before.last_delivered),
+            delivered: before.delivered + now.delivered,
+            dropped: before.dropped + now.dropped,
+            rejected_events: before.rejected_events + self.rejected_events,
         }
     }
 
@@ -248,10 +289,15 @@ impl Agent {
         turn.reconnect = std::mem::take(&mut self.reconnect);
         self.delivery.count();
         turn.notices = std::mem::take(&mut self.notices);
+        turn.refused = self.refused.take();
+        turn.held = self.delivery.take_held();
         turn
     }
 
     fn clock(&mut self, trusted: bool, now: Now) {
+        if trusted {
+            self.counted_before.since.get_or_insert(now.wall);
+        }
         self.delivery.clock(trusted, now);
         self.changes.write_within(now.boot, self.settings.flush_interval);
     }

@@ -173,6 +173,21 @@ pub struct Meta {
     /// Bytes sent today, for the daily budget (behaviour.md 2.8).
     #[serde(default)]
     pub budget: DayBudget,
+    #[serde(default)]
+    pub totals: BoxTotals,
+}
+
+/// What the box has counted in all its life, since it first knew the time. Written with each new
+/// session and at a stop, so a power cut costs what was counted since.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoxTotals {
+    /// `None` as long as no clock could tell.
+    pub since: Option<WallTime>,
+    /// When a collector last took something.
+    pub last_delivered: Option<WallTime>,
+    pub delivered: u64,
+    pub dropped: u64,
+    pub rejected_events: u64,
 }
 
 /// What the viewer allows, in a small file beside the store, so that it holds whatever becomes of
@@ -430,10 +445,36 @@ pub struct RejectedReport {
     pub app: String,
     pub media_id: String,
     pub report: Report,
-    /// More reports dropped with it: those of the refused session or request.
+    /// More reports dropped with it: those of the refused request or session, the later ones of a
+    /// session included once it has ended.
     pub lost: u64,
     pub status: u16,
     pub message: String,
+    /// When it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<WallTime>,
+}
+
+/// A rejected report without its contents, which can be large.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RejectedHit {
+    pub collector: String,
+    pub app: String,
+    pub media_id: String,
+    pub event_type: &'static str,
+    pub lost: u64,
+    pub status: u16,
+    pub message: String,
+    pub at: Option<WallTime>,
+}
+
+impl From<RejectedReport> for RejectedHit {
+    fn from(rejected: RejectedReport) -> RejectedHit {
+        let RejectedReport { collector, app, media_id, report, lost, status, message, at } =
+            rejected;
+        let event_type = report.kind().event_type();
+        RejectedHit { collector, app, media_id, event_type, lost, status, message, at }
+    }
 }
 
 /// In what state the store is when the agent starts.
@@ -459,7 +500,8 @@ pub struct Stored {
     /// The reports of each log that are newer than its record.
     pub newest: Vec<(u64, Numbered)>,
     pub points: Vec<(String, String, ResumePoint)>,
-    pub rejected: usize,
+    /// By number.
+    pub rejected: Vec<(u64, RejectedHit)>,
     /// The number after that of the newest rejected report.
     pub next_rejected: u64,
 }

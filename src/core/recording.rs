@@ -8,6 +8,7 @@ use super::time::Now;
 
 impl Agent {
     pub(super) fn write_meta(&mut self) {
+        self.meta.totals = self.totals();
         self.changes.put(Key::Meta, Record::Meta(self.meta.clone()));
     }
 

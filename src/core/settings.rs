@@ -1,6 +1,6 @@
 //! The plain numbers and names that rules need, with their defaults. `config` fills them.
 
-use super::time::Span;
+use super::time::{Span, WallTime, second_of_day};
 
 /// Everything a rule may ask for. Times are spans, sizes are bytes.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,8 +12,8 @@ pub struct Settings {
     pub stream_type: String,
     /// `media.live_day`: whether a live playhead counts from midnight UTC or local midnight.
     pub live_day_local: bool,
-    /// Seconds east of UTC, as the adapter read it from the zone; used with `live_day_local`.
-    pub utc_offset_seconds: i32,
+    /// The box's zone; used with `live_day_local`.
+    pub zone: Zone,
     pub identity: Identity,
     /// Whom to report to; each has a lane of its own.
     pub collectors: Vec<CollectorSettings>,
@@ -30,6 +30,9 @@ pub struct Settings {
     /// Resume points (behaviour.md 2.1).
     pub resume_window: Span,
     pub resume_live_window: Span,
+    /// What counts as the beginning of recorded content, and as its end.
+    pub resume_start: Span,
+    pub resume_end: Span,
     pub max_resume_points: usize,
     /// Bytes of them in the store.
     pub max_resume_bytes: u64,
@@ -163,10 +166,23 @@ impl Consent {
     }
 }
 
+/// The zone of the box: seconds east of UTC at a moment. It is asked each time, because zones have
+/// summer time, and because the moment at which a configuration is read may be in 1970.
+#[derive(Debug, Clone, Copy)]
+pub struct Zone(pub fn(WallTime) -> i32);
+
+impl PartialEq for Zone {
+    /// A box has one zone.
+    fn eq(&self, _: &Zone) -> bool {
+        true
+    }
+}
+
 impl Settings {
-    /// Seconds east of UTC of the midnight that live content counts from.
-    pub fn live_day_offset(&self) -> i32 {
-        if self.live_day_local { self.utc_offset_seconds } else { 0 }
+    /// The present second of the day, where a live viewer is.
+    pub fn live_second(&self, wall: WallTime) -> f64 {
+        let offset = if self.live_day_local { (self.zone.0)(wall) } else { 0 };
+        second_of_day(wall, offset)
     }
 }
 
@@ -178,7 +194,7 @@ impl Default for Settings {
             content_type: "vod".into(),
             stream_type: "video".into(),
             live_day_local: false,
-            utc_offset_seconds: 0,
+            zone: Zone(|_| 0),
             identity: Identity::default(),
             collectors: vec![CollectorSettings::default()],
             main_ping: Span::seconds(10),
@@ -189,6 +205,8 @@ impl Default for Settings {
             grace: Span::seconds(60),
             resume_window: Span::seconds(30 * 86_400),
             resume_live_window: Span::seconds(1800),
+            resume_start: Span::seconds(2),
+            resume_end: Span::seconds(10),
             max_resume_points: 2000,
             max_resume_bytes: 1 << 20,
             delivery: DeliverySettings::default(),

@@ -46,6 +46,53 @@ pub fn why(text: String) -> String {
     shortened(text, MOST_WHY)
 }
 
+/// The known word that somebody most likely meant: capitals do not count, and at most a third of
+/// the letters differ (two of a short word). `None` when nothing is near.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const LONGEST: usize = 64;
+    let word: Vec<char> = word.to_lowercase().chars().take(LONGEST).collect();
+    let near = known.into_iter().map(|known| (distance(&word, known), known));
+    let (distance, known) = near.min_by_key(|(distance, _)| *distance)?;
+    (distance <= (word.len() / 3).max(2).min(word.len() / 2)).then_some(known)
+}
+
+/// How many letters differ, are missing, are too many or have changed places with their neighbour.
+fn distance(word: &[char], known: &str) -> usize {
+    let known: Vec<char> = known.to_lowercase().chars().collect();
+    let mut rows = vec![vec![0; known.len() + 1]; word.len() + 1];
+    for i in 0..=word.len() {
+        for j in 0..=known.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let differs = usize::from(word[i - 1] != known[j - 1]);
+                let mut least = rows[i - 1][j - 1] + differs;
+                least = least.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                if i > 1 && j > 1 && word[i - 1] == known[j - 2] && word[i - 2] == known[j - 1] {
+                    least = least.min(rows[i - 2][j - 2] + 1);
+                }
+                least
+            };
+        }
+    }
+    rows[word.len()][known.len()]
+}
+
+/// A URL for everybody: without user, password and path.
+pub fn shown_url(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, _)) => format!("{scheme}://{}", host(url)),
+        None => host(url),
+    }
+}
+
+/// The host of a URL with its port, and nothing more of it. A password may hold any character.
+pub fn host(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.rsplit('@').next().unwrap_or_default();
+    rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned()
+}
+
 /// A number in few digits: `1e308` is not written out.
 pub fn number(n: f64) -> String {
     match n == 0.0 || !n.is_finite() || (1e-6..1e15).contains(&n.abs()) {
@@ -73,6 +120,38 @@ mod tests {
         let shown = printable(&json.to_string()).into_owned();
         assert!(shown.is_ascii());
         assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), json);
+    }
+
+    #[test]
+    fn the_nearest_word_is_found_and_a_far_one_is_not() {
+        let known = ["id", "name", "length", "content_type", "downloaded"];
+        for (word, meant) in [
+            ("Length", Some("length")),
+            ("lenght", Some("length")),
+            ("contentType", Some("content_type")),
+            ("download", Some("downloaded")),
+            ("nam", Some("name")),
+            ("ID", Some("id")),
+            ("x", None),
+            ("", None),
+            ("resolution", None),
+        ] {
+            assert_eq!(nearest(word, known), meant, "{word}");
+        }
+        assert_eq!(nearest(&"l".repeat(100_000), known), None);
+    }
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_secret() {
+        for (url, shown) in [
+            ("http://10.0.0.1/va", "http://10.0.0.1"),
+            ("ftp://user:secret@x", "ftp://x"),
+            ("https://user:se/cr@et@host:8080/path?token=1", "https://host:8080"),
+            ("user:secret@host/path", "host"),
+            ("https://", "https://"),
+        ] {
+            assert_eq!(shown_url(url), shown);
+        }
     }
 
     #[test]

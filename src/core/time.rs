@@ -2,6 +2,7 @@
 //! adapters read off the machine's clocks. No standard clock type appears here, so a simulation
 //! can supply the numbers.
 
+use std::fmt;
 use std::ops::{Add, Sub};
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,26 @@ impl BootInstant {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WallTime(pub i64);
+
+/// `2027-01-15T08:00:00Z`, without fractions of a second.
+impl fmt::Display for WallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.div_euclid(1000);
+        let (s, day) = (seconds.rem_euclid(86_400), seconds.div_euclid(86_400));
+        // Years begin in March here, so that a leap day is the last of its year, in eras of 400
+        // years (Howard Hinnant, "chrono-compatible low-level date algorithms").
+        let day = day + 719_468;
+        let (era, day) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+        let year = year + era * 400 + next;
+        let (hour, minute, second) = (s / 3600, s / 60 % 60, s % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
 
 /// A length of time in milliseconds; negative when the later instant came first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -119,5 +140,20 @@ mod tests {
         assert_eq!(second_of_day(WallTime(86_400_000 + 1500), 0), 1.5);
         assert_eq!(second_of_day(WallTime(-1000), 0), 86_399.0);
         assert_eq!(second_of_day(WallTime(82_800_000), 7200), 3600.0);
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, shown) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(WallTime(seconds * 1000).to_string(), shown);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! out in the order of its members, and a request or a reply waits for the batch before it
 //! (behaviour.md 2.9). The type allows no other order.
 
+use super::delivery::held::HeldHit;
 use super::dialect::exchange::Request;
 use super::input::CallId;
 use super::player::PlayerId;
@@ -24,6 +25,10 @@ pub struct Turn {
     pub requests: Vec<Request>,
     pub reply: Option<(CallId, Result<Reply, Rejected>)>,
     pub notices: Vec<Notice>,
+    /// Why the input was refused, if nobody is told so by a reply.
+    pub refused: Option<String>,
+    /// What consent holds back, while somebody watches.
+    pub held: Vec<HeldHit>,
 }
 
 /// One step of a turn.
@@ -63,6 +68,8 @@ pub enum Reply {
     ResumePoint(Option<ResumePoint>),
     /// Hits that wait.
     Pending(u64),
+    /// JSON for an operator.
+    Json(String),
 }
 
 /// Why a session's `Closed` signal was sent (behaviour.md 1.4).

@@ -1,14 +1,22 @@
 //! The commands of `playheadctl`, one file each.
 
+mod agent;
+mod ask;
 #[cfg(feature = "bench")]
 mod collector;
+mod consent;
+mod doctor;
+mod flush;
 mod monitor;
 mod output;
 mod player;
+mod queue;
 mod record;
+mod resume_points;
 mod sessions;
 mod simulate;
 mod status;
+mod warnings;
 
 use crate::cli::{Command, Ctl};
 use crate::core::text::printable;
@@ -24,6 +32,11 @@ impl Failure {
     /// A mistake in the arguments or in a file they name (exit status 2).
     pub fn usage(message: impl ToString) -> Failure {
         Failure { status: 2, message: message.to_string() }
+    }
+
+    /// Everything was said already; only the exit status is left.
+    pub fn silent(status: u8) -> Failure {
+        Failure { status, message: String::new() }
     }
 
     /// The message, printable line by line.
@@ -44,6 +57,11 @@ pub fn run(ctl: Ctl) -> Result<(), Failure> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Status(args) => on_bus(status::run(ctl.bus.address(), args)),
         Command::Sessions(args) => on_bus(sessions::run(ctl.bus.address(), args)),
+        Command::Queue(args) => on_bus(queue::run(ctl.bus.address(), args)),
+        Command::ResumePoints(args) => on_bus(resume_points::run(ctl.bus.address(), args)),
+        Command::Flush(args) => on_bus(flush::run(ctl.bus.address(), args)),
+        Command::Consent(args) => on_bus(consent::run(ctl.bus.address(), args)),
+        Command::Doctor(args) => on_bus(doctor::run(ctl.bus.address(), args)),
         Command::Monitor(args) => on_bus(monitor::run(ctl.bus.address(), args)),
         Command::Player(args) => on_bus(player::run(ctl.bus.address(), args)),
         Command::Record(args) => on_bus(record::run(ctl.bus.address(), args)),

@@ -1,24 +1,31 @@
-//! `playheadctl monitor`: what happens, as it happens: a line for each event, hit and answer.
+//! `playheadctl monitor`: what happens, as it happens: the state of delivery, then a line for each event,
+//! hit and answer, and for each change of what holds hits back.
 
 use std::collections::HashMap;
 
 use futures_util::StreamExt;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use zbus::message::Type;
 use zbus::{Connection, MessageStream};
 
-use super::{Failure, output};
+use super::ask::{self, Properties};
+use super::{Failure, agent, output};
 use crate::cli::OutputArgs;
 use crate::core::text::printable;
 use crate::dbus::{AGENT_PATH, BUS_NAME, BusAddress, MONITOR_INTERFACE};
 use crate::system::clock;
 
 pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
-    let connection = address.connect().await.map_err(Failure::failed)?;
+    let connection = agent::connect(address).await?;
     // Made before `Watch` is called, so that no line is missed.
     let mut lines = MessageStream::from(&connection);
     watch(&connection).await?;
     let mut screen = Screen { colour: output::colour(), ..Screen::default() };
+    let state = state(&Properties::of(&connection).await?);
+    match args.json {
+        true => output::print_json(&state.to_string())?,
+        false => output::print(&screen.line(&state))?,
+    }
     while let Some(Ok(message)) = lines.next().await {
         let header = message.header();
         let member = header.member().map_or("", |member| member.as_str());
@@ -43,6 +50,15 @@ async fn watch(connection: &Connection) -> Result<(), Failure> {
     call.await.map(|_| ()).map_err(output::not_there)
 }
 
+/// The state of delivery at the beginning, as a line.
+fn state(properties: &Properties) -> Json {
+    json!({
+        "what": "state", "unix_ms": clock::now().wall.0, "state": properties.word("DeliveryState"),
+        "last_error": properties.word("LastError"), "queued": properties.number("QueuedHits"),
+        "collector": properties.word("Collector"),
+    })
+}
+
 /// Lines for people. Requests are remembered until they are answered.
 #[derive(Default)]
 struct Screen {
@@ -62,6 +78,16 @@ impl Screen {
     fn line(&mut self, line: &Json) -> String {
         let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
         let (colour, who, what, more) = match line["what"].as_str() {
+            Some("state") => {
+                let state = text("state");
+                let colour = if ask::meaning(&state).is_none() { GREEN } else { RED };
+                (colour, text("collector"), state, meaning(line))
+            }
+            Some("hit") if !line["held"].is_null() => {
+                let (sid, kind, more) = hit(line);
+                let held = format!("held: {}  {more}", text("held"));
+                (PLAIN, sid, kind, held.trim_end().to_owned())
+            }
             Some("hit") => {
                 let (sid, kind, more) = hit(line);
                 self.requests.insert(line["id"].as_u64().unwrap_or(0), sid.clone());
@@ -95,11 +121,21 @@ impl Screen {
 
     /// The box's own time of day.
     fn time(&mut self, unix_ms: i64) -> String {
-        let offset = *self.offset.get_or_insert_with(|| clock::utc_offset_seconds(clock::now()));
+        let offset =
+            *self.offset.get_or_insert_with(|| clock::utc_offset_seconds(clock::now().wall));
         let ms = (unix_ms + i64::from(offset) * 1000).rem_euclid(86_400_000);
         let (s, ms) = (ms / 1000, ms % 1000);
         format!("{:02}:{:02}:{:02}.{ms:03}", s / 3600, s / 60 % 60, s % 60)
     }
+}
+
+/// How much waits, why, and what is wrong.
+fn meaning(line: &Json) -> String {
+    let queued = line["queued"].as_u64().map(ask::waiting);
+    let meaning = line["state"].as_str().and_then(ask::meaning).map(str::to_owned);
+    let error = line["last_error"].as_str().filter(|error| !error.is_empty()).map(str::to_owned);
+    let parts: Vec<String> = [queued, meaning, error].into_iter().flatten().collect();
+    parts.join("; ")
 }
 
 /// A hit this old when it is sent is shown as late.
@@ -196,6 +232,18 @@ mod tests {
                 "playhead": -1.0, "refused": "there is no ad break"})),
             "23:13:20.000  event   :1.7          AdStart                       refused: there is no ad \
              break\n"
+        );
+        assert_eq!(
+            show(json!({"what": "hit", "held": "waiting-consent", "unix_ms": at,
+                "path": "/api/v1/sessions/-/events",
+                "body": {"eventType": "play", "playerTime": {"playhead": 12.0, "ts": at}}})),
+            "23:13:20.000  hit     -             play                  12.0 s  held: waiting-consent\n"
+        );
+        assert_eq!(
+            show(json!({"what": "state", "unix_ms": at, "state": "held-budget", "queued": 2,
+                "collector": "c.example", "last_error": "x"})),
+            "23:13:20.000  state   c.example     held-budget                   2 hits wait; the bytes of \
+             the day are spent (delivery.daily_bytes); x\n"
         );
         let odd = json!({"what": "event", "unix_ms": at, "from": ":1.7\u{1b}[2J", "event": "Play",
             "info": {"id": "\u{9b}31m\u{202e}"}});

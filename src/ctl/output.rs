@@ -82,9 +82,9 @@ pub(super) async fn properties(
 pub(super) fn not_there(error: zbus::Error) -> Failure {
     match error {
         zbus::Error::FDO(ref known) if matches!(**known, zbus::fdo::Error::ServiceUnknown(_)) => {
-            Failure::failed(
-                "playheadd is not on this bus; is it running, and is this the right bus (--bus, --bus-address)?",
-            )
+            let message = "playheadd does not run: it is not on this bus; is this the right bus \
+                           (--bus, --bus-address)?";
+            Failure { status: 3, message: message.into() }
         }
         error => Failure::failed(format!("playheadd did not answer: {error}")),
     }
@@ -105,6 +105,14 @@ pub(super) fn to_json(value: &Variant<'_>) -> Value {
         Variant::Str(s) => json!(s.as_str()),
         Variant::ObjectPath(p) => json!(p.as_str()),
         Variant::Variant(inner) => to_json(inner),
+        Variant::Array(items) => items.inner().iter().map(to_json).collect(),
+        Variant::Dict(dict) => {
+            let member = |(key, value): (&Variant<'_>, &Variant<'_>)| {
+                let key = to_json(key);
+                (key.as_str().map_or_else(|| key.to_string(), str::to_owned), to_json(value))
+            };
+            Value::Object(dict.iter().map(member).collect())
+        }
         other => json!(other.to_string()),
     }
 }

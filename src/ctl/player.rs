@@ -148,6 +148,31 @@ fn variant(key: &str, value: &Value) -> Result<Variant<'static>, String> {
         Value::Float(f) => (*f).into(),
         Value::Bool(b) => (*b).into(),
         Value::Dict(texts) => HashMap::<String, String>::from_iter(texts.clone()).into(),
+        Value::Map(map) => match customer_ids(map) {
+            Some(ids) => ids.into(),
+            None => {
+                let mut inner = HashMap::new();
+                for (key, value) in map {
+                    inner.insert(key.clone(), variant(key, value)?);
+                }
+                inner.into()
+            }
+        },
+        Value::List(_) => return Err(format!("'{key}': a list cannot be sent")),
         Value::Other(what) => return Err(format!("'{key}': {what} cannot be sent")),
     })
+}
+
+/// `a{s(si)}`, if every value is a text and a number.
+fn customer_ids(map: &Info) -> Option<HashMap<String, (String, i32)>> {
+    let id = |(name, value): (&String, &Value)| match value {
+        Value::List(parts) => match parts.as_slice() {
+            [Value::Text(id), Value::Int(n)] => {
+                Some((name.clone(), (id.clone(), i32::try_from(*n).ok()?)))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    map.iter().map(id).collect()
 }

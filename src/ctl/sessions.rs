@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 use zbus::{OwnedObjectPath, OwnedVariant};
 
-use super::{Failure, output};
+use super::{Failure, agent, output};
 use crate::cli::OutputArgs;
 use crate::dbus::{AGENT_PATH, BUS_NAME, BusAddress, SESSION_INTERFACE};
 
 type Objects = HashMap<OwnedObjectPath, BTreeMap<String, BTreeMap<String, OwnedVariant>>>;
 
 pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
-    let connection = address.connect().await.map_err(Failure::failed)?;
+    let connection = agent::connect(address).await?;
     let manager = Some("org.freedesktop.DBus.ObjectManager");
     let reply = connection
         .call_method(Some(BUS_NAME), AGENT_PATH, manager, "GetManagedObjects", &())

@@ -3,20 +3,23 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::{Failure, output};
+use super::{Failure, output, warnings};
 use crate::cli::SimulateArgs;
 use crate::config::Config;
+use crate::core::settings::Zone;
 use crate::core::text::{number, printable};
 use crate::sim::{self, timeline};
+use crate::system::clock;
 
 pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     let (name, text) = read(&args.file)?;
     let lines = timeline::parse(&name, &text).map_err(Failure::usage)?;
-    let config = match &args.config {
+    let mut config = match &args.config {
         Some(path) => Config::load_with(path, &args.settings),
         None => Config::from_overrides(&args.settings),
     }
     .map_err(Failure::usage)?;
+    config.settings.zone = Zone(clock::utc_offset_seconds);
     let until_ms = match args.until {
         Some(seconds) if !(0.0..=1e11).contains(&seconds) => {
             return Err(Failure::usage(format!(
@@ -26,7 +29,8 @@ pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
         }
         until => until.map(|s| (s * 1000.0).round() as i64),
     };
-    let exchanges = sim::simulate(&lines, sim::Options { config, until_ms, seed: args.seed });
+    let options = sim::Options { config, until_ms, seed: args.seed };
+    let exchanges = warnings::shown(|| sim::simulate(&lines, options));
     let mut text = String::new();
     for exchange in exchanges {
         text.push_str(&printable(&serde_json::to_string(&exchange).map_err(Failure::failed)?));

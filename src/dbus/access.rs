@@ -8,13 +8,17 @@ use crate::system::groups;
 
 /// The group of the players and application managers.
 const PLAYERS: &str = "playhead";
+/// The group of those who may say what the viewer allows: a settings screen, say.
+const ADMINS: &str = "playhead-admin";
 
 /// A right that a caller can have. Reading the agent's own properties needs none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Right {
     /// Open and drive sessions, report application lifecycle, read sessions and resume points.
     Play,
-    /// Set the viewer's consent, deliver at once (`Flush`), watch what happens (`Watch`).
+    /// Set the viewer's consent.
+    Consent,
+    /// Deliver at once (`Flush`), watch what happens (`Watch`).
     Manage,
 }
 
@@ -27,7 +31,8 @@ pub(super) fn needed(input: &Input) -> Option<Right> {
         | Input::GetResumePoint { .. }
         | Input::ForgetResumePoint { .. }
         | Input::Unreadable { .. } => Some(Right::Play),
-        Input::SetConsent { .. } | Input::Flush { .. } => Some(Right::Manage),
+        Input::SetConsent { .. } => Some(Right::Consent),
+        Input::Flush { .. } => Some(Right::Manage),
         _ => None,
     }
 }
@@ -37,19 +42,21 @@ pub(super) fn needed(input: &Input) -> Option<Right> {
 pub(super) struct Rights {
     uid: u32,
     play: bool,
+    consent: bool,
     manage: bool,
 }
 
 impl Rights {
-    /// Root and the service's own user have all rights, the group `playhead` has `Play`.
+    /// Root and the service's own user have all rights, the group `playhead` has `Play`, the group
+    /// `playhead-admin` has `Consent`.
     pub fn of(caller: &Credentials) -> Rights {
         let manage = caller.uid == 0 || caller.uid == rustix::process::geteuid().as_raw();
         let member = |group| match &caller.groups {
             Some(groups) => groups.contains(&group),
             None => groups::of_user(caller.uid).contains(&group),
         };
-        let play = manage || groups::id_of(PLAYERS).is_some_and(member);
-        Rights { uid: caller.uid, play, manage }
+        let belongs = |name| manage || groups::id_of(name).is_some_and(member);
+        Rights { uid: caller.uid, play: belongs(PLAYERS), consent: belongs(ADMINS), manage }
     }
 
     /// The uid whose limits count; `None` for root and the agent's own user.
@@ -62,6 +69,9 @@ impl Rights {
         let (may, who) = match needed {
             Right::Play => {
                 (self.play, "root, the agent's own user and members of group 'playhead'")
+            }
+            Right::Consent => {
+                (self.consent, "root, the agent's own user and members of group 'playhead-admin'")
             }
             Right::Manage => (self.manage, "root and the agent's own user"),
         };

@@ -15,9 +15,10 @@ use super::senders::Senders;
 use super::{Sessions, args, session};
 use crate::core::input::{CallId, Input, Lifecycle};
 use crate::core::player::{EventSource, PlayerId};
-use crate::core::record::ResumePoint;
+use crate::core::record::{BoxTotals, ResumePoint};
 use crate::core::rejected::Rejected;
 use crate::core::settings::Consent;
+use crate::core::time::WallTime;
 use crate::core::tracker::info::Value;
 use crate::core::turn::Reply;
 use crate::port::{self, Port};
@@ -36,6 +37,19 @@ const PROPERTIES: &[&str] = &[
     "ClockTrusted",
     "Consent",
     "Collector",
+    "CollectorKind",
+    "ReportSuite",
+    "DeliveryState",
+    "LastError",
+    "Problems",
+    "FailingSince",
+    "LastDelivered",
+    "OldestQueued",
+    "NextTry",
+    "LastAnswer",
+    "LastAnswerAt",
+    "CountingSince",
+    "Totals",
 ];
 
 pub(super) struct AgentObject {
@@ -61,9 +75,39 @@ pub(super) fn property(port: &Port, name: &str) -> Option<Variant<'static>> {
             "ClockTrusted" => gates.is_some_and(|g| g.clock_trusted).into(),
             "Consent" => status.map_or(Consent::Unknown, |s| s.consent).name().into(),
             "Collector" => snapshot.collector.clone().into(),
+            "CollectorKind" => snapshot.kind.clone().into(),
+            "ReportSuite" => snapshot.report_suite.clone().into(),
+            "DeliveryState" => snapshot.delivery.into(),
+            "LastError" => snapshot.failures.newest(clock::now()).into(),
+            "Problems" => snapshot.failures.texts(clock::now()).into(),
+            "FailingSince" => unix_ms(snapshot.times.failing_since),
+            "LastDelivered" => unix_ms(snapshot.times.last_delivered),
+            "OldestQueued" => unix_ms(snapshot.times.oldest_queued),
+            "NextTry" => unix_ms(snapshot.times.next_try),
+            "LastAnswer" => snapshot.last_answer.clone().into(),
+            "LastAnswerAt" => unix_ms(snapshot.times.last_answer),
+            "CountingSince" => unix_ms(snapshot.times.started),
+            "Totals" => totals(status.map(|s| s.totals).unwrap_or_default()).into(),
             _ => return None,
         })
     })
+}
+
+/// Milliseconds since 1970 UTC; 0: none.
+fn unix_ms(at: Option<WallTime>) -> Variant<'static> {
+    at.map_or(0, |at| at.0).into()
+}
+
+/// What the box has counted in all its life: `a{st}`.
+fn totals(totals: BoxTotals) -> HashMap<String, u64> {
+    let since = totals.since.map_or(0, |at| at.0.max(0) as u64);
+    let named = [
+        ("since", since),
+        ("delivered", totals.delivered),
+        ("dropped", totals.dropped),
+        ("rejected_events", totals.rejected_events),
+    ];
+    named.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
 /// A call, ready to be handed in, and where its answer will arrive.
@@ -175,13 +219,14 @@ impl BusObject for AgentObject {
         };
         // Handed in before the first await, so that calls keep the order of the wire (behaviour.md
         // 1.5).
+        let read = read.inspect_err(|why| self.senders.note_refusal(message, why));
         let answer = read.map(|(said, answer)| {
             self.senders.hand_in(message, said);
             answer
         });
         let sessions = Sessions(self.senders.clone());
         DispatchResult::new_async(connection, message, async move {
-            let reply = session::answered(answer).await?;
+            let reply = session::answered(&self.senders, message, answer).await?;
             if let Reply::Session(number) = reply
                 && let Err(error) = sessions.appear(number).await
             {
@@ -193,7 +238,7 @@ impl BusObject for AgentObject {
 }
 
 /// A reply, serialised with its method's signature.
-struct Answered(Reply);
+pub(super) struct Answered(pub Reply);
 
 impl zbus::DynamicType for Answered {
     fn signature(&self) -> zbus::Signature {
@@ -202,6 +247,7 @@ impl zbus::DynamicType for Answered {
             Reply::Session(_) => "o",
             Reply::ResumePoint(_) => "a{sv}",
             Reply::Pending(_) => "t",
+            Reply::Json(_) => "s",
         };
         zbus::Signature::try_from(text).unwrap_or_default()
     }
@@ -217,6 +263,7 @@ impl serde::Serialize for Answered {
             }
             Reply::ResumePoint(point) => resume_point(point.as_ref()).serialize(serializer),
             Reply::Pending(hits) => hits.serialize(serializer),
+            Reply::Json(text) => text.serialize(serializer),
         }
     }
 }
@@ -224,10 +271,13 @@ impl serde::Serialize for Answered {
 /// `a{sv}` of behaviour.md 1.3, empty when nothing is known.
 fn resume_point(point: Option<&ResumePoint>) -> HashMap<&'static str, Variant<'static>> {
     let Some(point) = point else { return HashMap::new() };
-    HashMap::from([
+    let mut known = HashMap::from([
         ("position", point.position.into()),
         ("length", point.length.into()),
-        ("ended_at", point.ended_at.map_or(0, |at| at.0).into()),
         ("completed", point.completed.into()),
-    ])
+    ]);
+    if let Some(at) = point.ended_at {
+        known.insert("ended_at", at.0.into());
+    }
+    known
 }

@@ -4,23 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use zbus::{Message, OwnedVariant, Variant};
 
-use crate::core::rejected::{Refusal, Rejected};
+use crate::core::rejected::Rejected;
 use crate::core::settings::Limits;
+use crate::core::size;
 use crate::core::tracker::info::{Info, Value};
 
 /// The shape of every playback event.
 const EVENT_SIGNATURE: &str = "da{sv}";
-
-fn check_size(message: &Message, limits: &Limits) -> Result<(), Rejected> {
-    let size = message.body().len();
-    if size > limits.info_bytes {
-        return Err(Rejected::new(
-            Refusal::LimitsExceeded,
-            format!("a message may hold {} bytes, this one has {size}", limits.info_bytes),
-        ));
-    }
-    Ok(())
-}
 
 fn wrong_signature(message: &Message, expected: &str) -> Rejected {
     let header = message.header();
@@ -41,7 +31,7 @@ pub(super) fn nothing(message: &Message) -> Result<(), Rejected> {
 
 /// `(d playhead, a{sv} info)`.
 pub(super) fn event(message: &Message, limits: &Limits) -> Result<(f64, Info), Rejected> {
-    check_size(message, limits)?;
+    size::check_body(message.body().len(), limits)?;
     let body = message.body();
     if body.signature().to_string_no_parens() != EVENT_SIGNATURE {
         return Err(wrong_signature(message, EVENT_SIGNATURE));
@@ -51,8 +41,9 @@ pub(super) fn event(message: &Message, limits: &Limits) -> Result<(f64, Info), R
         .map_err(|e| Rejected::invalid(format!("the message cannot be read: {e}")))?;
     let mut read = Info::new();
     for (key, value) in info {
-        read.insert(key.clone(), value_of(&key, &value, limits)?);
+        read.insert(key, value_of(&value));
     }
+    size::check_info(&read, limits)?;
     Ok((playhead, read))
 }
 
@@ -61,7 +52,7 @@ pub(super) fn strings<const N: usize>(
     message: &Message,
     limits: &Limits,
 ) -> Result<[String; N], Rejected> {
-    check_size(message, limits)?;
+    size::check_body(message.body().len(), limits)?;
     let body = message.body();
     let expected = "s".repeat(N);
     if body.signature().to_string_no_parens() != expected {
@@ -76,27 +67,14 @@ pub(super) fn strings<const N: usize>(
         }
     };
     for text in &texts {
-        check_text("an argument", text, limits)?;
+        size::check_text("an argument", text, limits)?;
     }
     texts.try_into().map_err(|_| wrong_signature(message, &expected))
 }
 
-fn check_text(key: &str, text: &str, limits: &Limits) -> Result<(), Rejected> {
-    if text.len() > limits.string_bytes {
-        return Err(Rejected::new(
-            Refusal::LimitsExceeded,
-            format!("'{key}' may hold {} bytes, this one has {}", limits.string_bytes, text.len()),
-        ));
-    }
-    Ok(())
-}
-
-fn value_of(key: &str, value: &Variant<'_>, limits: &Limits) -> Result<Value, Rejected> {
-    Ok(match value {
-        Variant::Str(s) => {
-            check_text(key, s, limits)?;
-            Value::Text(s.to_string())
-        }
+fn value_of(value: &Variant<'_>) -> Value {
+    match value {
+        Variant::Str(s) => Value::Text(s.to_string()),
         Variant::Bool(b) => Value::Bool(*b),
         Variant::F64(f) => Value::Float(*f),
         Variant::U8(n) => Value::Int((*n).into()),
@@ -109,18 +87,34 @@ fn value_of(key: &str, value: &Variant<'_>, limits: &Limits) -> Result<Value, Re
             Ok(n) => Value::Int(n),
             Err(_) => Value::Other("an integer (t) that is too large".into()),
         },
-        Variant::Variant(inner) => value_of(key, inner, limits)?,
+        Variant::Variant(inner) => value_of(inner),
         Variant::Dict(dict) if value.value_signature().to_string() == "a{ss}" => {
             let mut texts = BTreeMap::new();
             for (name, text) in dict.iter() {
                 if let (Variant::Str(name), Variant::Str(text)) = (name, text) {
-                    check_text(key, name, limits)?;
-                    check_text(name, text, limits)?;
                     texts.insert(name.to_string(), text.to_string());
                 }
             }
             Value::Dict(texts)
         }
-        other => Value::Other(format!("a value of type {}", other.value_signature())),
-    })
+        Variant::Dict(dict) => {
+            let mut map = BTreeMap::new();
+            for (name, inner) in dict.iter() {
+                let Variant::Str(name) = name else { return other(value) };
+                map.insert(name.to_string(), value_of(inner));
+            }
+            Value::Map(map)
+        }
+        Variant::Structure(fields) => list_of(fields.fields()),
+        Variant::Array(items) => list_of(items.inner()),
+        value => other(value),
+    }
+}
+
+fn list_of(items: &[Variant<'_>]) -> Value {
+    Value::List(items.iter().map(value_of).collect())
+}
+
+fn other(value: &Variant<'_>) -> Value {
+    Value::Other(format!("a value of type {}", value.value_signature()))
 }

@@ -14,10 +14,11 @@ use zbus::Message;
 use zbus::message::Type;
 
 use self::refusals::{
-    MOST_READ_BYTES, MOST_UNANSWERED, expects_reply, is_from, over_rate, too_long, too_many_wait,
+    MOST_READ_BYTES, MOST_UNANSWERED, expects_reply, is_from, too_long, too_many_wait, unknown,
 };
+use super::identity;
 use super::names::{AGENT_INTERFACE, AGENT_METHODS, BUS, LIFECYCLE, PLAYER, SESSION_INTERFACE};
-use super::rate::{Bucket, Rate};
+use crate::core::rate::{self, Bucket, EventRates, Rate, UIDS};
 use crate::core::rejected::Rejected;
 use crate::core::settings::Limits;
 use crate::core::time::{BootInstant, Span};
@@ -35,8 +36,8 @@ const TOLD: Rate = Rate { per_second: 1, burst: 64 };
 const DEAF: Span = Span::millis(100);
 /// Refusals that may wait until it is known whether their senders are strangers.
 const MOST_UNDECIDED: usize = 1024;
-/// Rates of uids that are remembered before those that have sent nothing lately are forgotten.
-const UIDS: usize = 64;
+/// Calls of what does not exist that may wait to be shown.
+const MOST_UNKNOWN: usize = 64;
 
 /// What the door cannot do by itself.
 #[derive(Debug, Default)]
@@ -45,6 +46,8 @@ pub(super) struct Errands {
     pub refused: Vec<(Message, Rejected)>,
     /// Senders that have to be looked up: the door waits to learn whether they may read.
     pub strangers: BTreeSet<String>,
+    /// What was asked that does not exist, for whoever watches: sender, kind of mistake, why.
+    pub unknown: Vec<(String, String, String)>,
     /// Messages were dropped because of a rate, the first since `take_flooded`.
     pub flooded: bool,
 }
@@ -60,7 +63,6 @@ pub(super) struct Visitor {
 
 #[derive(Debug)]
 struct Sender {
-    events: Bucket,
     reads: Bucket,
     /// Nothing that it says before this is looked at.
     deaf_until: BootInstant,
@@ -74,7 +76,6 @@ struct Sender {
 
 #[derive(Debug)]
 struct OfUid {
-    events: Bucket,
     reads: Bucket,
     told: Bucket,
 }
@@ -84,10 +85,9 @@ struct State {
     /// Our own unique name.
     own: String,
     senders: HashMap<String, Sender>,
-    /// Events and reads of each uid.
+    events: EventRates,
+    /// Reads of each uid, and what it was told.
     uids: HashMap<u32, OfUid>,
-    /// Events of all.
-    all: Option<Bucket>,
     /// Events of senders that were not known at the door, by serial. Their other rates are checked
     /// when they are.
     unchecked: HashSet<(String, NonZeroU32)>,
@@ -103,8 +103,9 @@ struct State {
     /// Calls that are not answered.
     unanswered: HashSet<(String, NonZeroU32)>,
     errands: Errands,
-    /// Messages that were dropped because of a rate or their size.
+    /// Messages that were dropped because of a rate or their size, and the sender of the last one.
     flooded: u64,
+    flooder: String,
 }
 
 #[derive(Debug)]
@@ -138,22 +139,8 @@ impl Door {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn event_rate(&self) -> Rate {
-        Rate { per_second: self.limits.events_per_second, burst: self.limits.event_burst }
-    }
-
     fn read_rate(&self) -> Rate {
         Rate { per_second: self.limits.reads_per_second, burst: self.limits.unread_answers }
-    }
-
-    fn uid_rate(&self) -> Rate {
-        let limits = &self.limits;
-        Rate { per_second: limits.uid_events_per_second, burst: limits.uid_event_burst }
-    }
-
-    fn all_rate(&self) -> Rate {
-        let limits = &self.limits;
-        Rate { per_second: limits.all_events_per_second, burst: limits.all_event_burst }
     }
 
     /// Our own name. What we say to ourselves is not limited.
@@ -196,6 +183,7 @@ impl Door {
             state.held_count -= gone.reads_waiting.len();
             state.undecided_count -= gone.undecided.len();
         }
+        state.events.forget(sender);
         state.unanswered.retain(|(of, _)| of != sender);
         state.unchecked.retain(|(of, _)| of != sender);
         let mut dropped = 0;
@@ -209,14 +197,16 @@ impl Door {
         *held_count -= dropped;
     }
 
-    /// Messages over the rates since the last call.
-    pub fn take_flooded(&self) -> u64 {
-        std::mem::take(&mut self.state().flooded)
+    /// Messages over the rates since the last call, and the sender of the last one.
+    pub fn take_flooded(&self) -> (u64, String) {
+        let mut state = self.state();
+        (std::mem::take(&mut state.flooded), state.flooder.clone())
     }
 
     /// Counts a message that was dropped because of a rate or its size.
-    pub fn flooded(&self) {
+    pub fn flooded(&self, sender: &str) {
         let mut state = self.state();
+        sender.clone_into(&mut state.flooder);
         state.flooded += 1;
         if state.flooded == 1 {
             state.errands.flooded = true;
@@ -227,7 +217,6 @@ impl Door {
     fn sender<'s>(&self, state: &'s mut State, sender: &str) -> &'s mut Sender {
         let now = clock::now().boot;
         state.senders.entry(sender.to_owned()).or_insert_with(|| Sender {
-            events: Bucket::full(self.event_rate(), now),
             reads: Bucket::full(self.read_rate(), now),
             deaf_until: BootInstant(i64::MIN),
             unanswered: HashSet::new(),
@@ -255,7 +244,7 @@ impl Door {
             // The bus and whom we called say nothing that is too long to be read.
             Wish::Pass => (!cut).then_some(message),
             Wish::Event if cut => {
-                self.flooded();
+                self.flooded(identity::sender(&message.header()));
                 self.refuse(message, too_long())
             }
             Wish::Event => self.event(message),
@@ -305,16 +294,18 @@ impl Door {
 
     /// An event is within its sender's rate, or it is dropped and counted.
     fn event(&self, message: Message) -> Option<Message> {
-        let (now, rate) = (clock::now().boot, self.event_rate());
+        let (now, cost) = (clock::now().boot, self.cost(&message));
         let mut state = self.state();
         let header = message.header();
         let sender = header.sender().map_or("", |sender| sender.as_str());
-        let (entry, cost) = (self.sender(&mut state, sender), self.cost(&message));
-        let within = match (entry.events.take(rate, cost, now), entry.visitor) {
-            (false, _) => Err(over_rate("a sender", rate)),
-            (true, _) if state.unanswered.len() >= MOST_UNANSWERED => Err(too_many_wait()),
-            (true, Some(visitor)) => self.within(&mut state, visitor.uid, cost, now),
-            (true, None) => {
+        let visitor = self.sender(&mut state, sender).visitor;
+        let within = match (state.events.of_sender(&self.limits, sender, cost, now), visitor) {
+            (Err(over), _) => Err(over),
+            (Ok(()), _) if state.unanswered.len() >= MOST_UNANSWERED => Err(too_many_wait()),
+            (Ok(()), Some(Visitor { uid, .. })) => {
+                state.events.of_others(&self.limits, uid, cost, now)
+            }
+            (Ok(()), None) => {
                 state.unchecked.insert((sender.to_owned(), header.primary().serial_num()));
                 Ok(())
             }
@@ -326,7 +317,7 @@ impl Door {
             }
             Err(rejected) => {
                 drop(state);
-                self.flooded();
+                self.flooded(sender);
                 self.refuse(message, rejected)
             }
         }
@@ -338,55 +329,33 @@ impl Door {
     /// Errors: `LimitsExceeded`.
     pub fn check_late(&self, message: &Message, uid: Option<u32>) -> Result<(), Rejected> {
         let header = message.header();
-        let sender = header.sender().map_or_else(String::new, ToString::to_string);
+        let sender = identity::sender(&header);
         let mut state = self.state();
-        if !state.unchecked.remove(&(sender, header.primary().serial_num())) {
+        if !state.unchecked.remove(&(sender.to_owned(), header.primary().serial_num())) {
             return Ok(());
         }
-        let within = self.within(&mut state, uid, self.cost(message), clock::now().boot);
+        let (now, cost) = (clock::now().boot, self.cost(message));
+        let within = state.events.of_others(&self.limits, uid, cost, now);
         drop(state);
         if within.is_err() {
-            self.flooded();
+            self.flooded(sender);
         }
         within
     }
 
-    fn within(
-        &self,
-        state: &mut State,
-        uid: Option<u32>,
-        cost: u32,
-        now: BootInstant,
-    ) -> Result<(), Rejected> {
-        let rate = self.uid_rate();
-        if let Some(uid) = uid
-            && !self.of_uid(state, uid, now).events.take(rate, cost, now)
-        {
-            return Err(over_rate("the senders of one uid", rate));
-        }
-        let rate = self.all_rate();
-        match state.all.get_or_insert_with(|| Bucket::full(rate, now)).take(rate, cost, now) {
-            true => Ok(()),
-            false => Err(over_rate("all senders together", rate)),
-        }
-    }
-
     fn of_uid<'s>(&self, state: &'s mut State, uid: u32, now: BootInstant) -> &'s mut OfUid {
-        let rate = self.uid_rate();
+        let rate = Rate::of_uid(&self.limits);
         if state.uids.len() > UIDS {
-            let idle = |of: &mut OfUid| of.events.is_full(rate, now) && of.reads.is_full(rate, now);
+            let idle = |of: &mut OfUid| of.reads.is_full(rate, now) && of.told.is_full(TOLD, now);
             state.uids.retain(|_, of| !idle(of));
         }
-        let full = || Bucket::full(rate, now);
-        let told = Bucket::full(TOLD, now);
-        state.uids.entry(uid).or_insert_with(|| OfUid { events: full(), reads: full(), told })
+        let fresh = || OfUid { reads: Bucket::full(rate, now), told: Bucket::full(TOLD, now) };
+        state.uids.entry(uid).or_insert_with(fresh)
     }
 
-    /// As how many messages one counts: long ones count as several, so that a rate bounds what is
-    /// written too.
+    /// As how many messages one counts.
     pub fn cost(&self, message: &Message) -> u32 {
-        let each = self.limits.string_bytes.max(1);
-        u32::try_from(message.body().len() / each).unwrap_or(u32::MAX).saturating_add(1)
+        rate::cost(message.body().len(), &self.limits)
     }
 
     /// A message has left for the bus.
@@ -399,6 +368,12 @@ impl Door {
             return;
         };
         let mut state = self.state();
+        if let Some((kind, why)) = unknown(message)
+            && state.errands.unknown.len() < MOST_UNKNOWN
+        {
+            state.errands.unknown.push((to.to_string(), kind, why));
+            self.errands.notify_one();
+        }
         let call = (to.to_string(), serial);
         state.unanswered.remove(&call);
         state.unchecked.remove(&call);

@@ -12,7 +12,6 @@ mod names;
 mod object;
 mod objects;
 mod players;
-mod rate;
 mod senders;
 mod session;
 mod socket;
@@ -88,12 +87,17 @@ pub enum BusError {
 impl BusAddress {
     /// A connection to this bus.
     pub async fn connect(&self) -> Result<Connection, BusError> {
+        self.connect_with(CALL_TIMEOUT).await
+    }
+
+    /// The same for calls that may take longer.
+    pub async fn connect_with(&self, call_timeout: Duration) -> Result<Connection, BusError> {
         let builder = match self {
             BusAddress::System => Builder::system(),
             BusAddress::Session => Builder::session(),
             BusAddress::Address(address) => Builder::address(address.as_str()),
         };
-        let connected = builder.method_timeout(CALL_TIMEOUT).build().await;
+        let connected = builder.method_timeout(call_timeout).build().await;
         connected.map_err(|e| BusError::Connect(self.to_string(), e))
     }
 

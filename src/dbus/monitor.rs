@@ -1,4 +1,5 @@
-//! `tv.playhead.Monitor1`: reports what the agent does to the connections that watch.
+//! `tv.playhead.Monitor1`: reports what the agent does to the connections that watch, and answers what
+//! an operator asks.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,12 +10,17 @@ use zbus::names::UniqueName;
 use zbus::object_server::{DispatchResult, SignalEmitter};
 
 use super::access::Right;
+use super::agent::Answered;
 use super::error::Refused;
-use super::identity;
 use super::names::{AGENT_PATH, MONITOR_INTERFACE};
 use super::object::BusObject;
 use super::senders::Senders;
+use super::{args, identity, session};
+use crate::core::input::{CallId, Input, Listing};
+use crate::core::rejected::Rejected;
+use crate::core::turn::Reply;
 use crate::port::Port;
+use crate::system::clock;
 
 /// The connections that watch.
 #[derive(Clone)]
@@ -77,19 +83,69 @@ impl BusObject for MonitorObject {
         message: &'call Message,
         member: &str,
     ) -> DispatchResult<'call> {
-        if member != "Watch" {
-            return DispatchResult::NotFound;
-        }
+        let limits = &self.senders.limits;
+        let asked = match member {
+            "Watch" => Ok(Asked::Watch),
+            "List" => args::strings(message, limits).and_then(|[what]| list(&what)),
+            "Probe" => args::nothing(message).map(|()| Asked::Probe),
+            _ => return DispatchResult::NotFound,
+        };
         DispatchResult::new_async(connection, message, async move {
             let header = message.header();
             self.senders.check(&header, Right::Manage).await?;
-            let sender = identity::sender(&header);
-            self.watchers.add(sender);
-            if !self.senders.is_connected(sender) {
-                // It has left meanwhile, and no further signal will report that.
-                self.watchers.remove(sender);
-            }
-            Ok::<_, Refused>(())
+            let asked = asked.inspect_err(|why| self.senders.note_refusal(message, why));
+            let reply = match asked? {
+                Asked::Watch => {
+                    self.watch(identity::sender(&header));
+                    Reply::Done
+                }
+                Asked::List(listing) => {
+                    self.ask(message, |call| Input::List { call, listing }).await?
+                }
+                Asked::Probe => self.ask(message, |call| Input::Probe { call }).await?,
+                Asked::Mpris => Reply::Json(self.senders.port.mpris.text()),
+            };
+            Ok::<_, Refused>(Answered(reply))
         })
+    }
+}
+
+/// A method with its arguments.
+enum Asked {
+    Watch,
+    List(Listing),
+    /// What is known of MPRIS players, which the engine does not know.
+    Mpris,
+    Probe,
+}
+
+fn list(what: &str) -> Result<Asked, Rejected> {
+    match (what, Listing::parse(what)) {
+        (_, Some(listing)) => Ok(Asked::List(listing)),
+        ("mpris", None) => Ok(Asked::Mpris),
+        _ => Err(Rejected::invalid(format!(
+            "a list is 'queue', 'rejected', 'resume-points' or 'mpris', got '{what}'"
+        ))),
+    }
+}
+
+impl MonitorObject {
+    fn watch(&self, sender: &str) {
+        self.watchers.add(sender);
+        if !self.senders.is_connected(sender) {
+            // It has left meanwhile, and no further signal will report that.
+            self.watchers.remove(sender);
+        }
+    }
+
+    /// Asks the engine.
+    async fn ask(
+        &self,
+        message: &Message,
+        make: impl FnOnce(CallId) -> Input,
+    ) -> Result<Reply, Refused> {
+        let (said, answer) = self.senders.port.call(clock::now().boot, make);
+        self.senders.port.hand_in(said);
+        session::answered(&self.senders, message, Ok(answer)).await
     }
 }

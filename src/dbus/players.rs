@@ -8,6 +8,7 @@ use zbus::message::Type;
 use zbus::{Connection, MatchRule, Message, MessageStream};
 
 use super::args;
+use super::identity;
 use super::monitor::Watchers;
 use super::names::{BUS, LIFECYCLE, PLAYER};
 use super::senders::Senders;
@@ -124,7 +125,11 @@ fn player(message: &Message, sender: &str, senders: &Senders) {
     let (playhead, info) = match args::event(message, &senders.limits) {
         Ok(args) => args,
         Err(rejected) => {
-            let input = Input::Unreadable { event: name.name(), why: rejected.why };
+            let input = Input::Unreadable {
+                event: name.name(),
+                sender: sender.to_owned(),
+                why: rejected.why,
+            };
             senders.hand_in(message, port::Message { input, arrived, answer: None });
             return;
         }
@@ -156,7 +161,11 @@ fn lifecycle(message: &Message, senders: &Senders) {
     };
     let input = match args::strings(message, &senders.limits) {
         Ok([app]) => Input::Lifecycle { call: None, app, state },
-        Err(rejected) => Input::Unreadable { event: state.name(), why: rejected.why },
+        Err(rejected) => Input::Unreadable {
+            event: state.name(),
+            sender: identity::sender(&header).to_owned(),
+            why: rejected.why,
+        },
     };
     senders.hand_in(message, port::Message { input, arrived, answer: None });
 }

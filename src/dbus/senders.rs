@@ -16,15 +16,14 @@ use super::door::{Door, Visitor};
 use super::error::Refused;
 use super::identity;
 use super::names::SYSTEMD;
-use super::rate::{Bucket, Rate};
 use crate::core::input::Input;
+use crate::core::rate::{Bucket, COUNT_EVERY, Rate};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Limits;
+use crate::core::tracker::event::EventName;
+use crate::core::warnings::RefusalLog;
 use crate::port::{Message, Port};
 use crate::system::clock;
-
-/// How often messages over a rate are reported to the engine.
-const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Whom a connection belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +62,18 @@ struct SenderTable {
     waiting: u32,
     /// Refusals of senders without a right.
     strangers: Bucket,
+    refusals: RefusalLog,
+}
+
+impl SenderTable {
+    /// Says in the log that a sender was refused something.
+    fn say_refused(&mut self, event: &str, sender: &str, rejected: &Rejected) {
+        let app = match self.senders.get(sender) {
+            Some(IdentityState::Known(identity)) => identity.app.as_str(),
+            _ => "",
+        };
+        self.refusals.say(event, sender, app, rejected, clock::now().boot);
+    }
 }
 
 /// The register of senders, shared by all objects, with the connection, the port and the limits.
@@ -82,7 +93,8 @@ impl Senders {
             connected: HashSet::new(),
             senders: HashMap::new(),
             waiting: 0,
-            strangers: Bucket::full(all_rate(&limits), clock::now().boot),
+            strangers: Bucket::full(Rate::of_all(&limits), clock::now().boot),
+            refusals: RefusalLog::default(),
         };
         let register = Arc::new(Mutex::new(register));
         Senders { connection, port, limits: Arc::new(limits), door, register }
@@ -90,14 +102,17 @@ impl Senders {
 
     /// Does what the door cannot do by itself, and counts what it has dropped.
     pub async fn do_errands(self) {
-        let mut count = tokio::time::interval(COUNT_EVERY);
+        let mut count = tokio::time::interval(Duration::from_millis(COUNT_EVERY.0.unsigned_abs()));
         let mut counting = false;
         loop {
             let errands = tokio::select! {
                 errands = self.door.errands() => errands,
                 _ = count.tick(), if counting => {
                     counting = false;
-                    let events = self.door.take_flooded();
+                    let (events, sender) = self.door.take_flooded();
+                    let why = format!("{events} messages over the limits, the last of this sender");
+                    let rejected = Rejected::new(Refusal::LimitsExceeded, why);
+                    self.register().say_refused("messages", &sender, &rejected);
                     self.port.tell(Input::Flooded { events }, clock::now().boot);
                     continue;
                 }
@@ -109,7 +124,12 @@ impl Senders {
             for sender in errands.strangers {
                 self.look_up(&mut self.register(), &sender);
             }
+            for (sender, call, why) in errands.unknown {
+                self.turned_away(&sender, &call, &why);
+            }
             for (call, rejected) in errands.refused {
+                self.say_refused(&call.header(), &rejected);
+                self.note_refusal(&call, &rejected);
                 let refused = Refused::from(rejected);
                 if let Err(error) = self.connection.reply_dbus_error(&call.header(), refused).await
                 {
@@ -117,6 +137,11 @@ impl Senders {
                 }
             }
         }
+    }
+
+    /// Says in the log that a message was refused.
+    pub fn say_refused(&self, refused: &Header<'_>, rejected: &Rejected) {
+        self.register().say_refused(member(refused), identity::sender(refused), rejected);
     }
 
     fn register(&self) -> MutexGuard<'_, SenderTable> {
@@ -205,16 +230,16 @@ impl Senders {
             _ => Some(message),
         };
         match refused {
-            Some(message) => self.refuse(message, waits_too_long()),
+            Some(message) => self.refuse(&mut register, heard, message, waits_too_long()),
             None => register.waiting += cost,
         }
     }
 
     /// Refuses everything that has waited for an identity in vain.
     fn give_back(&self, register: &mut SenderTable, waiting: Waiting) {
-        for Waits { message, cost, .. } in waiting.0 {
+        for Waits { heard, message, cost } in waiting.0 {
             register.waiting = register.waiting.saturating_sub(cost);
-            self.refuse(message, left());
+            self.refuse(register, &heard, message, left());
         }
     }
 
@@ -222,6 +247,11 @@ impl Senders {
     ///
     /// Errors: `AccessDenied`, also for a caller that is gone.
     pub async fn check(&self, header: &Header<'_>, needed: Right) -> Result<(), Rejected> {
+        let checked = self.may(header, needed).await;
+        checked.inspect_err(|rejected| self.say_refused(header, rejected))
+    }
+
+    async fn may(&self, header: &Header<'_>, needed: Right) -> Result<(), Rejected> {
         let sender = identity::sender(header);
         let answer = {
             let mut register = self.register();
@@ -306,11 +336,11 @@ impl Senders {
             && let Err(rejected) = identity.rights.check(needed)
         {
             // Whoever may not is told so, but costs the engine little.
-            let told = register.strangers.take(all_rate(&self.limits), 1, clock::now().boot);
+            let told = register.strangers.take(Rate::of_all(&self.limits), 1, clock::now().boot);
             return if told {
-                self.refuse(message, rejected)
+                self.refuse(register, heard, message, rejected)
             } else {
-                self.drop_over_rate(message, rejected)
+                self.drop_over_rate(heard, message, rejected)
             };
         }
         if let Err(rejected) = self.door.check_late(heard, identity.rights.limited_uid()) {
@@ -319,38 +349,70 @@ impl Senders {
             }
             return;
         }
+        if let Input::Unreadable { event, why, .. } = &message.input {
+            let header = heard.header();
+            let rejected = Rejected::invalid(why.as_str());
+            register.say_refused(event, identity::sender(&header), &rejected);
+        }
         name(&mut message.input, identity);
         self.port.hand_in(message);
     }
 
     /// Refuses a message that is only counted.
-    fn drop_over_rate(&self, message: Message, rejected: Rejected) {
-        self.door.flooded();
+    fn drop_over_rate(&self, heard: &zbus::Message, message: Message, rejected: Rejected) {
+        self.door.flooded(identity::sender(&heard.header()));
         if let Some((_, answer)) = message.answer {
             let _ = answer.send(Err(rejected));
         }
     }
 
     /// Refuses a message: a caller gets the error, a signal is counted.
-    fn refuse(&self, message: Message, rejected: Rejected) {
+    fn refuse(
+        &self,
+        register: &mut SenderTable,
+        heard: &zbus::Message,
+        message: Message,
+        rejected: Rejected,
+    ) {
         match message.answer {
             Some((_, answer)) => {
+                self.note_refusal(heard, &rejected);
                 let _ = answer.send(Err(rejected));
             }
             None => {
-                let input = Input::Unreadable { event: "signal", why: rejected.why };
+                let header = heard.header();
+                register.say_refused(member(&header), identity::sender(&header), &rejected);
+                let event = match message.input {
+                    Input::Open { .. } => EventName::SessionStart.name(),
+                    Input::Event { name, .. } => name.name(),
+                    Input::Lifecycle { state, .. } => state.name(),
+                    Input::Unreadable { event, .. } => event,
+                    _ => "signal",
+                };
+                let sender = identity::sender(&header).to_owned();
+                let input = Input::Unreadable { event, sender, why: rejected.why };
                 self.port.tell(input, message.arrived);
             }
+        }
+    }
+
+    /// Shows whoever watches a call that is refused before it becomes an event.
+    pub fn note_refusal(&self, call: &zbus::Message, rejected: &Rejected) {
+        let header = call.header();
+        let member = header.member().map_or("call", |member| member.as_str());
+        self.turned_away(identity::sender(&header), member, &rejected.why);
+    }
+
+    fn turned_away(&self, sender: &str, call: &str, why: &str) {
+        if self.port.is_watched() {
+            let (sender, call, why) = (sender.to_owned(), call.to_owned(), why.to_owned());
+            self.port.tell(Input::TurnedAway { call, sender, why }, clock::now().boot);
         }
     }
 }
 
 /// The uid that stands for senders which the bus does not identify.
 const NOBODY: u32 = u32::MAX;
-
-fn all_rate(limits: &Limits) -> Rate {
-    Rate { per_second: limits.all_events_per_second, burst: limits.all_event_burst }
-}
 
 /// Messages that wait for their sender's identity, in order, with their costs.
 #[derive(Default)]
@@ -391,6 +453,10 @@ fn left() -> Rejected {
         Refusal::AccessDenied,
         "the bus did not identify the sender, or it has left; if it is connected, try again",
     )
+}
+
+fn member<'m>(header: &'m Header<'_>) -> &'m str {
+    header.member().map_or("", |member| member.as_str())
 }
 
 /// Fills in the application where the message itself names none.

@@ -50,10 +50,19 @@ pub(super) fn property(port: &Port, number: u32, name: &str) -> Option<Variant<'
 
 /// Waits for the engine's answer to a call, unless the call could not be read.
 pub(super) async fn answered(
+    senders: &Senders,
+    call: &Message,
     asked: Result<oneshot::Receiver<Result<Reply, Rejected>>, Rejected>,
 ) -> Result<Reply, Refused> {
     let gone = |_| Rejected::new(Refusal::NoSession, "the agent is stopping; what it has is kept");
-    Ok(asked?.await.map_err(gone)??)
+    let answer = match asked {
+        Ok(answer) => answer.await.map_err(gone).flatten(),
+        Err(unreadable) => Err(unreadable),
+    };
+    answer.map_err(|rejected| {
+        senders.say_refused(&call.header(), &rejected);
+        Refused::from(rejected)
+    })
 }
 
 impl BusObject for SessionObject {
@@ -86,17 +95,17 @@ impl BusObject for SessionObject {
         let sender = identity::sender(&header);
         // Handed in before the first await, so that calls keep the order of the wire (behaviour.md
         // 1.5).
-        let asked = args::event(message, limits).map(|(playhead, info)| {
+        let said = args::event(message, limits);
+        let said = said.inspect_err(|why| self.senders.note_refusal(message, why));
+        let asked = said.map(|(playhead, info)| {
             let target = Target::Session { number: self.number, sender: sender.to_owned() };
             let call = |call| Input::Event { call: Some(call), target, name, playhead, info };
             let (said, answer) = port.call(clock::now().boot, call);
             self.senders.hand_in(message, said);
             answer
         });
-        DispatchResult::new_async(
-            connection,
-            message,
-            async move { answered(asked).await.map(|_| ()) },
-        )
+        DispatchResult::new_async(connection, message, async move {
+            answered(&self.senders, message, asked).await.map(|_| ())
+        })
     }
 }

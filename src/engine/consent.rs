@@ -2,6 +2,7 @@
 //! replies to those who set it wait for that (behaviour.md 2.9).
 
 use super::store::{PATIENCE, RETRY};
+use crate::core::message_ids as ids;
 use crate::core::record::{ConsentRecord, ConsentState};
 use crate::core::time::BootInstant;
 use crate::core::turn::Step;
@@ -102,7 +103,8 @@ impl ConsentQueue {
             return None;
         }
         if !self.stuck {
-            tracing::error!("the consent file does not answer");
+            let message_id = ids::STORE_FAILS;
+            tracing::error!(message_id, "the consent file does not answer");
         }
         self.stuck = true;
         Some(self.replies_to(u64::MAX))
@@ -155,7 +157,12 @@ impl ConsentQueue {
             Ok(()) if newest => self.record = None,
             Ok(()) => {}
             Err(error) => {
-                tracing::error!(error, "the consent file cannot be written; tried again");
+                let message_id = ids::STORE_FAILS;
+                tracing::error!(
+                    message_id,
+                    error,
+                    "the consent file cannot be written; tried again"
+                );
                 if newest {
                     self.retry_at = now + RETRY;
                 }

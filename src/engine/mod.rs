@@ -3,7 +3,10 @@
 //! waits for every batch before it (behaviour.md 2.9). `app` carries the actions out on a box,
 //! `sim` in virtual time.
 
+mod alerts;
 mod consent;
+pub mod failure;
+mod probe;
 pub mod snapshot;
 mod squash;
 pub mod store;
@@ -11,8 +14,11 @@ mod trace;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use self::alerts::Alerts;
 use self::consent::ConsentQueue;
 pub use self::consent::{ConsentDone, ConsentJob};
+use self::failure::{Failure, Failures};
+use self::probe::Probe;
 pub use self::snapshot::Snapshot;
 use self::store::{JobResult, StoreQueue};
 pub use self::store::{StoreDone, StoreJob};
@@ -26,6 +32,7 @@ use crate::core::settings::Settings;
 use crate::core::time::{BootInstant, Now, Span};
 use crate::core::tracker::event::EventName;
 use crate::core::turn::{Notice, Reply, Step, Turn};
+use crate::core::warnings::RefusalLog;
 
 /// How long a stop waits for delivery (behaviour.md 1.6).
 pub const STOP_PATIENCE: Span = Span::seconds(2);
@@ -47,6 +54,14 @@ pub enum Event {
     Clock { trusted: bool },
     /// A new configuration was loaded.
     Reload(Box<Settings>),
+    /// A new configuration is broken, for this reason.
+    ReloadFailed(String),
+    /// Whether the kernel's synchronised flag is required and hidden.
+    ClockHidden(bool),
+    /// A broken store lies here.
+    StoreSetAside(String),
+    /// Whether the bus of the MPRIS players is away.
+    PlayersAway(bool),
     /// Whether a monitor watches from now on.
     Watched(bool),
     /// The deadline is reached.
@@ -92,9 +107,18 @@ pub struct Engine {
     flying: BTreeSet<RequestId>,
     actions: Vec<Action>,
     trace: Option<Trace>,
+    probe: Probe,
+    started: BootInstant,
+    /// What is wrong.
+    failures: Failures,
+    alerts: Alerts,
+    refusals: RefusalLog,
     /// When a requested stop is over at the latest.
     stopping: Option<BootInstant>,
     manager_told: Option<BootInstant>,
+    manager_line: String,
+    /// When the service manager gets a line that came too early for it.
+    manager_due: Option<BootInstant>,
 }
 
 impl Engine {
@@ -109,8 +133,15 @@ impl Engine {
             flying: BTreeSet::new(),
             actions: Vec::new(),
             trace: None,
+            probe: Probe::default(),
+            started: now,
+            failures: Failures::default(),
+            alerts: Alerts::new(now),
+            refusals: RefusalLog::default(),
             stopping: None,
             manager_told: None,
+            manager_line: String::new(),
+            manager_due: None,
         }
     }
 
@@ -125,8 +156,11 @@ impl Engine {
     /// Handles one event and gives the actions that follow from it.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         match event {
+            Event::Message { input: Input::Probe { call }, .. } => self.probe(call, now.boot),
+            Event::Answer { request: RequestId::PROBE, outcome } => self.probed(&outcome, now.boot),
             Event::Message { input, arrived } => {
-                let input = if self.store.crowded() { self.hold_off(input) } else { Some(input) };
+                let input =
+                    if self.store.crowded() { self.hold_off(input, now) } else { Some(input) };
                 if let Some(input) = input {
                     self.input(input, now.at(arrived.min(now.boot)));
                 }
@@ -144,10 +178,25 @@ impl Engine {
                 }
             }
             Event::Clock { trusted } => self.input(Input::Clock { trusted }, now),
-            Event::Reload(settings) => self.input(Input::Reload { settings }, now),
+            Event::Reload(settings) => {
+                self.failures.end(&Failure::Configuration(String::new()));
+                self.input(Input::Reload { settings }, now);
+            }
+            Event::ReloadFailed(why) => {
+                self.failures.begin(Failure::configuration(&why), now.boot);
+            }
+            Event::StoreSetAside(path) => {
+                self.failures.begin(Failure::StoreSetAside(path), now.boot);
+            }
+            Event::PlayersAway(true) => self.failures.begin(Failure::PlayersAway, now.boot),
+            Event::PlayersAway(false) => self.failures.end(&Failure::PlayersAway),
+            Event::ClockHidden(true) => self.failures.begin(Failure::ClockHidden, now.boot),
+            Event::ClockHidden(false) => self.failures.end(&Failure::ClockHidden),
             Event::Watched(watched) => {
                 let trace = self.trace.take();
-                self.trace = watched.then(|| trace.unwrap_or_default());
+                let state = self.agent.delivery_state(now);
+                self.trace = watched.then(|| trace.unwrap_or_else(|| Trace::new(state)));
+                self.input(Input::Watched(watched), now);
             }
             // Timers and sends come after everything else of an instant (behaviour.md 2.11), so
             // only a tick runs them.
@@ -175,13 +224,19 @@ impl Engine {
         if let Some(job) = self.store.next(now.boot) {
             self.actions.push(Action::Store(job));
         }
+        self.note_failures(now);
+        self.alert(now);
+        if let Some(trace) = &mut self.trace {
+            let line = trace.state(self.agent.delivery_state(now), &self.failures, now);
+            self.actions.extend(line.map(Action::Show));
+        }
         std::mem::take(&mut self.actions)
     }
 
     /// When `Event::Tick` is due at the latest; in the past when something can be done now.
     pub fn deadline(&self) -> Option<BootInstant> {
-        let own = [self.store.deadline(), self.consent.deadline()];
-        own.into_iter().chain([self.agent.deadline()]).flatten().min()
+        let own = [self.store.deadline(), self.consent.deadline(), self.manager_due];
+        own.into_iter().chain([self.alert_due()]).chain([self.agent.deadline()]).flatten().min()
     }
 
     /// Whether nothing is under way any more that a stop would wait for.
@@ -213,30 +268,49 @@ impl Engine {
     }
 
     /// A status line for the service manager, whenever it is time for one.
-    pub fn manager_status(&mut self, now: BootInstant) -> Option<String> {
-        let due = self.manager_told.is_none_or(|told| now - told >= MANAGER_INTERVAL);
-        due.then(|| {
-            self.manager_told = Some(now);
-            snapshot::status_line(&self.agent, self.store.healthy())
-        })
+    pub fn manager_status(&mut self, now: Now) -> Option<String> {
+        let next = self.manager_told.map(|told| told + MANAGER_INTERVAL);
+        if next.is_none_or(|next| next <= now.boot) {
+            self.note_failures(now);
+            (self.manager_told, self.manager_due) = (Some(now.boot), None);
+            self.manager_line = self.status_line(now);
+            return Some(self.manager_line.clone());
+        }
+        if self.manager_due.is_none() && self.status_line(now) != self.manager_line {
+            self.manager_due = next;
+        }
+        None
     }
 
-    /// Keeps players from giving more to a store that is far behind. What ends a session is taken.
-    fn hold_off(&mut self, input: Input) -> Option<Input> {
-        let call = match &input {
+    /// The same line at any time.
+    pub fn status_line(&self, now: Now) -> String {
+        snapshot::status_line(&self.agent, &self.failures, now)
+    }
+
+    /// Keeps players from giving more to a store that is far behind. What ends a session is taken,
+    /// and what is small longer than the rest: one who floods keeps nobody from playing.
+    fn hold_off(&mut self, input: Input, now: Now) -> Option<Input> {
+        let (call, name, sender) = match &input {
             Input::Event { name: EventName::End | EventName::Complete, .. } => return Some(input),
-            Input::Open { call, .. } | Input::Event { call, .. } => *call,
-            Input::Begin { .. } => None,
+            Input::Event { info, .. } if info.is_empty() && !self.store.overcrowded() => {
+                return Some(input);
+            }
+            Input::Open { call, player, .. } => {
+                (*call, EventName::SessionStart, player.sender.as_str())
+            }
+            Input::Event { call, name, target, .. } => (*call, *name, target.sender()),
+            Input::Begin { player, .. } => (None, EventName::SessionStart, player.sender.as_str()),
             _ => return Some(input),
         };
-        if let Some(call) = call {
-            let why = format!(
-                "{} bytes wait to be stored already, and the store does not keep up; this was \
-                 dropped, try again later",
-                self.store.bytes()
-            );
-            let refused = Err(Rejected::new(Refusal::LimitsExceeded, why));
-            self.actions.push(Action::Reply(call, refused));
+        let why = format!(
+            "{} bytes wait to be stored already, and the store does not keep up; this was \
+             dropped, try again later",
+            self.store.bytes()
+        );
+        let refused = Rejected::new(Refusal::LimitsExceeded, why);
+        match call {
+            Some(call) => self.actions.push(Action::Reply(call, Err(refused))),
+            None => self.refusals.say(name.name(), sender, "", &refused, now.boot),
         }
         Some(Input::Flooded { events: 1 })
     }
@@ -247,13 +321,13 @@ impl Engine {
             return self.carry_out(turn, now);
         };
         let line = trace.input(&input, &self.agent, now);
-        let refused_before = self.agent.status().rejected_events;
         let turn = self.agent.handle(input, now);
         if let Some(mut line) = line {
-            let refused = self.agent.status().rejected_events > refused_before;
-            trace::outcome(&mut line, &turn, refused);
+            trace::outcome(&mut line, &turn);
             self.actions.push(Action::Show(line.to_string()));
         }
+        let held = turn.held.iter().map(|held| trace::held(held, now).to_string());
+        self.actions.extend(held.map(Action::Show));
         self.carry_out(turn, now);
     }
 
@@ -267,6 +341,7 @@ impl Engine {
                     // Nothing that was held or is under way may be sent any more.
                     self.flying.clear();
                     self.actions.push(Action::DropRequests);
+                    self.probe_again();
                     for held in &mut self.held {
                         held.steps.retain(|step| !matches!(step, Step::Send(_)));
                     }

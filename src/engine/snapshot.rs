@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Engine;
+use super::failure::Failures;
+use crate::core::delivery::trouble::DeliveryState;
 use crate::core::media::MediaInfo;
-use crate::core::time::BootInstant;
+use crate::core::text::host;
+use crate::core::time::{BootInstant, Now, WallTime};
 use crate::core::tracker::playhead::Playhead;
 use crate::core::{Agent, Status};
 
@@ -18,6 +21,16 @@ pub struct Snapshot {
     pub queued_bytes: u64,
     /// Host of the collector, nothing more of its URL.
     pub collector: String,
+    /// Its protocol, and the report suite.
+    pub kind: String,
+    pub report_suite: String,
+    /// The word for `DeliveryState`.
+    pub delivery: &'static str,
+    pub times: DeliveryTimes,
+    /// What a collector last said, in words.
+    pub last_answer: String,
+    /// What is wrong now, for `LastError`.
+    pub failures: Failures,
     pub sessions: BTreeMap<u32, SessionSnapshot>,
 }
 
@@ -28,9 +41,28 @@ impl Default for Snapshot {
             store_healthy: true,
             queued_bytes: 0,
             collector: String::new(),
+            kind: String::new(),
+            report_suite: String::new(),
+            delivery: DeliveryState::Idle.name(),
+            times: DeliveryTimes::default(),
+            last_answer: String::new(),
+            failures: Failures::default(),
             sessions: BTreeMap::new(),
         }
     }
+}
+
+/// When what happened or will happen in delivery; `None` when it did not or when no clock can tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeliveryTimes {
+    /// The start of the agent, since when it counts.
+    pub started: Option<WallTime>,
+    pub failing_since: Option<WallTime>,
+    pub last_delivered: Option<WallTime>,
+    pub last_answer: Option<WallTime>,
+    pub oldest_queued: Option<WallTime>,
+    /// When the next request can go.
+    pub next_try: Option<WallTime>,
 }
 
 /// One session as its object shows it (behaviour.md 1.4).
@@ -62,7 +94,7 @@ pub enum Changed {
 
 impl Engine {
     /// What readers see until the next turn.
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self, now: Now) -> Snapshot {
         let delivery = self.agent.delivery();
         let mut sessions = BTreeMap::new();
         for (number, session) in self.agent.sessions() {
@@ -79,12 +111,37 @@ impl Engine {
             };
             sessions.insert(number, snapshot);
         }
-        let collector = self.agent.settings().collectors.first();
+        let settings = self.agent.settings();
+        let collector = settings.collectors.first();
+        let status = self.agent.status();
+        let state = self.agent.delivery_state(now);
+        // What is dated in boot time needs a clock that is right.
+        let wall = |at: BootInstant| status.gates.clock_trusted.then(|| now.at(at).wall);
+        let held = matches!(state, DeliveryState::Failing | DeliveryState::HeldBudget);
+        let waits = held.then(|| delivery.next_try(settings)).flatten();
+        let heard = delivery.last_heard();
+        let times = DeliveryTimes {
+            started: wall(self.started),
+            failing_since: delivery.failing().and_then(|(since, _)| wall(since)),
+            last_delivered: status.totals.last_delivered,
+            last_answer: heard.map(|(at, _)| *at),
+            oldest_queued: delivery.oldest_queued(now),
+            next_try: waits.and_then(|at| wall(at.max(now.boot))),
+        };
         Snapshot {
-            status: Some(self.agent.status()),
+            kind: collector.map_or_else(String::new, |first| first.kind.clone()),
+            report_suite: settings.identity.report_suite.clone(),
+            delivery: state.name(),
+            times,
+            last_answer: heard.map_or_else(String::new, |(_, said)| match said {
+                Ok(status) => status.to_string(),
+                Err(problem) => problem.why.clone(),
+            }),
+            status: Some(status),
             store_healthy: self.store.healthy(),
             queued_bytes: delivery.queued_bytes(),
             collector: collector.map_or_else(String::new, |first| host(&first.url)),
+            failures: self.failures.clone(),
             sessions,
         }
     }
@@ -101,6 +158,8 @@ impl Snapshot {
                 ("ClockTrusted", a.gates.clock_trusted != b.gates.clock_trusted),
                 ("Consent", a.consent != b.consent),
                 ("StoreHealthy", self.store_healthy != new.store_healthy),
+                ("DeliveryState", self.delivery != new.delivery),
+                ("LastError", self.failures != new.failures),
             ];
             changes.extend(differ.iter().filter(|d| d.1).map(|d| Changed::Agent(d.0)));
         }
@@ -118,22 +177,16 @@ impl Snapshot {
 }
 
 /// One line that a person can read in `systemctl status`.
-pub(super) fn status_line(agent: &Agent, store_healthy: bool) -> String {
+pub(super) fn status_line(agent: &Agent, failures: &Failures, now: Now) -> String {
     let status = agent.status();
+    let last_error = failures.newest(now);
     format!(
-        "{} session{}, {} hits delivered, {} waiting{}{}",
+        "{}: {} session{}, {} hits delivered, {} waiting{}{last_error}",
+        agent.delivery_state(now).name(),
         status.active_sessions,
         if status.active_sessions == 1 { "" } else { "s" },
         status.counters.delivered,
         status.queued_hits,
-        if status.gates.consent { "" } else { "; waiting for consent" },
-        if store_healthy { "" } else { "; the store cannot be written" }
+        if last_error.is_empty() { "" } else { "; " },
     )
-}
-
-/// The host of a URL, and nothing more of it.
-pub fn host(url: &str) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit('@').next().unwrap_or_default().to_owned()
 }

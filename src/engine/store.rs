@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::squash::{self, Squashed};
+use crate::core::message_ids as ids;
 use crate::core::record::{Batch, Key, Read, ReadId, ReadReports, Record, StoreState, Stored};
 use crate::core::time::{BootInstant, Span};
 
@@ -86,6 +87,8 @@ pub(super) struct StoreQueue {
     /// It is read now, and was not written since.
     joined: bool,
     healthy: bool,
+    /// Why it is not.
+    why: String,
     /// A store that could not be written is not tried again before this.
     retry_at: BootInstant,
     /// A failed read is not tried again before this; it does not delay writes.
@@ -109,12 +112,18 @@ impl StoreQueue {
             StoreState::Works => retry_at = BootInstant(i64::MIN),
             StoreState::Unwritable(error) => {
                 tracing::error!(
+                    message_id = ids::STORE_FAILS,
                     error,
                     "the store can be read but not written; what changes is kept in memory"
                 );
             }
             StoreState::Unread(error) => {
-                tracing::error!(error, "the store cannot be read; going on from memory");
+                let message_id = ids::STORE_FAILS;
+                tracing::error!(
+                    message_id,
+                    error,
+                    "the store cannot be read; going on from memory"
+                );
             }
         }
         StoreQueue {
@@ -130,6 +139,10 @@ impl StoreQueue {
             joined: false,
             unread: matches!(state, StoreState::Unread(_)),
             healthy: state == StoreState::Works,
+            why: match state {
+                StoreState::Works => String::new(),
+                StoreState::Unwritable(why) | StoreState::Unread(why) => why,
+            },
             retry_at,
             read_at: BootInstant(i64::MIN),
             untidy: TIDY_EVERY,
@@ -139,6 +152,11 @@ impl StoreQueue {
 
     pub fn healthy(&self) -> bool {
         self.healthy
+    }
+
+    /// Why the store cannot be written at present.
+    pub fn failing(&self) -> Option<&str> {
+        (!self.healthy).then_some(self.why.as_str())
     }
 
     pub fn is_free(&self) -> bool {
@@ -153,6 +171,11 @@ impl StoreQueue {
     /// Whether the store works, but is so far behind that nobody may give it more.
     pub fn crowded(&self) -> bool {
         self.healthy && self.bytes() > MOST_BEHIND
+    }
+
+    /// Whether it is so far behind that it gets not even what is small.
+    pub fn overcrowded(&self) -> bool {
+        self.healthy && self.bytes() > 2 * MOST_BEHIND
     }
 
     /// Bytes of everything that was handed to it and is not written, about.
@@ -225,7 +248,9 @@ impl StoreQueue {
         if late && !self.stuck {
             self.stuck = true;
             self.healthy = false;
-            tracing::error!("the store does not answer; going on from memory");
+            "it does not answer".clone_into(&mut self.why);
+            let message_id = ids::STORE_FAILS;
+            tracing::error!(message_id, "the store does not answer; going on from memory");
         }
         let under_way = match &self.job {
             Some((Job::Write(batches), _)) if self.stuck => batches.last().map(|b| b.number),
@@ -373,9 +398,11 @@ impl StoreQueue {
 
     fn failed(&mut self, error: &str, now: BootInstant) {
         if self.healthy {
-            tracing::error!(error, "the store cannot be written; going on from memory");
+            let message_id = ids::STORE_FAILS;
+            tracing::error!(message_id, error, "the store cannot be written; going on from memory");
         }
         self.healthy = false;
+        error.clone_into(&mut self.why);
         self.retry_at = now + RETRY;
     }
 }

@@ -1,24 +1,46 @@
-//! What `playheadctl monitor` shows: one JSON object for each event, hit and answer. No trace is
-//! made while no monitor watches.
+//! What `playheadctl monitor` shows: one JSON object for each event, hit and answer, and for each
+//! change of what holds hits back. No trace is made while no monitor watches.
 
 use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
+use super::failure::Failures;
 use crate::core::Agent;
+use crate::core::delivery::held::HeldHit;
+use crate::core::delivery::trouble::DeliveryState;
 use crate::core::dialect::exchange::{Outcome, Request, RequestId};
 use crate::core::input::{Input, Target};
 use crate::core::time::{BootInstant, Now};
 use crate::core::tracker::info::info_json;
 use crate::core::turn::Turn;
 
-/// When each request in flight was sent.
-#[derive(Debug, Default)]
+/// When each request in flight was sent, and what held hits back when that was last shown.
+#[derive(Debug)]
 pub(super) struct Trace {
     left: HashMap<RequestId, BootInstant>,
+    state: DeliveryState,
 }
 
 impl Trace {
+    pub fn new(state: DeliveryState) -> Trace {
+        Trace { left: HashMap::new(), state }
+    }
+
+    /// The line of a state of delivery, if it is another one. Every hit makes `working` of `idle` and
+    /// back, which is no news.
+    pub fn state(&mut self, state: DeliveryState, failures: &Failures, now: Now) -> Option<String> {
+        let shown = std::mem::replace(&mut self.state, state);
+        if shown.min(DeliveryState::Working) == state.min(DeliveryState::Working) {
+            return None;
+        }
+        let line = json!({
+            "what": "state", "unix_ms": now.wall.0, "state": state.name(),
+            "last_error": failures.newest(now),
+        });
+        Some(line.to_string())
+    }
+
     /// The line of an input, made before the agent handles it; `None` when it gets no line.
     pub fn input(&mut self, input: &Input, agent: &Agent, now: Now) -> Option<Json> {
         let mut line = match input {
@@ -40,7 +62,12 @@ impl Trace {
                     "info": info_json(info),
                 })
             }
-            Input::Unreadable { event, why } => json!({"event": event, "refused": why}),
+            Input::Unreadable { event, sender, why } => {
+                json!({"event": event, "from": sender, "refused": why})
+            }
+            Input::TurnedAway { call, sender, why } => {
+                json!({"event": call, "from": sender, "refused": why})
+            }
             Input::Flooded { events } => json!({"event": "Flooded", "dropped": events}),
             Input::PlayerGone { sender } => {
                 let mut owners = agent.sessions().filter_map(|(_, s)| s.owner.as_ref());
@@ -77,7 +104,9 @@ impl Trace {
             Outcome::Answered { status, body, .. } => {
                 json!({"status": status, "message": Outcome::message(body)})
             }
-            Outcome::Unreachable(why) | Outcome::Unanswered(why) => json!({"error": why}),
+            Outcome::Unreachable(problem) | Outcome::Unanswered(problem) => {
+                json!({"error": problem.why})
+            }
         };
         line["what"] = "answer".into();
         line["id"] = request.0.into();
@@ -96,11 +125,22 @@ impl Trace {
     }
 }
 
+/// The line of a hit that consent holds back.
+pub(super) fn held(hit: &HeldHit, now: Now) -> Json {
+    let body: Json = serde_json::from_str(&hit.body).unwrap_or_default();
+    json!({
+        "what": "hit", "unix_ms": now.wall.0, "held": DeliveryState::WaitingConsent.name(),
+        "path": hit.path, "body": body,
+    })
+}
+
 /// Adds to an event's line why it was refused, if it was.
-pub(super) fn outcome(line: &mut Json, turn: &Turn, refused: bool) {
-    match &turn.reply {
-        Some((_, Err(rejected))) => line["refused"] = rejected.why.as_str().into(),
-        _ if refused && line.get("refused").is_none() => line["refused"] = "see the log".into(),
-        _ => {}
+pub(super) fn outcome(line: &mut Json, turn: &Turn) {
+    let why = match &turn.reply {
+        Some((_, Err(rejected))) => Some(&rejected.why),
+        _ => turn.refused.as_ref(),
+    };
+    if let Some(why) = why {
+        line["refused"] = why.as_str().into();
     }
 }

@@ -16,8 +16,6 @@ use crate::core::time::{BootInstant, Span};
 pub const PATH: &str = "/org/mpris/MediaPlayer2";
 /// More names of one connection are not looked at.
 const MOST_NAMES: usize = 16;
-/// Where a position counts as the beginning, in seconds.
-const START_SECONDS: f64 = 2.0;
 /// How often dropped signals are counted.
 const COUNTED_EVERY: Span = Span::seconds(1);
 
@@ -52,6 +50,8 @@ pub struct Players {
     prefix: String,
     /// By unique name.
     tracked: BTreeMap<String, Tracked>,
+    /// Names that are not tracked, with the reason.
+    passed_over: BTreeMap<String, &'static str>,
     out: Out,
 }
 
@@ -63,11 +63,12 @@ impl Players {
             rules: Rules {
                 length_wait: config.length_wait,
                 position_every: config.position_every,
-                start_seconds: START_SECONDS,
+                start_seconds: config.beginning.as_seconds(),
             },
             limits,
             prefix: format!("mpris/{bus}/"),
             tracked: BTreeMap::new(),
+            passed_over: BTreeMap::new(),
             out: Out::default(),
         }
     }
@@ -76,6 +77,7 @@ impl Players {
     pub fn appeared(&mut self, name: &str, unique: &str, now: BootInstant) {
         let Some(short) = name.strip_prefix(PREFIX) else { return };
         if !self.filter.admits(short) {
+            self.pass_over(name, "mpris.allow does not name it, or mpris.deny does");
             return;
         }
         if let Some(known) = self.tracked.get_mut(unique) {
@@ -87,6 +89,7 @@ impl Players {
         if self.tracked.len() >= self.limits.players {
             let most = self.limits.players;
             tracing::warn!(most, "there are more MPRIS players than are tracked");
+            self.pass_over(name, "there are as many players as limits.sessions allows");
             return;
         }
         let sender = format!("{}{unique}", self.prefix);
@@ -104,8 +107,27 @@ impl Players {
         self.tracked.insert(unique.to_owned(), tracked);
     }
 
+    fn pass_over(&mut self, name: &str, why: &'static str) {
+        if self.passed_over.len() < MOST_NAMES {
+            self.passed_over.insert(name.to_owned(), why);
+        }
+    }
+
+    /// The players that were seen, for `playheadctl doctor`: a list of objects with `player`, `tracked`
+    /// and `why`.
+    pub fn seen(&self) -> serde_json::Value {
+        let tracked = self.tracked.values().flat_map(|known| &known.names);
+        let tracked = tracked.map(|name| (name.as_str(), true, "tracked"));
+        let others = self.passed_over.iter().map(|(name, why)| (name.as_str(), false, *why));
+        let seen = tracked.chain(others).map(|(player, tracked, why)| {
+            serde_json::json!({"player": player, "tracked": tracked, "why": why})
+        });
+        seen.collect()
+    }
+
     /// A connection has given up a name.
     pub fn name_lost(&mut self, name: &str, unique: &str, at: BootInstant) {
+        self.passed_over.remove(name);
         let Some(known) = self.tracked.get_mut(unique) else { return };
         known.names.retain(|n| n != name);
         if known.names.is_empty() {
@@ -123,6 +145,7 @@ impl Players {
 
     /// The bus is gone, with all players.
     pub fn all_gone(&mut self, at: BootInstant) {
+        self.passed_over.clear();
         while let Some(unique) = self.tracked.keys().next().cloned() {
             self.gone(&unique, at);
         }

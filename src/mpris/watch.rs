@@ -127,6 +127,7 @@ impl PlayersBus {
     /// Listens until the bus is gone.
     async fn listen(mut self, port: &Port, read_again: &mut mpsc::Receiver<ReadAgain>) {
         let mut read_anew_at = Instant::now();
+        self.show(port);
         loop {
             self.carry_out(port).await;
             let due = self.players.deadline();
@@ -137,7 +138,13 @@ impl PlayersBus {
                 biased;
                 heard = self.bus.heard.recv() => match heard {
                     None | Some(Heard::BusGone) => break,
-                    Some(heard) => self.hear(heard),
+                    Some(heard) => {
+                        let names = matches!(heard, Heard::Owner(..) | Heard::Gone(..));
+                        self.hear(heard);
+                        if names {
+                            self.show(port);
+                        }
+                    }
                 },
                 Some((owner, position)) = read_again.recv() => {
                     self.players.read_again(&owner, position, clock::now().boot);
@@ -157,7 +164,12 @@ impl PlayersBus {
             }
         }
         self.players.all_gone(clock::now().boot);
+        self.show(port);
         self.carry_out(port).await;
+    }
+
+    fn show(&self, port: &Port) {
+        port.mpris.show(self.players.seen().to_string());
     }
 
     fn hear(&mut self, heard: Heard) {

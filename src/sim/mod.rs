@@ -3,6 +3,7 @@
 //! its adapters, so what `simulate` shows holds for the daemon.
 
 pub mod backend;
+mod bus;
 pub mod driver;
 mod faults;
 mod mpris;

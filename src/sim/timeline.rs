@@ -288,8 +288,10 @@ fn value_of(json: Json) -> Value {
         Json::Object(map) if map.values().all(Json::is_string) => Value::Dict(
             map.into_iter().map(|(k, v)| (k, v.as_str().unwrap_or_default().to_owned())).collect(),
         ),
-        Json::Object(_) => Value::Other("an object with values that are no strings".into()),
-        Json::Array(_) => Value::Other("an array".into()),
+        Json::Object(map) => {
+            Value::Map(map.into_iter().map(|(key, inner)| (key, value_of(inner))).collect())
+        }
+        Json::Array(list) => Value::List(list.into_iter().map(value_of).collect()),
         Json::Null => Value::Other("null".into()),
     }
 }

@@ -1,18 +1,19 @@
 //! The simulated box: clocks, players, network, power, and one agent at a time.
 
+mod lines;
+
 use std::collections::BTreeMap;
 
 use super::backend::{Outcome as Planned, Plan, answered};
+use super::bus::Bus;
 use super::driver::{Driver, start_info};
 use super::mpris::{Clocks, MprisWorld};
 use super::timeline::{Line, What};
 use super::{Collectors, Exchange, Options};
 use crate::core::StartInfo;
-use crate::core::dialect::exchange::{Outcome, Purpose, Request, RequestId};
-use crate::core::input::{Input, Target};
-use crate::core::player::{EventSource, PlayerId};
+use crate::core::dialect::exchange::{Cause, Outcome, Problem, Purpose, Request, RequestId};
+use crate::core::input::Input;
 use crate::core::time::{BootInstant, Now, WallTime};
-use crate::core::tracker::event::EventName;
 use crate::core::turn::Notice;
 use crate::engine::{Action, Event};
 
@@ -37,20 +38,6 @@ struct PendingAnswer {
     outcome: Outcome,
 }
 
-/// A player's connection to the bus.
-struct Connection {
-    /// Which of this player's connections it is, from 0.
-    number: u32,
-    /// As the bus would name it.
-    unique: String,
-}
-
-impl Connection {
-    fn of(from: &str, number: u32) -> Connection {
-        Connection { number, unique: format!(":{from}.{number}") }
-    }
-}
-
 /// What the world waits for.
 #[derive(Debug, Clone, Copy)]
 enum Next {
@@ -65,6 +52,8 @@ enum Next {
     Line,
     /// What players of MPRIS said has settled, or they are asked.
     Players,
+    /// The agent is told how much was dropped.
+    Count,
     Tick,
 }
 
@@ -96,8 +85,7 @@ pub(super) struct World<'a> {
     mpris: MprisWorld,
     stops_at: Option<i64>,
     flying: BTreeMap<(i64, u64), PendingAnswer>,
-    /// The present connection of each player.
-    connections: BTreeMap<String, Connection>,
+    bus: Bus,
     output: Vec<Exchange>,
     turns: u32,
 }
@@ -127,13 +115,19 @@ impl<'a> World<'a> {
             mpris: MprisWorld::default(),
             stops_at: None,
             flying: BTreeMap::new(),
-            connections: BTreeMap::new(),
+            bus: Bus::default(),
             output: Vec::new(),
             turns: 0,
         }
     }
 
+    /// Runs the whole timeline. Gives what it has sent.
     pub fn run(mut self) -> Vec<Exchange> {
+        self.run_to_the_end();
+        self.output
+    }
+
+    fn run_to_the_end(&mut self) {
         if let Some(Line { what: What::Boot { unix_ms, trusted }, at_ms: 0 }) =
             self.lines.peek().copied()
         {
@@ -151,7 +145,6 @@ impl<'a> World<'a> {
             self.now = at;
             self.turn(next);
         }
-        self.output
     }
 
     fn frozen(&self) -> bool {
@@ -160,26 +153,22 @@ impl<'a> World<'a> {
 
     /// When the agent wants a tick, if it can have one.
     fn tick_at(&self) -> Option<i64> {
-        let deadline = self.driver.deadline()?;
-        let at = deadline.0.saturating_add(self.booted).max(self.now);
-        match self.asleep_from {
-            Some(from) if at > from => None,
-            _ => Some(at),
-        }
+        self.awake_at(self.driver.deadline()?)
+    }
+
+    /// An instant on the timeline; `None` while the box is asleep.
+    fn awake_at(&self, instant: BootInstant) -> Option<i64> {
+        self.awake(instant.0.saturating_add(self.booted))
+    }
+
+    /// A time on the timeline, if the box is awake then.
+    fn awake(&self, at: i64) -> Option<i64> {
+        let at = at.max(self.now);
+        self.asleep_from.is_none_or(|from| at <= from).then_some(at)
     }
 
     fn answer_at(&self) -> Option<i64> {
-        let at = self.flying.keys().next()?.0;
-        match self.asleep_from {
-            Some(from) if at > from => None,
-            _ => Some(at.max(self.now)),
-        }
-    }
-
-    /// The same time, if the box is awake then.
-    fn awake_at(&self, at: Option<i64>) -> Option<i64> {
-        let at = at?.max(self.now);
-        self.asleep_from.is_none_or(|from| at <= from).then_some(at)
+        self.awake(self.flying.keys().next()?.0)
     }
 
     fn clocks(&self) -> Clocks {
@@ -208,10 +197,11 @@ impl<'a> World<'a> {
         let due = [
             (self.driver.store_done_at(), Next::Store),
             (self.answer_at(), Next::Answer),
-            (self.awake_at(self.mpris.answer_at()), Next::PlayerAnswer),
+            (self.mpris.answer_at().and_then(|at| self.awake(at)), Next::PlayerAnswer),
             (self.returns, Next::Return),
             (line, Next::Line),
-            (self.awake_at(self.mpris.deadline().map(|at| at.0 + self.booted)), Next::Players),
+            (self.mpris.deadline().and_then(|at| self.awake_at(at)), Next::Players),
+            (self.bus.count_at().and_then(|at| self.awake_at(at)), Next::Count),
             (self.tick_at(), Next::Tick),
         ];
         let due = due.into_iter().filter_map(|(at, next)| Some((at?.max(self.now), next)));
@@ -239,6 +229,10 @@ impl<'a> World<'a> {
             }
             Next::PlayerAnswer => self.mpris.answer(self.clocks()),
             Next::Players => self.mpris.tick(self.clocks()),
+            Next::Count => {
+                let counted = self.bus.count();
+                self.give(counted);
+            }
             Next::Tick => self.tell(Event::Tick),
         }
         self.hear_players();
@@ -262,8 +256,7 @@ impl<'a> World<'a> {
         };
         let settings = self.options.config.settings.clone();
         self.driver.start(settings, start, self.clock());
-        let mut present: Vec<String> =
-            self.connections.values().map(|c| c.unique.clone()).collect();
+        let mut present = self.bus.agent_starts();
         if let Some(agent) = self.driver.agent().filter(|_| self.options.config.mpris.enabled) {
             let config = &self.options.config;
             self.mpris.start(&config.mpris, &config.settings.limits, agent, self.clocks());
@@ -310,7 +303,6 @@ impl<'a> World<'a> {
         let path = request.path.clone();
         let collector = &self.options.config.collector;
         let timeout = collector.timeout.as_millis() as i64;
-        let refused = || (Outcome::Unreachable("connection refused".into()), None, None);
         let (delay, (outcome, status, sid)) = if self.network {
             let model = self.collectors.models.get_mut(&*request.collector);
             let Plan { sid, outcome } = match model {
@@ -321,7 +313,8 @@ impl<'a> World<'a> {
                 Purpose::Report { .. } => EVENT_DELAY_MS,
                 _ => SESSION_DELAY_MS,
             };
-            let lost = |why: &str| (Outcome::Unanswered(why.into()), None, None);
+            let lost =
+                |why: &str| (Outcome::Unanswered(Problem::new(Cause::TimedOut, why)), None, None);
             match outcome {
                 Planned::Answer { status, headers, body, delay_ms } => {
                     let delay = delay_ms.map_or(usual, |d| d as i64);
@@ -334,7 +327,9 @@ impl<'a> World<'a> {
                 Planned::DropAfterSend => (usual, lost("connection lost")),
             }
         } else {
-            (collector.connect_timeout.as_millis() as i64, refused())
+            let problem = Problem::new(Cause::Refused, "connection refused");
+            let refused = Outcome::Unreachable(problem);
+            (collector.connect_timeout.as_millis() as i64, (refused, None, None))
         };
         let to_sid = match &request.purpose {
             Purpose::Report { sid } => Some(sid.clone()),
@@ -369,122 +364,46 @@ impl<'a> World<'a> {
         line.answered = seconds(self.now);
         self.tell(Event::Answer { request: flying.request, outcome: flying.outcome });
     }
-
-    fn line(&mut self, what: &What) {
-        match what {
-            What::Playback { from, name, playhead, info } => {
-                if self.driver.agent().is_none() || self.frozen() {
-                    return;
-                }
-                let sender = match self.connections.get(from) {
-                    Some(connection) => connection.unique.clone(),
-                    None => {
-                        let first = Connection::of(from, 0);
-                        self.connections.entry(from.clone()).or_insert(first).unique.clone()
-                    }
-                };
-                let player = PlayerId { sender, instance: "/player".into() };
-                let (playhead, info) = (*playhead, info.clone());
-                self.give(match name {
-                    EventName::SessionStart => Input::Open {
-                        call: None,
-                        player,
-                        source: EventSource::Signal,
-                        uid: None,
-                        app: from.clone(),
-                        playhead,
-                        info,
-                    },
-                    name => Input::Event {
-                        call: None,
-                        target: Target::Player(player),
-                        name: *name,
-                        playhead,
-                        info,
-                    },
-                });
-            }
-            What::Lifecycle { app, state } if !self.frozen() => {
-                self.give(Input::Lifecycle { call: None, app: app.clone(), state: *state });
-            }
-            What::Lifecycle { .. } => {}
-            What::PlayerVanished { from } if self.mpris.vanish(from, self.clocks()) => {}
-            What::Mpris(line) => {
-                let heard = !self.frozen();
-                self.mpris.line(line, heard, self.clocks());
-            }
-            What::PlayerVanished { from } => {
-                if let Some(connection) = self.connections.get_mut(from) {
-                    let sender = connection.unique.clone();
-                    *connection = Connection::of(from, connection.number + 1);
-                    self.give(Input::PlayerGone { sender });
-                }
-            }
-            What::AgentCrash { down_ms } => self.die(*down_ms),
-            What::PowerLoss { down_ms, unix_ms, trusted } => {
-                self.driver.cut_power();
-                self.mpris.cut_power();
-                self.die(*down_ms);
-                for (from, connection) in &mut self.connections {
-                    *connection = Connection::of(from, connection.number + 1);
-                }
-                self.boots += 1;
-                self.booted = self.now + down_ms;
-                self.wall_offset = unix_ms.map_or(self.true_offset, |unix| unix - self.booted);
-                self.trusted = *trusted;
-                self.asleep_from = None;
-                self.slept += self.sleeps_since.take().map_or(0, |since| self.now - since);
-            }
-            What::Network { online, silent } => {
-                self.network = *online;
-                if !silent {
-                    self.online = *online;
-                    self.give(Input::Network { online: *online });
-                }
-            }
-            What::Sleep => {
-                self.give(Input::Sleep);
-                self.asleep_from = Some(self.now + STOP_DELIVERY_MS);
-                self.sleeps_since.get_or_insert(self.now);
-            }
-            What::Wake => {
-                self.asleep_from = None;
-                self.slept += self.sleeps_since.take().map_or(0, |since| self.now - since);
-                self.give(Input::Wake);
-            }
-            What::ClockSet { unix_ms, trusted } => {
-                self.wall_offset = unix_ms - self.now;
-                self.trusted = *trusted;
-                self.give(Input::Clock { trusted: *trusted });
-            }
-            What::Consent(consent) => {
-                self.give(Input::SetConsent { call: None, consent: *consent });
-            }
-            What::Collector(rules) => {
-                for model in self.collectors.models.values_mut() {
-                    model.set_rules(rules.clone());
-                }
-            }
-            What::Disk(fault) => self.driver.disk.fault = *fault,
-            What::Stop => {
-                self.tell(Event::Stop);
-                self.stops_at = Some(self.now + STOP_DELIVERY_MS);
-            }
-            What::Boot { .. } => {}
-        }
-    }
-
-    /// Kills the agent. Its requests under way are never answered.
-    fn die(&mut self, down_ms: i64) {
-        self.driver.kill();
-        self.mpris.kill();
-        self.returns = Some(self.now + down_ms);
-        for flying in std::mem::take(&mut self.flying).into_values() {
-            self.output[flying.index].answered = seconds(self.now);
-        }
-    }
 }
 
 fn seconds(ms: i64) -> f64 {
     ms as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::sim::backend::Backend;
+    use crate::sim::timeline;
+
+    /// `RejectedEvents` after a timeline.
+    fn rejected(text: &str, until_ms: i64) -> u64 {
+        let lines = timeline::parse("f", text).expect("a timeline");
+        let config = Config::from_overrides(&[]).expect("a configuration");
+        let name = config.settings.collectors[0].name.clone();
+        let models = BTreeMap::from([(name, Box::new(Backend::new()) as Box<_>)]);
+        let collectors = Collectors { dialects: Default::default(), models };
+        let options = Options { config, until_ms: Some(until_ms), seed: 0 };
+        let mut world = World::new(&lines, options, collectors);
+        world.run_to_the_end();
+        world.driver.agent().expect("an agent").status().rejected_events
+    }
+
+    #[test]
+    fn what_a_burst_loses_is_counted_a_second_later() {
+        let burst = "{\"at\":2,\"event\":\"Playhead\",\"playhead\":1}\n".repeat(230);
+        // No session is open, so those that pass are refused one by one.
+        assert_eq!(rejected(&burst, 2_999), 200);
+        assert_eq!(rejected(&burst, 3_000), 230);
+        let managers = "{\"at\":2,\"event\":\"Stopped\",\"app\":\"a\"}\n".repeat(201);
+        assert_eq!(rejected(&managers, 3_000), 1);
+        let dies = format!("{burst}{{\"at\":2.5,\"event\":\"AgentCrash\",\"down_s\":0}}");
+        assert_eq!(rejected(&dies, 4_000), 0, "nobody has told it");
+        let asleep = "{\"at\":1.5,\"event\":\"Sleep\"}\n{\"at\":60,\"event\":\"Wake\"}";
+        let (sleep, wake) = asleep.split_once('\n').expect("two lines");
+        let late = burst.replace(":2,", ":3,");
+        assert_eq!(rejected(&format!("{sleep}\n{late}{wake}"), 59_999), 200);
+        assert_eq!(rejected(&format!("{sleep}\n{late}{wake}"), 60_000), 230);
+    }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::StoreError;
 use super::copy::MemoryDir;
 use super::files::{empty_file, io, read_file, remove_dir, sync_dir, write_file};
+use crate::core::message_ids as ids;
 use crate::core::record::{ConsentRecord, ConsentState};
 use crate::core::settings::Consent;
 
@@ -48,7 +49,8 @@ impl ConsentFile {
             record.generation = newest.unwrap_or(1);
         }
         if !missing {
-            tracing::error!(%error, "the consent file cannot be read; nothing is sent until it can \
+            let message_id = ids::STORE_FAILS;
+            tracing::error!(message_id, %error, "the consent file cannot be read; nothing is sent until it can \
                 be, or somebody says what the viewer allows");
             if !is_nonsense(&error) {
                 return (record, ConsentState::Unread);
@@ -57,7 +59,8 @@ impl ConsentFile {
         match self.write(&record) {
             Ok(()) => (record, ConsentState::Saved),
             Err(error) => {
-                tracing::error!(error = error.report(), "the consent file cannot be written");
+                let (message_id, error) = (ids::STORE_FAILS, error.report());
+                tracing::error!(message_id, error, "the consent file cannot be written");
                 (record, ConsentState::Unsaved)
             }
         }

@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 
 use super::StoreError;
 use super::files::{io, read_file, remove_dir, write_file};
+use crate::core::message_ids as ids;
 
 /// Room that an opening needs: a few segments of the database and a snapshot.
 const ROOM_BYTES: u64 = 256 * 1024;
@@ -114,6 +115,19 @@ pub(super) fn forget_panics(dir: &Path) {
     let _ = std::fs::remove_file(dir.join("panicked"));
 }
 
+/// Broken stores that lie beside a store, in the order of their names.
+pub(super) fn laid_aside(store: &Path) -> Vec<PathBuf> {
+    let name = store.file_name().unwrap_or_default().to_string_lossy().into_owned() + ".broken-";
+    let entries = store.parent().and_then(|dir| std::fs::read_dir(dir).ok());
+    let broken = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.ok()?;
+        entry.file_name().to_string_lossy().starts_with(&name).then(|| entry.path())
+    };
+    let mut paths: Vec<PathBuf> = entries.into_iter().flatten().filter_map(broken).collect();
+    paths.sort();
+    paths
+}
+
 /// Renames a broken store to `<name>.broken-1`, and logs an error. Only the first one is kept, which
 /// holds the most. A later one becomes `<name>.new`, which the next start deletes if the caller does
 /// not; its path is given.
@@ -127,11 +141,12 @@ pub(super) fn set_aside(store: &Path, why: &str) -> Result<Option<PathBuf>, Stor
     }
     std::fs::rename(store, &aside).map_err(io(store, "set aside"))?;
     let (store, kept) = (store.display(), aside.display());
+    let message_id = ids::STORE_SET_ASIDE;
     if first {
-        tracing::error!(%store, aside = %kept, why, "the store is broken; it was set aside");
+        tracing::error!(message_id, %store, aside = %kept, why, "the store is broken; it was set aside");
         return Ok(None);
     }
-    tracing::error!(%store, why, "the store is broken again; the first broken one is kept, not this");
+    tracing::error!(message_id, %store, why, "the store is broken again; the first broken one is kept, not this");
     Ok(Some(aside))
 }
 

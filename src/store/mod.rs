@@ -65,8 +65,8 @@ impl StoredBuilder {
             Some((Key::Resume(app, media), Record::Resume(point))) => {
                 self.stored.points.push((app, media, point));
             }
-            Some((Key::Rejected(number), Record::Rejected(_))) => {
-                self.stored.rejected += 1;
+            Some((Key::Rejected(number), Record::Rejected(rejected))) => {
+                self.stored.rejected.push((number, (*rejected).into()));
                 self.stored.next_rejected = number.saturating_add(1);
             }
             _ => self.unreadable += 1,

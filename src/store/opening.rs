@@ -68,6 +68,11 @@ impl StoreLocation {
         self.dir.join("db")
     }
 
+    /// Where a broken store lies that was set aside, as long as nobody has removed it.
+    pub fn laid_aside(&self) -> Option<PathBuf> {
+        guard::laid_aside(&self.path()).into_iter().next()
+    }
+
     /// Opens the store of this generation, or makes it. It never fails: without a store the agent
     /// works in memory.
     pub fn open(&self, generation: u64) -> Opened {

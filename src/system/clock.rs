@@ -36,25 +36,31 @@ fn read(clock: ClockId) -> i64 {
 /// Whether the wall clock can be right (behaviour.md 2.6): the kernel says that it is synchronised,
 /// or, unless that is required, it shows a time after the release of this program.
 pub fn trusted(now: Now, require_sync: bool) -> bool {
-    synchronised() || (!require_sync && now.wall.0 >= RELEASED_UNIX_MS)
+    synchronised() == Some(true) || (!require_sync && now.wall.0 >= RELEASED_UNIX_MS)
 }
 
-/// The kernel's flag, which a time daemon sets.
+/// Whether a sandbox hides the kernel's synchronised flag: the call that reads it is refused.
+pub fn hidden() -> bool {
+    synchronised().is_none()
+}
+
+/// The kernel's flag, which a time daemon sets; `None` where it cannot be read.
 #[allow(unsafe_code)]
-fn synchronised() -> bool {
+fn synchronised() -> Option<bool> {
     // SAFETY: all fields of `timex` are integers, for which zero is a value; with `modes` 0 the
     // call reads only, into a structure that lives here.
     let (state, status) = unsafe {
         let mut timex: libc::timex = std::mem::zeroed();
         (libc::adjtimex(&mut timex), timex.status)
     };
-    state >= 0 && state != libc::TIME_ERROR && status & libc::STA_UNSYNC == 0
+    let synchronised = state != libc::TIME_ERROR && status & libc::STA_UNSYNC == 0;
+    (state >= 0).then_some(synchronised)
 }
 
 /// Seconds east of UTC of the box's zone at a moment, for `media.live_day = "local"`.
 #[allow(unsafe_code)]
-pub fn utc_offset_seconds(now: Now) -> i32 {
-    let seconds = now.wall.0.div_euclid(1000) as libc::time_t;
+pub fn utc_offset_seconds(wall: WallTime) -> i32 {
+    let seconds = wall.0.div_euclid(1000) as libc::time_t;
     // SAFETY: `tm` is made of integers and a pointer that may be null, for which zero is a value;
     // both pointers are to variables that live here.
     let offset = unsafe {
@@ -84,6 +90,16 @@ impl ClockWatcher {
 
     pub fn trusted(&self) -> bool {
         self.trusted
+    }
+
+    /// Takes another setting, which counts from the next look.
+    pub fn require_sync(&mut self, require_sync: bool) {
+        self.require_sync = require_sync;
+    }
+
+    /// Whether the kernel's synchronised flag is required and hidden: no clock is ever trusted.
+    pub fn hidden(&self) -> bool {
+        self.require_sync && hidden()
     }
 
     /// Whether the clock was set or its trust changed since the last look.

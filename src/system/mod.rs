@@ -1,7 +1,9 @@
-//! The machine: its clocks, its network, the service manager.
+//! The machine: its clocks, its network, its processes, the service manager.
 
 pub mod clock;
 pub mod groups;
+pub mod journal;
 pub mod memory;
 pub mod network;
 pub mod notify;
+pub mod process;

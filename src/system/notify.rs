@@ -36,8 +36,9 @@ impl Notify {
         }
     }
 
-    /// Everything is up: the name is owned and the store is open.
+    /// Everything is up, or a reload is over, well or not.
     pub fn ready(&self, status: &str) {
+        self.status.replace(status.to_owned());
         self.say(&format!("READY=1\nSTATUS={status}"));
     }
 
@@ -49,6 +50,7 @@ impl Notify {
         }
     }
 
+    /// The configuration is about to be read, at this time of CLOCK_MONOTONIC. `ready` ends it.
     pub fn reloading(&self, monotonic_us: u64) {
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={monotonic_us}"));
     }

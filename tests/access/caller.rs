@@ -76,7 +76,10 @@ async fn called_as_somebody() {
     agent("NotifyLifecycle", &["tv.example.nobody", "foreground"]).await;
     agent("Flush", &[]).await;
     agent("SetConsent", &["in"]).await;
-    call(connection, AGENT_PATH, "tv.playhead.Monitor1", "Watch", &()).await;
+    let monitor = "tv.playhead.Monitor1";
+    call(connection, AGENT_PATH, monitor, "Watch", &()).await;
+    call(connection, AGENT_PATH, monitor, "List", &"queue").await;
+    call(connection, AGENT_PATH, monitor, "Probe", &()).await;
     let session = another.as_str();
     let properties = "org.freedesktop.DBus.Properties";
     for (what, path, body) in [

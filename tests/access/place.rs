@@ -12,11 +12,14 @@ use zbus::connection::Builder;
 
 use crate::common::{self, PATIENCE};
 
-/// uid (and gid) of the service's user, of a player, of somebody, and the gid of `playhead`.
+/// uid (and gid) of the service's user, of a player, of somebody and of a settings screen, and the
+/// gids of `playhead` and `playhead-admin`.
 pub const SERVICE: u32 = 64_001;
 pub const PLAYER: u32 = 64_002;
 pub const OTHER: u32 = 64_003;
+pub const ADMIN: u32 = 64_005;
 const PLAYERS: u32 = 64_004;
+const ADMINS: u32 = 64_006;
 
 /// A process that ends with its test.
 pub struct Process(pub Child);
@@ -37,10 +40,10 @@ impl Place {
         open_to_all(place.path());
         let users = format!(
             "playheadd:x:{SERVICE}:{SERVICE}::/:/bin/false\nplayer:x:{PLAYER}:{PLAYER}::/:/bin/false\n\
-             other:x:{OTHER}:{OTHER}::/:/bin/false\n"
+             other:x:{OTHER}:{OTHER}::/:/bin/false\nadmin:x:{ADMIN}:{ADMIN}::/:/bin/false\n"
         );
-        for (file, more) in [("passwd", users), ("group", format!("playhead:x:{PLAYERS}:player\n"))]
-        {
+        let groups = format!("playhead:x:{PLAYERS}:player\nplayhead-admin:x:{ADMINS}:admin\n");
+        for (file, more) in [("passwd", users), ("group", groups)] {
             let text = std::fs::read_to_string(Path::new("/etc").join(file)).expect("a file");
             std::fs::write(place.path().join(file), text + &more).expect("written");
         }
@@ -68,9 +71,13 @@ impl Place {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", BIND]).arg(self.path());
         if uid != 0 {
-            let (uid, groups) = (uid.to_string(), if uid == PLAYER { PLAYERS } else { uid });
-            command.args(["setpriv", "--reuid", &uid, "--regid", &uid]);
-            command.args(["--groups", &groups.to_string()]);
+            let group = match uid {
+                PLAYER => PLAYERS,
+                ADMIN => ADMINS,
+                other => other,
+            };
+            let (uid, group) = (uid.to_string(), group.to_string());
+            command.args(["setpriv", "--reuid", &uid, "--regid", &uid, "--groups", &group]);
         }
         command.arg(program);
         command

@@ -4,7 +4,7 @@
 //! `at_s` counts within 0.6 s and `playhead` within 1.1; `params`, `customMetadata` and `qoeData`
 //! are subsets, where `{"$not": v}` and `{"$absent": true}` deny; `optional` hits may be missing;
 //! neighbours of one `group` come in any order; of `anyOf` one subset must match. A `play` that
-//! repeats the reported state is always tolerated.
+//! repeats the reported state is tolerated in the given cases, and wrong in our own.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -16,6 +16,14 @@ const AT_SECONDS: f64 = 0.6;
 const PLAYHEAD_SECONDS: f64 = 1.1;
 /// What an implied `Boot` shows.
 const DEFAULT_UNIX_MS: f64 = 1_700_000_000_000.0;
+
+/// Whether a `play` that repeats the reported state may be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeats {
+    /// The given cases leave it open.
+    Tolerated,
+    Wrong,
+}
 
 /// An accepted hit.
 #[derive(Debug, Clone)]
@@ -133,12 +141,17 @@ impl Walk<'_> {
     }
 }
 
-fn check_order(want: &[Value], have: &[Hit], extra: &[Value]) -> Result<(), String> {
+fn check_order(
+    want: &[Value],
+    have: &[Hit],
+    extra: &[Value],
+    repeats: Repeats,
+) -> Result<(), String> {
     let mut state = "";
     let redundant = have
         .iter()
         .map(|hit| {
-            let again = hit.kind == "play" && state == "play";
+            let again = hit.kind == "play" && state == "play" && repeats == Repeats::Tolerated;
             if ["play", "pauseStart", "bufferStart"].contains(&hit.kind.as_str()) {
                 state = &hit.kind;
             }
@@ -242,7 +255,7 @@ fn within(rule: &Value, n: usize) -> bool {
     (bound("min", 0)..=bound("max", u64::MAX)).contains(&(n as u64))
 }
 
-pub fn judge(case: &Value, exchanges: &[Exchange]) -> Vec<String> {
+pub fn judge(case: &Value, exchanges: &[Exchange], repeats: Repeats) -> Vec<String> {
     let timeline = list(&case["timeline"]);
     let boot = timeline.iter().find(|l| l["event"] == "Boot").and_then(|l| l["unix_ms"].as_f64());
     let epoch = case["epoch_ms"].as_f64().or(boot).unwrap_or(DEFAULT_UNIX_MS);
@@ -259,7 +272,7 @@ pub fn judge(case: &Value, exchanges: &[Exchange]) -> Vec<String> {
         let want: Vec<Value> = expected.iter().filter(|e| number(e) == Some(n)).cloned().collect();
         let seen = all.hits.get(&n).into_iter().flatten();
         let have: Vec<Hit> = seen.filter(|h| h.kind != "ping").cloned().collect();
-        if let Err(fault) = check_order(&want, &have, &extra) {
+        if let Err(fault) = check_order(&want, &have, &extra, repeats) {
             all.faults.push(format!("S{n}: {fault}"));
         }
     }
@@ -316,6 +329,7 @@ pub type Exchanges = Vec<Exchange>;
 /// Runs a case and gives what is wrong. `simulate` makes the requests.
 pub fn run_with(
     case: &Value,
+    repeats: Repeats,
     simulate: impl FnOnce(&[timeline::Line], Options) -> Exchanges,
 ) -> Vec<String> {
     let text: String = list(&case["timeline"]).iter().map(|l| format!("{l}\n")).collect();
@@ -327,7 +341,7 @@ pub fn run_with(
     };
     let config = Config::from_overrides(&settings).expect("settings");
     let until_ms = case["until"].as_f64().map(|s| (s * 1000.0) as i64);
-    judge(case, &simulate(&lines, Options { config, until_ms, seed: 0 }))
+    judge(case, &simulate(&lines, Options { config, until_ms, seed: 0 }), repeats)
 }
 
 /// The cases of a file under `tests/conformance/`.

@@ -65,7 +65,7 @@ impl Agents {
         new
     }
 
-    fn clock(&self) -> Now {
+    pub fn clock(&self) -> Now {
         Now {
             boot: BootInstant(self.now),
             wall: WallTime(EPOCH_MS + i64::from(self.boots) * DAY_MS + self.now),
@@ -74,7 +74,11 @@ impl Agents {
 
     /// Starts an agent. Nothing is sent until `Input::Metered(false)`.
     pub fn start(&mut self, present: Vec<String>) {
-        let info = start_info(&format!("boot-{}", self.boots), 1);
+        self.start_seeded(1, present);
+    }
+
+    fn start_seeded(&mut self, seed: u64, present: Vec<String>) {
+        let info = start_info(&format!("boot-{}", self.boots), seed);
         self.driver.start(self.settings.clone(), info, self.clock());
         self.give(Input::Metered(true));
         self.give(Input::Recovered { present });
@@ -85,7 +89,7 @@ impl Agents {
         self.tell(Event::Message { input, arrived });
     }
 
-    fn tell(&mut self, event: Event) {
+    pub fn tell(&mut self, event: Event) {
         let mut actions = Vec::new();
         self.driver.tell(event, self.clock(), self.now, &mut actions);
         for action in actions {
@@ -96,6 +100,19 @@ impl Agents {
             }
         }
         self.most_in_memory = self.most_in_memory.max(self.agent().delivery().reports_in_memory());
+    }
+
+    /// Another configuration is loaded.
+    pub fn reload(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.tell(Event::Reload(Box::new(self.settings.clone())));
+    }
+
+    /// The agent is killed and starts again with another configuration.
+    pub fn start_with(&mut self, settings: Settings, present: Vec<String>) {
+        self.driver.kill();
+        self.settings = settings;
+        self.start_seeded(2, present);
     }
 
     /// The power is cut, and a new boot begins at 0.
@@ -140,6 +157,11 @@ impl Agents {
 
     /// Everything that waits is delivered to a healthy collector; gives what it got.
     pub fn deliver(&mut self) -> Vec<Json> {
+        self.deliver_to(|_| 204)
+    }
+
+    /// The same to a collector that answers with a status of its own.
+    pub fn deliver_to(&mut self, status: impl Fn(&Request) -> u16) -> Vec<Json> {
         let mut got = Vec::new();
         for turn in 0.. {
             assert!(turn < 100_000, "it comes to rest");
@@ -155,7 +177,7 @@ impl Agents {
                     && !matches!(request.purpose, Purpose::Report { .. });
                 let location = opens.then(|| format!("/api/v1/sessions/S{turn}"));
                 let outcome = Outcome::Answered {
-                    status: 204,
+                    status: status(&request),
                     location,
                     retry_after: None,
                     body: String::new(),

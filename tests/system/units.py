@@ -10,6 +10,7 @@ EXPOSURE = 15
 INSTALLED = {
     "usr/bin/playheadctl": 0o755,
     "usr/bin/playheadd": 0o755,
+    "usr/lib/systemd/catalog/playheadd.catalog": 0o644,
     "usr/lib/systemd/system/playheadd.service": 0o644,
     "usr/lib/sysusers.d/playheadd.conf": 0o644,
     "usr/share/dbus-1/system-services/tv.playhead.Agent1.service": 0o644,
@@ -32,7 +33,9 @@ def run(results, _bin, box):
     with tempfile.TemporaryDirectory(prefix="playheadd-install-") as root:
         make("install", root, box, "PREFIX=/opt/tv")
         with open(os.path.join(root, "opt/tv/lib/systemd/system/playheadd.service")) as unit:
-            moved = "\nExecStart=/opt/tv/bin/playheadd\n" in unit.read()
+            text = unit.read()
+        moved = all(f"\n{line}\n" in text for line in (
+            "ExecStart=/opt/tv/bin/playheadd", "ExecReload=/opt/tv/bin/playheadd --reload $MAINPID"))
         policy = os.path.exists(os.path.join(root, "etc/dbus-1/system.d/tv.playhead.Agent1.conf"))
         results.check("install follows PREFIX", moved and policy, "unit or bus policy stayed behind")
         make("uninstall", root, box, "PREFIX=/opt/tv")
@@ -59,9 +62,9 @@ def analyze(results, root):
         for name in names:
             results.skipped(name, "no systemd-analyze here")
         return
-    # `verify` wants the program where the unit says it is.
+    # `verify` wants the programs where the unit says they are.
     with open(os.path.join(root, "usr/lib/systemd/system/playheadd.service")) as unit:
-        text = unit.read().replace("ExecStart=/", f"ExecStart={root}/")
+        text = re.sub(r"(?m)^(Exec\w+)=/", rf"\1={root}/", unit.read())
     copy = os.path.join(root, "playheadd.service")
     with open(copy, "w") as unit:
         unit.write(text)

@@ -16,6 +16,9 @@ mod interrupts;
 mod track;
 
 const LIVE_WINDOW_MS: i64 = 1_800_000;
+/// What is the beginning of recorded content, and what is its end: seconds, and a share of it.
+const BEGINNING: f64 = 2.0;
+const END: (f64, f64) = (10.0, 0.1);
 /// Both ends of a span on the wall clock may be off by what a right clock may be off.
 const CLOCK_ERROR_MS: i64 = 1_000;
 
@@ -46,10 +49,25 @@ pub struct Session {
 #[derive(Debug, Clone)]
 struct Point {
     position: Option<f64>,
+    length: Option<f64>,
+    live: bool,
     completed: bool,
     /// Between these instants it ended.
     ended: (i64, i64),
     boot: u32,
+}
+
+impl Point {
+    /// Whether it lies in the end of its content; `None` where nobody can tell.
+    fn at_end(&self) -> Option<bool> {
+        match (self.length, self.position) {
+            (Some(length), _) if length <= 0.0 => Some(false),
+            _ if self.live => Some(false),
+            (None, _) => Some(false),
+            (Some(length), Some(at)) => Some(at >= length - END.0.min(END.1 * length)),
+            (Some(_), None) => None,
+        }
+    }
 }
 
 /// A playback event as a player sends it.
@@ -160,24 +178,27 @@ impl Model {
         t: i64,
     ) -> (Option<f64>, Option<bool>) {
         let key = (app.to_owned(), media.id.clone());
-        let point = self.points.get(&key).filter(|p| !p.completed);
+        let point = self.points.get(&key).filter(|p| !p.completed && (media.live || !p.live));
         let window = if media.live { LIVE_WINDOW_MS } else { self.rules.resume_window_ms };
         let counts = match point {
             None => Some(false),
             Some(p) => {
                 let slack = if p.boot == self.boot { 0 } else { CLOCK_ERROR_MS };
                 match (t - p.ended.0 + slack < window, t - p.ended.1 - slack < window) {
+                    _ if p.at_end() == Some(true) => Some(false),
                     (_, false) if p.boot == self.boot || media.live => Some(false),
                     // Whether a broadcast of an earlier boot is young takes a clock to tell.
+                    _ if p.at_end().is_none() => None,
                     (true, _) if p.boot == self.boot || !media.live => Some(true),
                     _ => None,
                 }
             }
         };
+        let begun = |p: f64| if p > BEGINNING { p } else { 0.0 };
         let position = match (playhead >= 0.0, media.live, counts) {
             (true, _, _) => Some(playhead),
             (_, true, _) | (_, _, None) => None,
-            (_, _, Some(true)) => point.and_then(|p| p.position),
+            (_, _, Some(true)) => point.and_then(|p| p.position).map(begun),
             (_, _, Some(false)) => Some(0.0),
         };
         let resume = match (media.declared, counts) {
@@ -185,7 +206,7 @@ impl Model {
             (_, Some(false)) => Some(false),
             (_, counts) if media.live => counts,
             (_, counts) => match position {
-                Some(p) if p > 2.0 => counts,
+                Some(p) if p > BEGINNING => counts,
                 Some(_) => Some(false),
                 None => None,
             },
@@ -197,7 +218,9 @@ impl Model {
         let Some(s) = self.sessions.get(&number) else { return };
         let key = (s.app.clone(), s.track.media.id.clone());
         let position = s.track.position(to);
-        let point = Point { position, completed, ended: (from, to), boot: self.boot };
+        let (length, live) = (s.track.media.length, s.track.media.live);
+        let ended = (from, to);
+        let point = Point { position, length, live, completed, ended, boot: self.boot };
         self.points.insert(key, point);
     }
 

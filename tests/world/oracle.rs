@@ -1,6 +1,8 @@
 //! Holds what arrived against what was owed: everything once, in order, at its time, and nothing
 //! else (docs/behaviour.md 2.5 to 2.9).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use self::arrived::{Arrived, Line, lines};
 use self::reading::Reading;
 use crate::run::{Post, World};
@@ -27,6 +29,10 @@ pub struct Oracle<'w> {
     copies: Vec<Vec<usize>>,
     refused: Vec<bool>,
     refused_segments: Vec<usize>,
+    /// The viewings of which a line was read.
+    begun: BTreeSet<String>,
+    /// How far the sessions of each boot that never knew the time were shifted: the least, the most.
+    shifts: BTreeMap<u32, (i64, i64)>,
     wrong: Vec<Wrong>,
 }
 
@@ -41,6 +47,8 @@ pub fn judge(world: &World) -> Vec<Wrong> {
         copies: vec![Vec::new(); owed.len()],
         refused: vec![false; owed.len()],
         refused_segments: Vec::new(),
+        begun: BTreeSet::new(),
+        shifts: BTreeMap::new(),
         wrong: world.wrong.clone(),
     };
     let lines = lines(&world.posts);
@@ -51,6 +59,7 @@ pub fn judge(world: &World) -> Vec<Wrong> {
             same.map(|at| &lines[..n][at])
         };
         let head = oracle.line(line, &before);
+        oracle.begun.insert(line.play.clone());
         segments.push(head.segment);
         let guess = |n: usize| Some(owed[n].segment) == head.segment && oracle.estimated[n];
         if !(0..owed.len()).any(guess) {
@@ -58,6 +67,12 @@ pub fn judge(world: &World) -> Vec<Wrong> {
         }
     }
     oracle.settle_accounts(&lines);
+    for (boot, (least, most)) in std::mem::take(&mut oracle.shifts) {
+        if most - least > BUMPS_MS {
+            let text = format!("sessions of boot {boot} were shifted by {least} to {most}");
+            oracle.say("shift", text);
+        }
+    }
     if world.stood_still && oracle.estimated.contains(&true) {
         // Sessions of a boot that never knew the time overlap, so a start between them that repeats
         // one of them cannot be told from the others.
@@ -110,6 +125,16 @@ impl Oracle<'_> {
             Some(n) => {
                 self.take(n, start);
                 let owed = &self.owed[n];
+                // A later start of a viewing may be one that the delivery made.
+                let first = self.owed[..n].iter().all(|o| o.play != owed.play);
+                // What went in its own boot was dated by a clock, which was forgotten later.
+                let ended = self.world.boots[owed.boot as usize - 1].ended;
+                let later = ended.is_some_and(|ended| self.posts[start.post].at > ended);
+                if first && later && !self.begun.contains(&line.play) && self.estimated[n] {
+                    let shift = start.ts - owed.to;
+                    let (least, most) = self.shifts.entry(owed.boot).or_insert((shift, shift));
+                    (*least, *most) = ((*least).min(shift), (*most).max(shift));
+                }
                 if owed.resume.is_some_and(|resume| resume != line.resume) {
                     let text = format!("{}: media.resume {} for {owed:?}", line.sid, line.resume);
                     self.say("resume", text);

@@ -81,6 +81,7 @@ pub struct Media {
     pub length: Option<f64>,
     pub live: bool,
     pub background: bool,
+    pub downloaded: bool,
     pub declared: bool,
 }
 
@@ -101,6 +102,7 @@ impl Media {
             length: number(info, "length").filter(|l| *l > 0.0),
             live: matches!(text("content_type").as_str(), "live" | "linear" | "radio"),
             background: flag("background_playback"),
+            downloaded: flag("downloaded"),
             declared: flag("resume"),
         }
     }

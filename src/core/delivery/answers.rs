@@ -3,9 +3,11 @@
 use super::backoff::Failure;
 use super::lane::{Class, InFlight, Lane};
 use super::log::{Changed, Log};
+use super::lost::RefusedSession;
 use super::{Delivery, DeliveryContext};
-use crate::core::dialect::exchange::{Outcome, RequestId};
+use crate::core::dialect::exchange::{Cause, Outcome, Problem, RequestId};
 use crate::core::dialect::{SessionId, Verdict};
+use crate::core::message_ids as ids;
 use crate::core::record::{Accepted, Durability, Key, Record, RejectedReport, ReportRange};
 use crate::core::report::Kind;
 use crate::core::time::{Now, Span};
@@ -26,6 +28,11 @@ impl Delivery {
         let purpose = purpose(log, at, ctx);
         let lane = &mut log.lanes[at];
         let collector = lane.collector.clone();
+        let said = match outcome {
+            Outcome::Answered { status, .. } => Ok(*status),
+            Outcome::Unreachable(problem) | Outcome::Unanswered(problem) => Err(problem.clone()),
+        };
+        self.troubles.heard(now.wall, said);
         match lane.dialect.judge(&purpose, outcome, now.wall) {
             Verdict::Opened { sid } => {
                 self.accepted(key, at, Some(sid), flight, now, ctx);
@@ -38,13 +45,13 @@ impl Delivery {
             Verdict::Refused { status, message } => {
                 // An earlier try may have been accepted although its answer was lost.
                 lane.progress.last_ts = Some(flight.last_ts);
-                self.refused(key, at, flight.reports, status, message, ctx);
+                self.refused(key, at, flight.reports, status, message, now, ctx);
             }
             Verdict::Gone => {
                 self.ping_stays(key, at, now, ctx);
                 self.gone(key, at, now, ctx);
             }
-            Verdict::Ambiguous { why } => {
+            Verdict::Ambiguous { problem } => {
                 let ping = lane.front().is_some_and(|report| report.kind() == Kind::Ping);
                 if ping && !lane.facts().tells_repeats_apart {
                     lane.progress.last_ts = Some(flight.last_ts);
@@ -53,11 +60,11 @@ impl Delivery {
                 } else {
                     self.ping_stays(key, at, now, ctx);
                 }
-                self.failed(key, at, &flight, now, None, &why, ctx);
+                self.failed(key, at, &flight, now, None, &problem, ctx);
             }
-            Verdict::Later { after, why } => {
+            Verdict::Later { after, problem } => {
                 self.ping_stays(key, at, now, ctx);
-                self.failed(key, at, &flight, now, after, &why, ctx);
+                self.failed(key, at, &flight, now, after, &problem, ctx);
             }
         }
         self.settle(key, ctx);
@@ -100,6 +107,8 @@ impl Delivery {
         }
         let ours = log.origin.boot == self.boot;
         let lane = &mut log.lanes[at];
+        self.troubles.over(key, &lane.collector);
+        self.troubles.last_delivered = Some(now.wall);
         lane.progress.last_ts = Some(flight.last_ts);
         // The anchor of a log can date only what happened in the boot of its reports.
         lane.progress.accepted = Some(match ours {
@@ -140,6 +149,7 @@ impl Delivery {
         log.change(Changed::Everything);
     }
 
+    #[allow(clippy::too_many_arguments, reason = "a refusal is all of this")]
     fn refused(
         &mut self,
         key: u64,
@@ -147,21 +157,27 @@ impl Delivery {
         reports: usize,
         status: u16,
         message: String,
+        now: Now,
         ctx: &mut DeliveryContext<'_>,
     ) {
+        let refused_at = self.wall(now);
         let Some(log) = self.logs.get_mut(&key) else { return };
         let lane = &log.lanes[at];
         let Some(report) = lane.front().cloned() else { return };
+        let problem = Problem::new(Cause::Status(status), format!("{status}: {message}"));
+        self.troubles.refused(now.boot, problem);
+        self.troubles.over(key, &lane.collector);
         let whole = report.kind() == Kind::Start && lane.facts().session_id == SessionId::Server;
         let waiting = lane.waiting(&log.summary).count;
         let lost = if whole { waiting } else { reports as u64 }.saturating_sub(1);
         tracing::warn!(
+            message_id = ids::HITS_REFUSED,
             app = log.origin.app,
             collector = &*lane.collector,
             hit = report.kind().event_type(),
             status,
             answer = message,
-            lost,
+            lost = 1 + lost,
             "the collector refused a hit for good"
         );
         let rejected = RejectedReport {
@@ -172,10 +188,12 @@ impl Delivery {
             lost,
             status,
             message,
+            at: refused_at,
         };
         let number = *ctx.next_rejected;
+        self.rejected.add(vec![(number, rejected.clone().into())], ctx.settings);
         *ctx.next_rejected = ctx.next_rejected.wrapping_add(1);
-        ctx.changes.put(Key::Rejected(number), Record::Rejected(Box::new(rejected)));
+        ctx.changes.put(Key::Rejected(number), Record::Rejected(Box::new(rejected.clone())));
         if let Some(oldest) = number.checked_sub(ctx.settings.limits.rejected_kept as u64) {
             ctx.changes.delete(Key::Rejected(oldest));
         }
@@ -185,6 +203,9 @@ impl Delivery {
             return;
         }
         // The collector refused the whole session, so its lane is removed.
+        if !log.ended {
+            self.refused.push(RefusedSession::new(key, number, rejected));
+        }
         self.counters.dropped += 1 + lost;
         let before = log.first();
         log.lanes.remove(at);
@@ -204,6 +225,11 @@ impl Delivery {
             self.give_up(key, at, ctx);
         } else if !self.restart(key, at, now, ctx) {
             tracing::warn!("the collector keeps losing a session; trying again later");
+            let problem = Problem::new(Cause::Status(404), "the collector keeps losing a session");
+            if let Some(lane) = self.logs.get(&key).map(|log| &log.lanes[at]) {
+                let collector = lane.collector.clone();
+                self.troubles.failed(key, &collector, now.boot, now.boot, &problem);
+            }
         }
     }
 
@@ -223,7 +249,7 @@ impl Delivery {
         flight: &InFlight,
         now: Now,
         after: Option<Span>,
-        why: &str,
+        problem: &Problem,
         ctx: &mut DeliveryContext<'_>,
     ) {
         let d = &ctx.settings.delivery;
@@ -239,10 +265,11 @@ impl Delivery {
                 contact.ended_failed(now.boot, failure, d, &mut self.chance);
             }
         }
-        let failures = lane.retry.failures();
+        self.troubles.failed(key, &lane.collector, flight.sent_at, now.boot, problem);
+        let (failures, why) = (lane.retry.failures(), problem.why.as_str());
         let (media, collector) = (log.origin.media.log_id(), &*lane.collector);
         if failures == 1 {
-            tracing::warn!(media, collector, why, "delivery failed; it is tried again");
+            tracing::info!(media, collector, why, "delivery failed; it is tried again");
         } else {
             tracing::debug!(media, collector, why, failures, "delivery failed again");
         }

@@ -1,12 +1,14 @@
 //! What changes for every lane at once: the network, the clock, a wish to hurry.
 
+use std::collections::HashMap;
+
 use super::Delivery;
 use super::contact::Contact;
 use super::lane::Lane;
 use super::log::Changed;
-use crate::core::clock::Anchor;
+use crate::core::clock::{Anchor, BootId};
 use crate::core::settings::Settings;
-use crate::core::time::{BootInstant, Now};
+use crate::core::time::{BootInstant, Now, WallTime};
 
 impl Delivery {
     /// A network manager says that the network came, went or is another one. A random delay keeps
@@ -41,8 +43,8 @@ impl Delivery {
     }
 
     /// The wall clock was set, or its trust changed. Lanes of which the collector knows nothing yet
-    /// get a new anchor. Reports of an earlier boot without a wall time are dated so that the last
-    /// one falls on the start of this boot (behaviour.md 2.6).
+    /// get a new anchor. Reports of an earlier boot that never knew the time are dated so that the
+    /// last of them all falls on the start of this boot (behaviour.md 2.6).
     pub(crate) fn clock(&mut self, trusted: bool, now: Now) {
         self.gates.clock_trusted = trusted;
         self.old_at = BootInstant(i64::MIN);
@@ -50,6 +52,8 @@ impl Delivery {
         if !trusted {
             return;
         }
+        let booted = now.wall + (BootInstant(0) - now.boot);
+        let estimates = self.estimates(booted);
         for (_, log) in self.logs.iter_mut() {
             let ours = log.origin.boot == self.boot;
             for lane in &mut log.lanes {
@@ -60,8 +64,7 @@ impl Delivery {
                         lane.anchor = Some(Anchor::taken(now));
                     }
                 } else if lane.anchor.is_none() && waiting > 0 {
-                    let booted = now.wall + (BootInstant(0) - now.boot);
-                    lane.anchor = Some(Anchor { boot: log.summary.last_at, wall: booted });
+                    lane.anchor = estimates.get(&log.origin.boot).copied();
                     tracing::warn!(
                         hits = waiting,
                         media = log.origin.media.log_id(),
@@ -72,6 +75,23 @@ impl Delivery {
             }
             log.changed = Changed::Everything;
         }
+    }
+
+    /// One anchor for each earlier boot, so that its sessions keep their distances and their order:
+    /// that of a log that has one, else the boot's last report falls on `booted`.
+    fn estimates(&self, booted: WallTime) -> HashMap<BootId, Anchor> {
+        let (mut estimates, mut known) = (HashMap::<BootId, Anchor>::new(), HashMap::new());
+        for log in self.logs.values().filter(|log| log.origin.boot != self.boot) {
+            let (boot, last) = (&log.origin.boot, log.summary.last_at);
+            let estimate = Anchor { boot: last, wall: booted };
+            let anchor = estimates.entry(boot.clone()).or_insert(estimate);
+            anchor.boot = anchor.boot.max(last);
+            if let Some(anchor) = log.lanes.iter().find_map(|lane| lane.anchor) {
+                known.insert(boot.clone(), anchor);
+            }
+        }
+        estimates.extend(known);
+        estimates
     }
 
     /// Tries everything now, whatever back-off says, but not before a collector wants to be asked.

@@ -10,6 +10,7 @@ use super::log::{Changed, Log, WINDOW};
 use super::reading::Reading;
 use super::{Delivery, DeliveryContext};
 use crate::core::clock::BootId;
+use crate::core::message_ids as ids;
 use crate::core::record::{Key, ReadReports, ReportRange};
 use crate::core::report::{Kind, Report};
 use crate::core::time::{Now, Span};
@@ -153,7 +154,8 @@ impl Delivery {
         self.counters.dropped += thinned;
         self.counters.over_limit += thinned;
         if thinned > 0 {
-            tracing::warn!(pings = thinned, "the queue is full: pings were thinned");
+            let message_id = ids::HITS_GIVEN_UP;
+            tracing::warn!(message_id, hits = thinned, "the queue is full: pings were thinned");
         }
         kept
     }
@@ -199,7 +201,11 @@ impl Delivery {
         if hits == 0 {
             return Step::Reading;
         }
-        tracing::warn!(hits, "the queue is full: the oldest hits of an open session were given up");
+        tracing::warn!(
+            message_id = ids::HITS_GIVEN_UP,
+            hits,
+            "the queue is full: the oldest hits of an open session were given up"
+        );
         Step::Done
     }
 
@@ -216,6 +222,7 @@ impl Delivery {
         self.counters.dropped += hits;
         self.counters.over_limit += hits;
         tracing::warn!(
+            message_id = ids::HITS_GIVEN_UP,
             hits,
             why,
             media = log.origin.media.log_id(),

@@ -5,22 +5,31 @@ mod answers;
 pub mod backoff;
 mod conditions;
 mod contact;
+pub mod held;
 pub mod lane;
 mod limits;
 pub mod log;
 mod logs;
+mod lost;
 mod reading;
+mod rejected;
 mod requests;
 mod schedule;
+pub mod trouble;
+mod waiting;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use self::backoff::Rng;
 use self::contact::Contact;
+use self::held::HeldHit;
 use self::lane::Lane;
 use self::log::{Changed, Log, Origin, window};
 use self::logs::Logs;
+use self::lost::RefusedSession;
 use self::reading::Reading;
+use self::rejected::RejectedHits;
+use self::trouble::Troubles;
 use super::clock::{Anchor, BootId};
 use super::dialect::{Dialects, SessionId};
 use super::pending_changes::PendingChanges;
@@ -85,6 +94,12 @@ pub struct Delivery {
     grown: BTreeSet<u64>,
     /// When the next look for reports that are too old is due.
     old_at: BootInstant,
+    pub(super) troubles: Troubles,
+    refused: Vec<RefusedSession>,
+    pub(super) rejected: RejectedHits,
+    /// Somebody watches, and what consent holds back since the last turn.
+    pub(super) watched: bool,
+    held: Vec<HeldHit>,
 }
 
 /// What delivery borrows from the agent for one call.
@@ -118,6 +133,11 @@ impl Delivery {
             released: Vec::new(),
             grown: BTreeSet::new(),
             old_at: BootInstant(i64::MIN),
+            troubles: Troubles::default(),
+            refused: Vec::new(),
+            rejected: RejectedHits::default(),
+            watched: false,
+            held: Vec::new(),
         }
     }
 
@@ -143,6 +163,7 @@ impl Delivery {
         }
         // What was corrected may have been in the way.
         self.revive();
+        self.troubles.forget_all();
         let named = |name: &str| self.collectors.iter().find(|c| c.name == name);
         let mut orphans = Vec::new();
         for (key, log) in self.logs.iter_mut() {
@@ -180,10 +201,18 @@ impl Delivery {
         self.grown.clear();
         self.making_room = false;
         self.left_over = false;
+        self.troubles.forget_all();
+        self.refused.clear();
+        self.rejected = RejectedHits::default();
         for contact in &mut self.contacts {
             contact.nothing_to_say();
             contact.left_over = false;
         }
+    }
+
+    /// What consent has held back since the last call.
+    pub(crate) fn take_held(&mut self) -> Vec<HeldHit> {
+        std::mem::take(&mut self.held)
     }
 
     /// A new random id for the box.
@@ -280,12 +309,13 @@ impl Delivery {
             if report.kind() == Kind::Start {
                 *current = self.open_log(origin, &report, now, ctx);
             }
+            let ends = report.kind().is_end();
+            self.lose(*current, ends, ctx);
             let Some(log) = self.logs.get_mut(current) else {
                 // The session was refused, so its later reports are dropped (spec 1.1).
                 self.counters.dropped += 1;
                 continue;
             };
-            let ends = report.kind().is_end();
             // A lane whose session is lost skips reports until one is worth a new session.
             let skips = |lane: &Lane, log: &Log| {
                 lane.lost
@@ -305,6 +335,9 @@ impl Delivery {
                     log.change(Changed::Everything);
                 }
             } else {
+                if self.watched && !self.gates.consent {
+                    self.held.extend(held::hit(log, &report, now, ctx.settings));
+                }
                 let number = log.append(report.clone(), window);
                 self.grown.insert(*current);
                 let stored = StoredReport { report, recorded_at: None };
@@ -368,6 +401,7 @@ impl Delivery {
     fn remove(&mut self, key: u64, ctx: &mut DeliveryContext<'_>) {
         if let Some(log) = self.logs.remove(&key) {
             self.released.push(log.origin.session);
+            self.troubles.forget(key);
             ctx.changes.delete_reports(ReportRange { log: key, from: 0, to: u64::MAX });
             ctx.changes.delete(Key::Log(key));
             ctx.changes.delete(Key::Heartbeat(key));

@@ -153,6 +153,12 @@ impl Delivery {
                 const BARE_PING: u64 = 70;
                 let stored = newest.iter().find(|(n, _)| *n == number);
                 let bytes = stored.map_or(BARE_PING, |(_, stored)| stored.report.stored_bytes());
+                let Lane { anchor, progress, .. } = &mut lanes[at];
+                if let (Some(anchor), Some((_, ping))) = (*anchor, stored) {
+                    // It may have arrived, so what follows is later.
+                    let dated = Lane::date(anchor, progress.last_ts, [&ping.report].into_iter());
+                    progress.last_ts = dated.last().map(|dated| dated.ts);
+                }
                 lanes[at].skip_ping_under_way(summary, bytes);
                 if log.first() > number {
                     ctx.changes.delete(Key::Report(key, number));

@@ -143,15 +143,18 @@ impl Delivery {
         lane.flight =
             Some(InFlight { request: id, sent_at: now.boot, class, reports, whole, last_ts });
         let facts = lane.facts();
-        // A stored ping must not be repeated when the agent dies while it is under way, so it is
-        // marked before it leaves the box (behaviour.md 2.11).
-        if let Some(number) = lane.front_number()
-            && lane.front().is_some_and(|front| front.kind() == Kind::Ping)
-            && !facts.tells_repeats_apart
-        {
-            lane.progress.ping_under_way = Some(number);
-            log.change(Changed::Progress);
-            if !ctx.changes.holds(&Key::Report(key, number)) {
+        if let Some(number) = lane.front_number() {
+            // A ping must not be repeated when the agent dies while it is under way, so it is
+            // marked before it leaves the box (behaviour.md 2.11).
+            let ping = lane.front().is_some_and(|front| front.kind() == Kind::Ping);
+            if ping && !facts.tells_repeats_apart {
+                lane.progress.ping_under_way = Some(number);
+                log.change(Changed::Progress);
+                ctx.changes.require(Durability::Flushed);
+            }
+            // The collector knows nothing that a restarted agent does not: it goes on from its
+            // last recorded state (behaviour.md 2.5).
+            if ctx.changes.holds(&Key::Report(key, number)) {
                 ctx.changes.require(Durability::Flushed);
             }
         }

@@ -12,7 +12,7 @@ use crate::core::time::{BootInstant, Now, Span};
 
 /// What is under way to one collector.
 #[derive(Debug, Default)]
-struct UnderWay {
+pub(super) struct UnderWay {
     all: usize,
     /// Not `Class::Current`.
     slow: usize,
@@ -190,7 +190,7 @@ impl Delivery {
         ready
     }
 
-    fn under_way(&self, contact: &Contact) -> UnderWay {
+    pub(super) fn under_way(&self, contact: &Contact) -> UnderWay {
         let mut under_way = UnderWay::default();
         for (_, _, lane) in self.lanes_of(contact) {
             if let Some(flight) = &lane.flight {
@@ -201,7 +201,7 @@ impl Delivery {
     }
 
     /// The lanes to one collector, with their logs.
-    fn lanes_of<'a>(
+    pub(super) fn lanes_of<'a>(
         &'a self,
         contact: &'a Contact,
     ) -> impl Iterator<Item = (u64, &'a Log, &'a Lane)> {
@@ -244,7 +244,7 @@ impl UnderWay {
     }
 
     /// Whether another request of this class may go.
-    fn has_place(&self, class: Class, lane: &Lane, settings: &DeliverySettings) -> bool {
+    pub(super) fn has_place(&self, class: Class, lane: &Lane, settings: &DeliverySettings) -> bool {
         let all_but = |places: usize| settings.parallel.saturating_sub(places).max(1);
         let own = match class {
             Class::Current => return self.all < settings.parallel,
@@ -264,7 +264,7 @@ impl Contact {
     }
 }
 
-fn class(log: &Log, lane: &Lane) -> Class {
+pub(super) fn class(log: &Log, lane: &Lane) -> Class {
     let failing = lane.retry.failures() > 0;
     match (failing || lane.behind, log.ended) {
         (false, _) => Class::Current,
@@ -275,7 +275,7 @@ fn class(log: &Log, lane: &Lane) -> Class {
 }
 
 /// When a lane may send, as far as places do not matter.
-fn ready_at(
+pub(super) fn ready_at(
     class: Class,
     log: &Log,
     lane: &Lane,

@@ -17,9 +17,11 @@ pub enum Purpose {
     Report { sid: String },
     /// A downloaded session as a whole (spec 7).
     Download,
+    /// Nothing is reported: whether the collector answers at all, and how. `HEAD` without a body.
+    Probe,
 }
 
-/// A request to a collector: `POST` with a JSON body.
+/// A request to a collector: `POST` with a JSON body, but for a probe.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     pub id: RequestId,
@@ -32,6 +34,11 @@ pub struct Request {
     pub body: String,
     /// The dialect needs the body of a 2xx answer.
     pub reads_answer: bool,
+}
+
+impl RequestId {
+    /// A probe's; no report is in it.
+    pub const PROBE: RequestId = RequestId(u64::MAX);
 }
 
 /// The most of an answer's body that is read, in bytes.
@@ -50,9 +57,88 @@ pub enum Outcome {
         body: String,
     },
     /// Nothing reached the collector: name, connect or TLS failure.
-    Unreachable(String),
+    Unreachable(Problem),
     /// The request may have been received: a timeout or a lost connection after it was sent.
-    Unanswered(String),
+    Unanswered(Problem),
+}
+
+/// Why a request was not accepted, for whoever has to act on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub cause: Cause,
+    /// What happened, in words.
+    pub why: String,
+}
+
+impl Problem {
+    pub fn new(cause: Cause, why: impl Into<String>) -> Problem {
+        Problem { cause, why: why.into() }
+    }
+}
+
+/// What kind of problem it is, as far as that says what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Nothing listens there.
+    Refused,
+    UnknownHost,
+    /// The proxy cannot be reached, or does not pass requests on.
+    Proxy,
+    /// The certificate of the collector is of an authority that the box does not know.
+    UnknownAuthority,
+    /// It is for another host.
+    WrongName,
+    /// It is not valid at present.
+    Expired,
+    /// The collector did not let this box in.
+    ClientCertificate,
+    TimedOut,
+    /// Another failure of the connection.
+    Connection,
+    /// An answer that does not accept.
+    Status(u16),
+    /// An answer that accepts a start, without a session.
+    NoSession,
+}
+
+impl Cause {
+    /// What an operator can do about it.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Cause::Refused => "nothing listens there: check collector.url and firewalls",
+            Cause::UnknownHost => "check the host in collector.url and the name servers of the box",
+            Cause::Proxy => "check collector.proxy: it does not lead to the collector",
+            Cause::UnknownAuthority => {
+                "the box does not know the authority of this certificate: set collector.ca_file"
+            }
+            Cause::WrongName => "its certificate is for another host: check collector.url",
+            Cause::Expired => {
+                "its certificate is not valid now: check the clock of the box, then the certificate"
+            }
+            Cause::ClientCertificate => {
+                "it asks for a client certificate that it knows: set collector.client_cert_file and \
+                 collector.client_key_file"
+            }
+            Cause::TimedOut => {
+                "nothing answers there: check the network, firewalls and collector.url"
+            }
+            Cause::Connection => "check the network and collector.url",
+            Cause::Status(300..=399) => {
+                "redirects are not followed: set collector.url to where it leads"
+            }
+            Cause::Status(401 | 403) => {
+                "it does not let this box in: check collector.client_cert_file and the account"
+            }
+            Cause::Status(404 | 410) => "this path is unknown there: check collector.url",
+            Cause::Status(407) => "the proxy asks for a password: set it in collector.proxy",
+            Cause::Status(400 | 413 | 415 | 422) => {
+                "these hits were given up: see `playheadctl queue --rejected`"
+            }
+            Cause::Status(408 | 429 | 500..=599) => "the collector has to recover; hits are kept",
+            Cause::Status(_) => "check collector.url and the account",
+            Cause::NoSession => "this is no such collector: check collector.url and collector.kind",
+        }
+    }
 }
 
 impl Outcome {

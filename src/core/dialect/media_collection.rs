@@ -4,9 +4,9 @@
 
 use serde_json::{Map, Value};
 
-use super::exchange::{Outcome, Purpose, RetryAfter};
+use super::exchange::{Cause, Outcome, Problem, Purpose, RetryAfter};
 use super::{Capabilities, DatedReport, Dialect, RequestContent, SessionId, Verdict};
-use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe};
+use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe, Viewer};
 use crate::core::report::{Report, What};
 use crate::core::settings::Settings;
 use crate::core::time::{DAY_SECONDS, Span, WallTime};
@@ -38,6 +38,7 @@ impl Dialect for MediaCollection {
             Purpose::Report { sid } => format!("/api/v1/sessions/{sid}/events"),
             Purpose::Download if legacy => "/api/v1/sessions".into(),
             Purpose::Download => "/api/v1/downloaded".into(),
+            Purpose::Probe => String::new(),
         }
     }
 
@@ -58,8 +59,12 @@ impl Dialect for MediaCollection {
 
     fn judge(&self, purpose: &Purpose, outcome: &Outcome, now: WallTime) -> Verdict {
         let (status, location, retry_after, body) = match outcome {
-            Outcome::Unreachable(why) => return Verdict::Later { after: None, why: why.clone() },
-            Outcome::Unanswered(why) => return Verdict::Ambiguous { why: why.clone() },
+            Outcome::Unreachable(problem) => {
+                return Verdict::Later { after: None, problem: problem.clone() };
+            }
+            Outcome::Unanswered(problem) => {
+                return Verdict::Ambiguous { problem: problem.clone() };
+            }
             Outcome::Answered { status, location, retry_after, body } => {
                 (*status, location, retry_after, body)
             }
@@ -72,8 +77,11 @@ impl Dialect for MediaCollection {
                     // A 2xx without a usable Location is a failure like a 5xx (spec 1.1).
                     None => Verdict::Later {
                         after: None,
-                        why: format!(
-                            "the collector answered {status} without a session in Location"
+                        problem: Problem::new(
+                            Cause::NoSession,
+                            format!(
+                                "the collector answered {status} without a session in Location"
+                            ),
                         ),
                     },
                 }
@@ -86,13 +94,17 @@ impl Dialect for MediaCollection {
                     RetryAfter::Seconds(s) => Span::seconds(s.min(1 << 40)),
                     RetryAfter::Date(date) => (date - now).max(Span::ZERO),
                 }),
-                why: if message.is_empty() {
-                    format!("the collector answered {status}")
-                } else {
-                    format!("the collector answered {status}: {message}")
-                },
+                problem: Problem::new(Cause::Status(status), answered(status, &message)),
             },
         }
+    }
+}
+
+/// What an answer said, in words.
+fn answered(status: u16, message: &str) -> String {
+    match message.is_empty() {
+        true => format!("the collector answered {status}"),
+        false => format!("the collector answered {status}: {message}"),
     }
 }
 
@@ -142,7 +154,7 @@ fn content<'a>(
 
 fn start(media: &MediaInfo, resume: bool, shipment: &RequestContent<'_>) -> Params {
     let mut p = media_params(media, resume);
-    identify(&mut p, shipment.settings);
+    identify(&mut p, shipment.settings, media);
     let delivery = &shipment.settings.delivery;
     let flagged = delivery.send_flag || delivery.legacy_sessions_batch;
     if media.downloaded && flagged {
@@ -153,20 +165,30 @@ fn start(media: &MediaInfo, resume: bool, shipment: &RequestContent<'_>) -> Para
 
 /// Who reports to whom (spec 2.2). Filled in when a start is sent, not when it is stored
 /// (spec 7).
-fn identify(p: &mut Params, settings: &Settings) {
-    let id = &settings.identity;
+fn identify(p: &mut Params, settings: &Settings, media: &MediaInfo) {
+    let (id, viewer) = (&settings.identity, media.viewer.as_deref());
+    let of_viewer = |get: fn(&Viewer) -> &Option<String>| viewer.and_then(|v| get(v).as_ref());
     set(p, "analytics.trackingServer", id.tracking_server.as_str());
     set(p, "analytics.reportSuite", id.report_suite.as_str());
     set(p, "analytics.enableSSL", true);
     set(p, "visitor.marketingCloudOrgId", id.org_id.as_str());
+    let user = of_viewer(|v| &v.marketing_cloud_user_id).or(id.marketing_cloud_user_id.as_ref());
     let optional = [
-        ("analytics.visitorId", &id.visitor_id),
-        ("visitor.marketingCloudUserId", &id.marketing_cloud_user_id),
+        ("analytics.visitorId", of_viewer(|v| &v.visitor_id).or(id.visitor_id.as_ref())),
+        ("visitor.marketingCloudUserId", user),
     ];
     for (key, value) in optional {
         if let Some(value) = value {
             set(p, key, value.as_str());
         }
+    }
+    let mut ids = Params::new();
+    for (namespace, customer) in viewer.into_iter().flat_map(|viewer| &viewer.customer_ids) {
+        let id = serde_json::json!({"id": customer.id, "authState": customer.state});
+        set(&mut ids, namespace, id);
+    }
+    if !ids.is_empty() {
+        set(p, "visitor.customerIDs", ids);
     }
     let installation = id.app_installation_id.as_ref().unwrap_or(&id.installation);
     set(p, "appInstallationId", installation.as_str());
@@ -318,16 +340,23 @@ mod tests {
             Verdict::Ambiguous { .. } => "ambiguous",
         };
         for (status, on_events, on_sessions) in [
+            (200, "accepted", "later"),
             (204, "accepted", "later"),
             (400, "refused", "refused"),
             (413, "refused", "refused"),
+            (415, "refused", "refused"),
+            (422, "refused", "refused"),
             (404, "gone", "later"),
             (410, "gone", "later"),
             (401, "later", "later"),
+            (403, "later", "later"),
+            (407, "later", "later"),
+            (409, "later", "later"),
             (302, "later", "later"),
             (408, "later", "later"),
             (429, "later", "later"),
             (500, "later", "later"),
+            (503, "later", "later"),
         ] {
             assert_eq!(name(&events, status), on_events, "{status} on events");
             assert_eq!(name(&Purpose::Open, status), on_sessions, "{status} on sessions");

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use self::exchange::{Outcome, Purpose};
+use self::exchange::{Outcome, Problem, Purpose};
 use self::media_collection::MediaCollection;
 use super::media::MediaInfo;
 use super::report::Report;
@@ -93,9 +93,9 @@ pub enum Verdict {
     /// The session is unknown or closed.
     Gone,
     /// Try again; `after` is the wait that the collector asked for.
-    Later { after: Option<Span>, why: String },
+    Later { after: Option<Span>, problem: Problem },
     /// The collector may or may not have counted them.
-    Ambiguous { why: String },
+    Ambiguous { problem: Problem },
 }
 
 /// The dialects that a program speaks, by the `kind` of a collector in the settings.

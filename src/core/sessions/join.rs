@@ -60,9 +60,18 @@ impl Agent {
             self.delivery.budget.bytes =
                 self.delivery.budget.bytes.saturating_add(meta.budget.bytes);
         }
+        if let Some(meta) = &stored.meta {
+            let (ours, theirs) = (&mut self.counted_before, meta.totals);
+            ours.since = theirs.since.or(ours.since);
+            ours.last_delivered = ours.last_delivered.max(theirs.last_delivered);
+            ours.delivered += theirs.delivered;
+            ours.dropped += theirs.dropped;
+            ours.rejected_events += theirs.rejected_events;
+        }
         for (app, media_id, point) in std::mem::take(&mut stored.points) {
             self.join_point(app, media_id, point);
         }
+        self.delivery.rejected.add(std::mem::take(&mut stored.rejected), &self.settings);
         stored.logs.retain(|(key, _)| self.delivery.log_mut(*key).is_none());
         self.restore_logs(&mut stored, run.boot == self.meta.boot);
         for (number, record) in std::mem::take(&mut stored.sessions) {

@@ -140,22 +140,24 @@ impl Agent {
         now: Now,
     ) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
-        session.tracker.stand_still(recorded_at);
+        let position = session.tracker.position(recorded_at);
+        let mut stands_from = recorded_at;
         let mut ended = match run.clean {
             true => recorded_at,
-            // Flushed changes take one more flush interval to reach the medium.
-            false => {
-                let ping = session.tracker.ping_due(&self.settings);
-                let flush = self.settings.flush_interval;
-                unrecorded(&session.tracker, recorded_at, &self.settings).max(ping + flush + flush)
+            // No hit of a download was delivered, so none can be predated (spec 7).
+            false if session.tracker.media().downloaded => {
+                stands_from = session.tracker.last_report();
+                stands_from + Span::millis(1)
             }
+            false => lost_until(&session.tracker, recorded_at, &self.settings),
         };
+        session.tracker.stand_still(stands_from);
         if run.boot == self.meta.boot {
             ended = ended.min(now.boot);
         }
         let media = session.tracker.media();
         let point = ResumePoint {
-            position: session.tracker.position(recorded_at),
+            position,
             length: media.length.unwrap_or(0.0),
             live: media.live(),
             completed: false,
@@ -172,8 +174,8 @@ impl Agent {
         self.drop_session(number, CloseReason::Vanished, now);
     }
 
-    /// Learns which connections are still on the bus. The players of others have vanished soon
-    /// after the last recorded state.
+    /// Learns which connections are still on the bus. The players of others have vanished at the
+    /// last recorded state.
     pub(in crate::core) fn recovered(&mut self, present: &[String], now: Now) {
         self.recovering = false;
         let recorded = std::mem::take(&mut self.recorded);
@@ -181,12 +183,11 @@ impl Agent {
         for (number, session) in &self.sessions {
             let Some(player) = &session.owner else { continue };
             if !present.contains(&player.sender) {
-                let at = recorded.get(number).copied().unwrap_or(now.boot);
-                let at = unrecorded(&session.tracker, at, &self.settings).min(now.boot);
+                // Nothing was sent that is not recorded, so nothing sent is later.
+                let at = recorded.get(number).copied().unwrap_or(now.boot).min(now.boot);
                 gone.push((*number, player.clone(), at));
             }
         }
-        // This comes after `unrecorded`, which needs the time at which a ping was due.
         self.catch_up(now);
         for (number, player, at) in gone {
             // Timers that were due before the player vanished run first.
@@ -201,6 +202,8 @@ impl Agent {
         self.meta.clean_stop = true;
         self.write_all();
         self.write_meta();
+        let (delivery, mut ctx) = self.delivery_context();
+        delivery.note_lost(&mut ctx);
         self.changes.require(Durability::Synced);
     }
 }
@@ -253,11 +256,12 @@ fn of<K: Ord + Copy, T>(list: &[(K, T)], key: K) -> Option<&T> {
     Some(&list[at].1)
 }
 
-/// An instant after any hit that may have been delivered but not recorded (behaviour.md 2.11): one
-/// flush interval after the last record, two in an ad, whose pings come faster than records, and
-/// after the next ping.
-fn unrecorded(tracker: &Tracker, recorded_at: BootInstant, settings: &Settings) -> BootInstant {
-    let flush = settings.flush_interval;
-    let late = if tracker.in_ad() { flush + flush } else { flush };
-    (recorded_at + late).max(tracker.ping_due(settings)) + Span::millis(1)
+/// An instant after any hit that may have been delivered although a power cut took its record
+/// (behaviour.md 2.11). What was handed to the system reaches the medium a flush interval later,
+/// and the hits of an ad come faster than that.
+fn lost_until(tracker: &Tracker, recorded_at: BootInstant, settings: &Settings) -> BootInstant {
+    let flush = settings.flush_interval + settings.flush_interval;
+    let ping = tracker.ping_due(settings) + flush;
+    let late = if tracker.in_ad() { flush } else { settings.flush_interval };
+    ping.max(recorded_at + late + Span::millis(1))
 }

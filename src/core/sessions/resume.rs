@@ -8,10 +8,14 @@ use crate::core::record::{Durability, Key, Record, ResumePoint};
 use crate::core::settings::Settings;
 use crate::core::time::{Now, Span, WallTime};
 
-/// A session that starts within the first seconds is a fresh viewing (behaviour.md 2.1).
-const START_SECONDS: f64 = 2.0;
-
 impl ResumePoint {
+    /// Whether nothing but the end is left: `resume.end_seconds`, at most a tenth of a known length
+    /// (behaviour.md 2.1).
+    pub(crate) fn at_end(&self, settings: &Settings) -> bool {
+        let end = settings.resume_end.as_seconds().min(self.length / 10.0);
+        !self.live && self.length > 0.0 && end > 0.0 && self.position >= self.length - end
+    }
+
     /// How long ago it ended; `None` when neither clock can tell.
     fn age(&self, now: Now, wall: Option<WallTime>, boot: &BootId) -> Option<Span> {
         if self.boot == *boot { Some(now.boot - self.ended) } else { Some(wall? - self.ended_at?) }
@@ -63,15 +67,17 @@ pub(crate) fn decide(
     let fresh = |p: &&ResumePoint| {
         // A point of unknown age counts as a resume for recorded content and not for live content.
         let young = p.age(clock.now, clock.wall, clock.boot).map_or(!live, |age| age < window);
-        !p.completed && young
+        // A point of a live session counts only for live.
+        !p.completed && !p.at_end(settings) && young && (live || !p.live)
     };
     let point = point.filter(fresh);
+    let begun = |position: &f64| *position > settings.resume_start.as_seconds();
     let position = match playhead < 0.0 {
         true if live => None,
-        true => point.map(|p| p.position),
+        true => point.map(|p| p.position).filter(begun),
         false => Some(playhead),
     };
-    let goes_on = point.is_some() && (live || position.is_some_and(|p| p > START_SECONDS));
+    let goes_on = point.is_some() && (live || position.as_ref().is_some_and(begun));
     ResumeDecision { position, resume: declared || goes_on }
 }
 
@@ -170,6 +176,12 @@ mod tests {
         let settings = Settings::default();
         let vod = point(false, false, 9_000);
         let done = point(true, false, 9_000);
+        let ended = ResumePoint { position: 599.5, ..vod.clone() };
+        let begun = ResumePoint { position: 1.5, ..vod.clone() };
+        // The last ten seconds would be half of it.
+        let short = ResumePoint { position: 17.9, length: 20.0, ..vod.clone() };
+        let short_end = ResumePoint { position: 18.0, length: 20.0, ..vod.clone() };
+        let endless = ResumePoint { position: 599.5, length: 0.0, ..vod.clone() };
         let live_young = point(false, true, 9_000);
         let live_old = point(false, true, 1_000);
         for (name, point, playhead, declared, live, position, resume) in [
@@ -178,6 +190,24 @@ mod tests {
             ("from the start", Some(&vod), 0.0, false, false, Some(0.0), false),
             ("completed before", Some(&done), 40.0, false, false, Some(40.0), false),
             ("completed, where I was", Some(&done), -1.0, false, false, None, false),
+            ("begun at 0.04 s", Some(&vod), 0.04, false, false, Some(0.04), false),
+            ("from the second second", Some(&vod), 2.0, false, false, Some(2.0), false),
+            ("behind it", Some(&vod), 2.1, false, false, Some(2.1), true),
+            ("left at once, where I was", Some(&begun), -1.0, false, false, None, false),
+            ("left at the end", Some(&ended), 599.5, false, false, Some(599.5), false),
+            ("left at the end, where I was", Some(&ended), -1.0, false, false, None, false),
+            ("left before the last tenth", Some(&short), -1.0, false, false, Some(17.9), true),
+            ("left in the last tenth", Some(&short_end), -1.0, false, false, None, false),
+            ("of unknown length", Some(&endless), -1.0, false, false, Some(599.5), true),
+            (
+                "a broadcast, later recorded",
+                Some(&live_young),
+                40.0,
+                false,
+                false,
+                Some(40.0),
+                false,
+            ),
             ("never seen", None, 40.0, false, false, Some(40.0), false),
             ("declared", None, 0.0, true, false, Some(0.0), true),
             ("live within the window", Some(&live_young), 5.0, false, true, Some(5.0), true),

@@ -13,7 +13,7 @@ use crate::core::player::{EventSource, PlayerId};
 use crate::core::record::{Durability, InterruptCause, Key, Record, ResumePoint};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::report::Report;
-use crate::core::time::{BootInstant, Now, second_of_day};
+use crate::core::time::{BootInstant, Now};
 use crate::core::tracker::event::{Event, EventName};
 use crate::core::tracker::info::{Info, Reader};
 use crate::core::tracker::{Phase, Tracker, TrackerContext};
@@ -50,29 +50,36 @@ impl Agent {
             Start::Now(playhead) => (finite(playhead)?, None),
             Start::Waits(waiting) => (waiting.start.unwrap_or(0.0), Some(waiting)),
         };
-        let content = Arc::new(MediaInfo::read(info, &self.settings)?);
-        let app = Reader { event: "SessionStart", info }
-            .text("app")?
-            .filter(|a| !a.is_empty())
-            .unwrap_or(app);
+        let name = if source == EventSource::Method { "OpenSession" } else { "SessionStart" };
+        let r = Reader::new(name, info);
+        let content = Arc::new(MediaInfo::read(&r, &self.settings)?);
+        let app = r.text("app")?.filter(|a| !a.is_empty()).unwrap_or(app);
+        // Its adapter has read this one (`PlayerId`).
+        let _ = r.text("instance");
+        self.warnings.ignored(&app, r.ignored());
         self.check_single_source(&player, source, &content.id)?;
-        if let Some(&open) = self.players.get(&player)
-            && let Some(session) = self.sessions.get(&open)
-        {
-            if session.tracker.media().id == content.id {
-                return Err(Rejected::not_allowed(
-                    "this player has a session of this media open; Play goes on with it, End or \
-                     Complete closes it",
-                ));
-            }
+        let open = self.players.get(&player).copied();
+        let replaced = open.filter(|open| self.sessions.contains_key(open));
+        if replaced.is_some_and(|open| self.sessions[&open].tracker.media().id == content.id) {
+            return Err(Rejected::not_allowed(
+                "this player has a session of this media open; Play goes on with it, End or \
+                 Complete closes it",
+            ));
+        }
+        // What is refused has ended nothing, so this comes before anything is changed.
+        self.check_session_limits(&player, uid, replaced.is_some())?;
+        let ends = |number: u32, s: &Session| {
+            Some(number) == replaced || (s.owner.is_none() && s.app == app)
+        };
+        self.check_metadata(content.stored_bytes(), ends)?;
+        if let Some(open) = replaced {
             self.end(open, CloseReason::Replaced, now);
         }
         self.end_orphans_of(&app, now);
-        self.check_session_limits(&player, uid)?;
-        self.check_metadata(content.stored_bytes())?;
-        let untracked = self.opted_out();
+        let untracked = self.opted_out() || content.untracked;
         let beginning = resume::decide(
-            self.resume_point(&app, &content.id, now).as_ref(),
+            // A session that still plays makes nothing a resume.
+            self.resume.get(&app, &content.id),
             playhead,
             content.declares_resume,
             content.live(),
@@ -80,7 +87,7 @@ impl Agent {
             &self.settings,
         );
         let position = beginning.position.unwrap_or_else(|| match content.live() {
-            true => second_of_day(now.wall, self.settings.live_day_offset()),
+            true => self.settings.live_second(now.wall),
             false => 0.0,
         });
         let number = self.meta.next_session;
@@ -92,6 +99,8 @@ impl Agent {
             tracker.wait();
             reports.clear();
             waiting.length = tracker.media().length;
+        } else if untracked {
+            tracker.release_preroll(&mut out);
         }
         tracing::info!(
             session = number,
@@ -154,12 +163,19 @@ impl Agent {
         Ok(())
     }
 
-    /// Sessions whose player has vanished are not counted (behaviour.md 2.8).
-    fn check_session_limits(&self, player: &PlayerId, uid: Option<u32>) -> Result<(), Rejected> {
+    /// Sessions whose player has vanished are not counted (behaviour.md 2.8), and neither is one
+    /// that the new session replaces.
+    fn check_session_limits(
+        &self,
+        player: &PlayerId,
+        uid: Option<u32>,
+        replaces: bool,
+    ) -> Result<(), Rejected> {
         let limits = &self.settings.limits;
-        let own = self.players.keys().filter(|p| p.sender == player.sender).count();
-        let of_uid = |number: &&u32| self.sessions.get(*number).is_some_and(|s| s.uid == uid);
-        let uids = || self.players.values().filter(of_uid).count();
+        let others = || self.players.iter().filter(|(p, _)| !replaces || *p != player);
+        let own = others().filter(|(p, _)| p.sender == player.sender).count();
+        let of_uid = |number: &u32| self.sessions.get(number).is_some_and(|s| s.uid == uid);
+        let uids = || others().filter(|(_, number)| of_uid(number)).count();
         let over = |what: &str, limit: usize| {
             Err(Rejected::new(
                 Refusal::LimitsExceeded,
@@ -170,17 +186,23 @@ impl Agent {
             over("this connection has", limits.sessions_per_sender)
         } else if uid.is_some() && uids() >= limits.sessions_per_uid {
             over("the players of this uid have", limits.sessions_per_uid)
-        } else if self.players.len() >= limits.sessions {
+        } else if others().count() >= limits.sessions {
             over("there are", limits.sessions)
         } else {
             Ok(())
         }
     }
 
-    /// Checks that so many more bytes of metadata may be kept beside the sessions.
-    fn check_metadata(&self, more: u64) -> Result<(), Rejected> {
+    /// Checks that so many more bytes of metadata may be kept beside the sessions, but for those
+    /// that end.
+    fn check_metadata(
+        &self,
+        more: u64,
+        ends: impl Fn(u32, &Session) -> bool,
+    ) -> Result<(), Rejected> {
         let most = self.settings.limits.metadata_bytes;
-        let kept: u64 = self.sessions.values().map(|s| s.tracker.text_bytes()).sum();
+        let stay = self.sessions.iter().filter(|(number, session)| !ends(**number, session));
+        let kept: u64 = stay.map(|(_, s)| s.tracker.text_bytes()).sum();
         if kept.saturating_add(more) <= most {
             return Ok(());
         }
@@ -202,13 +224,23 @@ impl Agent {
     ) -> Result<Reply, Rejected> {
         let number = self.find(target)?;
         let playhead = finite(playhead)?;
-        let event = Event::read(name, info)?;
+        let r = Reader::new(name.name(), info);
+        let event = Event::read(name, &r)?;
         let texts = event.kept_bytes();
         if texts > FREE_TEXT {
-            self.check_metadata(texts)?;
+            self.check_metadata(texts, |_, _| false)?;
         }
         let Some(session) = self.sessions.get_mut(&number) else { return Err(no_session()) };
+        if !info.is_empty() {
+            self.warnings.ignored(&session.app, r.ignored());
+        }
         if session.untracked {
+            if session.tracker.media().untracked {
+                // Answered as ever (behaviour.md 1.2), and nothing is done with the reports.
+                let mut reports = Vec::new();
+                let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
+                session.tracker.call(&event, playhead, now.boot, &mut out)?;
+            }
             match event {
                 Event::Complete => self.drop_session(number, CloseReason::Complete, now),
                 Event::End => self.drop_session(number, CloseReason::End, now),
@@ -407,25 +439,28 @@ impl Agent {
         }
     }
 
-    /// Where a viewer of this application is in this media: in an open session, else as stored.
+    /// Where a viewer of this application is in this media: in an open session, else as stored. A
+    /// point at the very end is a completed one (behaviour.md 2.1).
     pub(in crate::core) fn resume_point(
         &self,
         app: &str,
         media_id: &str,
         now: Now,
     ) -> Option<ResumePoint> {
-        self.sessions
-            .values()
-            .find(|s| s.app == app && s.tracker.media().id == media_id)
-            .map(|s| self.point_of(s, now.boot, now))
-            .or_else(|| self.resume.get(app, media_id).cloned())
+        let here = |s: &&Session| s.app == app && s.tracker.media().id == media_id && !s.untracked;
+        let open = self.sessions.values().find(here).map(|s| self.point_of(s, now.boot, now));
+        let mut point = open.or_else(|| self.resume.get(app, media_id).cloned())?;
+        point.completed |= point.at_end(&self.settings);
+        Some(point)
     }
 
     /// A connection is gone, with all its players.
     pub(in crate::core) fn player_gone(&mut self, sender: &str, now: Now) {
-        let gone: Vec<PlayerId> =
-            self.players.keys().filter(|p| p.sender == sender).cloned().collect();
-        for player in gone {
+        let of_sender = self.players.iter().filter(|(player, _)| player.sender == sender);
+        let mut gone: Vec<(u32, PlayerId)> = of_sender.map(|(p, n)| (*n, p.clone())).collect();
+        // In the order in which their sessions began.
+        gone.sort_unstable_by_key(|(number, _)| *number);
+        for (_, player) in gone {
             self.detach(&player, now.boot, now);
         }
     }

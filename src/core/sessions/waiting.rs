@@ -10,9 +10,9 @@ use crate::core::media::MediaInfo;
 use crate::core::player::{EventSource, PlayerId};
 use crate::core::record::{Durability, Key, Record, Waiting};
 use crate::core::rejected::Rejected;
-use crate::core::time::{BootInstant, Now, Span, second_of_day};
+use crate::core::time::{BootInstant, Now, Span};
 use crate::core::tracker::event::{Event, EventName};
-use crate::core::tracker::info::{Info, Value};
+use crate::core::tracker::info::{Info, Reader, Value};
 use crate::core::tracker::{Phase, State, Tracker, TrackerContext};
 use crate::core::turn::{CloseReason, Notice, Reply};
 
@@ -63,7 +63,8 @@ impl Agent {
             && session.source == EventSource::Mpris
         {
             if let Some(waiting) = &mut session.waiting {
-                waiting.events.push((Event::read(name, info)?, playhead, now.boot));
+                let event = Event::read(name, &Reader::new(name.name(), info))?;
+                waiting.events.push((event, playhead, now.boot));
                 let full = waiting.events.len() >= MOST_EVENTS;
                 session.dirty = true;
                 self.changes.require(Durability::Flushed);
@@ -133,7 +134,7 @@ impl Agent {
         let began = now.at(waiting.since);
         let app = session.app.clone();
         let position = match live {
-            true => second_of_day(began.wall, self.settings.live_day_offset()),
+            true => self.settings.live_second(began.wall),
             false => waiting.start.unwrap_or(0.0),
         };
         let point = self.resume.get(&app, &media.id);

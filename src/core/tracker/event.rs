@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::info::{Info, Reader, is_metadata_key};
+use super::info::{Reader, is_metadata_key};
 use crate::core::media::{Ad, AdBreak, Chapter, Qoe};
 use crate::core::rejected::Rejected;
 use crate::core::report::{ErrorSource, PlayerError};
@@ -96,34 +96,33 @@ impl Event {
     /// Reads the info of any event but `SessionStart` (see `MediaInfo::read`).
     ///
     /// Errors: `InvalidArgs` for a key that is missing, of the wrong type or out of its range.
-    pub fn read(name: EventName, info: &Info) -> Result<Event, Rejected> {
-        let r = Reader { event: name.name(), info };
+    pub(crate) fn read(name: EventName, r: &Reader<'_>) -> Result<Event, Rejected> {
         Ok(match name {
             EventName::SessionStart => {
                 return Err(Rejected::invalid(
                     "SessionStart opens a session and is no event inside one",
                 ));
             }
-            EventName::Play => Event::Play { rate: rate(&r)? },
+            EventName::Play => Event::Play { rate: rate(r)? },
             EventName::Pause => Event::Pause,
             EventName::BufferStart | EventName::Stall => Event::BufferStart,
             EventName::BufferComplete => Event::BufferComplete,
             EventName::SeekStart => Event::SeekStart,
             EventName::SeekComplete => Event::SeekComplete,
-            EventName::AdBreakStart => Event::AdBreakStart(AdBreak::read(&r)?),
+            EventName::AdBreakStart => Event::AdBreakStart(AdBreak::read(r)?),
             EventName::AdBreakComplete => Event::AdBreakComplete,
-            EventName::AdStart => Event::AdStart(Ad::read(&r)?),
+            EventName::AdStart => Event::AdStart(Ad::read(r)?),
             EventName::AdComplete => Event::AdComplete,
             EventName::AdSkip => Event::AdSkip,
-            EventName::ChapterStart => Event::ChapterStart(Chapter::read(&r)?),
+            EventName::ChapterStart => Event::ChapterStart(Chapter::read(r)?),
             EventName::ChapterComplete => Event::ChapterComplete,
             EventName::ChapterSkip => Event::ChapterSkip,
-            EventName::StateStart => Event::StateStart(state_name(&r)?),
-            EventName::StateEnd => Event::StateEnd(state_name(&r)?),
-            EventName::Qoe => Event::Qoe(Qoe::read(&r)?),
-            EventName::BitrateChange => Event::BitrateChange(Qoe::read(&r)?),
+            EventName::StateStart => Event::StateStart(state_name(r)?),
+            EventName::StateEnd => Event::StateEnd(state_name(r)?),
+            EventName::Qoe => Event::Qoe(Qoe::read(r)?),
+            EventName::BitrateChange => Event::BitrateChange(Qoe::read(r)?),
             EventName::Error => {
-                Event::Error(PlayerError { id: r.name("id")?, source: error_source(&r)? })
+                Event::Error(PlayerError { id: r.name("id")?, source: error_source(r)? })
             }
             EventName::Playhead => Event::Playhead,
             EventName::Complete => Event::Complete,

@@ -193,12 +193,14 @@ impl Tracker {
 
     pub(crate) fn restore_heartbeat(&mut self, position: Position) {
         self.context.ping_from = position.ping_from;
+        self.context.last_report = self.context.last_report.max(position.ping_from);
         self.context.playhead = position.playhead;
     }
 
     /// Takes over a stored ping that is newer than the stored state of the tracker.
     pub(crate) fn restore_ping(&mut self, at: BootInstant) {
         self.context.ping_from = self.context.ping_from.max(at);
+        self.context.last_report = self.context.last_report.max(at);
     }
 
     /// The instant at which an arrival is dated: `arrived`, or 1 ms after the session's last report
@@ -206,6 +208,11 @@ impl Tracker {
     pub(crate) fn date_arrival(&self, arrived: BootInstant) -> BootInstant {
         let last = self.context.last_report;
         if arrived < last { last + Span::millis(1) } else { arrived }
+    }
+
+    /// When the last report happened.
+    pub(crate) fn last_report(&self) -> BootInstant {
+        self.context.last_report
     }
 
     /// Estimated bytes of the texts that are kept for this session in the store.

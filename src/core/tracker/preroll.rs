@@ -57,7 +57,7 @@ impl Tracker {
     }
 
     /// Ends the opening: the held reports go out unchanged.
-    pub(super) fn release_preroll(&mut self, out: &mut TrackerContext<'_>) {
+    pub(crate) fn release_preroll(&mut self, out: &mut TrackerContext<'_>) {
         if let Some(mut preroll) = self.preroll.take() {
             out.reports.append(&mut preroll.held);
         }

@@ -6,6 +6,7 @@ use zbus::Message;
 
 use super::refusals::{no_introspection, too_many_reads};
 use super::{Door, note_call};
+use crate::core::rate::Rate;
 use crate::core::time::Span;
 use crate::system::clock;
 
@@ -53,7 +54,7 @@ impl Door {
         entry.unanswered.insert(serial);
         if let Some(uid) = visitor.uid {
             // All strangers of one uid read no more than one of those who belong here.
-            let rate = if visitor.introspects { self.uid_rate() } else { rate };
+            let rate = if visitor.introspects { Rate::of_uid(&self.limits) } else { rate };
             wait = wait.max(self.of_uid(&mut state, uid, now).reads.reserve(rate, now));
         }
         if wait > LONGEST_WAIT || state.held_count >= MOST_HELD {

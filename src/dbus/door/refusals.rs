@@ -3,7 +3,6 @@
 use zbus::Message;
 use zbus::message::{Flags, Type};
 
-use super::super::rate::Rate;
 use crate::core::rejected::{Refusal, Rejected};
 
 /// Calls of all senders together that may wait for their answers.
@@ -20,16 +19,17 @@ pub(super) fn expects_reply(message: &Message) -> bool {
     message.message_type() == Type::MethodCall && !flags.contains(Flags::NO_REPLY_EXPECTED)
 }
 
-fn limits_exceeded(why: String) -> Rejected {
-    Rejected::new(Refusal::LimitsExceeded, why)
+/// Whether an answer says that there is no such object, interface, method or property: which of them,
+/// and the sentence.
+pub(super) fn unknown(answer: &Message) -> Option<(String, String)> {
+    let header = answer.header();
+    let kind = header.error_name()?.strip_prefix("org.freedesktop.DBus.Error.Unknown")?;
+    let why = answer.body().deserialize::<&str>().unwrap_or_default().to_owned();
+    Some((format!("Unknown{kind}"), why))
 }
 
-/// What `who` is told who has sent too much.
-pub(super) fn over_rate(who: &str, rate: Rate) -> Rejected {
-    let Rate { per_second, burst } = rate;
-    limits_exceeded(format!(
-        "{who} may send {per_second} messages a second, {burst} at once; this one was dropped"
-    ))
+fn limits_exceeded(why: String) -> Rejected {
+    Rejected::new(Refusal::LimitsExceeded, why)
 }
 
 pub(super) fn too_long() -> Rejected {

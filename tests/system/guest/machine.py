@@ -58,6 +58,23 @@ def systemctl(*words):
     expect(said.returncode == 0, f"systemctl {' '.join(words)}: {said.stderr.strip()}")
 
 
+def last_error():
+    """What `playheadctl status` says is wrong."""
+    said = run("playheadctl", "status", "--json")
+    expect(said.returncode == 0, f"playheadctl status: {said.stderr}")
+    return json.loads(said.stdout)["LastError"]
+
+
+def write(path, text):
+    with open(path, "w") as handle:
+        handle.write(text)
+
+
+def read(path):
+    with open(path) as handle:
+        return handle.read()
+
+
 def drop_in(name, text):
     """Sets a drop-in, or takes it away."""
     path = f"/etc/systemd/system/{UNIT}.d/{name}.conf"
@@ -65,8 +82,7 @@ def drop_in(name, text):
         os.remove(path)
     else:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w") as handle:
-            handle.write(text)
+        write(path, text)
     systemctl("daemon-reload")
 
 

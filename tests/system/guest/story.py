@@ -3,14 +3,15 @@
 import json
 import os
 import pwd
+import re
 import signal
 import stat
 import time
 
 import dbus
 
-from machine import (Collector, Failed, Player, drop_in, expect, hits, is_active, journal, main_pid,
-                     owner, run, show, systemctl, wait)
+from machine import (Collector, Failed, Player, drop_in, expect, hits, is_active, journal, last_error,
+                     main_pid, owner, read, run, show, systemctl, wait, write)
 
 # The unit's own is 60 s. Everything that depends on it is shortened with it.
 WATCHDOG_SECONDS = 2
@@ -60,6 +61,34 @@ def policy():
     stranger.leaves()
 
 
+def entries(message_id):
+    """The journal's entries of one kind, by the service."""
+    return [json.loads(line) for line in journal("-o", "json", f"MESSAGE_ID={message_id}").splitlines()]
+
+
+def agent(user, *words):
+    """A call of the agent as somebody, over the system bus."""
+    verb, *rest = words
+    return run("runuser", "-u", user, "--", "busctl", verb, "tv.playhead.Agent1",
+               "/tv/playhead/Agent1", "tv.playhead.Agent1", *rest)
+
+
+@check("a member of playhead-admin says what the viewer allows, nobody else does")
+def consent():
+    for word in ("unknown", "in"):
+        said = agent("settings", "call", "SetConsent", "s", word)
+        expect(said.returncode == 0, f"the settings screen got {said.stderr}")
+        seen = agent("settings", "get-property", "Consent").stdout
+        expect(seen.strip() == f's "{word}"', f"it reads {seen}")
+    for user in ("viewer", "stranger"):
+        said = agent(user, "call", "SetConsent", "s", "out")
+        expect(said.returncode != 0 and "denied" in said.stderr.lower(), f"{user}: {said}")
+    said = agent("settings", "call", "Flush")
+    expect(said.returncode != 0, "a settings screen may do everything")
+    seen = agent("stranger", "get-property", "Consent").stdout
+    expect(seen.strip() == 's "in"', f"it is {seen}")
+
+
 @check("a player plays over the system bus")
 def plays():
     global player
@@ -72,27 +101,45 @@ def plays():
 
 @check("the status line is for people")
 def status_text():
-    wait("1 session, N hits delivered", lambda: show("StatusText").startswith("1 session, "))
+    wait("1 session, N hits delivered", lambda: ": 1 session, " in show("StatusText"))
     told = run("systemctl", "status", "playheadd").stdout
     expect("hits delivered" in told, told)
 
 
-@check("a reload reads the configuration; a broken one leaves the old in force")
+@check("a reload reads the configuration; a broken one fails, and leaves the old in force")
 def reload():
-    pid = main_pid()
+    pid, good = main_pid(), read(CONFIG)
     systemctl("reload", "playheadd")
     wait("a word of it in the journal", lambda: "configuration was read anew" in journal())
-    with open(CONFIG) as handle:
-        good = handle.read()
-    with open(CONFIG, "w") as handle:
-        handle.write(good + "\n[collector\n")
+    write(CONFIG, good + "\n[collector\n")
+    for _ in range(2):
+        tried = run("systemctl", "reload", "playheadd")
+        expect(tried.returncode != 0, "the reload of a broken configuration succeeded")
+        in_force = "the old configuration is in force since 20"
+        wait("the status that says so", lambda: in_force in show("StatusText"))
+        expect(last_error().startswith(in_force) and "playheadd.toml:" in last_error(), last_error())
+        expect("the old one stays in force" in journal(), "no word of it in the journal")
+        # It comes natively, from inside the sandbox, with its fields.
+        told = entries("168b3e5eaaf74c4cb524a2e1d152d010")
+        expect(told and told[-1]["PRIORITY"] == "3" and "toml:" in told[-1]["PLAYHEAD_ERROR"], f"{told}")
+        expect(told[-1]["_PID"] == str(pid), f"{told}")
+        expect(is_active() and main_pid() == pid, f"the service is {show('ActiveState')}")
+    write(CONFIG, good)
     systemctl("reload", "playheadd")
-    wait("a word of it in the journal", lambda: "the old one stays in force" in journal())
-    with open(CONFIG, "w") as handle:
-        handle.write(good)
+    wait("the end of it", lambda: last_error() == "")
+    expect("old configuration" not in show("StatusText"), show("StatusText"))
     expect(main_pid() == pid and is_active(), "the service did not stay")
     player.presses_keys(1)
     player.all_arrived()
+
+
+@check("journalctl -x explains what an operator has to act on")
+def explained():
+    updated = run("journalctl", "--update-catalog")
+    expect(updated.returncode == 0, f"{updated}")
+    said = run("journalctl", "-x", "--no-pager", "-u", "playheadd").stdout
+    expect("Subject: The new configuration of playheadd is broken" in said, said)
+    expect("Correct the file and the line that the message names" in said, said)
 
 
 @check("stopped and started: the session goes on, nothing answered is lost")
@@ -185,6 +232,49 @@ def no_store():
     systemctl("stop", "playheadd")
     drop_in("store", None)
     expect("/usr/none" in said, f"no reason in the journal: {said}")
+
+
+@check("a reload checks the configuration that the daemon was started with")
+def reload_of_another():
+    good, other = read(CONFIG), "/etc/playheadd/other.toml"
+    write(other, good)
+    drop_in("config", f"[Service]\nExecStart=\nExecStart=/usr/bin/playheadd --config {other}\n")
+    systemctl("restart", "playheadd")
+    write(CONFIG, "broken")
+    systemctl("reload", "playheadd")
+    write(CONFIG, good)
+    write(other, "broken")
+    tried = run("systemctl", "reload", "playheadd")
+    expect(tried.returncode != 0 and is_active(), "it checked another one")
+    systemctl("stop", "playheadd")
+    drop_in("config", None)
+    os.remove(other)
+
+
+@check("clock.require_sync in the unit as it is: what hides the flag is said, and how to show it")
+def clock_hidden():
+    good = read(CONFIG)
+    write(CONFIG, good + "[clock]\nrequire_sync = true\n")
+    systemctl("restart", "playheadd")
+    said = last_error()
+    expect(said.startswith("nothing is sent since 20"), f"it says {said!r}")
+    expect(said in show("StatusText") and "ProtectClock=no" in journal(), "no word of it elsewhere")
+    checked = run("playheadd", "--check")
+    expect(checked.returncode == 0 and "ProtectClock=no" in checked.stderr, f"{checked}")
+    # The drop-in as it is quoted.
+    quoted = re.findall(r"'(\[Service\]|\w+=[^']*)'", said)
+    expect(len(quoted) == 3, f"no drop-in in {said}")
+    drop_in("clock", "\n".join(quoted) + "\n")
+    systemctl("restart", "playheadd")
+    expect(last_error() == "", f"with that drop-in: {last_error()}")
+    # Neither of the two lines does alone.
+    for line in ("ProtectClock=no", "SystemCallFilter=adjtimex clock_adjtime clock_adjtime64"):
+        drop_in("clock", f"[Service]\n{line}\n")
+        systemctl("restart", "playheadd")
+        expect(last_error() != "", f"{line} alone is enough")
+    drop_in("clock", None)
+    write(CONFIG, good)
+    systemctl("stop", "playheadd")
 
 
 @check("a broken configuration is not tried again and again")

@@ -85,6 +85,10 @@ impl Model {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         let Some((cause, until)) = &mut session.interrupt else { return };
         *until = None;
+        if session.track.phase == Phase::Dormant {
+            // Closed for idleness meanwhile, with its context kept (spec 5.2).
+            return;
+        }
         if *cause == InterruptCause::Vanished {
             self.end(number, due, due, truth);
         } else {
@@ -95,11 +99,11 @@ impl Model {
 
     /// The agent comes back on what a store holds, in the same boot. `when` is the agent's own
     /// estimate of when a session's player went; it must lie between the last word of the player
-    /// and now. Gives the sessions for which it does not.
+    /// and the agent's death. Gives the sessions for which it does not.
     pub fn recovered(
         &mut self,
         present: &[String],
-        t: i64,
+        (died, t): (i64, i64),
         when: impl Fn(u32) -> Option<i64>,
         truth: &mut Truth,
     ) -> Vec<String> {
@@ -114,7 +118,7 @@ impl Model {
             let heard = session.heard;
             let running = session.interrupt.is_some_and(|(_, until)| until.is_some());
             let at = when(number).filter(|_| !running);
-            if let Some(at) = at.filter(|at| !(heard..=t).contains(at)) {
+            if let Some(at) = at.filter(|at| !(heard..=died.max(heard)).contains(at)) {
                 wrong.push(format!("session {number}: its player went at {at}, heard {heard}"));
             }
             // The grace of an earlier interrupt goes on; that the player went is only seen within it.
@@ -138,7 +142,12 @@ impl Model {
     pub fn rebooted(&mut self, clean: bool, cut: i64, slack_ms: i64, truth: &mut Truth) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
             let Some(session) = self.sessions.get_mut(&number) else { continue };
-            let (from, to) = if clean { (cut, cut) } else { (session.heard, cut + slack_ms) };
+            let (from, to) = match (clean, session.track.media.downloaded) {
+                (true, _) => (cut, cut),
+                (_, false) => (session.heard, cut + slack_ms),
+                // Nothing of it was delivered, so nothing has to be later (spec 7).
+                (_, true) => (session.track.last_hit(truth), cut + 1),
+            };
             if !clean {
                 session.track.since = Some(from);
                 session.track.position_is_lost();

@@ -128,6 +128,12 @@ impl Track {
         self.position.known.then(|| self.position.at(t, &self.media))
     }
 
+    /// When the last hit that is no ping happened.
+    pub fn last_hit(&self, truth: &Truth) -> i64 {
+        let ours = |o: &&Owed| o.segment == self.segment && o.undone.is_none();
+        truth.owed.iter().rev().find(ours).map_or(self.opened_at, |o| o.to)
+    }
+
     pub fn position_is_lost(&mut self) {
         self.position.known &= !self.position.moving;
     }

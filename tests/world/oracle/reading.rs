@@ -63,6 +63,14 @@ impl Oracle<'_> {
     /// How far the clock of this sid is off: one anchor dates all its hits. What the box's clock
     /// showed when it was trusted is known; in an estimate, what fits most hits.
     pub(super) fn skew(&self, line: &Line<'_>, fresh: Option<usize>) -> Option<i64> {
+        // All sessions of a boot that never knew the time are shifted alike.
+        let of_line = self.owed.iter().zip(&self.estimated).find(|(o, _)| *o.play == *line.play);
+        if let Some((owed, true)) = of_line
+            && self.begun.contains(&line.play)
+            && let Some((shift, _)) = self.shifts.get(&owed.boot)
+        {
+            return Some(*shift);
+        }
         let segment = fresh.map(|n| self.owed[n].segment);
         let mut votes: HashMap<i64, usize> = HashMap::new();
         // The start of a restart is dated at whatever comes after it.

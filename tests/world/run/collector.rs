@@ -2,7 +2,9 @@
 
 use std::fmt::{Display, Formatter};
 
-use playheadd::core::dialect::exchange::{Outcome, Purpose, Request, RequestId, RetryAfter};
+use playheadd::core::dialect::exchange::{
+    Cause, Outcome, Problem, Purpose, Request, RequestId, RetryAfter,
+};
 
 use playheadd::core::settings::Consent;
 use playheadd::engine::{Action, Event};
@@ -69,7 +71,11 @@ impl World {
         }
         let (delay, outcome, post) = match self.network {
             true => self.arrive(&request),
-            false => (CONNECT_TIMEOUT_MS, Outcome::Unreachable("refused".into()), None),
+            false => (
+                CONNECT_TIMEOUT_MS,
+                Outcome::Unreachable(Problem::new(Cause::Refused, "refused")),
+                None,
+            ),
         };
         if let Some(ts) = ping(&request) {
             self.tried_pings.push((self.now + delay, ts));
@@ -97,7 +103,7 @@ impl World {
             Purpose::Report { .. } => EVENT_DELAY_MS,
             _ => SESSION_DELAY_MS,
         };
-        let lost = |why: &str| Outcome::Unanswered(why.into());
+        let lost = |why: &str| Outcome::Unanswered(Problem::new(Cause::TimedOut, why));
         let (delay, outcome, status) = match judged.plan.outcome {
             Planned::Answer { status, headers, body, delay_ms } => {
                 let delay = delay_ms.map_or(usual, |d| d as i64);

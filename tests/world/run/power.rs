@@ -109,7 +109,8 @@ impl World {
         self.give(Input::Recovered { present }, Promise::Nothing, move |world, agent, now| {
             let gone = estimates(world, agent);
             let when = |number: u32| gone.get(&number).copied();
-            let wrong = world.model.recovered(&there, now, when, &mut world.truth);
+            let died = world.away.last().map_or(now, |(since, _)| *since);
+            let wrong = world.model.recovered(&there, (died, now), when, &mut world.truth);
             world.wrong.extend(wrong.into_iter().map(|w| Wrong::new("gone", w)));
             None
         });

@@ -1,0 +1,81 @@
+//! The configuration of a daemon that runs, read anew (behaviour.md 3).
+
+use super::{AppError, Arguments, load};
+use crate::collector::Client;
+use crate::config::{Config, MprisConfig, StoreConfig};
+use crate::core::settings::Limits;
+use crate::engine::failure::{CLOCK_DROP_IN, Failure};
+use crate::system::clock;
+
+/// Where the configuration comes from, and what of it holds until a restart.
+pub struct Source {
+    arguments: Arguments,
+    limits: Limits,
+    store: StoreConfig,
+    mpris: MprisConfig,
+    log_level: tracing::Level,
+}
+
+impl Source {
+    /// `config` is what the daemon starts with.
+    pub fn new(arguments: Arguments, config: &Config) -> Source {
+        Source {
+            arguments,
+            limits: config.settings.limits.clone(),
+            store: config.store.clone(),
+            mpris: config.mpris.clone(),
+            log_level: config.log_level,
+        }
+    }
+
+    /// Reads the configuration, and makes the client that it asks for.
+    ///
+    /// Errors: whatever a start would refuse.
+    pub fn read(&self) -> Result<(Config, Client), AppError> {
+        let config = load(&self.arguments)?;
+        let client = client(&config)?;
+        Ok((config, client))
+    }
+
+    /// The sections of which something differs that holds until a restart, separated by commas.
+    pub fn until_restart(&self, new: &Config) -> String {
+        let limits = &new.settings.limits;
+        // The agent takes these at once; the others are those of the bus.
+        let of_the_bus = Limits {
+            sessions_per_sender: limits.sessions_per_sender,
+            sessions_per_uid: limits.sessions_per_uid,
+            sessions: limits.sessions,
+            metadata_bytes: limits.metadata_bytes,
+            state_names: limits.state_names,
+            rejected_kept: limits.rejected_kept,
+            ..self.limits.clone()
+        };
+        let differ = [
+            ("limits", of_the_bus != *limits),
+            ("store", self.store != new.store),
+            ("mpris", self.mpris != new.mpris),
+            ("log", self.log_level != new.log_level),
+        ];
+        let sections: Vec<&str> = differ.iter().filter(|d| d.1).map(|d| d.0).collect();
+        sections.join(", ")
+    }
+}
+
+/// The client for the configured collector.
+pub(super) fn client(config: &Config) -> Result<Client, AppError> {
+    let url = config.collector.url.as_deref().unwrap_or_default();
+    Ok(Client::new(url, &config.collector)?)
+}
+
+/// Checks all that a start would refuse. Gives a warning about what is allowed and may never send.
+pub fn check(arguments: &Arguments) -> Result<Option<String>, AppError> {
+    let config = load(arguments)?;
+    client(&config)?;
+    Ok(config.require_sync.then(|| match clock::hidden() {
+        true => format!("started like this, nothing is sent: {}", Failure::ClockHidden),
+        false => format!(
+            "clock.require_sync is set, and playheadd.service as it is shipped hides the kernel's \
+             synchronised flag, so that nothing is sent; unless that is done, {CLOCK_DROP_IN}"
+        ),
+    }))
+}

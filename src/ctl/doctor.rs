@@ -1,0 +1,284 @@
+//! `playheadctl doctor`: everything that delivery needs, one line each: ok, or what to do.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use zbus::Connection;
+
+use super::ask::{self, Properties};
+use super::{Failure, output};
+use crate::cli::OutputArgs;
+use crate::core::dialect::exchange::Cause;
+use crate::dbus::{BusAddress, MONITOR_INTERFACE};
+use crate::system::network::MANAGERS;
+
+/// The agent asks the collector for as long as `collector.timeout_seconds` says.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What a look at one thing has found.
+struct Check {
+    name: &'static str,
+    state: State,
+    text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ok,
+    /// Not wanted.
+    Off,
+    /// Something is to be done.
+    Bad,
+}
+
+impl State {
+    const fn word(self) -> &'static str {
+        match self {
+            State::Ok => "ok",
+            State::Off => "off",
+            State::Bad => "!!",
+        }
+    }
+}
+
+fn check(name: &'static str, well: bool, text: impl Into<String>) -> Check {
+    Check { name, state: if well { State::Ok } else { State::Bad }, text: text.into() }
+}
+
+pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
+    let connection = address.connect_with(PATIENCE).await.map_err(Failure::failed)?;
+    let properties = match Properties::of(&connection).await {
+        Ok(properties) => properties,
+        Err(failure) => {
+            show(&[check("bus", false, failure.message.clone())], args.json)?;
+            return Err(failure);
+        }
+    };
+    let mut problems = properties.texts("Problems");
+    let mpris = ask::list(&connection, "mpris").await;
+    let mut checks = vec![bus(&properties, &mpris)];
+    checks.extend(configuration(&mut problems));
+    checks.extend(clock(&properties, &mut problems));
+    checks.extend(store(&properties, &mut problems));
+    checks.push(consent(&properties));
+    checks.push(network(&connection, &properties).await);
+    checks.push(collector(&connection, &properties).await);
+    checks.extend(delivery(&properties, &mut problems));
+    // Nothing that the agent complains of is left out.
+    checks.extend(problems.into_iter().map(|problem| check("other", false, problem)));
+    checks.extend(mpris.ok().iter().flat_map(players));
+    show(&checks, args.json)?;
+    match checks.iter().filter(|check| check.state == State::Bad).count() {
+        0 => Ok(()),
+        1 => Err(Failure::failed("1 line says what to do")),
+        n => Err(Failure::failed(format!("{n} lines say what to do"))),
+    }
+}
+
+fn show(checks: &[Check], as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        let row = |check: &Check| {
+            json!({
+                "check": check.name, "ok": check.state != State::Bad,
+                "off": check.state == State::Off, "text": check.text,
+            })
+        };
+        let well = checks.iter().all(|check| check.state != State::Bad);
+        let rows: Vec<Value> = checks.iter().map(row).collect();
+        return output::print_json(&json!({"ok": well, "checks": rows}).to_string());
+    }
+    let row = |c: &Check| vec![c.name.to_owned(), c.state.word().to_owned(), c.text.clone()];
+    let rows: Vec<Vec<String>> = checks.iter().map(row).collect();
+    output::print(&output::table(&["CHECK", "", "FOUND"], &rows))
+}
+
+/// Takes the problems that begin like one of these.
+fn taken(problems: &mut Vec<String>, beginnings: &[&str]) -> Vec<String> {
+    let is = |text: &String| beginnings.iter().any(|start| text.starts_with(start));
+    let (taken, left) = std::mem::take(problems).into_iter().partition(is);
+    *problems = left;
+    taken
+}
+
+/// One line for each problem, or one that all is well.
+fn lines(name: &'static str, problems: Vec<String>, well: Check) -> Vec<Check> {
+    match problems.is_empty() {
+        true => vec![well],
+        false => problems.into_iter().map(|text| check(name, false, text)).collect(),
+    }
+}
+
+/// The agent is there, and whether the caller may do what an operator does.
+fn bus(properties: &Properties, asked: &Result<Value, Failure>) -> Check {
+    let uid = rustix::process::geteuid().as_raw();
+    let version = properties.word("Version");
+    match asked {
+        Ok(_) => {
+            check("bus", true, format!("playheadd {version} answers, and uid {uid} may manage it"))
+        }
+        Err(failure) => check(
+            "bus",
+            false,
+            format!("playheadd {version} answers, but not all: {}", failure.message),
+        ),
+    }
+}
+
+fn configuration(problems: &mut Vec<String>) -> Vec<Check> {
+    let broken = taken(problems, &["the old configuration is in force"]);
+    lines("config", broken, check("config", true, "what was loaded last is in force"))
+}
+
+fn clock(properties: &Properties, problems: &mut Vec<String>) -> Vec<Check> {
+    let hidden = taken(problems, &["nothing is sent"]);
+    let well = match properties.is("ClockTrusted") {
+        true => {
+            let now = crate::system::clock::now().wall;
+            check("clock", true, format!("it shows {now}"))
+        }
+        false => check("clock", false, "it is not right yet, and hits are kept: set the time"),
+    };
+    lines("clock", hidden, well)
+}
+
+fn store(properties: &Properties, problems: &mut Vec<String>) -> Vec<Check> {
+    let wrong =
+        taken(problems, &["what changes is kept in memory only", "a broken store lies aside"]);
+    let (hits, bytes) = (properties.number("QueuedHits"), properties.number("QueuedBytes"));
+    let text = format!("it takes what happens; {}, {bytes} bytes", ask::waiting(hits));
+    lines("store", wrong, check("store", properties.is("StoreHealthy"), text))
+}
+
+fn consent(properties: &Properties) -> Check {
+    match properties.word("Consent") {
+        "in" => check("consent", true, "the viewer allows it"),
+        "out" => check(
+            "consent",
+            false,
+            "the viewer has opted out: nothing is tracked or sent; `playheadctl consent in` if not",
+        ),
+        _ => check("consent", false, ask::meaning("waiting-consent").unwrap_or_default()),
+    }
+}
+
+/// What the network manager says, and which it is.
+async fn network(connection: &Connection, properties: &Properties) -> Check {
+    let mut source = None;
+    for name in MANAGERS {
+        if ask::is_on_bus(connection, name).await {
+            source = source.or(Some(name));
+        }
+    }
+    match (source, properties.is("Online")) {
+        (None, _) => check("network", true, "no network manager is here: delivery just tries"),
+        (Some(name), true) => check("network", true, format!("{name} says that there is one")),
+        (Some(name), false) => check(
+            "network",
+            false,
+            format!("{name} says that there is none: connect the box; delivery tries all the same"),
+        ),
+    }
+}
+
+/// Whether the agent itself reaches the collector, with its own proxy and certificates.
+async fn collector(connection: &Connection, properties: &Properties) -> Check {
+    let host = properties.word("Collector");
+    let found = match ask::call(connection, MONITOR_INTERFACE, "Probe", &()).await {
+        Ok(answer) => ask::json(answer),
+        Err(failure) => Err(failure),
+    };
+    let found = match found {
+        Ok(found) => found,
+        Err(failure) => {
+            return check("collector", false, format!("{host} was not asked: {}", failure.message));
+        }
+    };
+    let word = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+    let url = word("collector");
+    let ms = found["ms"].as_i64().unwrap_or_default();
+    let tls = if url.starts_with("https://") { ", and its certificate is good" } else { "" };
+    match found["status"].as_u64().and_then(|status| u16::try_from(status).ok()) {
+        None => check("collector", false, format!("{url}: {}; {}", word("error"), word("advice"))),
+        // Anything else is no more than its opinion of a request that is none of its own.
+        Some(status @ (407 | 500 | 502..=504)) => {
+            let advice = Cause::Status(status).advice();
+            check("collector", false, format!("{url} answers {status}: {advice}"))
+        }
+        Some(status) => {
+            check("collector", true, format!("{url} answers in {ms} ms{tls} ({status} to a HEAD)"))
+        }
+    }
+}
+
+/// What it last said, and what keeps hits back.
+fn delivery(properties: &Properties, problems: &mut Vec<String>) -> Vec<Check> {
+    let fails = taken(problems, &["delivery fails", "the collector refuses hits"]);
+    let state = properties.word("DeliveryState");
+    let said = match (properties.word("LastAnswer"), properties.time("LastAnswerAt")) {
+        ("", _) => "nothing was sent yet".to_owned(),
+        (said, at) => {
+            let at = at.map(|at| format!(" at {at}")).unwrap_or_default();
+            format!("the last answer was {said}{at}")
+        }
+    };
+    let text = match ask::meaning(state) {
+        Some(meaning) => format!("{state}: {meaning}; {said}"),
+        None => format!("{state}: {said}"),
+    };
+    let well = check("delivery", ask::meaning(state).is_none(), text);
+    lines("delivery", fails, well)
+}
+
+/// A line for each MPRIS player.
+fn players(list: &Value) -> Vec<Check> {
+    let of = |state, text: String| Check { name: "mpris", state, text };
+    let Some(list) = list.as_array() else {
+        return vec![of(State::Off, "mpris.enabled is false".to_owned())];
+    };
+    if list.is_empty() {
+        return vec![of(State::Ok, "no player is seen".to_owned())];
+    }
+    let line = |player: &Value| {
+        let word = |name: &str| player[name].as_str().unwrap_or_default();
+        let state = if player["tracked"] == true { State::Ok } else { State::Off };
+        of(state, format!("{}: {}", word("player"), word("why")))
+    };
+    list.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_problem_is_left_out_and_none_is_said_twice() {
+        let mut problems: Vec<String> =
+            ["delivery fails since", "a broken store lies aside since", "something new"]
+                .map(str::to_owned)
+                .into();
+        let properties = Properties(Default::default());
+        assert_eq!(store(&properties, &mut problems)[0].text, "a broken store lies aside since");
+        assert_eq!(delivery(&properties, &mut problems)[0].text, "delivery fails since");
+        assert_eq!(problems, ["something new"]);
+    }
+
+    #[test]
+    fn players_of_mpris_are_off_or_none_or_a_line_each() {
+        let shown = |list: Value| -> Vec<(&str, String)> {
+            players(&list).into_iter().map(|c| (c.state.word(), c.text)).collect()
+        };
+        assert_eq!(shown(Value::Null), [("off", "mpris.enabled is false".to_owned())]);
+        assert_eq!(shown(json!([])), [("ok", "no player is seen".to_owned())]);
+        let list = json!([
+            {"player": "org.mpris.MediaPlayer2.vlc", "tracked": true, "why": "plays a film"},
+            {"player": "org.mpris.MediaPlayer2.playerctld", "tracked": false, "why": "in mpris.deny"},
+        ]);
+        assert_eq!(
+            shown(list),
+            [
+                ("ok", "org.mpris.MediaPlayer2.vlc: plays a film".to_owned()),
+                ("off", "org.mpris.MediaPlayer2.playerctld: in mpris.deny".to_owned()),
+            ]
+        );
+    }
+}

@@ -1,0 +1,220 @@
+//! What is wrong with the agent, in words for people (behaviour.md 1.3, `LastError`).
+
+use std::fmt;
+use std::mem::discriminant;
+
+use super::Engine;
+use crate::core::dialect::exchange::{Cause, Problem};
+use crate::core::text::{host, printable, shortened};
+use crate::core::time::{BootInstant, Now};
+
+/// What shows the kernel's synchronised flag to the daemon in its unit (systemd/playheadd.service).
+pub const CLOCK_DROP_IN: &str = "give playheadd.service a drop-in (`systemctl edit playheadd`) with \
+    the lines '[Service]', 'ProtectClock=no' and \
+    'SystemCallFilter=adjtimex clock_adjtime clock_adjtime64'";
+
+/// Bytes of a reason. The service manager takes no message of more than 4 KiB.
+const MOST_REASON: usize = 768;
+
+/// Something that is wrong until somebody mends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The configuration that was to be loaded is broken, for this reason.
+    Configuration(String),
+    /// The kernel's synchronised flag is required, and the sandbox hides it.
+    ClockHidden,
+    /// The store takes nothing, for this reason.
+    Store(String),
+    /// A broken store was set aside here.
+    StoreSetAside(String),
+    /// The bus of the MPRIS players is away.
+    PlayersAway,
+    /// Requests to this host fail.
+    Delivery(String, Problem),
+    /// The collector has refused so many hits for good, the last one so.
+    Refused(u64, Problem),
+}
+
+impl Failure {
+    /// A broken configuration. Everybody may read the reason, so it must not hold what is secret.
+    pub fn configuration(why: &str) -> Failure {
+        Failure::Configuration(reason(why))
+    }
+
+    /// What follows from it.
+    pub(super) fn effect(&self) -> &'static str {
+        match self {
+            Failure::Configuration(_) => "the old configuration is in force",
+            Failure::ClockHidden => "nothing is sent",
+            Failure::Store(_) => "what changes is kept in memory only",
+            Failure::StoreSetAside(_) => "a broken store lies aside",
+            Failure::PlayersAway => "players of MPRIS are not tracked",
+            Failure::Delivery(..) => "delivery fails",
+            Failure::Refused(..) => "the collector refuses hits",
+        }
+    }
+}
+
+/// One printable line of a bounded length.
+pub(super) fn reason(why: &str) -> String {
+    let line = why.split_whitespace().collect::<Vec<_>>().join(" ");
+    shortened(printable(&line).into_owned(), MOST_REASON)
+}
+
+/// The reason, and what to do.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Configuration(why) => {
+                write!(f, "the new one is broken: {why}; correct it and reload")
+            }
+            Failure::ClockHidden => write!(
+                f,
+                "clock.require_sync is set, and the sandbox hides the kernel's synchronised flag; \
+                 {CLOCK_DROP_IN} and restart it"
+            ),
+            Failure::Store(why) => write!(
+                f,
+                "the store cannot be written: {why}; make room on its disk, or look at the medium: \
+                 it heals by itself"
+            ),
+            Failure::StoreSetAside(path) => write!(
+                f,
+                "{path}; what can be read of it was taken over; look at the medium, and remove it"
+            ),
+            Failure::PlayersAway => {
+                write!(f, "their bus cannot be reached; it is tried again, see mpris.bus")
+            }
+            Failure::Delivery(host, problem) => {
+                write!(f, "{host}: {}; {}", reason(&problem.why), problem.cause.advice())
+            }
+            Failure::Refused(count, problem) => {
+                let why = reason(&problem.why);
+                write!(f, "{count} so far, the last with {why}; {}", problem.cause.advice())
+            }
+        }
+    }
+}
+
+/// What is wrong now: at most one failure of a kind, each with the time since when. The newest comes
+/// last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Failures(Vec<(Failure, BootInstant)>);
+
+impl Failures {
+    /// A failure has begun. One that lasts already keeps its time.
+    pub fn begin(&mut self, failure: Failure, since: BootInstant) {
+        if self.0.iter().all(|(known, _)| *known != failure) {
+            self.end(&failure);
+            let at = self.0.partition_point(|(_, begun)| *begun <= since);
+            self.0.insert(at, (failure, since));
+        }
+    }
+
+    /// A failure of this kind is over, whatever its reason.
+    pub fn end(&mut self, kind: &Failure) {
+        self.0.retain(|(known, _)| discriminant(known) != discriminant(kind));
+    }
+
+    /// A failure that lasts, or is over.
+    fn hold(&mut self, kind: &Failure, now: Option<(Failure, BootInstant)>) {
+        match now {
+            Some((failure, since)) => self.begin(failure, since),
+            None if self.0.is_empty() => {}
+            None => self.end(kind),
+        }
+    }
+
+    /// Each failure, and since when.
+    pub fn iter(&self) -> impl Iterator<Item = (&Failure, BootInstant)> {
+        self.0.iter().map(|(failure, since)| (failure, *since))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each failure, the newest first: what, since when by the clock of the box, why, what to do.
+    pub fn texts(&self, now: Now) -> Vec<String> {
+        let text = |(failure, since): &(Failure, BootInstant)| {
+            format!("{} since {}: {failure}", failure.effect(), now.at(*since).wall)
+        };
+        self.0.iter().rev().map(text).collect()
+    }
+
+    /// The newest failure. Empty when all is well.
+    pub fn newest(&self, now: Now) -> String {
+        self.texts(now).into_iter().next().unwrap_or_default()
+    }
+}
+
+impl Engine {
+    /// Looks what has begun to fail in the store and in delivery, and what is over.
+    pub(super) fn note_failures(&mut self, now: Now) {
+        let store = self.store.failing().map(|why| (Failure::Store(reason(why)), now.boot));
+        let delivery = self.agent.delivery();
+        let failing = delivery.failing().map(|(since, trouble)| {
+            let collector = self.agent.settings().collectors.first();
+            let host = collector.map_or_else(String::new, |first| host(&first.url));
+            (Failure::Delivery(host, trouble.problem.clone()), since)
+        });
+        let refused = delivery.refusals(now.boot);
+        let refused = refused.map(|r| (Failure::Refused(r.count, r.problem.clone()), r.since));
+        let none = || Problem::new(Cause::Connection, "");
+        self.failures.hold(&Failure::Store(String::new()), store);
+        self.failures.hold(&Failure::Delivery(String::new(), none()), failing);
+        self.failures.hold(&Failure::Refused(0, none()), refused);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::time::WallTime;
+
+    const T0: BootInstant = BootInstant(0);
+    const T1: BootInstant = BootInstant(60_000);
+    const NOW: Now = Now { boot: T1, wall: WallTime(1_800_000_060_000) };
+
+    #[test]
+    fn the_newest_is_shown_until_it_is_over() {
+        let mut failures = Failures::default();
+        assert_eq!(failures.newest(NOW), "");
+        failures.begin(Failure::ClockHidden, T0);
+        failures.begin(Failure::configuration("a.toml:3: no"), T1);
+        assert_eq!(
+            failures.newest(NOW),
+            "the old configuration is in force since 2027-01-15T08:01:00Z: the new one is broken: \
+             a.toml:3: no; correct it and reload"
+        );
+        failures.end(&Failure::configuration("whatever"));
+        let clock = failures.newest(NOW);
+        assert!(
+            clock.starts_with("nothing is sent since 2027-01-15T08:00:00Z: clock.require_sync")
+        );
+        failures.begin(Failure::ClockHidden, T1);
+        assert_eq!(failures.newest(NOW), clock, "it has lasted since then");
+        failures.end(&Failure::ClockHidden);
+        assert_eq!(failures, Failures::default());
+    }
+
+    #[test]
+    fn another_reason_is_another_failure_of_the_same_kind() {
+        let mut failures = Failures::default();
+        failures.begin(Failure::configuration("one"), T0);
+        failures.begin(Failure::ClockHidden, T0);
+        failures.begin(Failure::configuration("two"), T1);
+        assert!(failures.newest(NOW).contains("08:01:00Z: the new one is broken: two;"));
+        assert_eq!(failures.0.len(), 2);
+    }
+
+    #[test]
+    fn a_reason_is_one_printable_line_that_fits_into_a_message() {
+        let mut failures = Failures::default();
+        let why = format!("put this:\n\n[a]\n\u{1b}b\n{}", "x".repeat(9_000));
+        failures.begin(Failure::configuration(&why), T0);
+        let said = failures.newest(NOW);
+        assert!(said.contains("put this: [a] \\u001bb xxx"), "{said}");
+        assert!(said.len() < 1_000);
+    }
+}

@@ -1,0 +1,104 @@
+//! What each line of a timeline does to the simulated box.
+
+use super::{STOP_DELIVERY_MS, World, seconds};
+use crate::core::input::Input;
+use crate::core::settings::Limits;
+use crate::core::time::BootInstant;
+use crate::engine::Event;
+use crate::sim::bus::Bus;
+use crate::sim::timeline::What;
+
+impl World<'_> {
+    /// Carries out one line.
+    pub(super) fn line(&mut self, what: &What) {
+        match what {
+            What::Playback { from, name, playhead, info } => {
+                let said = (*name, *playhead, info);
+                self.hear(|bus, limits, now| bus.player_says(from, said, limits, now));
+            }
+            What::Lifecycle { app, state } => {
+                self.hear(|bus, limits, now| bus.manager_says((app, *state), limits, now));
+            }
+            What::PlayerVanished { from } if self.mpris.vanish(from, self.clocks()) => {}
+            What::Mpris(line) => {
+                let heard = !self.frozen();
+                self.mpris.line(line, heard, self.clocks());
+            }
+            What::PlayerVanished { from } => {
+                if let Some(gone) = self.bus.player_vanishes(from) {
+                    self.give(gone);
+                }
+            }
+            What::AgentCrash { down_ms } => self.die(*down_ms),
+            What::PowerLoss { down_ms, unix_ms, trusted } => {
+                self.driver.cut_power();
+                self.mpris.cut_power();
+                self.die(*down_ms);
+                self.bus.power_loss();
+                self.boots += 1;
+                self.booted = self.now + down_ms;
+                self.wall_offset = unix_ms.map_or(self.true_offset, |unix| unix - self.booted);
+                self.trusted = *trusted;
+                self.asleep_from = None;
+                self.slept += self.sleeps_since.take().map_or(0, |since| self.now - since);
+            }
+            What::Network { online, silent } => {
+                self.network = *online;
+                if !silent {
+                    self.online = *online;
+                    self.give(Input::Network { online: *online });
+                }
+            }
+            What::Sleep => {
+                self.give(Input::Sleep);
+                self.asleep_from = Some(self.now + STOP_DELIVERY_MS);
+                self.sleeps_since.get_or_insert(self.now);
+            }
+            What::Wake => {
+                self.asleep_from = None;
+                self.slept += self.sleeps_since.take().map_or(0, |since| self.now - since);
+                self.give(Input::Wake);
+            }
+            What::ClockSet { unix_ms, trusted } => {
+                self.wall_offset = unix_ms - self.now;
+                self.trusted = *trusted;
+                self.give(Input::Clock { trusted: *trusted });
+            }
+            What::Consent(consent) => {
+                self.give(Input::SetConsent { call: None, consent: *consent });
+            }
+            What::Collector(rules) => {
+                for model in self.collectors.models.values_mut() {
+                    model.set_rules(rules.clone());
+                }
+            }
+            What::Disk(fault) => self.driver.disk.fault = *fault,
+            What::Stop => {
+                self.tell(Event::Stop);
+                self.stops_at = Some(self.now + STOP_DELIVERY_MS);
+            }
+            What::Boot { .. } => {}
+        }
+    }
+
+    /// Gives the agent what somebody says on the bus, unless it is away, or the rates do not allow it.
+    fn hear(&mut self, say: impl FnOnce(&mut Bus, &Limits, BootInstant) -> Option<Input>) {
+        if self.driver.agent().is_none() || self.frozen() {
+            return;
+        }
+        let now = self.clock().boot;
+        if let Some(said) = say(&mut self.bus, &self.options.config.settings.limits, now) {
+            self.give(said);
+        }
+    }
+
+    /// Kills the agent. Its requests under way are never answered.
+    fn die(&mut self, down_ms: i64) {
+        self.driver.kill();
+        self.mpris.kill();
+        self.returns = Some(self.now + down_ms);
+        for flying in std::mem::take(&mut self.flying).into_values() {
+            self.output[flying.index].answered = seconds(self.now);
+        }
+    }
+}

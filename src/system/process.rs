@@ -1,0 +1,26 @@
+//! Another process of this program.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The arguments that a running playheadd was started with, without its own name.
+///
+/// Errors: there is no such process, or it is another program.
+pub fn arguments(pid: u32) -> io::Result<Vec<OsString>> {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline"))?;
+    let mut words = line.strip_suffix(b"\0").unwrap_or(&line).split(|byte| *byte == 0);
+    if !words.next().is_some_and(|program| program.ends_with(b"playheadd")) {
+        return Err(io::Error::other("it is no playheadd"));
+    }
+    Ok(words.map(|word| OsStr::from_bytes(word).to_owned()).collect())
+}
+
+/// Has it read its configuration anew. The signal would end another program.
+pub fn hang_up(pid: u32) -> io::Result<()> {
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let process = process.ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(kill_process(process, Signal::HUP)?)
+}
