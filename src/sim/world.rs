@@ -196,7 +196,7 @@ impl<'a> World<'a> {
                 }
             }
             Next::Count => {
-                let counted = self.bus.count();
+                let counted = self.bus.count(self.clock().boot);
                 self.give(counted);
             }
             Next::Tick => self.tell(Event::Tick),
