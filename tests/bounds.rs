@@ -205,7 +205,8 @@ fn a_store_that_is_far_behind_takes_no_more_from_players() {
     assert!(refused > 20, "{refused} were refused");
     let target = Target::Player(player(0));
     let (call, name) = (Some(CallId(9)), EventName::Play);
-    agents.give(Input::Event { call, target, name, playhead: 0.0, info: Info::new() });
+    let info = Info::from([("rate".to_owned(), Value::Float(1.0))]);
+    agents.give(Input::Event { call, target, name, playhead: 0.0, info });
     let why = agents.replies.pop().expect("a reply").expect_err("refused");
     assert_eq!(why.kind, Refusal::LimitsExceeded);
     assert!(why.why.contains("does not keep up"), "{}", why.why);

@@ -95,9 +95,9 @@ fn without_an_agent_nothing_is_played() {
         .stdin(Stdio::null())
         .output()
         .expect("playheadctl");
-    assert_eq!(came.status.code(), Some(1));
+    assert_eq!(came.status.code(), Some(3));
     let said = String::from_utf8_lossy(&came.stderr);
-    assert!(said.contains("playheadd is not on this bus"), "{said}");
+    assert!(said.contains("playheadd does not run"), "{said}");
 }
 
 /// A monitor that is killed with its test, and its lines.

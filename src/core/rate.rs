@@ -173,6 +173,12 @@ fn over(who: &str, rate: Rate) -> Rejected {
     Rejected::new(Refusal::LimitsExceeded, why)
 }
 
+/// Why so many messages of the last second were dropped, for the log.
+pub fn over_the_limits(events: u64) -> Rejected {
+    let why = format!("{events} messages over the limits, the last of this sender");
+    Rejected::new(Refusal::LimitsExceeded, why)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

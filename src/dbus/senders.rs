@@ -17,7 +17,7 @@ use super::error::Refused;
 use super::identity;
 use super::names::SYSTEMD;
 use crate::core::input::Input;
-use crate::core::rate::{Bucket, COUNT_EVERY, Rate};
+use crate::core::rate::{Bucket, COUNT_EVERY, Rate, over_the_limits};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Limits;
 use crate::core::tracker::event::EventName;
@@ -110,8 +110,7 @@ impl Senders {
                 _ = count.tick(), if counting => {
                     counting = false;
                     let (events, sender) = self.door.take_flooded();
-                    let why = format!("{events} messages over the limits, the last of this sender");
-                    let rejected = Rejected::new(Refusal::LimitsExceeded, why);
+                    let rejected = over_the_limits(events);
                     self.register().say_refused("messages", &sender, &rejected);
                     self.port.tell(Input::Flooded { events }, clock::now().boot);
                     continue;

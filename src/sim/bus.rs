@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::core::input::{Input, Lifecycle, Target};
 use crate::core::player::{EventSource, PlayerId};
-use crate::core::rate::{COUNT_EVERY, EventRates, cost};
+use crate::core::rate::{self, COUNT_EVERY, EventRates, cost};
 use crate::core::rejected::Rejected;
 use crate::core::settings::Limits;
 use crate::core::size;
@@ -43,6 +43,8 @@ pub(super) struct Bus {
     rates: EventRates,
     /// Messages over the rates that the agent was not told of yet.
     flooded: u64,
+    /// Who sent the last of them.
+    flooded_by: String,
     count_at: Option<BootInstant>,
     refusals: RefusalLog,
 }
@@ -147,6 +149,7 @@ impl Bus {
         let admitted = within.and_then(|()| self.rates.of_others(limits, uid, cost, now)).is_ok();
         if !admitted {
             self.flooded += 1;
+            sender.clone_into(&mut self.flooded_by);
             self.count_at.get_or_insert(now + COUNT_EVERY);
         }
         admitted
@@ -157,10 +160,14 @@ impl Bus {
         self.count_at
     }
 
-    /// Tells the agent how many messages were dropped since the last time.
-    pub fn count(&mut self) -> Input {
+    /// Tells the agent how many messages were dropped since the last time, and says it as the real
+    /// bus's adapter does.
+    pub fn count(&mut self, now: BootInstant) -> Input {
         self.count_at = None;
-        Input::Flooded { events: std::mem::take(&mut self.flooded) }
+        let events = std::mem::take(&mut self.flooded);
+        let why = rate::over_the_limits(events);
+        self.refusals.say("messages", &self.flooded_by, "", &why, now);
+        Input::Flooded { events }
     }
 }
 
@@ -272,7 +279,10 @@ mod tests {
         assert_eq!(heard(&mut bus, "p1", 5, 10), 0);
         assert_eq!(heard(&mut bus, "p1", 30, 500), 25);
         assert_eq!(bus.count_at(), Some(BootInstant(1_010)));
-        assert_eq!((bus.count(), bus.count_at()), (Input::Flooded { events: 10 }, None));
+        assert_eq!(
+            (bus.count(BootInstant(0)), bus.count_at()),
+            (Input::Flooded { events: 10 }, None)
+        );
         assert!(bus.player_vanishes("p1").is_some() && bus.player_vanishes("p2").is_none());
         assert_eq!(heard(&mut bus, "p1", 300, 500), 200, "another connection");
         assert_eq!(bus.agent_starts(), [":p1.1"]);

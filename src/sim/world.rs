@@ -230,7 +230,7 @@ impl<'a> World<'a> {
             Next::PlayerAnswer => self.mpris.answer(self.clocks()),
             Next::Players => self.mpris.tick(self.clocks()),
             Next::Count => {
-                let counted = self.bus.count();
+                let counted = self.bus.count(self.clock().boot);
                 self.give(counted);
             }
             Next::Tick => self.tell(Event::Tick),
