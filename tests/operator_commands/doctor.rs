@@ -48,7 +48,9 @@ async fn what_the_collector_last_said_is_there() {
     let world = World::start(QUIET).await;
     let _player = plays(&world, "ep-1").await;
     paused(&world, 1).await;
+    let before = world.collector.accepted();
     let came = ctl(&world, &["doctor"]);
+    assert_eq!(world.collector.accepted(), before + 1, "over a connection of its own");
     let line = "delivery   ok   idle: the last answer was 204 at DATE";
     assert!(came.out.contains(line), "{}", came.out);
     send_collector_away(&world);

@@ -34,13 +34,16 @@ impl Monitor {
     }
 
     fn until(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.all_until(wanted).pop().expect("the last one")
+    }
+
+    fn all_until(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
         let mut seen = Vec::new();
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            let line = json(&line);
-            if wanted(&line) {
-                return line;
+            seen.push(json(&line));
+            if wanted(&seen[seen.len() - 1]) {
+                return seen;
             }
-            seen.push(line);
         }
         panic!("the monitor has shown {seen:#?} only");
     }
@@ -104,8 +107,10 @@ async fn it_shows_what_would_be_sent_and_when_a_hold_begins_and_ends() {
     let state = monitor.until(|line| line["what"] == "state");
     assert_eq!(state["state"], "working");
     player.call(&session, "End", 6.0, nothing()).await.expect("the end");
-    let end = monitor.until(|line| line["body"]["eventType"] == "sessionEnd");
-    assert!(end.get("held").is_none() && end["id"].is_u64(), "{end}");
+    let shown = monitor.all_until(|line| line["body"]["eventType"] == "sessionEnd");
+    assert!(shown.iter().all(|line| line.get("held").is_none()), "{shown:#?}");
+    assert!(shown.iter().all(|line| line["what"] != "state"), "no news: {shown:#?}");
+    assert!(shown[shown.len() - 1]["id"].is_u64());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,7 +72,8 @@ async fn a_flush_shows_how_it_goes() {
     let _player = plays(&world, "ep-1").await;
     world.wait("a try", |hits| !hits.is_empty());
     wait_for(&world, 3).await;
-    let failing = ctl(&world, &["flush"]);
+    // It need not wait to know that its own try has failed.
+    let failing = ctl(&world, &["flush", "--wait", "3000"]);
     assert_eq!((failing.out.as_str(), failing.status), ("3 hits wait\n", 1), "{failing:#?}");
     assert!(
         failing
