@@ -318,3 +318,26 @@ fn a_disk_in_a_timeline() {
     );
     assert!(arrived(&healed, "error"));
 }
+
+#[test]
+fn the_service_manager_hears_of_a_change_at_most_half_a_second_late() {
+    let mut box_ = Box_::new();
+    let status = |box_: &mut Box_| {
+        let now = box_.clock();
+        box_.driver.engine_mut().expect("an engine").manager_status(now)
+    };
+    box_.now = 10_000;
+    let line = status(&mut box_).expect("the first line");
+    assert!(line.starts_with("idle: 0 sessions, 0 hits delivered, 0 waiting"), "{line}");
+    box_.now += 100;
+    box_.message(Input::Clock { trusted: false }, box_.now);
+    assert_eq!(status(&mut box_), None, "it has had a line just now");
+    // The loop is woken for the rest, though nothing else is to be done.
+    let due = box_.driver.engine().expect("an engine").deadline();
+    assert_eq!(due, Some(BootInstant(10_500)));
+    box_.now = 10_500;
+    box_.tell(Event::Tick);
+    let line = status(&mut box_).expect("it is due");
+    assert!(line.starts_with("waiting-clock: "), "{line}");
+    assert!(box_.driver.engine().expect("an engine").deadline() > Some(BootInstant(10_500)));
+}

@@ -257,6 +257,11 @@ impl Driver {
         self.engine.as_ref()
     }
 
+    /// The engine, for what changes nothing in the agent.
+    pub fn engine_mut(&mut self) -> Option<&mut Engine> {
+        self.engine.as_mut()
+    }
+
     /// When the engine wants its next `Event::Tick`, in boot time.
     pub fn deadline(&self) -> Option<BootInstant> {
         self.engine.as_ref()?.deadline()
