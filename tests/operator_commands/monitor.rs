@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::common::disk::set_consent;
 use crate::common::{AGENT, AGENT_PATH, PATIENCE, Player, SESSION, World, film, json, nothing};
-use crate::scene::{QUIET, command, plays, wait_for};
+use crate::scene::{QUIET, command, paused, plays, wait_for};
 
 /// A monitor that is killed with its test, and its lines.
 struct Monitor {
@@ -106,6 +106,8 @@ async fn it_shows_what_would_be_sent_and_when_a_hold_begins_and_ends() {
     set_consent(&manager, "in").await.expect("in");
     let state = monitor.until(|line| line["what"] == "state");
     assert_eq!(state["state"], "working");
+    // All is delivered, and what comes then is delivered too: that is no news.
+    paused(&world, 1).await;
     player.call(&session, "End", 6.0, nothing()).await.expect("the end");
     let shown = monitor.all_until(|line| line["body"]["eventType"] == "sessionEnd");
     assert!(shown.iter().all(|line| line.get("held").is_none()), "{shown:#?}");
