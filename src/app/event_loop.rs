@@ -266,11 +266,7 @@ impl EventLoop {
                 self.watch.require_sync(config.require_sync);
                 let until_restart = self.source.until_restart(&config);
                 self.tell(Event::Reload(Box::new(config.settings)));
-                tracing::info!("the configuration was read anew");
-                if !until_restart.is_empty() {
-                    let sections = until_restart;
-                    tracing::warn!(sections, "what has changed in these holds after a restart");
-                }
+                tracing::info!("the configuration was read anew{until_restart}");
                 self.look_for_hidden_clock();
             }
             Err(error) => {

@@ -37,7 +37,7 @@ impl Source {
         Ok((config, client))
     }
 
-    /// The sections of which something differs that holds until a restart, separated by commas.
+    /// Names the sections in which something differs that holds until a restart, for the log.
     pub fn until_restart(&self, new: &Config) -> String {
         let limits = &new.settings.limits;
         // The agent takes these at once; the others are those of the bus.
@@ -56,8 +56,12 @@ impl Source {
             ("mpris", self.mpris != new.mpris),
             ("log", self.log_level != new.log_level),
         ];
-        let sections: Vec<&str> = differ.iter().filter(|d| d.1).map(|d| d.0).collect();
-        sections.join(", ")
+        let mut named = String::new();
+        for (section, _) in differ.iter().filter(|d| d.1) {
+            named.push_str(if named.is_empty() { "; a restart takes over: " } else { ", " });
+            named.push_str(section);
+        }
+        named
     }
 }
 

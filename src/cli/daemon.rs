@@ -78,8 +78,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonComm
             }
             Long("check") => check = true,
             Long("reload") => {
-                let pid = parser.value().map_err(said)?.parse().map_err(said)?;
-                return Ok(DaemonCommand::Reload(pid));
+                let pid = parser.value().map_err(said)?.string().map_err(said)?;
+                return match pid.parse() {
+                    Ok(pid) => Ok(DaemonCommand::Reload(pid)),
+                    Err(_) => Err(format!("--reload takes a process id, got '{pid}'")),
+                };
             }
             Long("read-store") => store = Some(parser.value().map_err(said)?.into()),
             Short('h') | Long("help") => return Ok(DaemonCommand::Help),
@@ -127,7 +130,7 @@ mod tests {
             ("--config", "missing argument"),
             ("--colour", "--colour"),
             ("--reload", "missing argument"),
-            ("--reload -1", "\"-1\""),
+            ("--reload -1", "got '-1'"),
             ("--reload init", "init"),
             ("file", "file"),
             ("--state-dir=", "--state-dir is empty"),

@@ -163,9 +163,8 @@ impl Agent {
         };
         agent.delivery.budget = agent.meta.budget;
         agent.apply_settings();
-        let only_meta = Stored { meta: stored.meta.clone(), ..Stored::default() };
         agent.delivery.rejected.add(stored.rejected.clone(), &agent.settings);
-        let holds_something = start.unread || stored != only_meta;
+        let holds_something = start.unread || stored.holds_something();
         agent.restore(stored, &start, now);
         if start.clock_trusted {
             agent.clock(true, now);

@@ -509,7 +509,14 @@ pub struct Stored {
 impl Stored {
     /// Whether not even the meta record is there.
     pub fn is_empty(&self) -> bool {
-        *self == Stored::default()
+        self.meta.is_none() && !self.holds_something()
+    }
+
+    /// Whether anything of viewers is there.
+    pub fn holds_something(&self) -> bool {
+        let lists = [self.sessions.len(), self.media.len(), self.logs.len(), self.points.len()];
+        let left = [self.heartbeats.len(), self.newest.len(), self.rejected];
+        lists.iter().chain(&left).any(|n| *n > 0)
     }
 }
 

@@ -57,7 +57,7 @@ impl Failure {
 
 /// One printable line of a bounded length.
 pub(super) fn reason(why: &str) -> String {
-    let line = why.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = why.trim().replace(['\n', '\r'], " ");
     shortened(printable(&line).into_owned(), MOST_REASON)
 }
 
@@ -214,7 +214,7 @@ mod tests {
         let why = format!("put this:\n\n[a]\n\u{1b}b\n{}", "x".repeat(9_000));
         failures.begin(Failure::configuration(&why), T0);
         let said = failures.newest(NOW);
-        assert!(said.contains("put this: [a] \\u001bb xxx"), "{said}");
+        assert!(said.contains("put this:  [a] \\u001bb xxx"), "{said}");
         assert!(said.len() < 1_000);
     }
 }
