@@ -39,7 +39,8 @@ async fn every_command_of_the_page_works() {
     let session = player.open(0.0, film("ep-1")).await.expect("a session");
     player.call(&session, "Play", 0.0, nothing()).await.expect("play");
     let timeline = world.agent.config().with_file_name("FILE");
-    std::fs::write(&timeline, "{\"at\":0,\"event\":\"Consent\",\"value\":\"in\"}\n").expect("written");
+    std::fs::write(&timeline, "{\"at\":0,\"event\":\"Consent\",\"value\":\"in\"}\n")
+        .expect("written");
     let (mut seen, mut of_agent) = (0, 0);
     for quoted in commands() {
         let line = quoted
@@ -51,7 +52,8 @@ async fn every_command_of_the_page_works() {
         seen += 1;
         if matches!(program, "systemctl" | "journalctl") {
             // `edit` opens an editor.
-            let story = read("tests/system/guest/story.py") + &read("tests/system/guest/machine.py");
+            let story =
+                read("tests/system/guest/story.py") + &read("tests/system/guest/machine.py");
             let ran = story.contains(&format!("\"{program}\", \"{}\"", words[0]))
                 || story.contains(&format!("{program}(\"{}\"", words[0]))
                 || words[0].starts_with("MESSAGE_ID=") && story.contains("MESSAGE_ID");

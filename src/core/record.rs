@@ -515,7 +515,7 @@ impl Stored {
     /// Whether anything of viewers is there.
     pub fn holds_something(&self) -> bool {
         let lists = [self.sessions.len(), self.media.len(), self.logs.len(), self.points.len()];
-        let left = [self.heartbeats.len(), self.newest.len(), self.rejected];
+        let left = [self.heartbeats.len(), self.newest.len(), self.rejected.len()];
         lists.iter().chain(&left).any(|n| *n > 0)
     }
 }

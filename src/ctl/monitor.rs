@@ -242,8 +242,8 @@ mod tests {
         assert_eq!(
             show(json!({"what": "state", "unix_ms": at, "state": "held-budget", "queued": 2,
                 "collector": "c.example", "last_error": "x"})),
-            "23:13:20.000  state   c.example     held-budget                   2 hits wait; the bytes of \
-             the day are spent (delivery.daily_bytes); x\n"
+            "23:13:20.000  state   c.example     held-budget                   2 hits wait; \
+             delivery.daily_bytes is spent: hits are kept until the next day (UTC); x\n"
         );
         let odd = json!({"what": "event", "unix_ms": at, "from": ":1.7\u{1b}[2J", "event": "Play",
             "info": {"id": "\u{9b}31m\u{202e}"}});

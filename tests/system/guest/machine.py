@@ -1,4 +1,5 @@
 """The machine seen from inside: units, the collector's log, the player process, waiting."""
+import contextlib
 import json
 import os
 import signal
@@ -70,9 +71,26 @@ def write(path, text):
         handle.write(text)
 
 
-def read(path):
+@contextlib.contextmanager
+def holding(path, add="", instead=None):
+    """Meanwhile a file holds something more, or something else."""
     with open(path) as handle:
-        return handle.read()
+        before = handle.read()
+    write(path, before + add if instead is None else instead)
+    try:
+        yield before
+    finally:
+        write(path, before)
+
+
+@contextlib.contextmanager
+def dropped_in(name, text):
+    """Meanwhile the unit has a drop-in."""
+    drop_in(name, text)
+    try:
+        yield
+    finally:
+        drop_in(name, None)
 
 
 def drop_in(name, text):

@@ -10,8 +10,8 @@ import time
 
 import dbus
 
-from machine import (Collector, Failed, Player, drop_in, expect, hits, is_active, journal, last_error,
-                     main_pid, owner, read, run, show, systemctl, wait, write)
+from machine import (Collector, Failed, Player, drop_in, dropped_in, expect, hits, holding, is_active,
+                     journal, last_error, main_pid, owner, run, show, systemctl, wait, write)
 
 # The unit's own is 60 s. Everything that depends on it is shortened with it.
 WATCHDOG_SECONDS = 2
@@ -108,23 +108,24 @@ def status_text():
 
 @check("a reload reads the configuration; a broken one fails, and leaves the old in force")
 def reload():
-    pid, good = main_pid(), read(CONFIG)
+    pid = main_pid()
     systemctl("reload", "playheadd")
     wait("a word of it in the journal", lambda: "configuration was read anew" in journal())
-    write(CONFIG, good + "\n[collector\n")
-    for _ in range(2):
-        tried = run("systemctl", "reload", "playheadd")
-        expect(tried.returncode != 0, "the reload of a broken configuration succeeded")
-        in_force = "the old configuration is in force since 20"
-        wait("the status that says so", lambda: in_force in show("StatusText"))
-        expect(last_error().startswith(in_force) and "playheadd.toml:" in last_error(), last_error())
-        expect("the old one stays in force" in journal(), "no word of it in the journal")
-        # It comes natively, from inside the sandbox, with its fields.
-        told = entries("168b3e5eaaf74c4cb524a2e1d152d010")
-        expect(told and told[-1]["PRIORITY"] == "3" and "toml:" in told[-1]["PLAYHEAD_ERROR"], f"{told}")
-        expect(told[-1]["_PID"] == str(pid), f"{told}")
-        expect(is_active() and main_pid() == pid, f"the service is {show('ActiveState')}")
-    write(CONFIG, good)
+    with holding(CONFIG, "\n[collector\n"):
+        for _ in range(2):
+            tried = run("systemctl", "reload", "playheadd")
+            expect(tried.returncode != 0, "the reload of a broken configuration succeeded")
+            in_force = "the old configuration is in force since 20"
+            wait("the status that says so", lambda: in_force in show("StatusText"))
+            said = last_error()
+            expect(said.startswith(in_force) and "playheadd.toml:" in said, said)
+            expect("the old one stays in force" in journal(), "no word of it in the journal")
+            # It comes natively, from inside the sandbox, with its fields.
+            told = entries("168b3e5eaaf74c4cb524a2e1d152d010")
+            expect(told and told[-1]["PRIORITY"] == "3", f"{told}")
+            expect("toml:" in told[-1]["PLAYHEAD_ERROR"], f"{told}")
+            expect(told[-1]["_PID"] == str(pid), f"{told}")
+            expect(is_active() and main_pid() == pid, f"the service is {show('ActiveState')}")
     systemctl("reload", "playheadd")
     wait("the end of it", lambda: last_error() == "")
     expect("old configuration" not in show("StatusText"), show("StatusText"))
@@ -236,49 +237,43 @@ def no_store():
 
 @check("a reload checks the configuration that the daemon was started with")
 def reload_of_another():
-    good, other = read(CONFIG), "/etc/playheadd/other.toml"
-    write(other, good)
-    drop_in("config", f"[Service]\nExecStart=\nExecStart=/usr/bin/playheadd --config {other}\n")
-    systemctl("restart", "playheadd")
-    write(CONFIG, "broken")
-    systemctl("reload", "playheadd")
-    write(CONFIG, good)
-    write(other, "broken")
-    tried = run("systemctl", "reload", "playheadd")
-    expect(tried.returncode != 0 and is_active(), "it checked another one")
-    systemctl("stop", "playheadd")
-    drop_in("config", None)
-    os.remove(other)
+    other = "/etc/playheadd/other.toml"
+    started = f"[Service]\nExecStart=\nExecStart=/usr/bin/playheadd --config {other}\n"
+    with dropped_in("config", started), holding(CONFIG, instead="broken") as good:
+        write(other, good)
+        systemctl("restart", "playheadd")
+        systemctl("reload", "playheadd")
+        write(other, "broken")
+        tried = run("systemctl", "reload", "playheadd")
+        expect(tried.returncode != 0 and is_active(), "it checked another one")
+        systemctl("stop", "playheadd")
 
 
 @check("clock.require_sync in the unit as it is: what hides the flag is said, and how to show it")
 def clock_hidden():
-    good = read(CONFIG)
-    write(CONFIG, good + "[clock]\nrequire_sync = true\n")
-    systemctl("restart", "playheadd")
-    said = last_error()
-    expect(said.startswith("nothing is sent since 20"), f"it says {said!r}")
-    expect(said in show("StatusText") and "ProtectClock=no" in journal(), "no word of it elsewhere")
-    checked = run("playheadd", "--check")
-    expect(checked.returncode == 0 and "ProtectClock=no" in checked.stderr, f"{checked}")
-    # The drop-in as it is quoted.
-    quoted = re.findall(r"'(\[Service\]|\w+=[^']*)'", said)
-    expect(len(quoted) == 3, f"no drop-in in {said}")
-    drop_in("clock", "\n".join(quoted) + "\n")
-    systemctl("restart", "playheadd")
-    expect(last_error() == "", f"with that drop-in: {last_error()}")
-    # Neither of the two lines does alone.
-    for line in ("ProtectClock=no", "SystemCallFilter=adjtimex clock_adjtime clock_adjtime64"):
-        drop_in("clock", f"[Service]\n{line}\n")
+    with holding(CONFIG, "[clock]\nrequire_sync = true\n"):
         systemctl("restart", "playheadd")
-        expect(last_error() != "", f"{line} alone is enough")
-    drop_in("clock", None)
-    write(CONFIG, good)
-    systemctl("stop", "playheadd")
+        said = last_error()
+        expect(said.startswith("nothing is sent since 20"), f"it says {said!r}")
+        expect(said in show("StatusText") and "ProtectClock=no" in journal(), "not said elsewhere")
+        checked = run("playheadd", "--check")
+        expect(checked.returncode == 0 and "ProtectClock=no" in checked.stderr, f"{checked}")
+        # The drop-in as it is quoted.
+        quoted = re.findall(r"'(\[Service\]|\w+=[^']*)'", said)
+        expect(len(quoted) == 3, f"no drop-in in {said}")
+        with dropped_in("clock", "\n".join(quoted) + "\n"):
+            systemctl("restart", "playheadd")
+            expect(last_error() == "", f"with that drop-in: {last_error()}")
+        for line in quoted[1:]:
+            with dropped_in("clock", f"[Service]\n{line}\n"):
+                systemctl("restart", "playheadd")
+                expect(last_error() != "", f"{line} alone is enough")
+        systemctl("stop", "playheadd")
 
 
 @check("a broken configuration is not tried again and again")
 def broken_configuration():
+    systemctl("stop", "playheadd")
     os.rename(CONFIG, CONFIG + ".kept")
     run("systemctl", "start", "playheadd")
     wait("the end of it", lambda: show("ActiveState") == "failed")
