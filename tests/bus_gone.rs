@@ -72,6 +72,8 @@ async fn cut_off_from_the_bus_it_leaves_and_goes_on_with_the_same_session() {
     wire.cut();
     assert_eq!(world.agent.end().code(), Some(1));
     assert!(world.agent.log().contains(LOST), "{}", world.agent.log());
+    // The journal has an entry that says what it means (systemd/playheadd.catalog).
+    assert!(world.agent.log().contains("ERROR the connection to the bus is lost; stopping"));
 
     world.agent.start_again().await;
     player.call(&session, "Play", 30.0, nothing()).await.expect("the same session");

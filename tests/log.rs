@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 
 use driven::{Agents, settings};
 use playheadd::core::dialect::exchange::Outcome;
-use playheadd::core::input::Input;
+use playheadd::core::input::{CallId, Input, Listing};
 use playheadd::core::message_ids as ids;
 use playheadd::core::settings::Consent;
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::Value;
+use playheadd::core::turn::Reply;
 use playheadd::engine::Event;
 use serde_json::Value as Json;
 use tracing::field::{Field, Visit};
@@ -253,6 +254,10 @@ fn what_a_refused_start_has_cost_is_said_at_its_end() {
         let list = rejected(&agents);
         assert_eq!(list.len(), 1);
         assert_eq!(list[0]["lost"], dropped - 1, "besides the start itself");
+        agents.give(Input::List { call: CallId(1), listing: Listing::Rejected });
+        let Some(Ok(Reply::Json(shown))) = agents.replies.pop() else { panic!("no list") };
+        let shown: Json = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(shown[0]["lost"], dropped - 1, "{shown}");
         // A session that is accepted says nothing of the kind.
         agents.say(1, EventName::SessionStart, &[id()]);
         agents.say(1, EventName::End, &[]);

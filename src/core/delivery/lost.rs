@@ -2,6 +2,7 @@
 //! refusal. How many those were is known when the session ends. Then the log and the rejected list
 //! say it.
 
+use super::rejected::RejectedHits;
 use super::{Delivery, DeliveryContext};
 use crate::core::message_ids as ids;
 use crate::core::record::{Key, Record, RejectedReport};
@@ -23,13 +24,14 @@ impl RefusedSession {
     }
 
     /// Brings the entry in the rejected list up to date, unless it is no longer among the newest.
-    fn note(&mut self, ctx: &mut DeliveryContext<'_>) {
+    fn note(&mut self, list: &mut RejectedHits, ctx: &mut DeliveryContext<'_>) {
         let kept = ctx.settings.limits.rejected_kept as u64;
         if let Some((number, rejected)) = &mut self.entry
             && rejected.lost != self.lost - 1
             && *ctx.next_rejected - *number <= kept
         {
             rejected.lost = self.lost - 1;
+            list.lost(*number, rejected.lost);
             ctx.changes.put(Key::Rejected(*number), Record::Rejected(rejected.clone()));
         }
     }
@@ -49,7 +51,7 @@ impl Delivery {
             return;
         }
         for mut over in self.refused.extract_if(.., |refused| refused.log == log) {
-            over.note(ctx);
+            over.note(&mut self.rejected, ctx);
             let rejected = over.entry.as_ref().map(|(_, rejected)| rejected);
             let (app, collector) = (rejected.map(|r| &*r.app), rejected.map(|r| &*r.collector));
             tracing::warn!(
@@ -64,6 +66,6 @@ impl Delivery {
 
     /// Brings the rejected list up to date while the refused sessions go on.
     pub(crate) fn note_lost(&mut self, ctx: &mut DeliveryContext<'_>) {
-        self.refused.iter_mut().for_each(|refused| refused.note(ctx));
+        self.refused.iter_mut().for_each(|refused| refused.note(&mut self.rejected, ctx));
     }
 }

@@ -19,6 +19,13 @@ impl RejectedHits {
         self.0.drain(..self.0.len().saturating_sub(settings.limits.rejected_kept));
     }
 
+    /// So many are lost with one of them, as is known by now.
+    pub fn lost(&mut self, number: u64, lost: u64) {
+        if let Some((_, hit)) = self.0.iter_mut().find(|(of, _)| *of == number) {
+            hit.lost = lost;
+        }
+    }
+
     /// A list of objects, the newest first.
     pub fn json(&self) -> Value {
         let row = |(_, hit): &(u64, RejectedHit)| {
