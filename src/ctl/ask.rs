@@ -97,8 +97,8 @@ pub(super) fn meaning(state: &str) -> Option<&'static str> {
              back"
         }
         "waiting-consent" => {
-            "waits for the viewer's consent: `playheadctl consent in`, SetConsent of \
-             tv.playhead.Agent1 or consent.initial in the configuration give it"
+            "waits for the viewer's consent: `playheadctl consent in`, or consent.initial in the \
+             configuration"
         }
         "waiting-clock" => {
             "the clock is not right yet: hits are kept until it is; look at the time \
