@@ -20,6 +20,19 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Errors: there is no such bus, or the agent does not run (exit status 3).
 pub(super) async fn connect(address: BusAddress) -> Result<Connection, Failure> {
     let connection = address.connect().await.map_err(Failure::failed)?;
+    running(connection, &address).await
+}
+
+/// The same, with calls that may take so long.
+pub(super) async fn connect_with(
+    address: BusAddress,
+    patience: Duration,
+) -> Result<Connection, Failure> {
+    let connection = address.connect_with(patience).await.map_err(Failure::failed)?;
+    running(connection, &address).await
+}
+
+async fn running(connection: Connection, address: &BusAddress) -> Result<Connection, Failure> {
     let owned = call(
         &connection,
         "org.freedesktop.DBus",
@@ -30,7 +43,7 @@ pub(super) async fn connect(address: BusAddress) -> Result<Connection, Failure> 
     let owned: bool = owned.await.and_then(|reply| reply.body().deserialize()).unwrap_or(true);
     match owned {
         true => Ok(connection),
-        false => Err(not_running(&connection, &address).await),
+        false => Err(not_running(&connection, address).await),
     }
 }
 

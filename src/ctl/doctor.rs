@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use zbus::Connection;
 
 use super::ask::{self, Properties};
-use super::{Failure, output};
+use super::{Failure, agent, output};
 use crate::cli::OutputArgs;
 use crate::core::dialect::exchange::Cause;
 use crate::dbus::{BusAddress, MONITOR_INTERFACE};
@@ -46,9 +46,14 @@ fn check(name: &'static str, well: bool, text: impl Into<String>) -> Check {
 }
 
 pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
-    let connection = address.connect_with(PATIENCE).await.map_err(Failure::failed)?;
-    let properties = match Properties::of(&connection).await {
-        Ok(properties) => properties,
+    let there = agent::connect_with(address, PATIENCE).await;
+    let asked = async {
+        let connection = there?;
+        let properties = Properties::of(&connection).await?;
+        Ok::<_, Failure>((connection, properties))
+    };
+    let (connection, properties) = match asked.await {
+        Ok(asked) => asked,
         Err(failure) => {
             show(&[check("bus", false, failure.message.clone())], args.json)?;
             return Err(failure);
