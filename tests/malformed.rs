@@ -46,7 +46,7 @@ async fn a_session_that_cannot_be_opened_says_why() {
         (0.0, with("metadata", vec!["a"].into()), INVALID, "'metadata' must be a dictionary"),
         (0.0, with("track", 0_i32.into()), INVALID, "'track' must be a boolean (b)"),
         (0.0, with("identity", "me".into()), INVALID, "'identity' must be a dictionary (a{sv})"),
-        (0.0, with("identity", customer("c-1", 3)), INVALID, "got {\"crm\":[\"c-1\",3]}"),
+        (0.0, with("identity", customer("c-1", 3)), INVALID, "got another shape"),
         (0.0, with("identity", customer("", 1)), INVALID, "'customer_ids' is a{s(si)}"),
         (0.0, with("app", 1.5.into()), INVALID, "'app' must be a string (s), got a double"),
         (0.0, with("instance", true.into()), INVALID, "'instance' must be a string (s)"),

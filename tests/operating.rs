@@ -87,7 +87,11 @@ async fn every_command_of_the_page_works() {
         }
         let output = command.output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(matches!(output.status.code(), Some(0 | 1)), "`{quoted}`: {said}");
+        // The box is well; only what was just done can be wrong.
+        let expected =
+            if quoted.contains("status") || quoted.contains("queue") { 0..=0 } else { 0..=1 };
+        let code = output.status.code().unwrap_or(-1);
+        assert!(expected.contains(&code), "`{quoted}` exits with {code}: {said}");
         assert!(!said.contains("panicked"), "`{quoted}`: {said}");
     }
     assert!(seen >= 15 && of_agent >= 11, "{seen} commands, {of_agent} of the agent");

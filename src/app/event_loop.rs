@@ -268,6 +268,7 @@ impl EventLoop {
                 self.tell(Event::Reload(Box::new(config.settings)));
                 tracing::info!("the configuration was read anew{until_restart}");
                 self.look_for_hidden_clock();
+                self.look_for_broken_store();
             }
             Err(error) => {
                 let message_id = ids::CONFIGURATION_BROKEN;
@@ -289,6 +290,12 @@ impl EventLoop {
             tracing::error!(message_id = ids::CLOCK_HIDDEN, %why, "nothing is sent");
         }
         self.tell(Event::ClockHidden(hidden));
+    }
+
+    /// Looks whether a broken store still lies aside.
+    pub fn look_for_broken_store(&mut self) {
+        let aside = crate::store::opening::laid_aside(self.source.state_dir());
+        self.tell(Event::StoreSetAside(aside.map(|path| path.display().to_string())));
     }
 
     /// Stops: writes everything, and delivers what can be delivered in two seconds.

@@ -172,7 +172,6 @@ async fn start(
     let state = StateDir::open(config)?;
     let (consent, consent_state) = state.consent.open(|| Rng::new(clock::seed()).hex128());
     let Opened { store, stored, state: store_state } = state.store.open(consent.generation);
-    let laid_aside = state.store.laid_aside();
     let (port, messages) = Port::new();
     let (news, told) = news();
     let bus = Bus::connect(bus, port.clone(), config.settings.limits.clone()).await?;
@@ -208,9 +207,7 @@ async fn start(
     let parts = (engine, client, source, threads);
     let mut event_loop = EventLoop::new(parts, port.clone(), news, watch);
     event_loop.look_for_hidden_clock();
-    if let Some(path) = laid_aside {
-        event_loop.tell(Event::StoreSetAside(path.display().to_string()));
-    }
+    event_loop.look_for_broken_store();
     event_loop.read_again = watcher.is_some().then_some(read_again);
     event_loop.tell(Event::Message { input: Input::Recovered { present }, arrived: now.boot });
     event_loop.publish();

@@ -37,6 +37,11 @@ impl Source {
         Ok((config, client))
     }
 
+    /// Where the state lies until a restart.
+    pub fn state_dir(&self) -> &std::path::Path {
+        &self.store.path
+    }
+
     /// Names the sections in which something differs that holds until a restart, for the log.
     pub fn until_restart(&self, new: &Config) -> String {
         let limits = &new.settings.limits;
@@ -50,10 +55,12 @@ impl Source {
             rejected_kept: limits.rejected_kept,
             ..self.limits.clone()
         };
+        // This key is one of `resume`.
+        let of_the_watcher = MprisConfig { beginning: self.mpris.beginning, ..new.mpris.clone() };
         let differ = [
             ("limits", of_the_bus != *limits),
             ("store", self.store != new.store),
-            ("mpris", self.mpris != new.mpris),
+            ("mpris", self.mpris != of_the_watcher),
             ("log", self.log_level != new.log_level),
         ];
         let mut named = String::new();

@@ -102,7 +102,7 @@ pub struct FlushArgs {
 
 #[derive(Debug, Args)]
 pub struct ConsentArgs {
-    /// What the viewer says (root or the service's user); `out` deletes all that is kept, at once
+    /// What the viewer says (root, the service's user and group playhead-admin); `out` deletes all that is kept, at once
     #[arg(value_enum)]
     pub word: Option<ConsentWord>,
     /// JSON instead of text

@@ -78,6 +78,8 @@ pub struct Agent {
     refused: Option<String>,
     /// What was counted before this start.
     counted_before: BoxTotals,
+    /// When the totals were last looked at, to be written.
+    totals_at: BootInstant,
     /// `meta.next_rejected` as it was last written.
     written_rejected: u64,
     warnings: Warnings,
@@ -158,6 +160,7 @@ impl Agent {
             rejected_events: 0,
             refused: None,
             counted_before,
+            totals_at: now.boot,
             written_rejected: 0,
             warnings: Warnings::default(),
         };

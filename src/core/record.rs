@@ -178,7 +178,7 @@ pub struct Meta {
 }
 
 /// What the box has counted in all its life, since it first knew the time. Written with each new
-/// session and at a stop, so a power cut costs what was counted since.
+/// session, every ten minutes and at a stop, so a power cut costs what was counted since.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoxTotals {
     /// `None` as long as no clock could tell.

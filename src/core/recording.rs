@@ -4,7 +4,10 @@ use super::Agent;
 use super::delivery::log::Changed;
 use super::record::{Key, Record};
 use super::sessions::PositionChange;
-use super::time::Now;
+use super::time::{Now, Span};
+
+/// How often what the box has counted in all its life is written, when something else is.
+const TOTALS_EVERY: Span = Span::seconds(600);
 
 impl Agent {
     pub(super) fn write_meta(&mut self) {
@@ -14,6 +17,11 @@ impl Agent {
 
     /// Puts everything that has changed into the changes.
     pub(super) fn write_changed(&mut self, now: Now) {
+        let counted = now.boot - self.totals_at >= TOTALS_EVERY;
+        if counted && self.meta.totals != self.totals() {
+            self.totals_at = now.boot;
+            self.write_meta();
+        }
         if self.meta.budget != self.delivery.budget {
             self.meta.budget = self.delivery.budget;
             self.write_meta();

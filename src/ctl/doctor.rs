@@ -55,8 +55,8 @@ pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Fai
     let (connection, properties) = match asked.await {
         Ok(asked) => asked,
         Err(failure) => {
-            show(&[check("bus", false, failure.message.clone())], args.json)?;
-            return Err(failure);
+            show(&[check("bus", false, failure.message.replace('\n', "; "))], args.json)?;
+            return Err(Failure::silent(failure.status));
         }
     };
     let mut problems = properties.texts("Problems");
@@ -230,8 +230,9 @@ fn delivery(properties: &Properties, problems: &mut Vec<String>) -> Vec<Check> {
         Some(meaning) => format!("{state}: {meaning}; {said}"),
         None => format!("{state}: {said}"),
     };
-    let well = check("delivery", ask::meaning(state).is_none(), text);
-    lines("delivery", fails, well)
+    let mut all: Vec<Check> = fails.into_iter().map(|why| check("delivery", false, why)).collect();
+    all.push(check("delivery", ask::meaning(state).is_none(), text));
+    all
 }
 
 /// A line for each MPRIS player.

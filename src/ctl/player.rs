@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use tokio::time::{Duration, Instant, sleep_until};
 use zbus::{Connection, OwnedObjectPath, Variant};
 
-use super::{Failure, output, simulate};
+use super::{Failure, agent, output, simulate};
 use crate::cli::PlayerArgs;
 use crate::core::text::printable;
 use crate::core::tracker::event::EventName;
@@ -48,10 +48,7 @@ struct TimelinePlayer {
 impl TimelinePlayer {
     async fn player(&mut self, from: &str) -> Result<&mut Player, Failure> {
         if !self.players.contains_key(from) {
-            let connection = self.address.connect().await.map_err(Failure::failed)?;
-            let peer = Some("org.freedesktop.DBus.Peer");
-            let ping = connection.call_method(Some(BUS_NAME), AGENT_PATH, peer, "Ping", &());
-            ping.await.map_err(output::not_there)?;
+            let connection = agent::connect(self.address.clone()).await?;
             self.players.insert(from.to_owned(), Player { connection, session: None });
         }
         self.players.get_mut(from).ok_or_else(|| Failure::failed("no such player"))

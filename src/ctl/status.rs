@@ -13,10 +13,10 @@ use crate::system::clock;
 /// Exit status 0 only when all is well, 1 when not, 3 when the agent does not run.
 pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
     let connection = match agent::connect(address).await {
-        Err(failure) if args.json && failure.status == 3 => {
+        Err(failure) if args.json => {
             let why = json!({"Running": false, "Well": false, "Why": failure.message});
             output::print_json(&why.to_string())?;
-            return Err(Failure::silent(3));
+            return Err(Failure::silent(failure.status));
         }
         connected => connected?,
     };

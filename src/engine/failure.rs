@@ -61,6 +61,14 @@ pub(super) fn reason(why: &str) -> String {
     shortened(printable(&line).into_owned(), MOST_REASON)
 }
 
+/// What everybody may read of a problem: what a collector says may quote what was watched.
+fn public(problem: &Problem) -> String {
+    match problem.cause {
+        Cause::Status(status) => format!("the collector answered {status}"),
+        _ => reason(&problem.why),
+    }
+}
+
 /// The reason, and what to do.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,11 +94,10 @@ impl fmt::Display for Failure {
                 write!(f, "their bus cannot be reached; it is tried again, see mpris.bus")
             }
             Failure::Delivery(host, problem) => {
-                write!(f, "{host}: {}; {}", reason(&problem.why), problem.cause.advice())
+                write!(f, "{host}: {}; {}", public(problem), problem.cause.advice())
             }
             Failure::Refused(count, problem) => {
-                let why = reason(&problem.why);
-                write!(f, "{count} so far, the last with {why}; {}", problem.cause.advice())
+                write!(f, "{count} so far; {}; {}", public(problem), problem.cause.advice())
             }
         }
     }
@@ -114,6 +121,12 @@ impl Failures {
     /// A failure of this kind is over, whatever its reason.
     pub fn end(&mut self, kind: &Failure) {
         self.0.retain(|(known, _)| discriminant(known) != discriminant(kind));
+    }
+
+    /// Since when a failure of this kind lasts.
+    fn since(&self, kind: &Failure) -> Option<BootInstant> {
+        let same = |(known, _): &&(Failure, BootInstant)| discriminant(known) == discriminant(kind);
+        self.0.iter().find(same).map(|(_, since)| *since)
     }
 
     /// A failure that lasts, or is over.
@@ -151,7 +164,9 @@ impl Failures {
 impl Engine {
     /// Looks what has begun to fail in the store and in delivery, and what is over.
     pub(super) fn note_failures(&mut self, now: Now) {
-        let store = self.store.failing().map(|why| (Failure::Store(reason(why)), now.boot));
+        // Another reason is the same failure.
+        let since = self.failures.since(&Failure::Store(String::new())).unwrap_or(now.boot);
+        let store = self.store.failing().map(|why| (Failure::Store(reason(why)), since));
         let delivery = self.agent.delivery();
         let failing = delivery.failing().map(|(since, trouble)| {
             let collector = self.agent.settings().collectors.first();

@@ -58,8 +58,8 @@ pub enum Event {
     ReloadFailed(String),
     /// Whether the kernel's synchronised flag is required and hidden.
     ClockHidden(bool),
-    /// A broken store lies here.
-    StoreSetAside(String),
+    /// Where a broken store lies that was set aside, if one does.
+    StoreSetAside(Option<String>),
     /// Whether the bus of the MPRIS players is away.
     PlayersAway(bool),
     /// Whether a monitor watches from now on.
@@ -185,9 +185,10 @@ impl Engine {
             Event::ReloadFailed(why) => {
                 self.failures.begin(Failure::configuration(&why), now.boot);
             }
-            Event::StoreSetAside(path) => {
+            Event::StoreSetAside(Some(path)) => {
                 self.failures.begin(Failure::StoreSetAside(path), now.boot);
             }
+            Event::StoreSetAside(None) => self.failures.end(&Failure::StoreSetAside(String::new())),
             Event::PlayersAway(true) => self.failures.begin(Failure::PlayersAway, now.boot),
             Event::PlayersAway(false) => self.failures.end(&Failure::PlayersAway),
             Event::ClockHidden(true) => self.failures.begin(Failure::ClockHidden, now.boot),

@@ -51,6 +51,11 @@ pub enum OpenStore {
     Nothing,
 }
 
+/// Where a broken store lies in a state directory that was set aside, as long as nobody has removed it.
+pub fn laid_aside(dir: &Path) -> Option<PathBuf> {
+    guard::laid_aside(&dir.join("db")).into_iter().next()
+}
+
 impl StoreLocation {
     /// Makes the directory and keeps other daemons away from it.
     ///
@@ -66,11 +71,6 @@ impl StoreLocation {
 
     fn path(&self) -> PathBuf {
         self.dir.join("db")
-    }
-
-    /// Where a broken store lies that was set aside, as long as nobody has removed it.
-    pub fn laid_aside(&self) -> Option<PathBuf> {
-        guard::laid_aside(&self.path()).into_iter().next()
     }
 
     /// Opens the store of this generation, or makes it. It never fails: without a store the agent

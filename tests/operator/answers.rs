@@ -82,7 +82,8 @@ async fn status_400() {
     let rules = json!([{"on": "events", "event_type": "play", "status": 400, "times": 1}]);
     world.collector.set_rules_json(&rules.to_string()).expect("a rule");
     let player = play(&world).await;
-    let parts = ["problem     the collector refuses hits since 20", "1 so far, the last with 400"];
+    let parts =
+        ["problem     the collector refuses hits since 20", "1 so far; the collector answered 400"];
     let text = unwell(&world, &parts).await;
     assert!(text.contains("playheadctl queue --rejected"), "{text}");
     assert!(!text.contains("failing"), "the rest arrives: {text}");
@@ -92,5 +93,5 @@ async fn status_400() {
     world.wait("another play", |hits| {
         hits.iter().any(|hit| hit.body["eventType"] == "play" && hit.status == Some(204))
     });
-    unwell(&world, &["1 so far, the last with 400"]).await;
+    unwell(&world, &["1 so far; the collector answered 400"]).await;
 }

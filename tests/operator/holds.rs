@@ -61,6 +61,14 @@ async fn a_budget_that_is_spent() {
     let _player = play(&world).await;
     let parts = ["state       held-budget", "delivery.daily_bytes is spent", "next try    20"];
     unwell(&world, &parts).await;
+    // A larger one counts at once, and what was delivered is known all the same.
+    let text = std::fs::read_to_string(world.agent.config()).expect("a configuration");
+    let text = text.replace("daily_bytes = 1\n", "daily_bytes = 0\n");
+    std::fs::write(world.agent.config(), text).expect("written");
+    world.agent.hang_up();
+    well(&world, &["state       idle", "delivered   20"]).await;
+    world.agent.hang_up();
+    well(&world, &["state       idle", "delivered   20", "last heard  204"]).await;
 }
 
 #[tokio::test]
@@ -121,12 +129,11 @@ async fn a_store_that_was_broken() {
     agent.stop();
     std::fs::create_dir_all(&aside).expect("what a start has set aside");
     agent.start_again().await;
-    let mut world = World { agent, collector, bus };
+    let world = World { agent, collector, bus };
     let problem = format!("{}; what can be read of it was taken over", aside.display());
     unwell(&world, &["problem     a broken store lies aside since 20", &problem]).await;
     std::fs::remove_dir_all(aside).expect("removed");
-    world.agent.stop();
-    world.agent.start_again().await;
+    world.agent.hang_up();
     well(&world, &["playheadd"]).await;
 }
 

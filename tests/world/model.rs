@@ -149,11 +149,14 @@ impl Model {
         for orphan in orphans.map(|(n, _)| *n).collect::<Vec<_>>() {
             self.end(orphan, t, t, truth);
         }
-        let silent = self.consent() == Consent::Out;
+        let silent = self.consent() == Consent::Out || media.untracked;
         let (position, resume) = self.beginning(app, &media, playhead, t);
         let mut nowhere = Truth::default();
         let truth = if silent { &mut nowhere } else { truth };
-        let track = Track::open(Rc::new(media), position, resume, self.boot, t, truth);
+        let mut track = Track::open(Rc::new(media), position, resume, self.boot, t, truth);
+        if silent {
+            track.release_opening(truth);
+        }
         let number = self.next;
         self.next += 1;
         let session = Session {
@@ -235,10 +238,15 @@ impl Model {
         }
         let ends = matches!(name, EventName::End | EventName::Complete);
         if session.silent {
-            if ends {
+            // One that the player does not want tracked is answered as ever.
+            let legal = !session.track.media.untracked || session.track.allows(name, info);
+            if legal && session.track.media.untracked {
+                session.track.say(name, playhead, info, t, &mut Truth::default());
+            }
+            if legal && ends {
                 self.sessions.remove(&number);
             }
-            return true;
+            return legal;
         }
         let plays = name == EventName::Play;
         let lifted =

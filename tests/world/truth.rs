@@ -82,6 +82,8 @@ pub struct Media {
     pub live: bool,
     pub background: bool,
     pub downloaded: bool,
+    /// Nothing of it is kept or sent.
+    pub untracked: bool,
     pub declared: bool,
 }
 
@@ -103,6 +105,7 @@ impl Media {
             live: matches!(text("content_type").as_str(), "live" | "linear" | "radio"),
             background: flag("background_playback"),
             downloaded: flag("downloaded"),
+            untracked: info.get("track") == Some(&Value::Bool(false)),
             declared: flag("resume"),
         }
     }

@@ -163,7 +163,8 @@ impl Delivery {
         }
         // What was corrected may have been in the way.
         self.revive();
-        self.troubles.forget_all();
+        self.troubles.try_anew();
+        self.budget_until = BootInstant(i64::MIN);
         let named = |name: &str| self.collectors.iter().find(|c| c.name == name);
         let mut orphans = Vec::new();
         for (key, log) in self.logs.iter_mut() {

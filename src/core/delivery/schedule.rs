@@ -68,6 +68,7 @@ impl Delivery {
             self.budget_until = now.boot + wait;
             return requests;
         }
+        self.budget_until = BootInstant(i64::MIN);
         for contact in 0..self.contacts.len() {
             self.pump_one(contact, now, &mut requests, ctx);
         }

@@ -121,6 +121,11 @@ impl Troubles {
         }
     }
 
+    /// What failed is tried with another configuration.
+    pub fn try_anew(&mut self) {
+        self.lanes.clear();
+    }
+
     /// Nothing that was said counts any more.
     pub fn forget_all(&mut self) {
         self.lanes.clear();
@@ -185,9 +190,13 @@ impl Delivery {
 
     /// When the oldest hit that waits happened, as far as a clock can tell.
     pub fn oldest_queued(&self, now: Now) -> Option<WallTime> {
-        let waits = self.logs.values().find(|log| log.waiting().count > 0)?;
-        let lane = waits.lanes.iter().find(|lane| lane.waiting(&waits.summary).count > 0)?;
-        self.oldest_of(waits, lane, now)
+        if self.queued() == 0 {
+            return None;
+        }
+        let lanes =
+            self.logs.values().flat_map(|log| log.lanes.iter().map(move |lane| (log, lane)));
+        let waiting = lanes.filter(|(log, lane)| lane.waiting(&log.summary).count > 0);
+        waiting.filter_map(|(log, lane)| self.oldest_of(log, lane, now)).min()
     }
 
     /// When the oldest hit that waits in a lane happened, as far as a clock can tell.

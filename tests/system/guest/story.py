@@ -249,6 +249,23 @@ def reload_of_another():
         systemctl("stop", "playheadd")
 
 
+@check("a daemon that does not run: status says why, and starts nobody")
+def not_running():
+    systemctl("reset-failed", "playheadd")
+    said = run("playheadctl", "status")
+    stopped = "playheadd.service is inactive (dead)" in said.stderr
+    expect(said.returncode == 3 and stopped and "systemctl start" in said.stderr, f"{said}")
+    with holding(CONFIG, instead="broken"):
+        run("systemctl", "start", "playheadd")
+        wait("its failure", lambda: show("ActiveState") == "failed")
+        for _ in range(2):
+            said = run("playheadctl", "status")
+            why = "exit status 2" in said.stderr and "playheadd --check" in said.stderr
+            expect(said.returncode == 3 and why, f"{said}")
+    expect(show("ActiveState") == "failed", "somebody has started it")
+    systemctl("reset-failed", "playheadd")
+
+
 @check("clock.require_sync in the unit as it is: what hides the flag is said, and how to show it")
 def clock_hidden():
     with holding(CONFIG, "[clock]\nrequire_sync = true\n"):

@@ -51,6 +51,9 @@ impl Maker {
         if self.dice.percent(10) {
             info["resume"] = json!(true);
         }
+        if self.dice.percent(5) {
+            info["track"] = json!(false);
+        }
         if self.dice.percent(15) {
             info["background_playback"] = json!(true);
         }
