@@ -100,14 +100,14 @@ impl Agent {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         let Some(interrupt) = &mut session.interrupt else { return };
         interrupt.until = None;
+        if interrupt.cause == InterruptCause::Vanished {
+            self.end_at(number, CloseReason::Vanished, due, now);
+            return;
+        }
         if session.tracker.phase() == Phase::Dormant {
             // Closed for idleness meanwhile, with its context kept (spec 5.2).
             session.dirty = true;
             self.changes.write_within(now.boot, self.settings.flush_interval);
-            return;
-        }
-        if interrupt.cause == InterruptCause::Vanished {
-            self.end_at(number, CloseReason::Vanished, due, now);
             return;
         }
         let mut reports = Vec::new();

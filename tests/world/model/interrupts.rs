@@ -85,12 +85,10 @@ impl Model {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         let Some((cause, until)) = &mut session.interrupt else { return };
         *until = None;
-        if session.track.phase == Phase::Dormant {
-            // Closed for idleness meanwhile, with its context kept (spec 5.2).
-            return;
-        }
         if *cause == InterruptCause::Vanished {
             self.end(number, due, due, truth);
+        } else if session.track.phase == Phase::Dormant {
+            // Closed for idleness meanwhile, with its context kept (spec 5.2).
         } else {
             session.track.end_interrupted(due, truth);
             self.keep_point(number, false, due, due);
