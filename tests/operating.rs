@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use common::{World, film, nothing};
 
@@ -22,11 +22,14 @@ fn commands() -> BTreeSet<String> {
     quoted.filter(|q| programs.iter().any(|program| q.starts_with(program))).collect()
 }
 
-/// The first line of a command that runs until it is stopped.
+/// The first line of a command that runs until it is stopped, on either of its outputs.
 fn first_line(mut command: Command) -> String {
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("it runs");
+    let (read, write) = std::io::pipe().expect("a pipe");
+    command.stdout(write.try_clone().expect("a pipe")).stderr(write);
+    let mut child = command.spawn().expect("it runs");
+    drop(command);
     let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+    BufReader::new(read).read_line(&mut line).expect("a line");
     child.kill().expect("killed");
     child.wait().expect("its end");
     line
