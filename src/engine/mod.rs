@@ -29,7 +29,7 @@ use crate::core::input::{CallId, Input};
 use crate::core::record::{ConsentRecord, ConsentState, Durability, StoreState};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::settings::Settings;
-use crate::core::time::{BootInstant, Now, Span};
+use crate::core::time::{BootInstant, Now, Span, WallTime};
 use crate::core::tracker::event::EventName;
 use crate::core::turn::{Notice, Reply, Step, Turn};
 use crate::core::warnings::RefusalLog;
@@ -109,6 +109,8 @@ pub struct Engine {
     trace: Option<Trace>,
     probe: Probe,
     started: BootInstant,
+    /// When the oldest hit that waits was last looked for, and when that happened.
+    oldest: Option<(BootInstant, WallTime)>,
     /// What is wrong.
     failures: Failures,
     alerts: Alerts,
@@ -135,6 +137,7 @@ impl Engine {
             trace: None,
             probe: Probe::default(),
             started: now,
+            oldest: None,
             failures: Failures::default(),
             alerts: Alerts::new(now),
             refusals: RefusalLog::default(),
@@ -226,6 +229,7 @@ impl Engine {
             self.actions.push(Action::Store(job));
         }
         self.note_failures(now);
+        self.look_for_oldest(now);
         self.alert(now);
         if let Some(trace) = &mut self.trace {
             let line = trace.state(self.agent.delivery_state(now), &self.failures, now);

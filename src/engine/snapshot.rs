@@ -8,7 +8,7 @@ use super::failure::Failures;
 use crate::core::delivery::trouble::DeliveryState;
 use crate::core::media::MediaInfo;
 use crate::core::text::host;
-use crate::core::time::{BootInstant, Now, WallTime};
+use crate::core::time::{BootInstant, Now, Span, WallTime};
 use crate::core::tracker::playhead::Playhead;
 use crate::core::{Agent, Status};
 
@@ -92,7 +92,21 @@ pub enum Changed {
     Session(u32, &'static str),
 }
 
+/// How old what is shown of the oldest hit may be: thousands of logs are not looked through at each
+/// turn.
+const OLDEST_EVERY: Span = Span::seconds(1);
+
 impl Engine {
+    /// Looks for the oldest hit that waits, now and then.
+    pub(super) fn look_for_oldest(&mut self, now: Now) {
+        let delivery = self.agent.delivery();
+        if delivery.queued() == 0 || !delivery.gates.clock_trusted {
+            self.oldest = None;
+        } else if self.oldest.is_none_or(|(looked, _)| now.boot - looked >= OLDEST_EVERY) {
+            self.oldest = delivery.oldest_queued(now).map(|oldest| (now.boot, oldest));
+        }
+    }
+
     /// What readers see until the next turn.
     pub fn snapshot(&self, now: Now) -> Snapshot {
         let delivery = self.agent.delivery();
@@ -125,7 +139,7 @@ impl Engine {
             failing_since: delivery.failing().and_then(|(since, _)| wall(since)),
             last_delivered: status.totals.last_delivered,
             last_answer: heard.map(|(at, _)| *at),
-            oldest_queued: delivery.oldest_queued(now),
+            oldest_queued: self.oldest.map(|(_, oldest)| oldest),
             next_try: waits.and_then(|at| wall(at.max(now.boot))),
         };
         Snapshot {
