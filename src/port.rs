@@ -96,9 +96,12 @@ impl Port {
         self.watched.load(Ordering::Relaxed)
     }
 
-    /// Sets whether the bus of the MPRIS players cannot be reached (behaviour.md 1.7).
-    pub fn players_away(&self, away: bool) {
-        self.players_away.store(away, Ordering::Relaxed);
+    /// Sets whether the bus of the MPRIS players cannot be reached (behaviour.md 1.7). A change wakes
+    /// the event loop, which shows it.
+    pub fn players_away(&self, away: bool, now: BootInstant) {
+        if self.players_away.swap(away, Ordering::Relaxed) != away {
+            self.tell(Input::Tick, now);
+        }
     }
 
     pub fn are_players_away(&self) -> bool {

@@ -68,7 +68,7 @@ impl Watcher {
             Ok(Err(error)) => away(&error),
             Err(elapsed) => away(&elapsed),
         }
-        self.port.players_away(self.bus.is_none());
+        self.port.players_away(self.bus.is_none(), clock::now().boot);
     }
 
     /// Takes over a session of an earlier run of the agent, so that what its player did meanwhile
@@ -92,7 +92,7 @@ impl Watcher {
                 backoff = Duration::from_secs(1);
                 bus.listen(&self.port, &mut self.read_again).await;
                 tracing::error!("the bus of the MPRIS players is gone; it is tried again");
-                self.port.players_away(true);
+                self.port.players_away(true, clock::now().boot);
             }
             sleep(backoff).await;
             backoff = (backoff * 2).min(LONGEST_BACKOFF);

@@ -150,3 +150,10 @@ async fn an_old_configuration_that_is_in_force() {
     world.agent.hang_up();
     well(&world, &["state       idle"]).await;
 }
+
+#[tokio::test]
+async fn a_bus_of_mpris_players_that_is_away() {
+    let world = World::start("[mpris]\nenabled = true\nbus = \"unix:path=/nowhere/bus\"\n").await;
+    let text = unwell(&world, &["problem     players of MPRIS are not tracked since 20"]).await;
+    assert!(text.contains("state       idle") && text.contains("see mpris.bus"), "{text}");
+}
