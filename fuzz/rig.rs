@@ -7,7 +7,7 @@ use playheadd::core::input::{CallId, Input};
 use playheadd::core::player::PlayerId;
 use playheadd::core::sessions::Session;
 use playheadd::core::settings::{Consent, Identity, Settings};
-use playheadd::core::time::{BootInstant, Now, WallTime};
+use playheadd::core::time::{BootInstant, Now, Span, WallTime};
 use playheadd::core::{Agent, StartInfo};
 use playheadd::engine::{Action, Event};
 use playheadd::sim::driver::{Driver, start_info};
@@ -29,6 +29,7 @@ pub fn player(number: usize) -> PlayerId {
 pub struct Rig {
     driver: Driver,
     now_ms: i64,
+    slept_ms: i64,
     wall_offset_ms: i64,
     trusted: bool,
     boots: u32,
@@ -56,7 +57,7 @@ fn start(boots: u32, clock_trusted: bool) -> StartInfo {
 
 impl Rig {
     pub fn new(store: MemoryStore) -> Rig {
-        let now = Now { boot: BootInstant(0), wall: WallTime(EPOCH_MS) };
+        let now = Now { boot: BootInstant(0), wall: WallTime(EPOCH_MS), slept: Span::ZERO };
         let loaded = store.load();
         let own_bytes = loaded.meta.is_none() && loaded.logs.is_empty();
         let mut driver = Driver::default();
@@ -65,6 +66,7 @@ impl Rig {
         let mut rig = Rig {
             driver,
             now_ms: 0,
+            slept_ms: 0,
             wall_offset_ms: EPOCH_MS,
             trusted: true,
             boots: 1,
@@ -79,7 +81,8 @@ impl Rig {
     }
 
     fn clock_now(&self) -> Now {
-        Now { boot: BootInstant(self.now_ms), wall: WallTime(self.now_ms + self.wall_offset_ms) }
+        let wall = WallTime(self.now_ms + self.wall_offset_ms);
+        Now { boot: BootInstant(self.now_ms), wall, slept: Span(self.slept_ms) }
     }
 
     /// One input and everything that follows from it; then the agent comes to rest.

@@ -7,7 +7,7 @@ use playheadd::core::input::{CallId, Input, Listing, Target};
 use playheadd::core::player::{EventSource, PlayerId};
 use playheadd::core::rejected::Refusal;
 use playheadd::core::settings::{CollectorSettings, Consent, Settings};
-use playheadd::core::time::{BootInstant, Now, WallTime};
+use playheadd::core::time::{BootInstant, Now, Span, WallTime};
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::{Info, Value};
 use playheadd::core::turn::Reply;
@@ -43,7 +43,8 @@ impl Box_ {
     }
 
     fn clock(&self) -> Now {
-        Now { boot: BootInstant(self.now), wall: WallTime(EPOCH_MS + self.now) }
+        let wall = WallTime(EPOCH_MS + self.now);
+        Now { boot: BootInstant(self.now), wall, slept: Span::ZERO }
     }
 
     fn tell(&mut self, event: Event) {

@@ -203,7 +203,7 @@ async fn start(
         collector: crate::collector::runtime()
             .map_err(|e| AppError::System("the collector's thread", e))?,
     };
-    let engine = Engine::new(agent, store_state, consent_state, now.boot);
+    let engine = Engine::new(agent, store_state, consent_state, now);
     let parts = (engine, client, source, threads);
     let mut event_loop = EventLoop::new(parts, port.clone(), news, watch);
     event_loop.look_for_hidden_clock();

@@ -133,7 +133,8 @@ impl Agent {
                 self.sleep(now);
                 None
             }
-            Input::Wake => {
+            // What the sleep means was handled before its timers (`Agent::handle`).
+            Input::Wake | Input::Slept { .. } => {
                 self.wake(now);
                 self.read_again(None, now);
                 self.reconnect = true;
@@ -158,6 +159,10 @@ impl Agent {
             Input::Tick | Input::Probe { .. } | Input::TurnedAway { .. } => None,
             Input::Stop => {
                 self.stop();
+                None
+            }
+            Input::ShutDown => {
+                self.shut_down(now);
                 None
             }
         }

@@ -219,8 +219,14 @@ pub enum Input {
     Clock {
         trusted: bool,
     },
+    /// The box is going to sleep, or to be shut down.
     Sleep,
+    /// It is awake again.
     Wake,
+    /// The box slept from then until now, and nobody said so (behaviour.md 1.6).
+    Slept {
+        since: BootInstant,
+    },
     /// A new configuration was loaded.
     Reload {
         settings: Box<Settings>,
@@ -231,6 +237,8 @@ pub enum Input {
     },
     /// A deadline was reached.
     Tick,
-    /// The agent is asked to stop.
+    /// The box is shut down: every session ends.
+    ShutDown,
+    /// The agent is asked to stop. Sessions that are open are kept for its next start.
     Stop,
 }

@@ -186,7 +186,10 @@ impl Agent {
     /// same instant comes before them (behaviour.md 2.11).
     pub fn handle(&mut self, input: Input, now: Now) -> Turn {
         let tick = matches!(input, Input::Tick);
-        if matches!(input, Input::Wake) {
+        if let Input::Slept { since } = input {
+            self.slept(since, now);
+        }
+        if matches!(input, Input::Wake | Input::Slept { .. }) {
             self.catch_up(now);
         }
         if !self.recovering {

@@ -243,6 +243,9 @@ pub struct SessionRecord {
     pub log: u64,
     pub interrupt: Option<Interrupt>,
     pub resumed: bool,
+    /// It played when the box slept unannounced, and nothing was heard of its player since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unaware: bool,
     /// Its start waits for a length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Box<Waiting>>,

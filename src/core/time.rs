@@ -108,17 +108,19 @@ impl Sub for WallTime {
     }
 }
 
-/// What both clocks show at the moment an input is handled.
+/// What the clocks show at the moment an input is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     pub boot: BootInstant,
     pub wall: WallTime,
+    /// For how long the box has slept in this boot: CLOCK_BOOTTIME minus CLOCK_MONOTONIC.
+    pub slept: Span,
 }
 
 impl Now {
-    /// What both clocks showed, or will show, at another moment of this boot.
+    /// What the clocks showed, or will show, at another moment of this boot without a sleep between.
     pub fn at(self, boot: BootInstant) -> Now {
-        Now { boot, wall: self.wall + (boot - self.boot) }
+        Now { boot, wall: self.wall + (boot - self.boot), ..self }
     }
 }
 

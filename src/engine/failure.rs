@@ -185,11 +185,11 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::time::WallTime;
+    use crate::core::time::{Span, WallTime};
 
     const T0: BootInstant = BootInstant(0);
     const T1: BootInstant = BootInstant(60_000);
-    const NOW: Now = Now { boot: T1, wall: WallTime(1_800_000_060_000) };
+    const NOW: Now = Now { boot: T1, wall: WallTime(1_800_000_060_000), slept: Span::ZERO };
 
     #[test]
     fn the_newest_is_shown_until_it_is_over() {

@@ -7,6 +7,7 @@ mod alerts;
 mod consent;
 pub mod failure;
 mod probe;
+mod sleep;
 pub mod snapshot;
 mod squash;
 pub mod store;
@@ -19,6 +20,7 @@ use self::consent::ConsentQueue;
 pub use self::consent::{ConsentDone, ConsentJob};
 use self::failure::{Failure, Failures};
 use self::probe::Probe;
+use self::sleep::Sleep;
 pub use self::snapshot::Snapshot;
 use self::store::{JobResult, StoreQueue};
 pub use self::store::{StoreDone, StoreJob};
@@ -108,6 +110,7 @@ pub struct Engine {
     actions: Vec<Action>,
     trace: Option<Trace>,
     probe: Probe,
+    sleep: Sleep,
     started: BootInstant,
     /// When the oldest hit that waits was last looked for, and when that happened.
     oldest: Option<(BootInstant, WallTime)>,
@@ -125,11 +128,13 @@ pub struct Engine {
 
 impl Engine {
     /// An engine around an agent and what its store is like at the start.
-    pub fn new(agent: Agent, store: StoreState, consent: ConsentState, now: BootInstant) -> Engine {
+    pub fn new(agent: Agent, store: StoreState, consent: ConsentState, clocks: Now) -> Engine {
+        let now = clocks.boot;
         Engine {
             store: StoreQueue::new(store, now),
             wipe_after: None,
             consent: ConsentQueue::new(consent, agent.consent_record(), now),
+            sleep: Sleep::new(clocks),
             agent,
             held: VecDeque::new(),
             flying: BTreeSet::new(),
@@ -158,8 +163,14 @@ impl Engine {
 
     /// Handles one event and gives the actions that follow from it.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
+        self.look_for_sleep(now);
         match event {
             Event::Message { input: Input::Probe { call }, .. } => self.probe(call, now.boot),
+            Event::Message { input: input @ (Input::Sleep | Input::Wake), arrived } => {
+                if self.sleep.announced(&input, now.boot) {
+                    self.input(input, now.at(arrived.min(now.boot)));
+                }
+            }
             Event::Answer { request: RequestId::PROBE, outcome } => self.probed(&outcome, now.boot),
             Event::Message { input, arrived } => {
                 let input =
@@ -228,6 +239,7 @@ impl Engine {
         if let Some(job) = self.store.next(now.boot) {
             self.actions.push(Action::Store(job));
         }
+        self.look_whether_saved(now.boot);
         self.note_failures(now);
         self.look_for_oldest(now);
         self.alert(now);
@@ -240,7 +252,12 @@ impl Engine {
 
     /// When `Event::Tick` is due at the latest; in the past when something can be done now.
     pub fn deadline(&self) -> Option<BootInstant> {
-        let own = [self.store.deadline(), self.consent.deadline(), self.manager_due];
+        let own = [
+            self.store.deadline(),
+            self.consent.deadline(),
+            self.manager_due,
+            self.sleep.deadline(),
+        ];
         own.into_iter().chain([self.alert_due()]).chain([self.agent.deadline()]).flatten().min()
     }
 

@@ -86,6 +86,10 @@ impl Trace {
             Input::Clock { trusted } => json!({"event": "ClockSet", "trusted": trusted}),
             Input::Sleep => json!({"event": "Sleep"}),
             Input::Wake => json!({"event": "Wake"}),
+            Input::Slept { since } => {
+                let seconds = (now.boot - *since).as_seconds();
+                json!({"event": "Wake", "silent": true, "slept_seconds": seconds})
+            }
             Input::Answer { request, outcome } => self.answer(*request, outcome, now),
             _ => return None,
         };

@@ -219,7 +219,7 @@ impl Driver {
         info.consent = consent;
         info.unread = matches!(state, StoreState::Unread(_));
         let agent = Agent::new(settings, stored, info, now);
-        self.engine = Some(Engine::new(agent, state, consent_state, now.boot));
+        self.engine = Some(Engine::new(agent, state, consent_state, now));
         self.working = None;
     }
 

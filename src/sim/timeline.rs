@@ -22,21 +22,51 @@ pub struct Line {
 /// What a line says.
 #[derive(Debug, Clone)]
 pub enum What {
-    Playback { from: String, name: EventName, playhead: f64, info: Info },
-    Lifecycle { app: String, state: Lifecycle },
-    PlayerVanished { from: String },
-    AgentCrash { down_ms: i64 },
-    PowerLoss { down_ms: i64, unix_ms: Option<i64>, trusted: bool },
-    Network { online: bool, silent: bool },
-    Sleep,
-    Wake,
-    ClockSet { unix_ms: i64, trusted: bool },
+    Playback {
+        from: String,
+        name: EventName,
+        playhead: f64,
+        info: Info,
+    },
+    Lifecycle {
+        app: String,
+        state: Lifecycle,
+    },
+    PlayerVanished {
+        from: String,
+    },
+    AgentCrash {
+        down_ms: i64,
+    },
+    PowerLoss {
+        down_ms: i64,
+        unix_ms: Option<i64>,
+        trusted: bool,
+    },
+    Network {
+        online: bool,
+        silent: bool,
+    },
+    /// With `silent` nobody announces it.
+    Sleep {
+        silent: bool,
+    },
+    Wake {
+        silent: bool,
+    },
+    ClockSet {
+        unix_ms: i64,
+        trusted: bool,
+    },
     Consent(Consent),
     Collector(Vec<Rule>),
     Disk(DiskFault),
     Mpris(Box<MprisLine>),
     Stop,
-    Boot { unix_ms: i64, trusted: bool },
+    Boot {
+        unix_ms: i64,
+        trusted: bool,
+    },
 }
 
 impl What {
@@ -50,8 +80,8 @@ impl What {
             What::PowerLoss { .. } => "PowerLoss",
             What::Network { online: true, .. } => "NetworkUp",
             What::Network { online: false, .. } => "NetworkDown",
-            What::Sleep => "Sleep",
-            What::Wake => "Wake",
+            What::Sleep { .. } => "Sleep",
+            What::Wake { .. } => "Wake",
             What::ClockSet { .. } => "ClockSet",
             What::Consent(_) => "Consent",
             What::Collector(_) => "Collector",
@@ -170,8 +200,8 @@ fn world_event(line: Members<'_>) -> Result<What, String> {
             online: event == "NetworkUp",
             silent: line.read::<SilentLine>()?.silent,
         },
-        "Sleep" => line.read::<BareLine>().map(|_| What::Sleep)?,
-        "Wake" => line.read::<BareLine>().map(|_| What::Wake)?,
+        "Sleep" => What::Sleep { silent: line.read::<SilentLine>()?.silent },
+        "Wake" => What::Wake { silent: line.read::<SilentLine>()?.silent },
         "Stop" => line.read::<BareLine>().map(|_| What::Stop)?,
         "ClockSet" | "Boot" => {
             let line: ClockLine = line.read()?;

@@ -13,7 +13,7 @@ use super::{Collectors, Exchange, Options};
 use crate::core::StartInfo;
 use crate::core::dialect::exchange::{Cause, Outcome, Problem, Purpose, Request, RequestId};
 use crate::core::input::Input;
-use crate::core::time::{BootInstant, Now, WallTime};
+use crate::core::time::{BootInstant, Now, Span, WallTime};
 use crate::core::turn::Notice;
 use crate::engine::{Action, Event};
 
@@ -79,6 +79,9 @@ pub(super) struct World<'a> {
     returns: Option<i64>,
     /// Asleep: nothing runs from here on until `Wake`.
     asleep_from: Option<i64>,
+    /// Nobody has announced that sleep, so the agent hears only afterwards what came meanwhile.
+    unannounced: bool,
+    missed: Vec<Input>,
     /// Since when the box sleeps, and for how long it slept before, in ms.
     sleeps_since: Option<i64>,
     slept: i64,
@@ -110,6 +113,8 @@ impl<'a> World<'a> {
             collectors,
             returns: None,
             asleep_from: None,
+            unannounced: false,
+            missed: Vec::new(),
             sleeps_since: None,
             slept: 0,
             mpris: MprisWorld::default(),
@@ -172,9 +177,12 @@ impl<'a> World<'a> {
     }
 
     fn clocks(&self) -> Clocks {
-        let asleep = self.sleeps_since.map_or(0, |since| self.now - since);
-        let awake = self.now - self.slept - asleep;
+        let awake = self.now - self.slept_until_now();
         Clocks { now: self.now, boot: self.clock().boot, awake }
+    }
+
+    fn slept_until_now(&self) -> i64 {
+        self.slept + self.sleeps_since.map_or(0, |since| self.now - since)
     }
 
     /// Gives the agent what has followed from what players of MPRIS did.
@@ -242,6 +250,7 @@ impl<'a> World<'a> {
         Now {
             boot: BootInstant(self.now - self.booted),
             wall: WallTime(self.now + self.wall_offset),
+            slept: Span(self.slept_until_now()),
         }
     }
 
@@ -268,6 +277,9 @@ impl<'a> World<'a> {
 
     /// Gives the agent an input that arrives now.
     fn give(&mut self, input: Input) {
+        if self.unannounced {
+            return self.missed.push(input);
+        }
         let arrived = self.clock().boot;
         self.tell(Event::Message { input, arrived });
     }

@@ -12,14 +12,25 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::core::clock::BootId;
-use crate::core::time::{BootInstant, Now, WallTime};
+use crate::core::time::{BootInstant, Now, Span, WallTime};
 
 /// A wall clock before the release of this program is wrong (behaviour.md 2.6): 2026-11-01 UTC.
 const RELEASED_UNIX_MS: i64 = 1_793_491_200_000;
 
-/// What both clocks show now.
+/// Clocks that are read within this time of each other were read together.
+const TOGETHER_MS: i64 = 50;
+
+/// What the clocks show now. A process that is kept from running between two of the readings reads
+/// them again: it would take that for a sleep of the box.
 pub fn now() -> Now {
-    Now { boot: BootInstant(read(ClockId::Boottime)), wall: WallTime(read(ClockId::Realtime)) }
+    loop {
+        let awake = read(ClockId::Monotonic);
+        let (boot, wall) = (read(ClockId::Boottime), read(ClockId::Realtime));
+        if read(ClockId::Monotonic) - awake < TOGETHER_MS {
+            let slept = Span(boot - awake);
+            return Now { boot: BootInstant(boot), wall: WallTime(wall), slept };
+        }
+    }
 }
 
 /// CLOCK_MONOTONIC in microseconds, as the service manager wants it with a reload.
@@ -202,7 +213,7 @@ mod tests {
     use super::*;
 
     fn at(boot: i64, wall: i64) -> Now {
-        Now { boot: BootInstant(boot), wall: WallTime(wall) }
+        Now { boot: BootInstant(boot), wall: WallTime(wall), slept: Span::ZERO }
     }
 
     #[test]

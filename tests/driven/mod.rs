@@ -69,6 +69,7 @@ impl Agents {
         Now {
             boot: BootInstant(self.now),
             wall: WallTime(EPOCH_MS + i64::from(self.boots) * DAY_MS + self.now),
+            slept: Span::ZERO,
         }
     }
 

@@ -9,7 +9,7 @@ use playheadd::core::player::{EventSource, PlayerId};
 use playheadd::core::rate::{self, EventRates};
 use playheadd::core::settings::Settings;
 use playheadd::core::size;
-use playheadd::core::time::{BootInstant, Now, WallTime};
+use playheadd::core::time::{BootInstant, Now, Span, WallTime};
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::{Info, Value};
 use playheadd::engine::{Action, Event};
@@ -83,7 +83,8 @@ impl SetTopBox {
     }
 
     fn clock(&self) -> Now {
-        Now { boot: BootInstant(self.now), wall: WallTime(EPOCH_MS + self.now) }
+        let wall = WallTime(EPOCH_MS + self.now);
+        Now { boot: BootInstant(self.now), wall, slept: Span::ZERO }
     }
 
     fn give(&mut self, input: Input) {

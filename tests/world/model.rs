@@ -39,6 +39,8 @@ pub struct Session {
     pub track: Track,
     /// What interrupts it, and until when it may come back.
     pub interrupt: Option<(InterruptCause, Option<i64>)>,
+    /// It played when the box slept unannounced, and nothing was heard of its player since.
+    pub unaware: bool,
     /// Opened after opting out: nothing is owed for it.
     pub silent: bool,
     /// When it was last heard of.
@@ -164,6 +166,7 @@ impl Model {
             owner: Some(owner.to_owned()),
             track,
             interrupt: None,
+            unaware: false,
             silent,
             heard: t,
         };
@@ -249,8 +252,19 @@ impl Model {
             return legal;
         }
         let plays = name == EventName::Play;
-        let lifted =
-            plays && session.interrupt.is_some() && session.track.lift_between_ads(t, truth);
+        let stands = name == EventName::Playhead
+            && (playhead < 0.0 || session.track.position(t).is_some_and(|at| at == playhead));
+        let plays_on = session.unaware && !plays && !stands;
+        if plays_on {
+            let mut after = session.track.clone();
+            after.play_on(playhead, t, &mut Truth::default());
+            if !after.allows(name, info) {
+                return false;
+            }
+            session.track.play_on(playhead, t, truth);
+        }
+        let waits = session.interrupt.is_some() || session.unaware;
+        let lifted = plays && waits && session.track.lift_between_ads(t, truth);
         if !lifted {
             if !session.track.allows(name, info) {
                 return false;
@@ -258,8 +272,8 @@ impl Model {
             session.track.say(name, playhead, info, t, truth);
         }
         session.heard = t;
-        if plays {
-            session.interrupt = None;
+        if plays || plays_on {
+            (session.interrupt, session.unaware) = (None, false);
         }
         if ends {
             self.close(number, name == EventName::Complete, t, t);

@@ -70,6 +70,14 @@ pub struct World {
     dying_openings: u32,
     reboot: Option<(bool, i64)>,
     asleep_from: Option<i64>,
+    /// Nobody has said that it sleeps.
+    unannounced: bool,
+    /// For how long the box has slept.
+    slept: i64,
+    /// When the agent was last told something.
+    last_turn: i64,
+    /// The agent will see at its next turn that the box slept from then on.
+    noticed: Option<i64>,
     /// A clean end: at this instant, down for so long, into another boot or not.
     stops: Option<(i64, i64, bool)>,
     deferred: Vec<Input>,
@@ -169,6 +177,10 @@ impl World {
             dying_openings: 0,
             reboot: None,
             asleep_from: None,
+            unannounced: false,
+            slept: 0,
+            last_turn: 0,
+            noticed: None,
             stops: None,
             deferred: Vec::new(),
             armed: None,
@@ -287,6 +299,7 @@ impl World {
         Now {
             boot: BootInstant(self.now - self.booted()),
             wall: WallTime(self.now + self.wall_offset),
+            slept: Span(self.slept),
         }
     }
 
@@ -316,6 +329,7 @@ impl World {
         let mut driver = std::mem::take(&mut self.driver);
         if let Some(agent) = driver.agent() {
             let (now, at) = (self.clock(), self.now);
+            self.last_turn = at;
             let mut turn = Turn::new(self, agent, &event, promise, meaning);
             let lived = driver.tell(event, now, at, &mut turn);
             let healthy = driver.engine().is_some_and(Engine::store_healthy);

@@ -1,13 +1,53 @@
 //! Background, sleep and players that are gone: the session pauses at once and ends when the grace
 //! has run out (spec 4, behaviour.md 2.3, 2.4).
 
+use super::Session;
 use crate::core::Agent;
-use crate::core::input::Lifecycle;
+use crate::core::input::{Input, Lifecycle};
 use crate::core::player::PlayerId;
 use crate::core::record::{Durability, Interrupt, InterruptCause};
+use crate::core::rejected::Rejected;
 use crate::core::time::{BootInstant, Now};
+use crate::core::tracker::event::Event;
 use crate::core::tracker::{Phase, TrackerContext};
 use crate::core::turn::{CloseReason, Notice};
+
+impl Session {
+    /// Applies an event of the player. `Play` ends an interrupt, and so does anything that a player
+    /// says that played through a sleep without noticing, or a position that has moved meanwhile.
+    ///
+    /// Errors: `NotAllowed`; then nothing has changed.
+    pub(super) fn take(
+        &mut self,
+        event: &Event,
+        playhead: f64,
+        at: BootInstant,
+        out: &mut TrackerContext<'_>,
+    ) -> Result<(), Rejected> {
+        let plays = matches!(event, Event::Play { .. });
+        let stands = matches!(event, Event::Playhead)
+            && (playhead < 0.0 || playhead == self.tracker.position(at));
+        let plays_on = self.unaware && !plays && !stands;
+        let before = plays_on.then(|| (self.tracker.clone(), out.reports.len()));
+        if plays_on {
+            self.tracker.play_on(playhead, at, out);
+        }
+        let waits = self.interrupt.is_some() || self.unaware;
+        let lifted = plays && waits && self.tracker.lift_between_ads(at, out);
+        if !lifted && let Err(refused) = self.tracker.call(event, playhead, at, out) {
+            if let Some((tracker, reports)) = before {
+                self.tracker = tracker;
+                out.reports.truncate(reports);
+            }
+            return Err(refused);
+        }
+        if plays || plays_on {
+            (self.interrupt, self.unaware) = (None, false);
+            self.dirty = true;
+        }
+        Ok(())
+    }
+}
 
 impl Agent {
     /// Applies what an application manager says to the sessions of that application.
@@ -46,6 +86,20 @@ impl Agent {
         self.changes.require(Durability::Synced);
     }
 
+    /// The box slept from `since` on, and nobody said so. A player that played may never notice, and
+    /// what is heard of it next tells (behaviour.md 1.6).
+    pub(in crate::core) fn slept(&mut self, since: BootInstant, now: Now) {
+        self.end_waits(&Input::Sleep, now.at(since));
+        for number in self.sessions.keys().copied().collect::<Vec<_>>() {
+            let session = self.sessions.get(&number);
+            let played = session.is_some_and(|s| s.tracker.is_playing() && s.interrupt.is_none());
+            self.interrupt(number, InterruptCause::Sleep, since, now.at(since));
+            if let Some(session) = self.sessions.get_mut(&number) {
+                session.unaware |= played;
+            }
+        }
+    }
+
     pub(in crate::core) fn wake(&mut self, now: Now) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.back(number, InterruptCause::Sleep, now);
@@ -77,6 +131,7 @@ impl Agent {
         let mut reports = Vec::new();
         let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
         session.tracker.interrupt(at, &mut out);
+        session.unaware &= cause == InterruptCause::Sleep;
         session.dirty = true;
         self.submit(number, reports, now);
         self.changes.require(Durability::Flushed);

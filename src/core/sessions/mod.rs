@@ -30,6 +30,9 @@ pub struct Session {
     pub waiting: Option<Box<Waiting>>,
     /// The resume flag of its last `sessionStart`.
     pub resumed: bool,
+    /// It played when the box slept unannounced: its player may play on without having noticed
+    /// (behaviour.md 1.6).
+    pub unaware: bool,
     /// Opened while the viewer had opted out: calls are accepted without effect until it ends.
     pub untracked: bool,
     /// The session has changed since its record was last written.
@@ -68,6 +71,7 @@ impl Session {
             log: self.log,
             interrupt: self.interrupt,
             resumed: self.resumed,
+            unaware: self.unaware,
             waiting: self.waiting.clone(),
             stamp,
         }

@@ -77,6 +77,7 @@ impl Agent {
             interrupt: record.interrupt,
             waiting: record.waiting,
             resumed: record.resumed,
+            unaware: record.unaware,
             untracked: false,
             dirty: false,
             position_change: PositionChange::No,
@@ -195,6 +196,14 @@ impl Agent {
             self.detach(&player, at, now);
         }
         self.catch_up(now);
+    }
+
+    /// The box is shut down: every session ends, and the next start has none to go on with.
+    pub(in crate::core) fn shut_down(&mut self, now: Now) {
+        for number in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.end(number, CloseReason::Shutdown, now);
+        }
+        self.changes.require(Durability::Synced);
     }
 
     /// A requested stop: everything is written, and marked as complete for the next start.

@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn each_case_of_the_resume_rule() {
         let boot = BootId("a".into());
-        let now = Now { boot: BootInstant(10_000_000), wall: WallTime(0) };
+        let now = Now { boot: BootInstant(10_000_000), wall: WallTime(0), slept: Span::ZERO };
         let clock = ClockReading { now, wall: None, boot: &boot };
         let settings = Settings::default();
         let vod = point(false, false, 9_000);

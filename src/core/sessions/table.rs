@@ -124,6 +124,7 @@ impl Agent {
             interrupt: None,
             waiting: waiting.filter(|_| !untracked),
             resumed: beginning.resume,
+            unaware: false,
             untracked,
             dirty: true,
             position_change: PositionChange::No,
@@ -251,17 +252,8 @@ impl Agent {
         let now = now.at(session.tracker.date_arrival(now.boot));
         let mut reports = Vec::new();
         let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
-        let plays = matches!(event, Event::Play { .. });
         let dormant = session.tracker.phase() == Phase::Dormant;
-        let lifted = plays
-            && session.interrupt.is_some()
-            && session.tracker.lift_between_ads(now.boot, &mut out);
-        if !lifted {
-            session.tracker.call(&event, playhead, now.boot, &mut out)?;
-        }
-        if plays {
-            session.interrupt = None;
-        }
+        session.take(&event, playhead, now.boot, &mut out)?;
         match event {
             // It changes only the position, which the heartbeat record holds.
             Event::Playhead => session.position_change = PositionChange::Yes,

@@ -98,7 +98,7 @@ impl Agent {
                     session.app == *app && *state != Lifecycle::Foreground
                 }
                 Input::Recovered { present } => !present.contains(&owner.sender),
-                Input::Sleep | Input::Stop => true,
+                Input::Sleep | Input::Stop | Input::ShutDown => true,
                 _ => false,
             }
         });

@@ -224,6 +224,11 @@ impl Tracker {
         self.media.stored_bytes() + (ad + ad_break + chapter) as u64
     }
 
+    /// Whether the player was last said to play, whatever hides it at the moment.
+    pub(crate) fn is_playing(&self) -> bool {
+        self.context.base == BasePlayback::Playing
+    }
+
     pub fn in_ad(&self) -> bool {
         self.context.ad.is_some()
     }

@@ -289,6 +289,15 @@ impl Tracker {
         true
     }
 
+    /// The player plays on after an interrupt that it did not notice.
+    pub(crate) fn play_on(&mut self, playhead: f64, at: BootInstant, out: &mut TrackerContext<'_>) {
+        if !self.lift_between_ads(at, out) {
+            let rate = self.context.playhead.rate();
+            // A session that has ended meanwhile has nothing to play.
+            let _ = self.call(&Event::Play { rate }, playhead, at, out);
+        }
+    }
+
     /// The grace of an interrupt ran out: `sessionEnd` after the implied closings. The session
     /// can be revived by playing (spec 4).
     pub(crate) fn end_interrupted(&mut self, at: BootInstant, out: &mut TrackerContext<'_>) {

@@ -39,8 +39,7 @@ impl World<'_> {
                 self.booted = self.now + down_ms;
                 self.wall_offset = unix_ms.map_or(self.true_offset, |unix| unix - self.booted);
                 self.trusted = *trusted;
-                self.asleep_from = None;
-                self.slept += self.sleeps_since.take().map_or(0, |since| self.now - since);
+                self.wake_up();
             }
             What::Network { online, silent } => {
                 self.network = *online;
@@ -49,15 +48,23 @@ impl World<'_> {
                     self.give(Input::Network { online: *online });
                 }
             }
-            What::Sleep => {
-                self.give(Input::Sleep);
-                self.asleep_from = Some(self.now + STOP_DELIVERY_MS);
+            What::Sleep { silent } => {
+                if !silent {
+                    self.give(Input::Sleep);
+                }
+                let runs_on = if *silent { 0 } else { STOP_DELIVERY_MS };
+                self.asleep_from = Some(self.now + runs_on);
+                self.unannounced = *silent;
                 self.sleeps_since.get_or_insert(self.now);
             }
-            What::Wake => {
-                self.asleep_from = None;
-                self.slept += self.sleeps_since.take().map_or(0, |since| self.now - since);
-                self.give(Input::Wake);
+            What::Wake { silent } => {
+                let missed = self.wake_up();
+                match silent {
+                    // The kernel tells that the clock was set, and that turns the agent's loop.
+                    true => self.tell(Event::Tick),
+                    false => self.give(Input::Wake),
+                }
+                missed.into_iter().for_each(|input| self.give(input));
             }
             What::ClockSet { unix_ms, trusted } => {
                 self.wall_offset = unix_ms - self.now;
@@ -79,6 +86,13 @@ impl World<'_> {
             }
             What::Boot { .. } => {}
         }
+    }
+
+    /// Ends a sleep of the box. Gives what the agent could not hear meanwhile.
+    fn wake_up(&mut self) -> Vec<Input> {
+        (self.asleep_from, self.unannounced) = (None, false);
+        self.slept += self.sleeps_since.take().map_or(0, |since| self.now - since);
+        std::mem::take(&mut self.missed)
     }
 
     /// Gives the agent what somebody says on the bus, unless it is away, or the rates do not allow it.

@@ -46,9 +46,10 @@ impl Maker {
                 0 => self.crash(at),
                 1 => self.power_loss(at),
                 2 => {
-                    self.line(at, "Sleep", json!({}));
+                    let silent = self.dice.percent(40);
                     let long = self.long();
-                    self.line(at + long, "Wake", json!({}));
+                    self.line(at, "Sleep", json!({"silent": silent}));
+                    self.line(at + long, "Wake", json!({"silent": silent}));
                 }
                 3 => {
                     let silent = self.dice.percent(40);

@@ -35,6 +35,18 @@ impl Model {
         }
     }
 
+    /// The box slept from `t` on, and nobody said so: one that played may play on.
+    pub fn slept(&mut self, t: i64, truth: &mut Truth) {
+        for number in self.sessions.keys().copied().collect::<Vec<_>>() {
+            let session = &self.sessions[&number];
+            let played = session.track.base_plays() && session.interrupt.is_none();
+            self.interrupt(number, InterruptCause::Sleep, t, truth);
+            if let Some(session) = self.sessions.get_mut(&number) {
+                session.unaware |= played;
+            }
+        }
+    }
+
     pub fn wake(&mut self) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.back(number, InterruptCause::Sleep);
@@ -51,6 +63,7 @@ impl Model {
             _ => (cause, Some(t + GRACE_MS)),
         });
         session.track.interrupt(t, truth);
+        session.unaware &= cause == InterruptCause::Sleep;
         session.heard = t;
     }
 

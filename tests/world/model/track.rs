@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use playheadd::core::tracker::event::EventName;
 
-use playheadd::core::tracker::info::Info;
+use playheadd::core::tracker::info::{Info, Value};
 
 use crate::truth::{Kind, Media, Owed, Truth, key, number};
 
@@ -187,6 +187,20 @@ impl Track {
 
     fn playing(&self) -> bool {
         self.state_kind() == Some("play")
+    }
+
+    /// Whether it plays, or would without buffering and seeking.
+    pub fn base_plays(&self) -> bool {
+        self.base == BasePlayback::Playing
+    }
+
+    /// `Play` of a player that has not noticed that the box slept.
+    pub fn play_on(&mut self, playhead: f64, t: i64, truth: &mut Truth) {
+        if self.lift_between_ads(t, truth) || !self.allows(EventName::Play, &Info::new()) {
+            return;
+        }
+        let rate = [("rate".to_owned(), Value::Float(self.position.rate))];
+        self.say(EventName::Play, playhead, &rate.into(), t, truth);
     }
 
     fn between_ads(&self) -> bool {

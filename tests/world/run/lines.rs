@@ -103,8 +103,8 @@ impl World {
                     self.hear(Input::Network { online });
                 }
             }
-            What::Sleep => self.sleep(),
-            What::Wake => self.wake(),
+            What::Sleep { silent } => self.sleep(silent),
+            What::Wake { .. } => self.wake(),
             What::ClockSet { unix_ms, trusted } => {
                 self.wall_offset = unix_ms - self.now;
                 self.trusted = trusted;

@@ -21,6 +21,8 @@ use crate::truth::Wrong;
 /// What a stop and a suspend leave for delivery (docs/behaviour.md 1.6).
 pub(super) const STOP_DELIVERY_MS: i64 = 2_000;
 const GRACE_MS: i64 = 60_000;
+/// A shorter sleep that nobody announces goes unnoticed.
+const SLEPT_MS: i64 = 2_000;
 /// How far behind a power cut the end of a session may be dated: an estimate (docs/behaviour.md
 /// 2.11).
 const CUT_SLACK_MS: i64 = 71_001;
@@ -135,8 +137,13 @@ impl World {
         self.model.join_points(known);
     }
 
-    pub(super) fn sleep(&mut self) {
+    pub(super) fn sleep(&mut self, silent: bool) {
         if self.agent().is_none() || self.asleep_from.is_some() {
+            return;
+        }
+        self.unannounced = silent;
+        if silent {
+            self.asleep_from = Some(self.now);
             return;
         }
         self.give(Input::Sleep, Promise::Nothing, |world, _, now| {
@@ -151,11 +158,23 @@ impl World {
 
     pub(super) fn wake(&mut self) {
         let Some(from) = self.asleep_from.take() else { return };
-        self.away.push((from, self.now));
-        self.give(Input::Wake, Promise::Nothing, |world, _, _| {
-            world.model.wake();
-            None
-        });
+        let slept = (self.now - from).max(0);
+        self.slept += slept;
+        if self.unannounced {
+            if slept > SLEPT_MS {
+                self.away.push((self.last_turn, self.now));
+                self.noticed = Some(self.last_turn);
+            } else {
+                self.away.push((from, self.now));
+            }
+            self.tell(Event::Tick, Promise::Nothing, |_, _, _| None);
+        } else {
+            self.away.push((from, self.now));
+            self.give(Input::Wake, Promise::Nothing, |world, _, _| {
+                world.model.wake();
+                None
+            });
+        }
         for input in std::mem::take(&mut self.deferred) {
             self.give(input, Promise::Nothing, |_, _, _| None);
         }

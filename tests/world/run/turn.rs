@@ -132,6 +132,11 @@ impl<'a, M: FnOnce(&mut World, &Agent, i64) -> Option<bool>> Turn<'a, M> {
         if let Some(boot) = world.boots.last_mut() {
             boot.look(now, trusted);
         }
+        if let Some(since) = world.noticed.take() {
+            world.model.slept(since, &mut world.truth);
+            world.model.tick(now - 1, now, &mut world.truth);
+            world.model.wake();
+        }
         if !self.recovered {
             let until = if self.tick { now } else { now - 1 };
             world.model.tick(until, now, &mut world.truth);
