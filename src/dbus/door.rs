@@ -1,6 +1,6 @@
 //! The door of the agent's bus connection: each message is looked at before zbus sees it (behaviour.md
 //! 2.8). What nobody asked for is dropped, what is over a sender's rate is refused, and reads wait
-//! their turn. Signals that only pretend to come from a network manager stay outside.
+//! their turn. Signals that only pretend to come from a service that is heard stay outside.
 
 mod reads;
 mod refusals;
@@ -24,7 +24,7 @@ use crate::core::settings::Limits;
 use crate::core::time::{BootInstant, Span};
 use crate::core::tracker::event::EventName;
 use crate::system::clock;
-use crate::system::network::MANAGERS;
+use crate::system::HEARD;
 
 /// Refusals that may wait to be sent.
 const MOST_REFUSALS: usize = 1024;
@@ -91,8 +91,8 @@ struct State {
     /// Events of senders that were not known at the door, by serial. Their other rates are checked
     /// when they are.
     unchecked: HashSet<(String, NonZeroU32)>,
-    /// Owners of the names of network managers.
-    managers: BTreeMap<String, String>,
+    /// Owners of the names of services whose signals are heard.
+    heard: BTreeMap<String, String>,
     /// Reads that wait for their turn; of one instant, in order.
     held: BTreeMap<BootInstant, VecDeque<Message>>,
     /// Reads whose senders were unknown and are known now.
@@ -150,11 +150,11 @@ impl Door {
 
     /// The owner of a well-known name; empty when it has none.
     pub fn owner_is(&self, name: &str, owner: &str) {
-        if MANAGERS.contains(&name) {
-            let managers = &mut self.state().managers;
+        if HEARD.contains(&name) {
+            let heard = &mut self.state().heard;
             match owner.is_empty() {
-                true => managers.remove(name),
-                false => managers.insert(name.to_owned(), owner.to_owned()),
+                true => heard.remove(name),
+                false => heard.insert(name.to_owned(), owner.to_owned()),
             };
         }
     }
@@ -270,7 +270,7 @@ impl Door {
                     self.name_changed(message, member);
                     Wish::Pass
                 }
-                _ => match self.state().managers.values().any(|owner| owner == sender) {
+                _ => match self.state().heard.values().any(|owner| owner == sender) {
                     true => Wish::Pass,
                     false => Wish::Nothing,
                 },

@@ -1,9 +1,14 @@
-//! The machine: its clocks, its network, its processes, the service manager.
+//! The machine: its clocks, its network, its sleep, its processes, the service manager.
 
 pub mod clock;
 pub mod groups;
 pub mod journal;
+pub mod logind;
 pub mod memory;
 pub mod network;
 pub mod notify;
 pub mod process;
+pub mod shutdown;
+
+/// The services whose signals are heard. Anybody can send a signal that looks like one of theirs.
+pub const HEARD: [&str; 3] = [network::MANAGERS[0], network::MANAGERS[1], logind::LOGIND];

@@ -1,0 +1,254 @@
+//! Sleep and shutdown of the box, as logind announces them, and the lock that puts them off until
+//! everything is saved (behaviour.md 1.6). Without logind all else works: the clocks tell that the box
+//! slept.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::select_all;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+use zbus::message::Type;
+use zbus::{Connection, MatchRule, Message, MessageStream};
+
+use super::clock;
+use crate::core::input::Input;
+use crate::core::time::BootInstant;
+use crate::port::Port;
+
+const BUS: &str = "org.freedesktop.DBus";
+/// Its signals are heard.
+pub const LOGIND: &str = "org.freedesktop.login1";
+const PATH: &str = "/org/freedesktop/login1";
+const MANAGER: &str = "org.freedesktop.login1.Manager";
+
+/// How long one call may take.
+const CALL_LIMIT: Duration = Duration::from_secs(5);
+/// A lock that was not given is asked for again: after 1 s, doubling to 60 s.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+/// Announcements that wait for the agent.
+const ANNOUNCEMENTS: usize = 16;
+
+/// The daemon's end of the watch.
+#[derive(Debug)]
+pub struct SleepLock {
+    wanted: watch::Sender<bool>,
+    shutting_down: Arc<AtomicBool>,
+}
+
+impl SleepLock {
+    /// Whether something is to be saved before the box sleeps, so that sleep is to be put off.
+    pub fn want(&self, wanted: bool) {
+        self.wanted.send_if_modified(|before| std::mem::replace(before, wanted) != wanted);
+    }
+
+    /// Whether logind has announced that the box is shut down.
+    pub fn shutting_down(&self) -> bool {
+        self.shutting_down.load(Ordering::Relaxed)
+    }
+}
+
+/// Something that logind says, or that is said of it.
+#[derive(Debug)]
+enum Said {
+    Sleep { begins: bool },
+    Shutdown { begins: bool },
+    /// It has come, is another one, or has gone.
+    Owner { there: bool },
+}
+
+/// Makes a connection to the same bus. That of the agent passes no file descriptors, which a lock is.
+pub type Connect = Box<dyn Fn() -> BoxFuture<'static, Result<Connection, String>> + Send + Sync>;
+
+/// Starts the watch. It ends with the connection.
+pub fn watch_sleep(connection: Connection, connect: Connect, port: Port) -> SleepLock {
+    let (wanted, wants) = watch::channel(false);
+    let shutting_down = Arc::new(AtomicBool::new(false));
+    let lock = SleepLock { wanted, shutting_down: shutting_down.clone() };
+    tokio::spawn(async move {
+        let said = match listen(&connection).await {
+            Ok(streams) => announcements(streams),
+            Err(error) => {
+                tracing::warn!(%error, "logind is not heard; the clocks tell when the box slept");
+                return;
+            }
+        };
+        let there = has_owner(&connection).await;
+        let (announced, lock) = (false, Lock::Free);
+        let watch = Watch { connect, port, shutting_down, there, announced, lock };
+        watch.run(said, wants).await;
+    });
+    lock
+}
+
+/// The lock, as far as the watch has got.
+#[derive(Debug)]
+enum Lock {
+    Free,
+    /// Closing it gives it back.
+    Held(#[allow(dead_code, reason = "it is held, not read")] OwnedFd),
+    /// It was not given. The next try is after that time.
+    Refused(Duration),
+}
+
+struct Watch {
+    connect: Connect,
+    port: Port,
+    shutting_down: Arc<AtomicBool>,
+    there: bool,
+    /// A sleep or a shutdown was announced, and its end was not.
+    announced: bool,
+    lock: Lock,
+}
+
+impl Watch {
+    async fn run(
+        mut self,
+        mut said: mpsc::Receiver<(Said, BootInstant)>,
+        mut wants: watch::Receiver<bool>,
+    ) {
+        loop {
+            let wanted = *wants.borrow_and_update();
+            // While the box is about to sleep, logind gives no lock that counts.
+            let missing = wanted && self.there && !self.announced;
+            let wait = match &self.lock {
+                Lock::Free if missing => Some(Duration::ZERO),
+                Lock::Refused(wait) if missing => Some(*wait),
+                Lock::Held(_) if !wanted => {
+                    self.lock = Lock::Free;
+                    None
+                }
+                _ => None,
+            };
+            tokio::select! {
+                biased;
+                next = said.recv() => match next {
+                    Some((said, arrived)) => self.hear(said, arrived).await,
+                    None => return,
+                },
+                changed = wants.changed() => if changed.is_err() { return },
+                taken = self.take(wait), if wait.is_some() => {
+                    self.lock = match (taken, wait) {
+                        (Some(fd), _) => Lock::Held(fd),
+                        (None, Some(wait)) => {
+                            Lock::Refused((wait * 2).clamp(FIRST_RETRY, LAST_RETRY))
+                        }
+                        (None, None) => Lock::Free,
+                    };
+                }
+            }
+        }
+    }
+
+    async fn hear(&mut self, said: Said, arrived: BootInstant) {
+        let begins = match said {
+            Said::Sleep { begins } => begins,
+            Said::Shutdown { begins } => {
+                self.shutting_down.store(begins, Ordering::Relaxed);
+                begins
+            }
+            Said::Owner { there } => {
+                self.there = there;
+                // The lock of one that is gone counts no more, and nobody announces the end of what
+                // it has announced.
+                self.lock = Lock::Free;
+                false
+            }
+        };
+        if begins != self.announced {
+            self.announced = begins;
+            let input = if begins { Input::Sleep } else { Input::Wake };
+            self.port.tell_when_room(input, arrived).await;
+        }
+    }
+
+    /// Takes the lock after `wait`. `None` when it is not given.
+    async fn take(&self, wait: Option<Duration>) -> Option<OwnedFd> {
+        let wait = wait.unwrap_or_default();
+        sleep(wait).await;
+        let first = wait.is_zero();
+        let why = match timeout(CALL_LIMIT, inhibit(&self.connect)).await {
+            Ok(Ok(fd)) => return Some(fd),
+            Ok(Err(why)) => why,
+            Err(_) => format!("no answer in {} s", CALL_LIMIT.as_secs()),
+        };
+        if first {
+            tracing::warn!(why, "logind does not let the agent put off sleep");
+        }
+        None
+    }
+}
+
+/// The lock outlives the connection that asked for it.
+async fn inhibit(connect: &Connect) -> Result<OwnedFd, String> {
+    let connection = connect().await?;
+    let asked = &("sleep:shutdown", "playheadd", "saves where viewers are", "delay");
+    let reply = connection
+        .call_method(Some(LOGIND), PATH, Some(MANAGER), "Inhibit", asked)
+        .await
+        .map_err(|error| error.to_string())?;
+    let fd: zbus::OwnedFd = reply.body().deserialize().map_err(|error| error.to_string())?;
+    Ok(fd.into())
+}
+
+/// The streams are read at once, because one that nobody reads stalls its connection.
+fn announcements(streams: Vec<MessageStream>) -> mpsc::Receiver<(Said, BootInstant)> {
+    let (tell, told) = mpsc::channel(ANNOUNCEMENTS);
+    let mut signals = select_all(streams);
+    tokio::spawn(async move {
+        while let Some(signal) = signals.next().await {
+            let arrived = clock::now().boot;
+            if let Some(said) = signal.ok().as_ref().and_then(read)
+                && tell.send((said, arrived)).await.is_err()
+            {
+                return;
+            }
+        }
+    });
+    told
+}
+
+fn read(signal: &Message) -> Option<Said> {
+    let header = signal.header();
+    let begins = || signal.body().deserialize::<bool>().ok();
+    match header.member()?.as_str() {
+        "PrepareForSleep" => Some(Said::Sleep { begins: begins()? }),
+        "PrepareForShutdown" => Some(Said::Shutdown { begins: begins()? }),
+        "NameOwnerChanged" => {
+            let body = signal.body();
+            let (_, _, owner) = body.deserialize::<(&str, &str, &str)>().ok()?;
+            Some(Said::Owner { there: !owner.is_empty() })
+        }
+        _ => None,
+    }
+}
+
+/// The bus routes the signals of the name's owner only; what pretends to be it and is sent to us alone
+/// is stopped at the door (`dbus/door.rs`).
+async fn listen(connection: &Connection) -> zbus::Result<Vec<MessageStream>> {
+    let signal = || MatchRule::builder().msg_type(Type::Signal);
+    let owner = signal().sender(BUS).interface(BUS).member("NameOwnerChanged").arg(0, LOGIND);
+    let mut rules = vec![owner.build()?];
+    for member in ["PrepareForSleep", "PrepareForShutdown"] {
+        let rule = signal().sender(LOGIND).path(PATH).interface(MANAGER).member(member);
+        rules.push(rule.build()?);
+    }
+    let mut streams = Vec::new();
+    for rule in rules {
+        streams.push(MessageStream::for_match_rule(rule, connection, None).await?);
+    }
+    Ok(streams)
+}
+
+/// A call must not start a logind that is not there.
+async fn has_owner(connection: &Connection) -> bool {
+    let path = "/org/freedesktop/DBus";
+    let asked = connection.call_method(Some(BUS), path, Some(BUS), "NameHasOwner", &LOGIND);
+    let reply = timeout(CALL_LIMIT, asked).await.ok().and_then(Result::ok);
+    reply.is_some_and(|reply| reply.body().deserialize().unwrap_or(false))
+}
