@@ -1,6 +1,7 @@
 //! What adapters have of the engine: a queue to put messages in, and a snapshot of the agent to
 //! read. Only the event loop touches the engine itself.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
@@ -11,7 +12,7 @@ use crate::core::rejected::{Refusal, Rejected};
 use crate::core::time::BootInstant;
 use crate::core::turn::{Notice, Reply};
 use crate::engine::Snapshot;
-use crate::engine::snapshot::Changed;
+use crate::engine::snapshot::{Changed, SessionSnapshot};
 
 /// Messages that may wait for the engine. It takes thousands a second, so more than this means that
 /// it is stuck.
@@ -180,6 +181,16 @@ impl SnapshotReader {
     /// replaces whole values.
     pub fn read<T>(&self, with: impl FnOnce(&Snapshot) -> T) -> T {
         with(&self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// What every call but reads is answered, while there is no configuration that can be used.
+    pub fn not_configured(&self) -> Option<Rejected> {
+        self.read(|snapshot| snapshot.not_configured.clone())
+    }
+
+    /// Shows sessions before the rest of their agent is published.
+    pub fn show_sessions(&self, sessions: BTreeMap<u32, SessionSnapshot>) {
+        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).sessions = sessions;
     }
 
     /// Replaces the snapshot. Gives the properties that changed.

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::front::Front;
 use super::reload::Source;
 use super::store_worker::{ConsentThread, StoreThread};
 use super::{AppError, Missed};
@@ -19,7 +20,7 @@ use crate::core::turn::Notice;
 use crate::engine::failure::Failure;
 use crate::engine::{Action, Engine, Event};
 use crate::mpris::ReadAgain;
-use crate::port::{Answer, BusUpdate, BusUpdateSender, Message, Port};
+use crate::port::{Answer, BusUpdate, Message};
 use crate::system::clock;
 use crate::system::notify::Notify;
 
@@ -53,13 +54,10 @@ pub struct EventLoop {
     pub client: Client,
     pub source: Source,
     pub threads: Threads,
-    pub port: Port,
-    pub news: BusUpdateSender,
+    pub front: Front,
     pub notify: Notify,
     pub watch: clock::ClockWatcher,
     pub steps: clock::Steps,
-    /// The connection that calls come from, once they can come.
-    pub bus: Option<zbus::Connection>,
     /// To the watcher of MPRIS players, if there is one.
     pub read_again: Option<mpsc::Sender<ReadAgain>>,
     /// Calls that wait for their replies.
@@ -73,30 +71,25 @@ pub struct EventLoop {
 impl EventLoop {
     pub fn new(
         (engine, client, source, threads): (Engine, Client, Source, Threads),
-        port: Port,
-        news: BusUpdateSender,
+        front: Front,
         watch: clock::ClockWatcher,
+        notify: Notify,
     ) -> EventLoop {
-        // Half of the watchdog's period, so that the watchdog does not kill an idle daemon.
-        let longest_sleep =
-            Notify::watchdog_period().map_or(LONGEST_SLEEP, |p| (p / 2).min(LONGEST_SLEEP));
         EventLoop {
             engine,
             client,
             source,
             threads,
-            port,
-            news,
-            notify: Notify::from_environment(),
+            front,
+            notify,
             watch,
             steps: clock::Steps::watch(),
-            bus: None,
             read_again: None,
             answers: HashMap::new(),
             requests: JoinSet::new(),
             watched: false,
             players_away: false,
-            longest_sleep,
+            longest_sleep: longest_sleep(),
         }
     }
 
@@ -143,8 +136,8 @@ impl EventLoop {
                     let _ = watcher.try_send((owner, position));
                 }
             }
-            Action::Announce(notice) => self.news.tell(BusUpdate::Notice(notice)),
-            Action::Show(line) => self.news.tell(BusUpdate::Seen(line)),
+            Action::Announce(notice) => self.front.news.tell(BusUpdate::Notice(notice)),
+            Action::Show(line) => self.front.news.tell(BusUpdate::Seen(line)),
         }
     }
 
@@ -193,7 +186,7 @@ impl EventLoop {
             self.tell(Event::Clock { trusted });
         }
         self.look_for_watchers();
-        if self.port.are_players_away() != self.players_away {
+        if self.front.port.are_players_away() != self.players_away {
             self.players_away = !self.players_away;
             self.tell(Event::PlayersAway(self.players_away));
         }
@@ -209,7 +202,7 @@ impl EventLoop {
 
     /// Whoever watches sees everything that comes after the answer to `Watch`.
     fn look_for_watchers(&mut self) {
-        if self.port.is_watched() != self.watched {
+        if self.front.port.is_watched() != self.watched {
             self.watched = !self.watched;
             self.tell(Event::Watched(self.watched));
         }
@@ -330,25 +323,32 @@ impl EventLoop {
         messages.close();
         while messages.try_recv().is_ok() {}
         self.answers.clear();
-        if let Some(connection) = &self.bus {
-            let sent = crate::dbus::send_ready_replies(connection);
-            if tokio::time::timeout(LAST_REPLIES, sent).await.is_err() {
-                tracing::warn!("the bus does not take the last replies");
-            }
-        }
+        send_last_replies(self.front.bus.connection()).await;
         self.threads.store.finish(self.engine.store_is_free());
         tracing::info!("stopped");
     }
 
     /// Publishes a new snapshot, and tells the bus adapter what changed in it.
     pub fn publish(&mut self) {
-        for changed in self.port.view.publish(self.engine.snapshot(clock::now())) {
-            self.news.tell(BusUpdate::Changed(changed));
-        }
+        self.front.publish(self.engine.snapshot(clock::now()));
     }
 }
 
-fn bus_gone() -> Result<(), AppError> {
+/// How long a loop may sleep: half of the watchdog's period, so that the watchdog does not kill an idle
+/// daemon.
+pub fn longest_sleep() -> Duration {
+    Notify::watchdog_period().map_or(LONGEST_SLEEP, |p| (p / 2).min(LONGEST_SLEEP))
+}
+
+/// Has the bus take the replies that are ready, for a second at most.
+pub async fn send_last_replies(connection: &zbus::Connection) {
+    let sent = crate::dbus::send_ready_replies(connection);
+    if tokio::time::timeout(LAST_REPLIES, sent).await.is_err() {
+        tracing::warn!("the bus does not take the last replies");
+    }
+}
+
+pub fn bus_gone<T>() -> Result<T, AppError> {
     tracing::error!(message_id = ids::BUS_LOST, "the connection to the bus is lost; stopping");
     Err(AppError::BusGone)
 }

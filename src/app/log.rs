@@ -5,32 +5,47 @@
 
 use std::fmt::{Debug, Write as _};
 use std::io::Write as _;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::core::text::printable;
 use crate::system::journal::{self, Journal};
 
+/// The rank of the last level that is logged.
+static LAST_RANK: AtomicU8 = AtomicU8::new(0);
+
+/// Logs at `level` and above from now on.
+pub fn set_level(level: Level) {
+    LAST_RANK.store(rank(level), Ordering::Relaxed);
+}
+
 /// Begins to log at `level` and above, on standard error.
 pub fn start(level: Level) {
+    set_level(level);
     let under_journal = journal::is_standard_error();
     let journal = if under_journal { Journal::new() } else { None };
     // A second call keeps the first subscriber.
-    let _ = tracing::subscriber::set_global_default(Lines { level, under_journal, journal });
+    let _ = tracing::subscriber::set_global_default(Lines { under_journal, journal });
 }
 
 struct Lines {
-    level: Level,
     /// Standard error leads to the journal.
     under_journal: bool,
     journal: Option<Journal>,
 }
 
 impl Subscriber for Lines {
+    /// The level may be another one later.
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && *metadata.level() <= self.level
+        metadata.is_event() && rank(*metadata.level()) <= LAST_RANK.load(Ordering::Relaxed)
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -62,6 +77,17 @@ impl Subscriber for Lines {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// The place of a level, the most urgent first.
+fn rank(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 0,
+        Level::WARN => 1,
+        Level::INFO => 2,
+        Level::DEBUG => 3,
+        _ => 4,
+    }
 }
 
 fn priority(level: Level) -> u8 {

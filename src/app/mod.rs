@@ -1,9 +1,11 @@
 //! The daemon. Its parts are made and connected here and nowhere else.
 
 mod event_loop;
+mod front;
 pub mod log;
 mod reload;
 mod store_worker;
+mod unconfigured;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,9 +16,11 @@ use signal_hook_tokio::Signals;
 use tokio::sync::mpsc;
 
 use self::event_loop::{Control, EventLoop, Threads};
-use self::reload::Source;
+use self::front::Front;
 pub use self::reload::check;
+use self::reload::{Loaded, Source};
 use self::store_worker::{ConsentThread, StoreThread};
+use self::unconfigured::End;
 use crate::config::{Config, ConfigError};
 use crate::core::delivery::backoff::Rng;
 use crate::core::dialect::Dialects;
@@ -24,17 +28,18 @@ use crate::core::input::Input;
 use crate::core::record::StoreState;
 use crate::core::settings::Zone;
 use crate::core::{Agent, StartInfo};
-use crate::dbus::{Bus, BusAddress};
+use crate::dbus::BusAddress;
 use crate::engine::{Engine, Event};
 use crate::mpris::player::Adopted;
 use crate::mpris::{ReadAgain, Watcher};
-use crate::port::{Message, Port, news};
+use crate::port::Port;
 use crate::store::consent::ConsentFile;
 use crate::store::copy::MemoryDir;
 use crate::store::opening::{Opened, StoreLocation};
 use crate::store::reader::Reader;
 use crate::store::{StoreError, sled};
 use crate::system::clock;
+use crate::system::notify::Notify;
 
 /// `Control`s that may wait for the loop. When there are more, their senders wait.
 const CONTROLS: usize = 8;
@@ -76,12 +81,17 @@ pub enum AppError {
 }
 
 impl AppError {
-    /// 2 for a configuration that has to be corrected, 1 for everything else.
+    /// 2 for a configuration that has to be corrected (`--check`), 1 for everything else.
     pub fn exit_status(&self) -> u8 {
         match self {
             AppError::Config(_) | AppError::Collector(_) => 2,
             _ => 1,
         }
+    }
+
+    /// What is wrong with a configuration, one by one.
+    fn mistakes(&self) -> Vec<String> {
+        vec![self.to_string()]
     }
 }
 
@@ -98,18 +108,37 @@ pub fn load(arguments: &Arguments) -> Result<Config, AppError> {
     Ok(config)
 }
 
-/// Runs the daemon until it is asked to stop.
-pub async fn run(arguments: Arguments, config: Config) -> Result<(), AppError> {
+/// Runs the daemon until it is asked to stop. Without a configuration that can be used it waits for one
+/// (behaviour.md 3).
+pub async fn run(arguments: Arguments) -> Result<(), AppError> {
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|e| AppError::System("signal handling", e))?;
     let (control, mut controls) = mpsc::channel(CONTROLS);
-    let bus = arguments.bus.clone();
     tokio::spawn(relay_signals(signals, control.clone()));
-    let source = Source::new(arguments, &config);
+    let loaded = reload::read(&arguments);
+    log::start(loaded.as_ref().map_or(tracing::Level::INFO, |(config, _)| config.log_level));
+    let notify = Notify::from_environment();
     // A bus that does not answer must not keep us from stopping.
     let mut missed = Missed::default();
-    let (event_loop, messages) = tokio::select! {
-        started = start(&bus, &config, source, control) => started?,
+    let (mut front, mut messages) = tokio::select! {
+        connected = Front::connect(&arguments.bus) => connected?,
+        () = missed.until_stop(&mut controls) => return Ok(()),
+    };
+    let (config, client) = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            let ours = (control.clone(), &mut controls);
+            let theirs = (&mut front, &mut messages);
+            match unconfigured::wait(&error, &arguments, theirs, &notify, ours).await? {
+                End::Configured(loaded) => *loaded,
+                End::Stop => return Ok(()),
+            }
+        }
+    };
+    log::set_level(config.log_level);
+    let source = Source::new(arguments, &config);
+    let event_loop = tokio::select! {
+        started = start(front, (config, client), source, notify, control) => started?,
         () = missed.until_stop(&mut controls) => return Ok(()),
     };
     event_loop.run(messages, controls, missed).await
@@ -163,22 +192,20 @@ impl Missed {
 
 /// Makes the parts and connects them. When this is done, the daemon can be called.
 async fn start(
-    bus: &BusAddress,
-    config: &Config,
+    front: Front,
+    (config, client): Loaded,
     source: Source,
+    notify: Notify,
     control: mpsc::Sender<Control>,
-) -> Result<(EventLoop, mpsc::Receiver<Message>), AppError> {
-    let client = reload::client(config)?;
-    let state = StateDir::open(config)?;
+) -> Result<EventLoop, AppError> {
+    front.bus.limit(config.settings.limits.clone());
+    let state = StateDir::open(&config)?;
     let (consent, consent_state) = state.consent.open(|| Rng::new(clock::seed()).hex128());
     let Opened { store, stored, state: store_state } = state.store.open(consent.generation);
-    let (port, messages) = Port::new();
-    let (news, told) = news();
-    let bus = Bus::connect(bus, port.clone(), config.settings.limits.clone()).await?;
     let now = clock::now();
     let watch = clock::ClockWatcher::new(now, config.require_sync);
     let start = StartInfo {
-        bus: bus.id(),
+        bus: front.bus.id(),
         boot: clock::boot_id().map_err(AppError::BootId)?,
         clock_trusted: watch.trusted(),
         online: true,
@@ -189,11 +216,11 @@ async fn start(
     };
     let generation = start.consent.generation;
     let agent = Agent::new(config.settings.clone(), stored, start, now);
-    let restored: Vec<u32> = agent.sessions().map(|(number, _)| number).collect();
+    let port = front.port.clone();
     let (read_again, to_read) = mpsc::channel(READ_AGAIN);
-    let watcher = watch_mpris(config, &agent, port.clone(), to_read).await;
+    let watcher = watch_mpris(&config, &agent, port.clone(), to_read).await;
     // The agent learns which players are still connected before anybody can call it.
-    let mut present = bus.present();
+    let mut present = front.bus.present();
     present.extend(watcher.iter().flat_map(Watcher::present));
     let threads = Threads {
         store: StoreThread::start(store, state.store, generation)
@@ -205,24 +232,20 @@ async fn start(
     };
     let engine = Engine::new(agent, store_state, consent_state, now);
     let parts = (engine, client, source, threads);
-    let mut event_loop = EventLoop::new(parts, port.clone(), news, watch);
+    let mut event_loop = EventLoop::new(parts, front, watch, notify);
     event_loop.look_for_hidden_clock();
     event_loop.look_for_broken_store();
     event_loop.read_again = watcher.is_some().then_some(read_again);
     event_loop.tell(Event::Message { input: Input::Recovered { present }, arrived: now.boot });
-    event_loop.publish();
-    let connection = bus.serve(&restored, told).await?;
-    event_loop.bus = Some(connection.clone());
+    let snapshot = event_loop.engine.snapshot(clock::now());
+    event_loop.front.open(snapshot, control).await?;
     if let Some(watcher) = watcher {
         tokio::spawn(watcher.run());
     }
-    tokio::spawn(crate::system::network::watch(connection.clone(), port));
-    tokio::spawn(async move {
-        connection.closed().await;
-        let _ = control.send(Control::BusGone).await;
-    });
+    let connection = event_loop.front.bus.connection().clone();
+    tokio::spawn(crate::system::network::watch(connection, port));
     event_loop.ready();
-    Ok((event_loop, messages))
+    Ok(event_loop)
 }
 
 /// MPRIS is optional. Without its bus the daemon still serves all other players.

@@ -28,13 +28,9 @@ impl Source {
         }
     }
 
-    /// Reads the configuration, and makes the client that it asks for.
-    ///
-    /// Errors: whatever a start would refuse.
-    pub fn read(&self) -> Result<(Config, Client), AppError> {
-        let config = load(&self.arguments)?;
-        let client = client(&config)?;
-        Ok((config, client))
+    /// Reads the configuration anew.
+    pub fn read(&self) -> Result<Loaded, AppError> {
+        read(&self.arguments)
     }
 
     /// Where the state lies until a restart.
@@ -72,16 +68,27 @@ impl Source {
     }
 }
 
+/// A configuration that can be used, and the client that it asks for.
+pub type Loaded = (Config, Client);
+
+/// Reads the configuration, and makes the client.
+///
+/// Errors: whatever keeps the agent from its work.
+pub fn read(arguments: &Arguments) -> Result<Loaded, AppError> {
+    let config = load(arguments)?;
+    let client = client(&config)?;
+    Ok((config, client))
+}
+
 /// The client for the configured collector.
-pub(super) fn client(config: &Config) -> Result<Client, AppError> {
+fn client(config: &Config) -> Result<Client, AppError> {
     let url = config.collector.url.as_deref().unwrap_or_default();
     Ok(Client::new(url, &config.collector)?)
 }
 
-/// Checks all that a start would refuse. Gives a warning about what is allowed and may never send.
+/// Checks all that keeps the agent from its work. Gives a warning about what is allowed and may never send.
 pub fn check(arguments: &Arguments) -> Result<Option<String>, AppError> {
-    let config = load(arguments)?;
-    client(&config)?;
+    let (config, _) = read(arguments)?;
     Ok(config.require_sync.then(|| match clock::hidden() {
         true => format!("started like this, nothing is sent: {}", Failure::ClockHidden),
         false => format!(

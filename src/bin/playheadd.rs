@@ -70,12 +70,10 @@ fn reload(pid: u32) -> Result<(), AppError> {
 fn run(arguments: Arguments) -> Result<(), AppError> {
     // What is stored is for nobody else, whatever the umask of whoever starts the daemon.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let config = app::load(&arguments)?;
-    app::log::start(config.log_level);
     // One thread: the order of the wire is the order of the engine (behaviour.md 1.5).
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| AppError::System("the runtime", e))?
-        .block_on(app::run(arguments, config))
+        .block_on(app::run(arguments))
 }

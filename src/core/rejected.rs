@@ -12,6 +12,8 @@ pub enum Refusal {
     LimitsExceeded,
     AccessDenied,
     Storage,
+    /// There is no configuration that can be used (behaviour.md 3).
+    NotConfigured,
 }
 
 impl Refusal {
@@ -24,6 +26,7 @@ impl Refusal {
             Refusal::LimitsExceeded => "LimitsExceeded",
             Refusal::AccessDenied => "AccessDenied",
             Refusal::Storage => "Storage",
+            Refusal::NotConfigured => "NotConfigured",
         }
     }
 }

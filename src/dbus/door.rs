@@ -17,12 +17,13 @@ use self::refusals::{
     MOST_READ_BYTES, MOST_UNANSWERED, expects_reply, is_from, too_long, too_many_wait, unknown,
 };
 use super::identity;
+use super::limits::LimitsInForce;
 use super::names::{AGENT_INTERFACE, AGENT_METHODS, BUS, LIFECYCLE, PLAYER, SESSION_INTERFACE};
 use crate::core::rate::{self, Bucket, EventRates, Rate, UIDS};
 use crate::core::rejected::Rejected;
-use crate::core::settings::Limits;
 use crate::core::time::{BootInstant, Span};
 use crate::core::tracker::event::EventName;
+use crate::port::SnapshotReader;
 use crate::system::clock;
 use crate::system::HEARD;
 
@@ -110,7 +111,8 @@ struct State {
 
 #[derive(Debug)]
 pub(super) struct Door {
-    limits: Limits,
+    limits: LimitsInForce,
+    view: SnapshotReader,
     errands: Notify,
     changed: Notify,
     state: Mutex<State>,
@@ -122,11 +124,13 @@ enum Wish {
     Pass,
     Event,
     Read,
+    Refusal(Rejected),
 }
 
 impl Door {
-    pub fn new(limits: Limits) -> Door {
-        Door { limits, errands: Notify::new(), changed: Notify::new(), state: Mutex::default() }
+    pub fn new(limits: LimitsInForce, view: SnapshotReader) -> Door {
+        let (errands, changed) = (Notify::new(), Notify::new());
+        Door { limits, view, errands, changed, state: Mutex::default() }
     }
 
     /// Waits until there is something to do.
@@ -252,6 +256,7 @@ impl Door {
                 self.refuse(message, too_long())
             }
             Wish::Read => self.read(message),
+            Wish::Refusal(rejected) => self.refuse(message, rejected),
         }
     }
 
@@ -278,7 +283,10 @@ impl Door {
             Type::MethodCall if sender == self.state().own => Wish::Pass,
             Type::MethodCall => match interface {
                 AGENT_INTERFACE if AGENT_METHODS.contains(&member) => Wish::Event,
-                SESSION_INTERFACE if EventName::parse(member).is_some() => Wish::Event,
+                SESSION_INTERFACE if EventName::parse(member).is_some() => {
+                    // Without a configuration its object is not there, to say so itself.
+                    self.view.not_configured().map_or(Wish::Event, Wish::Refusal)
+                }
                 _ => Wish::Read,
             },
         }

@@ -7,6 +7,7 @@ mod describe;
 mod door;
 mod error;
 mod identity;
+mod limits;
 mod monitor;
 mod names;
 mod object;
@@ -29,6 +30,7 @@ use zbus::{Connection, Message, MessageStream};
 
 use self::agent::AgentObject;
 use self::door::Door;
+use self::limits::LimitsInForce;
 use self::monitor::{MonitorObject, Watchers};
 use self::names::BUS;
 pub use self::names::{
@@ -126,7 +128,8 @@ impl std::fmt::Display for BusAddress {
 /// Our side of the bus.
 pub struct Bus {
     senders: Senders,
-    signals: mpsc::Receiver<Message>,
+    /// What is heard once the bus is served: signals, and what there is to announce.
+    unheard: Option<(mpsc::Receiver<Message>, mpsc::Receiver<BusUpdate>)>,
 }
 
 impl Bus {
@@ -134,9 +137,10 @@ impl Bus {
     pub async fn connect(
         address: &BusAddress,
         port: Port,
-        limits: Limits,
+        news: mpsc::Receiver<BusUpdate>,
     ) -> Result<Bus, BusError> {
-        let door = Arc::new(Door::new(limits.clone()));
+        let limits = LimitsInForce::default();
+        let door = Arc::new(Door::new(limits.clone(), port.view.clone()));
         let connected = address.connect_through(door.clone()).await;
         let connection = connected.map_err(|e| BusError::Connect(address.to_string(), e))?;
         if let Some(own) = connection.unique_name() {
@@ -153,7 +157,16 @@ impl Bus {
                 .map_err(|e| BusError::Setup("a match rule", e))?;
         }
         senders.learn_names().await.map_err(|e| BusError::Setup("the list of names", e))?;
-        Ok(Bus { senders, signals })
+        Ok(Bus { senders, unheard: Some((signals, news)) })
+    }
+
+    /// Sets the limits, once. Until then the defaults hold.
+    pub fn limit(&self, limits: Limits) {
+        self.senders.limits.configure(limits);
+    }
+
+    pub fn connection(&self) -> &Connection {
+        &self.senders.connection
     }
 
     /// The id of this run of the bus. Unique names are valid within one run only.
@@ -166,16 +179,11 @@ impl Bus {
         self.senders.present()
     }
 
-    /// Serves the agent and the restored sessions, then takes the name. In this order a client that
-    /// sees the name finds every object.
-    pub async fn serve(
-        self,
-        sessions: &[u32],
-        news: mpsc::Receiver<BusUpdate>,
-    ) -> Result<Connection, BusError> {
-        let Bus { senders, signals } = self;
-        let connection = senders.connection.clone();
-        let server = connection.object_server();
+    /// Serves the agent and begins to listen to players.
+    pub async fn serve(&mut self) -> Result<(), BusError> {
+        let Some((signals, news)) = self.unheard.take() else { return Ok(()) };
+        let senders = &self.senders;
+        let server = senders.connection.object_server();
         let failed = |e| BusError::Setup("an object", e);
         let watchers = Watchers::new(senders.port.clone());
         let objects = Objects { senders: senders.clone() };
@@ -184,16 +192,27 @@ impl Bus {
         server.at(AGENT_PATH, Object(objects)).await.map_err(failed)?;
         server.at(AGENT_PATH, Object(agent)).await.map_err(failed)?;
         server.at(AGENT_PATH, Object(monitor)).await.map_err(failed)?;
-        let sessions_of = Sessions(senders.clone());
+        tokio::spawn(players::listen(signals, senders.clone(), watchers.clone()));
+        tokio::spawn(announce(Sessions(senders.clone()), watchers, news));
+        Ok(())
+    }
+
+    /// Serves sessions that are shown already.
+    pub async fn restore(&self, sessions: &[u32]) -> Result<(), BusError> {
+        let sessions_of = Sessions(self.senders.clone());
         for number in sessions {
-            sessions_of.appear(*number).await.map_err(failed)?;
+            let served = sessions_of.appear(*number).await;
+            served.map_err(|e| BusError::Setup("an object", e))?;
         }
-        tokio::spawn(players::listen(signals, senders, watchers.clone()));
-        tokio::spawn(announce(sessions_of, watchers, news));
+        Ok(())
+    }
+
+    /// Takes the name: whoever sees it finds all that is served by now.
+    pub async fn take_name(&self) -> Result<(), BusError> {
         // A second daemon must neither take the name from us nor wait for it.
         let flags = RequestNameFlags::DO_NOT_QUEUE;
-        match connection.request_name_with_flags(BUS_NAME, flags).await {
-            Ok(RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner) => Ok(connection),
+        match self.senders.connection.request_name_with_flags(BUS_NAME, flags).await {
+            Ok(RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner) => Ok(()),
             Ok(_) => Err(BusError::Name(zbus::Error::NameTaken)),
             Err(error) => Err(BusError::Name(error)),
         }

@@ -96,6 +96,10 @@ impl BusObject for MonitorObject {
             let asked = asked.inspect_err(|why| self.senders.note_refusal(message, why));
             let reply = match asked? {
                 Asked::Watch => {
+                    if let Some(why) = self.senders.port.view.not_configured() {
+                        self.senders.say_refused(&header, &why);
+                        return Err(why.into());
+                    }
                     self.watch(identity::sender(&header));
                     Reply::Done
                 }

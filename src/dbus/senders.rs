@@ -15,11 +15,11 @@ use super::call_bus;
 use super::door::{Door, Visitor};
 use super::error::Refused;
 use super::identity;
+use super::limits::LimitsInForce;
 use super::names::SYSTEMD;
 use crate::core::input::Input;
 use crate::core::rate::{Bucket, COUNT_EVERY, Rate, over_the_limits};
 use crate::core::rejected::{Refusal, Rejected};
-use crate::core::settings::Limits;
 use crate::core::tracker::event::EventName;
 use crate::core::warnings::RefusalLog;
 use crate::port::{Message, Port};
@@ -81,13 +81,18 @@ impl SenderTable {
 pub(super) struct Senders {
     pub connection: Connection,
     pub port: Port,
-    pub limits: Arc<Limits>,
+    pub limits: LimitsInForce,
     door: Arc<Door>,
     register: Arc<Mutex<SenderTable>>,
 }
 
 impl Senders {
-    pub fn new(connection: Connection, port: Port, limits: Limits, door: Arc<Door>) -> Senders {
+    pub fn new(
+        connection: Connection,
+        port: Port,
+        limits: LimitsInForce,
+        door: Arc<Door>,
+    ) -> Senders {
         let register = SenderTable {
             names: HashMap::new(),
             connected: HashSet::new(),
@@ -97,7 +102,7 @@ impl Senders {
             refusals: RefusalLog::default(),
         };
         let register = Arc::new(Mutex::new(register));
-        Senders { connection, port, limits: Arc::new(limits), door, register }
+        Senders { connection, port, limits, door, register }
     }
 
     /// Does what the door cannot do by itself, and counts what it has dropped.

@@ -112,7 +112,8 @@ impl Failure {
             Failure::Configuration(_) => Some(ids::CONFIGURATION_BROKEN),
             Failure::ClockHidden => Some(ids::CLOCK_HIDDEN),
             Failure::Store(_) => Some(ids::STORE_FAILS),
-            Failure::StoreSetAside(_)
+            Failure::NotConfigured(_)
+            | Failure::StoreSetAside(_)
             | Failure::PlayersAway
             | Failure::Delivery(..)
             | Failure::Refused(..) => None,

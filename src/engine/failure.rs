@@ -21,6 +21,8 @@ const MOST_REASON: usize = 768;
 pub enum Failure {
     /// The configuration that was to be loaded is broken, for this reason.
     Configuration(String),
+    /// There is no configuration that can be used, for this reason.
+    NotConfigured(String),
     /// The kernel's synchronised flag is required, and the sandbox hides it.
     ClockHidden,
     /// The store takes nothing, for this reason.
@@ -45,6 +47,7 @@ impl Failure {
     pub(super) fn effect(&self) -> &'static str {
         match self {
             Failure::Configuration(_) => "the old configuration is in force",
+            Failure::NotConfigured(_) => "nothing is tracked or sent",
             Failure::ClockHidden => "nothing is sent",
             Failure::Store(_) => "what changes is kept in memory only",
             Failure::StoreSetAside(_) => "a broken store lies aside",
@@ -75,6 +78,9 @@ impl fmt::Display for Failure {
         match self {
             Failure::Configuration(why) => {
                 write!(f, "the new one is broken: {why}; correct it and reload")
+            }
+            Failure::NotConfigured(why) => {
+                write!(f, "the configuration cannot be used: {why}; correct it and reload")
             }
             Failure::ClockHidden => write!(
                 f,
@@ -109,6 +115,12 @@ impl fmt::Display for Failure {
 pub struct Failures(Vec<(Failure, BootInstant)>);
 
 impl Failures {
+    /// What is wrong with a configuration that cannot be used, the first mistake as the newest.
+    pub fn unconfigured(mistakes: &[String], since: BootInstant) -> Failures {
+        let failure = |why: &String| (Failure::NotConfigured(why.clone()), since);
+        Failures(mistakes.iter().rev().map(failure).collect())
+    }
+
     /// A failure has begun. One that lasts already keeps its time.
     pub fn begin(&mut self, failure: Failure, since: BootInstant) {
         if self.0.iter().all(|(known, _)| *known != failure) {

@@ -12,6 +12,7 @@ pub mod snapshot;
 mod squash;
 pub mod store;
 mod trace;
+pub mod unconfigured;
 
 use std::collections::{BTreeSet, VecDeque};
 

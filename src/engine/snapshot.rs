@@ -7,6 +7,7 @@ use super::Engine;
 use super::failure::Failures;
 use crate::core::delivery::trouble::DeliveryState;
 use crate::core::media::MediaInfo;
+use crate::core::rejected::Rejected;
 use crate::core::text::host;
 use crate::core::time::{BootInstant, Now, Span, WallTime};
 use crate::core::tracker::playhead::Playhead;
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub last_answer: String,
     /// What is wrong now, for `LastError`.
     pub failures: Failures,
+    /// What every call but reads is answered, while there is no configuration that can be used.
+    pub not_configured: Option<Rejected>,
     pub sessions: BTreeMap<u32, SessionSnapshot>,
 }
 
@@ -47,6 +50,7 @@ impl Default for Snapshot {
             times: DeliveryTimes::default(),
             last_answer: String::new(),
             failures: Failures::default(),
+            not_configured: None,
             sessions: BTreeMap::new(),
         }
     }
@@ -156,6 +160,7 @@ impl Engine {
             queued_bytes: delivery.queued_bytes(),
             collector: collector.map_or_else(String::new, |first| host(&first.url)),
             failures: self.failures.clone(),
+            not_configured: None,
             sessions,
         }
     }
