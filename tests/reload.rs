@@ -3,53 +3,12 @@
 
 mod common;
 
-use std::os::unix::net::UnixDatagram;
-use std::path::Path;
 use std::process::{Command, Output};
 
+use common::manager::Manager;
 use common::{AGENT, AGENT_PATH, PATIENCE, World, config_text, film, nothing};
 use futures_util::StreamExt;
 use zbus::fdo::PropertiesProxy;
-
-/// The service manager's end of `NOTIFY_SOCKET`.
-struct Manager(UnixDatagram);
-
-impl Manager {
-    fn listen(place: &Path) -> Manager {
-        let socket = UnixDatagram::bind(place).expect("a socket");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        Manager(socket)
-    }
-
-    /// The next message that begins with one of these.
-    fn next(&self, names: &[&str]) -> String {
-        let mut bytes = [0; 4096];
-        loop {
-            let length = self.0.recv(&mut bytes).expect("a message in time");
-            let message = String::from_utf8_lossy(&bytes[..length]).into_owned();
-            if names.iter().any(|name| message.starts_with(name)) {
-                return message;
-            }
-        }
-    }
-
-    /// A pair: when the reload began by CLOCK_MONOTONIC, in microseconds, and the status after it.
-    fn reload(&self) -> (u64, String) {
-        (self.begins(), self.ends())
-    }
-
-    fn begins(&self) -> u64 {
-        let message = self.next(&["RELOADING=1", "READY=1"]);
-        let stamp = message.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
-        stamp.unwrap_or_else(|| panic!("no beginning: {message}")).parse().expect("microseconds")
-    }
-
-    fn ends(&self) -> String {
-        let message = self.next(&["RELOADING=1", "READY=1"]);
-        let status = message.strip_prefix("READY=1\nSTATUS=");
-        status.unwrap_or_else(|| panic!("no end: {message}")).to_owned()
-    }
-}
 
 /// A world whose daemon has a service manager, and was started under a program.
 async fn managed(more: &str, under: &[&str]) -> (World, Manager) {

@@ -124,8 +124,8 @@ fn advice(unit: &BTreeMap<String, String>) -> &'static str {
         ("not-found", ..) => "install its unit, or start it by hand",
         ("masked", ..) => "its unit is masked: systemctl unmask playheadd",
         (_, "failed", "2") => {
-            "its configuration is broken: `playheadd --check` says where; then systemctl start \
-             playheadd"
+            "the command line in its unit is wrong: journalctl -u playheadd -n 20 says what; \
+             systemctl edit playheadd, then systemctl start playheadd"
         }
         (_, "failed", _) => "journalctl -u playheadd -n 20 says why; systemctl start playheadd",
         (_, "activating", _) => "it is starting: journalctl -u playheadd -f",
@@ -153,7 +153,7 @@ mod tests {
             unit_in_words(&failed),
             "playheadd.service is failed (failed), its result is exit-code, with exit status 2"
         );
-        assert!(advice(&failed).contains("--check"));
+        assert!(advice(&failed).contains("command line"));
         assert_eq!(
             unit_in_words(&unit(&[("LoadState", "not-found")])),
             "there is no playheadd.service"

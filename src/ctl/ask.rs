@@ -20,6 +20,18 @@ impl Properties {
         output::properties(connection, AGENT_PATH, AGENT_INTERFACE).await.map(Properties)
     }
 
+    /// Errors: the agent has no configuration that it can use, and so nothing to tell.
+    pub fn configured(&self) -> Result<(), Failure> {
+        match self.is_misconfigured() {
+            true => Err(Failure::failed(self.texts("Problems").join("\n"))),
+            false => Ok(()),
+        }
+    }
+
+    pub fn is_misconfigured(&self) -> bool {
+        self.word("DeliveryState") == "misconfigured"
+    }
+
     pub fn word(&self, name: &str) -> &str {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default()
     }
@@ -41,6 +53,11 @@ impl Properties {
         let list = self.0.get(name).and_then(Value::as_array).into_iter().flatten();
         list.filter_map(|text| text.as_str().map(str::to_owned)).collect()
     }
+}
+
+/// The same as `Properties::configured`, of an agent that was asked for nothing yet.
+pub(super) async fn configured(connection: &Connection) -> Result<(), Failure> {
+    Properties::of(connection).await?.configured()
 }
 
 /// Calls a method of the agent.

@@ -9,7 +9,9 @@ use crate::dbus::{AGENT_INTERFACE, BusAddress};
 
 pub(super) async fn run(address: BusAddress, args: ConsentArgs) -> Result<(), Failure> {
     let connection = agent::connect(address).await?;
-    let before = Properties::of(&connection).await?.word("Consent").to_owned();
+    let properties = Properties::of(&connection).await?;
+    properties.configured()?;
+    let before = properties.word("Consent").to_owned();
     let Some(word) = args.word else {
         return match args.json {
             true => output::print_json(&json!({"consent": before}).to_string()),

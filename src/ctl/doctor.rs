@@ -60,6 +60,9 @@ pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Fai
         }
     };
     let mut problems = properties.texts("Problems");
+    if properties.is_misconfigured() {
+        return finish(&unconfigured(&connection, &properties, problems).await, args);
+    }
     let mpris = ask::list(&connection, "mpris").await;
     let mut checks = vec![bus(&properties, &mpris)];
     checks.extend(configuration(&mut problems));
@@ -72,7 +75,27 @@ pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Fai
     // Nothing that the agent complains of is left out.
     checks.extend(problems.into_iter().map(|problem| check("other", false, problem)));
     checks.extend(mpris.ok().iter().flat_map(players));
-    show(&checks, args.json)?;
+    finish(&checks, args)
+}
+
+/// Without a configuration there is nothing else to look at.
+async fn unconfigured(
+    connection: &Connection,
+    properties: &Properties,
+    problems: Vec<String>,
+) -> Vec<Check> {
+    let asked = ask::list(connection, "queue").await;
+    let mut checks = vec![bus(properties, &asked)];
+    checks.extend(problems.into_iter().map(|problem| check("config", false, problem)));
+    checks.push(network(connection, properties).await);
+    let rest = ["clock", "store", "consent", "collector", "delivery", "mpris"];
+    let text = "looked at as soon as there is a configuration";
+    checks.extend(rest.map(|name| Check { name, state: State::Off, text: text.to_owned() }));
+    checks
+}
+
+fn finish(checks: &[Check], args: OutputArgs) -> Result<(), Failure> {
+    show(checks, args.json)?;
     match checks.iter().filter(|check| check.state == State::Bad).count() {
         0 => Ok(()),
         1 => Err(Failure::failed("1 line says what to do")),

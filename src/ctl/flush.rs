@@ -24,6 +24,7 @@ enum End {
 pub(super) async fn run(address: BusAddress, args: FlushArgs) -> Result<(), Failure> {
     let connection = agent::connect(address).await?;
     let before = Properties::of(&connection).await?;
+    before.configured()?;
     let answer = ask::call(&connection, AGENT_INTERFACE, "Flush", &()).await?;
     let pending: u64 = answer.body().deserialize().map_err(output::unreadable)?;
     let (end, after) = watch(&connection, &before, pending, &args).await?;

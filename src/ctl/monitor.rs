@@ -12,11 +12,12 @@ use super::ask::{self, Properties};
 use super::{Failure, agent, output};
 use crate::cli::OutputArgs;
 use crate::core::text::printable;
-use crate::dbus::{AGENT_PATH, BUS_NAME, BusAddress, MONITOR_INTERFACE};
+use crate::dbus::{BusAddress, MONITOR_INTERFACE};
 use crate::system::clock;
 
 pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
     let connection = agent::connect(address).await?;
+    ask::configured(&connection).await?;
     // Made before `Watch` is called, so that no line is missed.
     let mut lines = MessageStream::from(&connection);
     watch(&connection).await?;
@@ -45,9 +46,7 @@ pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Fai
 }
 
 async fn watch(connection: &Connection) -> Result<(), Failure> {
-    let monitor = Some(MONITOR_INTERFACE);
-    let call = connection.call_method(Some(BUS_NAME), AGENT_PATH, monitor, "Watch", &());
-    call.await.map(|_| ()).map_err(output::not_there)
+    ask::call(connection, MONITOR_INTERFACE, "Watch", &()).await.map(|_| ())
 }
 
 /// The state of delivery at the beginning, as a line.

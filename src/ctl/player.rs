@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use tokio::time::{Duration, Instant, sleep_until};
 use zbus::{Connection, OwnedObjectPath, Variant};
 
-use super::{Failure, agent, output, simulate};
+use super::{Failure, agent, ask, output, simulate};
 use crate::cli::PlayerArgs;
 use crate::core::text::printable;
 use crate::core::tracker::event::EventName;
@@ -18,8 +18,8 @@ pub(super) async fn run(address: BusAddress, args: PlayerArgs) -> Result<(), Fai
     let (name, text) = simulate::read(&args.file)?;
     let lines = timeline::parse(&name, &text).map_err(Failure::usage)?;
     let mut stage = TimelinePlayer { address, players: HashMap::new(), refused: 0 };
-    // Fails before the first line if the agent is not there.
-    stage.player("").await?;
+    // Fails before the first line if the agent is not there, or has no configuration.
+    ask::configured(&stage.player("").await?.connection).await?;
     let began = Instant::now();
     for line in lines {
         let at = Duration::from_millis(line.at_ms.unsigned_abs());

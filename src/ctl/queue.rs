@@ -8,6 +8,7 @@ use crate::dbus::BusAddress;
 
 pub(super) async fn run(address: BusAddress, args: QueueArgs) -> Result<(), Failure> {
     let connection = agent::connect(address).await?;
+    ask::configured(&connection).await?;
     let what = if args.rejected { "rejected" } else { "queue" };
     let list = ask::list(&connection, what).await?;
     match (args.json, args.rejected) {

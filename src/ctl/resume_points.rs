@@ -9,6 +9,7 @@ use crate::dbus::BusAddress;
 
 pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
     let connection = agent::connect(address).await?;
+    ask::configured(&connection).await?;
     let list = ask::list(&connection, "resume-points").await?;
     match args.json {
         true => output::print_json(&list.to_string()),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 use zbus::{OwnedObjectPath, OwnedVariant};
 
-use super::{Failure, agent, output};
+use super::{Failure, agent, ask, output};
 use crate::cli::OutputArgs;
 use crate::dbus::{AGENT_PATH, BUS_NAME, BusAddress, SESSION_INTERFACE};
 
@@ -13,6 +13,7 @@ type Objects = HashMap<OwnedObjectPath, BTreeMap<String, BTreeMap<String, OwnedV
 
 pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
     let connection = agent::connect(address).await?;
+    ask::configured(&connection).await?;
     let manager = Some("org.freedesktop.DBus.ObjectManager");
     let reply = connection
         .call_method(Some(BUS_NAME), AGENT_PATH, manager, "GetManagedObjects", &())

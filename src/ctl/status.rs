@@ -88,6 +88,13 @@ impl Status<'_> {
 
     fn text(&self) -> String {
         let state = self.word("DeliveryState");
+        if self.properties.is_misconfigured() {
+            // Nothing else is known yet.
+            let about = [("playheadd", self.word("Version"))].into_iter();
+            let about = about.chain([("state", format!("{state}: {}", meaning(&state)))]);
+            let problems = self.problems().into_iter().map(|problem| ("problem", problem));
+            return about.chain(problems).map(line).collect();
+        }
         let mut lines = vec![
             (
                 "playheadd",
@@ -154,8 +161,12 @@ impl Status<'_> {
             since.map(|at| self.dated(at)),
         );
         lines.push(("in all", of_all));
-        lines.into_iter().map(|(name, text)| format!("{name:<11} {text}\n")).collect()
+        lines.into_iter().map(line).collect()
     }
+}
+
+fn line((name, text): (&str, String)) -> String {
+    format!("{name:<11} {text}\n")
 }
 
 #[cfg(test)]
