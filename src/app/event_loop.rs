@@ -8,10 +8,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::AppError;
+use super::control::{Control, Missed, bus_gone};
 use super::front::Front;
 use super::reload::Source;
 use super::store_worker::{ConsentThread, StoreThread};
-use super::{AppError, Missed};
 use crate::collector::Client;
 use crate::core::dialect::exchange::{Outcome, Purpose, RequestId};
 use crate::core::input::CallId;
@@ -30,16 +31,6 @@ const MESSAGES_A_TURN: usize = 64;
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// While the wall clock is not trusted, the loop looks at it this often.
 const UNTRUSTED_SLEEP: Duration = Duration::from_secs(1);
-
-/// How long a stop waits for the bus to take the last replies.
-const LAST_REPLIES: Duration = Duration::from_secs(1);
-
-/// What the process itself tells the loop: signals, and the loss of the bus.
-pub enum Control {
-    Stop,
-    Reload,
-    BusGone,
-}
 
 /// The threads that touch the disk, and the runtime of the requests, which has its own.
 pub struct Threads {
@@ -323,7 +314,7 @@ impl EventLoop {
         messages.close();
         while messages.try_recv().is_ok() {}
         self.answers.clear();
-        send_last_replies(self.front.bus.connection()).await;
+        self.front.send_last_replies().await;
         self.threads.store.finish(self.engine.store_is_free());
         tracing::info!("stopped");
     }
@@ -338,17 +329,4 @@ impl EventLoop {
 /// daemon.
 pub fn longest_sleep() -> Duration {
     Notify::watchdog_period().map_or(LONGEST_SLEEP, |p| (p / 2).min(LONGEST_SLEEP))
-}
-
-/// Has the bus take the replies that are ready, for a second at most.
-pub async fn send_last_replies(connection: &zbus::Connection) {
-    let sent = crate::dbus::send_ready_replies(connection);
-    if tokio::time::timeout(LAST_REPLIES, sent).await.is_err() {
-        tracing::warn!("the bus does not take the last replies");
-    }
-}
-
-pub fn bus_gone<T>() -> Result<T, AppError> {
-    tracing::error!(message_id = ids::BUS_LOST, "the connection to the bus is lost; stopping");
-    Err(AppError::BusGone)
 }

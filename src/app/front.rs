@@ -1,12 +1,17 @@
 //! What the daemon has of the bus, with a configuration or without one: the connection and its queues.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
 use super::AppError;
-use super::event_loop::Control;
+use super::control::Control;
 use crate::dbus::{Bus, BusAddress};
 use crate::engine::Snapshot;
 use crate::port::{BusUpdate, BusUpdateSender, Message, Port, news};
+
+/// How long a stop waits for the bus to take the last replies.
+const LAST_REPLIES: Duration = Duration::from_secs(1);
 
 /// One connection for the life of the process, and its queues.
 pub struct Front {
@@ -58,5 +63,13 @@ impl Front {
             let _ = control.send(Control::BusGone).await;
         });
         Ok(())
+    }
+
+    /// Has the bus take the replies that are ready, for a moment at most.
+    pub async fn send_last_replies(&self) {
+        let sent = crate::dbus::send_ready_replies(self.bus.connection());
+        if tokio::time::timeout(LAST_REPLIES, sent).await.is_err() {
+            tracing::warn!("the bus does not take the last replies");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The daemon. Its parts are made and connected here and nowhere else.
 
+mod control;
 mod event_loop;
 mod front;
 pub mod log;
@@ -10,12 +11,12 @@ mod unconfigured;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_tokio::Signals;
 use tokio::sync::mpsc;
 
-use self::event_loop::{Control, EventLoop, Threads};
+use self::control::{Control, Missed, relay_signals};
+use self::event_loop::{EventLoop, Threads};
 use self::front::Front;
 pub use self::reload::check;
 use self::reload::{Loaded, Source};
@@ -171,25 +172,6 @@ impl StateDir {
     }
 }
 
-/// What has come while the daemon started, and waits for it.
-#[derive(Default)]
-struct Missed {
-    reload: bool,
-    bus_gone: bool,
-}
-
-impl Missed {
-    async fn until_stop(&mut self, controls: &mut mpsc::Receiver<Control>) {
-        while let Some(control) = controls.recv().await {
-            match control {
-                Control::Stop => return,
-                Control::Reload => self.reload = true,
-                Control::BusGone => self.bus_gone = true,
-            }
-        }
-    }
-}
-
 /// Makes the parts and connects them. When this is done, the daemon can be called.
 async fn start(
     front: Front,
@@ -266,14 +248,4 @@ async fn watch_mpris(
         watcher.adopt(adopted, now);
     }
     Some(watcher)
-}
-
-/// SIGTERM and SIGINT stop the daemon, SIGHUP has it read the configuration anew (behaviour.md 3).
-async fn relay_signals(mut signals: Signals, control: mpsc::Sender<Control>) {
-    while let Some(signal) = signals.next().await {
-        let said = if signal == SIGHUP { Control::Reload } else { Control::Stop };
-        if control.send(said).await.is_err() {
-            return;
-        }
-    }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::event_loop::{Control, bus_gone, longest_sleep, send_last_replies};
+use super::control::{Control, Missed, bus_gone};
+use super::event_loop::longest_sleep;
 use super::front::Front;
 use super::reload::{self, Loaded};
-use super::{AppError, Arguments, Missed};
+use super::{AppError, Arguments};
 use crate::engine::unconfigured::Unconfigured;
 use crate::port::Message;
 use crate::system::clock;
@@ -102,10 +103,14 @@ impl Waiting<'_> {
     }
 
     fn take(&mut self, first: Message) {
+        let dropped = self.state.dropped();
         self.answer(first);
         for _ in 1..MESSAGES_A_TURN {
-            let Ok(message) = self.messages.try_recv() else { return };
+            let Ok(message) = self.messages.try_recv() else { break };
             self.answer(message);
+        }
+        if self.state.dropped() != dropped {
+            self.front.publish(self.state.snapshot());
         }
     }
 
@@ -143,7 +148,7 @@ impl Waiting<'_> {
             self.answer(message);
         }
         self.state.say_dropped();
-        send_last_replies(self.front.bus.connection()).await;
+        self.front.send_last_replies().await;
         tracing::info!("stopped");
     }
 }

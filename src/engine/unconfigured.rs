@@ -122,6 +122,11 @@ impl Unconfigured {
         Err(self.refusal())
     }
 
+    /// Events of players that were dropped.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
     fn drop_events(&mut self, events: u64, now: BootInstant) {
         self.dropped = self.dropped.saturating_add(events);
         self.unsaid = self.unsaid.saturating_add(events);
@@ -196,7 +201,7 @@ mod tests {
 
     const T0: BootInstant = BootInstant(1_000);
 
-    fn at(seconds: i64) -> BootInstant {
+    fn at(seconds: u64) -> BootInstant {
         T0 + Span::seconds(seconds)
     }
 
