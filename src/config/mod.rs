@@ -2,7 +2,10 @@
 //! (`Config`), checked and complete. Every mistake names file, line and key (behaviour.md 3).
 
 mod checks;
+mod definition;
 mod error;
+pub mod keys;
+pub mod kind;
 mod schema;
 
 use std::io::Read;

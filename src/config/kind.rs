@@ -1,0 +1,97 @@
+//! What a key takes: its type, range and unit.
+
+use std::fmt;
+
+/// What a key of the configuration takes. The words of `Display` follow "expected".
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    Flag,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    Text,
+    /// URL of a collector.
+    Url,
+    /// URL of a proxy.
+    Proxy,
+    /// Absolute path of a directory.
+    Directory,
+    /// Absolute path of a file, or one of the credentials directory.
+    File,
+    /// A list of patterns.
+    Globs,
+    /// `session`, `system` or a D-Bus address.
+    BusName,
+    /// A time in seconds, this or more.
+    Seconds(f64),
+    /// 0, or a time in seconds, this or more.
+    ZeroOrSeconds(f64),
+    /// 0, or how many times as fast.
+    Ratio,
+    /// A whole number, 1 or more.
+    Count,
+    /// A whole number, 0 or more.
+    CountOrZero,
+    /// A size in bytes, 1 or more, of something that is held in memory.
+    CountBytes,
+    /// A size in bytes, this or more.
+    Bytes(u64),
+}
+
+/// The longest time a key may hold: a hundred years.
+pub(super) const MOST_SECONDS: f64 = 3.2e9;
+/// The largest size a key may hold: a tebibyte, more than any box has.
+pub(super) const MOST_BYTES: u64 = 1 << 40;
+/// The largest number a key may hold.
+pub(super) const MOST_COUNT: u64 = u32::MAX as u64;
+/// How fast what is old may be worked off, in relation to what is new.
+pub(super) const RATIOS: std::ops::RangeInclusive<f64> = 0.01..=1000.0;
+
+impl Kind {
+    /// The least and the largest whole number. `None` for a kind that is no whole number.
+    pub(super) const fn whole(self) -> Option<(u64, u64)> {
+        match self {
+            Kind::Count | Kind::CountBytes => Some((1, MOST_COUNT)),
+            Kind::CountOrZero => Some((0, MOST_COUNT)),
+            Kind::Bytes(least) => Some((least, MOST_BYTES)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Flag => f.write_str("true or false"),
+            Kind::Word(words) => {
+                for (n, word) in words.iter().enumerate() {
+                    let before = match n {
+                        0 => "",
+                        n if n + 1 == words.len() => " or ",
+                        _ => ", ",
+                    };
+                    write!(f, "{before}\"{word}\"")?;
+                }
+                Ok(())
+            }
+            Kind::Text => f.write_str("a text"),
+            Kind::Url => f.write_str("an https:// URL"),
+            Kind::Proxy => f.write_str("an http:// or https:// URL of a proxy"),
+            Kind::Directory => f.write_str("an absolute path"),
+            Kind::File => f.write_str("an absolute path or ${CREDENTIALS_DIRECTORY}/NAME"),
+            Kind::Globs => f.write_str("a list of patterns"),
+            Kind::BusName => {
+                f.write_str("\"session\", \"system\" or a D-Bus address (unix:path=...)")
+            }
+            Kind::Seconds(least) => write!(f, "{least} to {MOST_SECONDS} seconds"),
+            Kind::ZeroOrSeconds(least) => write!(f, "0, or {least} to {MOST_SECONDS} seconds"),
+            Kind::Ratio => write!(f, "0, or a number from {} to {}", RATIOS.start(), RATIOS.end()),
+            Kind::Count | Kind::CountOrZero | Kind::CountBytes | Kind::Bytes(_) => {
+                let (least, most) = self.whole().unwrap_or_default();
+                let unit =
+                    if matches!(self, Kind::CountBytes | Kind::Bytes(_)) { "bytes" } else { "" };
+                let space = if unit.is_empty() { "" } else { " " };
+                write!(f, "a whole number from {least} to {most}{space}{unit}")
+            }
+        }
+    }
+}
