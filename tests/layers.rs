@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sim", &["core", "engine", "config", "store", "collector", "mpris"]),
     ("bench", &["sim"]),
     ("app", &["core", "engine", "config", "port", "store", "collector", "system", "dbus", "mpris"]),
-    ("ctl", &["core", "config", "system", "dbus", "mpris", "sim", "bench", "cli"]),
+    ("ctl", &["core", "config", "collector", "system", "dbus", "mpris", "sim", "bench", "cli"]),
     ("cli", &["dbus"]),
 ];
 

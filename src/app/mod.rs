@@ -18,11 +18,12 @@ use tokio::sync::mpsc;
 use self::control::{Control, Missed, relay_signals};
 use self::event_loop::{EventLoop, Threads};
 use self::front::Front;
-pub use self::reload::check;
 use self::reload::{Loaded, Source};
+pub use self::reload::{check, check_for};
 use self::store_worker::{ConsentThread, StoreThread};
 use self::unconfigured::End;
-use crate::config::{Config, ConfigError};
+use crate::collector;
+use crate::config::{Config, ConfigError, Environment};
 use crate::core::delivery::backoff::Rng;
 use crate::core::dialect::Dialects;
 use crate::core::input::Input;
@@ -65,7 +66,7 @@ pub enum AppError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
-    Collector(#[from] crate::collector::CollectorError),
+    Collector(#[from] collector::CollectorError),
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
     #[error(transparent)]
@@ -90,18 +91,23 @@ impl AppError {
         }
     }
 
-    /// What is wrong with a configuration, one by one.
+    /// What is wrong with a configuration, one by one. It is shown as one line each.
     fn mistakes(&self) -> Vec<String> {
-        vec![self.to_string()]
+        self.to_string().lines().map(str::to_owned).collect()
     }
 }
 
-/// Reads the configuration.
+/// Reads the configuration, with the variables of this process.
 ///
-/// Errors: a mistake in it, or a required key that is not set.
+/// Errors: all mistakes in it, files that it names and that cannot be used, and required keys that
+/// are not set.
 pub fn load(arguments: &Arguments) -> Result<Config, AppError> {
-    let mut config = Config::load(arguments.config.as_deref())?;
-    config.require_collector()?;
+    load_with(arguments, &Environment::of_process())
+}
+
+/// The same with the variables of another process.
+fn load_with(arguments: &Arguments, environment: &Environment) -> Result<Config, AppError> {
+    let mut config = Config::load(arguments.config.as_deref(), environment, &collector::mistakes)?;
     if let Some(dir) = &arguments.state_dir {
         config.store.path.clone_from(dir);
     }
@@ -209,7 +215,7 @@ async fn start(
             .map_err(|e| AppError::System("the store's thread", e))?,
         consent: ConsentThread::start(state.consent)
             .map_err(|e| AppError::System("the consent file's thread", e))?,
-        collector: crate::collector::runtime()
+        collector: collector::runtime()
             .map_err(|e| AppError::System("the collector's thread", e))?,
     };
     let engine = Engine::new(agent, store_state, consent_state, now);

@@ -1,11 +1,11 @@
 //! The configuration of a daemon that runs, read anew (behaviour.md 3).
 
-use super::{AppError, Arguments, load};
+use super::{AppError, Arguments, load, load_with};
 use crate::collector::Client;
-use crate::config::{Config, MprisConfig, StoreConfig};
+use crate::config::{Config, Environment, MprisConfig, StoreConfig};
 use crate::core::settings::Limits;
 use crate::engine::failure::{CLOCK_DROP_IN, Failure};
-use crate::system::clock;
+use crate::system::{clock, process};
 
 /// Where the configuration comes from, and what of it holds until a restart.
 pub struct Source {
@@ -88,7 +88,24 @@ fn client(config: &Config) -> Result<Client, AppError> {
 
 /// Checks all that keeps the agent from its work. Gives a warning about what is allowed and may never send.
 pub fn check(arguments: &Arguments) -> Result<Option<String>, AppError> {
-    let (config, _) = read(arguments)?;
+    check_with(arguments, &Environment::of_process())
+}
+
+/// The same for a daemon that runs. Its variables count, where this process may see them. What stands
+/// among its credentials it alone can read.
+pub fn check_for(pid: u32, arguments: &Arguments) -> Result<Option<String>, AppError> {
+    let environment = match process::environment(pid) {
+        Ok(variables) => Environment::of(variables.into_iter()),
+        Err(_) => Environment::of_process(),
+    };
+    check_with(arguments, &environment.without_credentials())
+}
+
+fn check_with(
+    arguments: &Arguments,
+    environment: &Environment,
+) -> Result<Option<String>, AppError> {
+    let config = load_with(arguments, environment)?;
     Ok(config.require_sync.then(|| match clock::hidden() {
         true => format!("started like this, nothing is sent: {}", Failure::ClockHidden),
         false => format!(

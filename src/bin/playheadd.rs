@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
             return ExitCode::from(reader::read_store(&dir, &mut out));
         }
-        Ok(DaemonCommand::Check(line)) => check(line),
+        Ok(DaemonCommand::Check(line)) => warned(app::check(&arguments(line))),
         Ok(DaemonCommand::Reload(pid)) => reload(pid),
         Ok(DaemonCommand::Run(line)) => run(arguments(line)),
         Err(message) => {
@@ -32,7 +32,9 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut text = format!("playheadd: {error}");
+            // A configuration may have several mistakes, one a line.
+            let mut text =
+                format!("playheadd: {}", error.to_string().replace('\n', "\nplayheadd: "));
             let mut cause = std::error::Error::source(&error);
             while let Some(next) = cause {
                 text.push_str(&format!("\n  because: {next}"));
@@ -48,8 +50,8 @@ fn arguments(line: Line) -> Arguments {
     Arguments { config: line.config, state_dir: line.state_dir, bus: line.bus }
 }
 
-fn check(line: Line) -> Result<(), AppError> {
-    if let Some(warning) = app::check(&arguments(line))? {
+fn warned(checked: Result<Option<String>, AppError>) -> Result<(), AppError> {
+    if let Some(warning) = checked? {
         eprintln!("playheadd: warning: {warning}");
     }
     Ok(())
@@ -64,7 +66,7 @@ fn reload(pid: u32) -> Result<(), AppError> {
         return Err(failed(std::io::Error::other("it does not serve")));
     };
     process::hang_up(pid).map_err(failed)?;
-    check(line)
+    warned(app::check_for(pid, &arguments(line)))
 }
 
 fn run(arguments: Arguments) -> Result<(), AppError> {

@@ -59,6 +59,8 @@ pub enum Command {
     /// Looks at everything that delivery needs: each line is ok or says what to do (root or the
     /// service's user)
     Doctor(OutputArgs),
+    /// The configuration, merged from all its files and variables; without the agent
+    Config(ConfigArgs),
     /// Runs the whole agent over a timeline in virtual time and prints its requests
     Simulate(SimulateArgs),
     /// What happens, as it happens: each event, hit and answer, and what holds hits back (root or the
@@ -129,6 +131,25 @@ impl ConsentWord {
             ConsentWord::Unknown => "unknown",
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Where each value comes from: file and line, variable, or default
+    #[arg(long)]
+    pub origin: bool,
+    /// Only says what is wrong; exits with 1 if something is
+    #[arg(long)]
+    pub check: bool,
+    /// This file in place of all others
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Takes the files below this directory, as of the image of a box
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub root: Option<PathBuf>,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

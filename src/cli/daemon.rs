@@ -14,7 +14,7 @@ The playback-session agent for set-top boxes
 Usage: playheadd [OPTIONS]
 
 Options:
-      --config <FILE>          Configuration file [default: /etc/playheadd/playheadd.toml]
+      --config <FILE>          This configuration file in place of those of the box
       --bus <system|session>   Which of the machine's buses [default: system]
       --bus-address <ADDRESS>  A bus by its address, for development; overrides --bus
       --state-dir <DIR>        State directory; overrides store.path of the configuration

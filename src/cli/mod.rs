@@ -7,6 +7,6 @@ pub mod daemon;
 #[cfg(feature = "bench")]
 pub use self::ctl::CollectorArgs;
 pub use self::ctl::{
-    BusArgs, BusName, Command, ConsentArgs, ConsentWord, Ctl, FlushArgs, OutputArgs, PlayerArgs,
-    QueueArgs, RecordArgs, SimulateArgs,
+    BusArgs, BusName, Command, ConfigArgs, ConsentArgs, ConsentWord, Ctl, FlushArgs, OutputArgs,
+    PlayerArgs, QueueArgs, RecordArgs, SimulateArgs,
 };

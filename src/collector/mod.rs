@@ -35,14 +35,38 @@ pub fn runtime() -> std::io::Result<Handle> {
 /// Why a client cannot be made: a wrong file or URL.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectorError {
-    #[error("{what} {} cannot be read: {source}", path.display())]
-    File { what: &'static str, path: std::path::PathBuf, source: std::io::Error },
-    #[error("{what} {} holds no usable certificate or key: {why}", path.display())]
-    Certificate { what: &'static str, path: std::path::PathBuf, why: String },
-    #[error("collector.url: expected a URL such as https://host/path, got '{0}': {1}")]
-    Url(String, String),
+    /// A key of the configuration, and what is wrong with what it names.
+    #[error("{key}: {message}")]
+    Key { key: &'static str, message: String },
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),
+}
+
+/// Looks at what a configuration names. Gives the keys of what a client could not be made of, with
+/// what is wrong: all of them at once.
+pub fn mistakes(config: &CollectorConfig) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for (key, url) in [(URL, &config.url), (PROXY, &config.proxy)] {
+        if let Some(message) = url.as_deref().and_then(unusable) {
+            found.push((key, message));
+        }
+    }
+    tls::files(config, &mut found);
+    found
+}
+
+const URL: &str = "collector.url";
+const PROXY: &str = "collector.proxy";
+
+/// What is wrong with a URL, if something is.
+fn unusable(url: &str) -> Option<String> {
+    let why = match reqwest::Url::parse(url) {
+        Err(error) => error.to_string(),
+        Ok(parsed) if parsed.host_str().is_none_or(str::is_empty) => "it names no host".into(),
+        Ok(_) => return None,
+    };
+    let shown = shown_url(url);
+    Some(format!("expected a URL such as https://host/path, got '{shown}': {why}"))
 }
 
 /// Bytes that may come before an answer is there. Interim answers (103 and the like) and heads without
@@ -68,10 +92,8 @@ struct Setup {
 impl Client {
     /// Makes a client for `base`, the collector's URL without a trailing slash.
     pub fn new(base: &str, config: &CollectorConfig) -> Result<Client, CollectorError> {
-        let url = reqwest::Url::parse(base)
-            .map_err(|e| CollectorError::Url(shown_url(base), e.to_string()))?;
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err(CollectorError::Url(shown_url(base), "it names no host".into()));
+        if let Some(message) = unusable(base) {
+            return Err(CollectorError::Key { key: URL, message });
         }
         let (base, tls) = (base.to_owned(), tls::config(config)?);
         Client::of(Arc::new(Setup { base, config: config.clone(), tls }))
@@ -96,7 +118,11 @@ impl Client {
             .user_agent(concat!("playheadd/", env!("CARGO_PKG_VERSION")));
         // The configuration alone names the proxy: what the environment says is for other programs.
         builder = match &config.proxy {
-            Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy).map_err(chain)?),
+            Some(proxy) => {
+                let refused =
+                    |e: reqwest::Error| CollectorError::Key { key: PROXY, message: causes(&e) };
+                builder.proxy(reqwest::Proxy::all(proxy).map_err(refused)?)
+            }
             None => builder.no_proxy(),
         };
         Ok(Client { http: builder.build().map_err(chain)?, setup })

@@ -1,26 +1,33 @@
 //! TLS with rustls and ring: the roots of `webpki-roots`, or the box's own CA file.
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::CollectorError;
-use crate::config::CollectorConfig;
+use crate::config::{CollectorConfig, is_of_the_service};
+
+/// The most bytes of a file: a bundle of all authorities has a quarter of it.
+const MOST_BYTES: u64 = 1 << 20;
+
+const CA_FILE: &str = "collector.ca_file";
+const CERTIFICATE: &str = "collector.client_cert_file";
+const KEY: &str = "collector.client_key_file";
+
+/// A key with what is wrong with its file.
+type Mistake = (&'static str, String);
 
 pub(super) fn config(config: &CollectorConfig) -> Result<ClientConfig, CollectorError> {
-    let mut roots = RootCertStore::empty();
-    match &config.ca_file {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(path) => {
-            let what = "collector.ca_file";
-            for certificate in certificates(path, what)? {
-                roots.add(certificate).map_err(|e| wrong(path, what, e.to_string()))?;
-            }
-        }
-    }
+    let of_key = |(key, message): Mistake| CollectorError::Key { key, message };
+    let roots = match &config.ca_file {
+        None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
+        Some(path) => authorities(path).map_err(of_key)?,
+    };
     let builder =
         ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -28,39 +35,86 @@ pub(super) fn config(config: &CollectorConfig) -> Result<ClientConfig, Collector
             .with_root_certificates(roots);
     match (&config.client_cert_file, &config.client_key_file) {
         (Some(certificate), Some(key)) => {
-            let chain = certificates(certificate, "collector.client_cert_file")?;
-            let what = "collector.client_key_file";
-            let key_der = PrivateKeyDer::from_pem_slice(&bytes(key, what)?)
-                .map_err(|e| wrong(key, what, e.to_string()))?;
-            builder
-                .with_client_auth_cert(chain, key_der)
-                .map_err(|e| wrong(key, what, e.to_string()))
+            let chain = certificates(certificate, CERTIFICATE).map_err(of_key)?;
+            let client = private_key(key).map_err(of_key)?;
+            builder.with_client_auth_cert(chain, client).map_err(|e| of_key(unusable(KEY, key, e)))
         }
         _ => Ok(builder.with_no_client_auth()),
     }
 }
 
-fn bytes(path: &Path, what: &'static str) -> Result<Vec<u8>, CollectorError> {
-    std::fs::read(path).map_err(|source| CollectorError::File {
-        what,
-        path: path.to_owned(),
-        source,
-    })
+/// Looks at each file that is named. What the service alone can read is left to it.
+pub(super) fn files(config: &CollectorConfig, into: &mut Vec<Mistake>) {
+    let named = |file: &'_ Option<std::path::PathBuf>| {
+        file.as_deref().filter(|path| !is_of_the_service(path)).map(Path::to_owned)
+    };
+    if let Some(path) = named(&config.ca_file) {
+        into.extend(authorities(&path).err());
+    }
+    let certificate = named(&config.client_cert_file).map(|path| certificates(&path, CERTIFICATE));
+    let key = named(&config.client_key_file).map(|path| (private_key(&path), path));
+    match (certificate, key) {
+        (Some(Ok(chain)), Some((Ok(key), path))) => into.extend(matching(chain, &key, &path).err()),
+        (certificate, key) => {
+            into.extend(certificate.and_then(Result::err));
+            into.extend(key.and_then(|(key, _)| key.err()));
+        }
+    }
 }
 
-fn certificates(
+/// Errors: the key is none that can be used, or that of another certificate.
+fn matching(
+    chain: Vec<CertificateDer<'static>>,
+    key: &PrivateKeyDer<'static>,
     path: &Path,
-    what: &'static str,
-) -> Result<Vec<CertificateDer<'static>>, CollectorError> {
-    let found = CertificateDer::pem_slice_iter(&bytes(path, what)?)
+) -> Result<(), Mistake> {
+    let key = rustls::crypto::ring::sign::any_supported_type(key);
+    let key = key.map_err(|e| unusable(KEY, path, e))?;
+    match CertifiedKey::new(chain, key).keys_match() {
+        // Some keys do not tell.
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(()),
+        Err(error) => Err(unusable(KEY, path, error)),
+    }
+}
+
+fn authorities(path: &Path) -> Result<RootCertStore, Mistake> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path, CA_FILE)? {
+        roots.add(certificate).map_err(|e| unusable(CA_FILE, path, e))?;
+    }
+    Ok(roots)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Mistake> {
+    PrivateKeyDer::from_pem_slice(&bytes(path, KEY)?).map_err(|e| unusable(KEY, path, e))
+}
+
+fn certificates(path: &Path, key: &'static str) -> Result<Vec<CertificateDer<'static>>, Mistake> {
+    let found = CertificateDer::pem_slice_iter(&bytes(path, key)?)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|e| wrong(path, what, e.to_string()))?;
+        .map_err(|e| unusable(key, path, e))?;
     match found.is_empty() {
-        true => Err(wrong(path, what, "no PEM block CERTIFICATE in it".into())),
+        true => Err(unusable(key, path, "no PEM block CERTIFICATE in it")),
         false => Ok(found),
     }
 }
 
-fn wrong(path: &Path, what: &'static str, why: String) -> CollectorError {
-    CollectorError::Certificate { what, path: path.to_owned(), why }
+fn bytes(path: &Path, key: &'static str) -> Result<Vec<u8>, Mistake> {
+    let unreadable = |why: String| (key, format!("{} cannot be read: {why}", path.display()));
+    let said = |e: std::io::Error| unreadable(e.to_string());
+    // Looked at before it is opened: whoever opens a FIFO waits for its other end.
+    if !path.metadata().map_err(said)?.is_file() {
+        return Err(unreadable("it is no regular file".into()));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(said)?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(said)?;
+    match bytes.len() as u64 > MOST_BYTES {
+        true => Err(unreadable(format!("it has more than {MOST_BYTES} bytes"))),
+        false => Ok(bytes),
+    }
+}
+
+fn unusable(key: &'static str, path: &Path, why: impl std::fmt::Display) -> Mistake {
+    (key, format!("{} holds no usable certificate or key: {why}", path.display()))
 }

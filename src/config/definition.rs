@@ -32,7 +32,7 @@ macro_rules! definition {
             /// Who reports to whom.
             Analytics as analytics {
                 /// Host of the Adobe Analytics tracking server.
-                tracking_server: Text => Required("<your host>.sc.omtrdc.net"),
+                tracking_server: Host => Required("<your host>.sc.omtrdc.net"),
                 /// Report suite that the hits belong to; it has to be "timestamps optional".
                 report_suite: Text => Required("<your report suite>"),
                 /// Id of the Experience Cloud organisation.

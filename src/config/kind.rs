@@ -9,6 +9,8 @@ pub enum Kind {
     /// One of these words.
     Word(&'static [&'static str]),
     Text,
+    /// Name of a host.
+    Host,
     /// URL of a collector.
     Url,
     /// URL of a proxy.
@@ -60,8 +62,7 @@ impl Kind {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Kind::Flag => f.write_str("true or false"),
+        let text = match self {
             Kind::Word(words) => {
                 for (n, word) in words.iter().enumerate() {
                     let before = match n {
@@ -69,29 +70,29 @@ impl fmt::Display for Kind {
                         n if n + 1 == words.len() => " or ",
                         _ => ", ",
                     };
-                    write!(f, "{before}\"{word}\"")?;
+                    write!(f, "{before}'{word}'")?;
                 }
-                Ok(())
+                return Ok(());
             }
-            Kind::Text => f.write_str("a text"),
-            Kind::Url => f.write_str("an https:// URL"),
-            Kind::Proxy => f.write_str("an http:// or https:// URL of a proxy"),
-            Kind::Directory => f.write_str("an absolute path"),
-            Kind::File => f.write_str("an absolute path or ${CREDENTIALS_DIRECTORY}/NAME"),
-            Kind::Globs => f.write_str("a list of patterns"),
-            Kind::BusName => {
-                f.write_str("\"session\", \"system\" or a D-Bus address (unix:path=...)")
+            Kind::Seconds(least) => return write!(f, "{least} or more seconds"),
+            Kind::ZeroOrSeconds(least) => return write!(f, "0, or {least} or more seconds"),
+            Kind::Ratio => {
+                return write!(f, "0 or a number from {} to {}", RATIOS.start(), RATIOS.end());
             }
-            Kind::Seconds(least) => write!(f, "{least} to {MOST_SECONDS} seconds"),
-            Kind::ZeroOrSeconds(least) => write!(f, "0, or {least} to {MOST_SECONDS} seconds"),
-            Kind::Ratio => write!(f, "0, or a number from {} to {}", RATIOS.start(), RATIOS.end()),
-            Kind::Count | Kind::CountOrZero | Kind::CountBytes | Kind::Bytes(_) => {
-                let (least, most) = self.whole().unwrap_or_default();
-                let unit =
-                    if matches!(self, Kind::CountBytes | Kind::Bytes(_)) { "bytes" } else { "" };
-                let space = if unit.is_empty() { "" } else { " " };
-                write!(f, "a whole number from {least} to {most}{space}{unit}")
-            }
-        }
+            Kind::Bytes(least) => return write!(f, "a whole number of bytes, at least {least}"),
+            Kind::Flag => "true or false",
+            Kind::Text => "a text",
+            Kind::Host => "the name of a host",
+            Kind::Url => "an https:// URL",
+            Kind::Proxy => "an http:// or https:// URL of a proxy",
+            Kind::Directory => "an absolute path",
+            Kind::File => "an absolute path, or ${CREDENTIALS_DIRECTORY}/NAME",
+            Kind::Globs => "a list of patterns",
+            Kind::BusName => "'session', 'system' or a D-Bus address (unix:path=...)",
+            Kind::Count => "a whole number, at least 1",
+            Kind::CountOrZero => "a whole number, 0 or more",
+            Kind::CountBytes => "a whole number of bytes, at least 1",
+        };
+        f.write_str(text)
     }
 }

@@ -1,26 +1,35 @@
-//! Configuration: what a file may say (`schema`), and what the rest of the program gets
-//! (`Config`), checked and complete. Every mistake names file, line and key (behaviour.md 3).
+//! Configuration (behaviour.md 3): what may be said (`definition`), the layers in which it is said
+//! (`files`, `environment`), merged (`merge`), and what the rest of the program gets (`Config`),
+//! checked and complete. Every mistake names its file, line and key, and all are said at once.
 
+mod address;
 mod checks;
 mod definition;
+mod environment;
 mod error;
+mod files;
 pub mod keys;
 pub mod kind;
+mod loaded;
+mod merge;
 mod schema;
+mod value;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use self::error::ConfigError;
+pub use self::checks::is_of_the_service;
+pub use self::environment::Environment;
+pub use self::error::{ConfigError, Mistake};
+pub use self::files::{DIRECTORIES, LOOKED_FOR};
+pub use self::loaded::{Entry, FileCheck, From, Loaded};
+use self::merge::Merged;
+pub use self::value::Value;
 use crate::core::settings::Settings;
 use crate::core::time::Span;
 
-/// Where the local configuration lies unless `--config` says otherwise.
+/// The local file, where an operator writes.
 pub const DEFAULT_PATH: &str = "/etc/playheadd/playheadd.toml";
-
-/// The most that a file may hold. A parsed one takes thirty times its size.
-const MOST_BYTES: u64 = 256 * 1024;
 
 /// The whole configuration, complete and checked.
 #[derive(Debug, Clone)]
@@ -78,79 +87,38 @@ pub enum MprisBus {
 }
 
 impl Config {
-    /// Reads one file; a missing file is an error unless it is the default one.
-    pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
-        let (file, text) = read(path)?;
-        checks::check(schema::Schema::parse(file, &text)?, file)
-    }
-
-    /// Reads one file and puts `section.key=value` settings on top.
-    pub fn load_with(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
-        let (file, text) = read(Some(path))?;
-        let schema = schema::Schema::parse(file, &text)?;
-        overridden(schema, overrides, file)
-    }
-
-    /// Checks that the keys are set that a daemon needs: where to report, and for whom.
+    /// Reads the layers of the box, or `file` in place of all files, with the variables on top.
+    /// `files` looks at the files that the configuration names.
     ///
-    /// Errors: the first key that is not set, with what to write.
-    pub fn require_collector(&self) -> Result<(), ConfigError> {
-        let identity = &self.settings.identity;
-        let needed = [
-            (
-                "collector.url",
-                self.collector.url.as_deref().unwrap_or_default(),
-                "https://<your namespace>.hb-api.omtrdc.net",
-            ),
-            ("analytics.tracking_server", &identity.tracking_server, "<your host>.sc.omtrdc.net"),
-            ("analytics.report_suite", &identity.report_suite, "<your report suite>"),
-            ("analytics.org_id", &identity.org_id, "<your organisation>@AdobeOrg"),
-        ];
-        for (key, value, example) in needed {
-            if value.is_empty() {
-                let (section, name) = key.split_once('.').unwrap_or_default();
-                return Err(ConfigError::Missing {
-                    key,
-                    advice: format!(
-                        "put this into {DEFAULT_PATH} (or the file given with --config):\n\n\
-                         [{section}]\n{name} = \"{example}\"\n"
-                    ),
-                });
-            }
-        }
-        Ok(())
+    /// Errors: every mistake, and each key that a daemon needs and that is not set.
+    pub fn load(
+        file: Option<&Path>,
+        environment: &Environment,
+        files: FileCheck<'_>,
+    ) -> Result<Config, ConfigError> {
+        let from = file.map_or(From::Box(Path::new("/")), From::File);
+        Loaded::read(from, environment, files).into_config()
+    }
+
+    /// Reads one file and puts `section.key=value` settings on top. Neither a collector nor any other
+    /// file is needed.
+    pub fn load_with(path: &Path, overrides: &[String]) -> Result<Config, ConfigError> {
+        let mut merged = Merged::default();
+        merged.add((path.to_owned(), files::read(path)));
+        overridden(merged, overrides)
     }
 
     /// The defaults, with `section.key=value` settings on top.
     pub fn from_overrides(overrides: &[String]) -> Result<Config, ConfigError> {
-        overridden(schema::Schema::default(), overrides, Path::new("--set"))
+        overridden(Merged::default(), overrides)
     }
 }
 
-fn overridden(
-    mut schema: schema::Schema,
-    overrides: &[String],
-    file: &Path,
-) -> Result<Config, ConfigError> {
+fn overridden(mut merged: Merged, overrides: &[String]) -> Result<Config, ConfigError> {
     for setting in overrides {
-        schema.set(setting)?;
+        merged.add_setting(setting);
     }
-    checks::check(schema, file)
-}
-
-fn read(path: Option<&Path>) -> Result<(&Path, String), ConfigError> {
-    let file = path.unwrap_or(Path::new(DEFAULT_PATH));
-    let mut text = String::new();
-    let beginning = std::fs::File::open(file).map(|opened| opened.take(MOST_BYTES + 1));
-    match beginning.and_then(|mut beginning| beginning.read_to_string(&mut text)) {
-        Ok(_) if text.len() as u64 > MOST_BYTES => {
-            let message = format!("expected a configuration of at most {MOST_BYTES} bytes");
-            Err(ConfigError::At { file: file.to_owned(), line: 1, key: String::new(), message })
-        }
-        Ok(_) => Ok((file, text)),
-        Err(e) if path.is_none() && e.kind() == std::io::ErrorKind::NotFound => {
-            Ok((file, String::new()))
-        }
-        Err(source) => Err(ConfigError::Unreadable { file: file.to_owned(), source }),
-    }
+    let environment = Environment::default().without_credentials();
+    let config = checks::check(&mut merged, &environment);
+    Loaded { config, merged }.into_config()
 }

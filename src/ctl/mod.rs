@@ -4,6 +4,7 @@ mod agent;
 mod ask;
 #[cfg(feature = "bench")]
 mod collector;
+mod config;
 mod consent;
 mod doctor;
 mod flush;
@@ -55,6 +56,7 @@ impl Failure {
 pub fn run(ctl: Ctl) -> Result<(), Failure> {
     match ctl.command {
         Command::Simulate(args) => simulate::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Status(args) => on_bus(status::run(ctl.bus.address(), args)),
         Command::Sessions(args) => on_bus(sessions::run(ctl.bus.address(), args)),
         Command::Queue(args) => on_bus(queue::run(ctl.bus.address(), args)),

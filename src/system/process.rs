@@ -18,6 +18,19 @@ pub fn arguments(pid: u32) -> io::Result<Vec<OsString>> {
     Ok(words.map(|word| OsStr::from_bytes(word).to_owned()).collect())
 }
 
+/// The variables of a process.
+///
+/// Errors: there is no such process, or the system does not let this one look.
+pub fn environment(pid: u32) -> io::Result<Vec<(OsString, OsString)>> {
+    let block = std::fs::read(format!("/proc/{pid}/environ"))?;
+    let pair = |variable: &[u8]| {
+        let at = variable.iter().position(|byte| *byte == b'=')?;
+        let [name, value] = [&variable[..at], &variable[at + 1..]].map(OsStr::from_bytes);
+        Some((name.to_owned(), value.to_owned()))
+    };
+    Ok(block.split(|byte| *byte == 0).filter_map(pair).collect())
+}
+
 /// Has it read its configuration anew. The signal would end another program.
 pub fn hang_up(pid: u32) -> io::Result<()> {
     let process = i32::try_from(pid).ok().and_then(Pid::from_raw);

@@ -1,0 +1,155 @@
+//! A configuration as it was read: what it makes, where each value comes from, and what is wrong.
+
+use std::path::Path;
+
+use super::checks;
+use super::environment::Environment;
+use super::error::{ConfigError, Mistake};
+use super::files::{self, LOOKED_FOR};
+use super::keys::{Default, SECTIONS};
+use super::merge::Merged;
+use super::schema::RULES;
+use super::value::{Value, take_spoken};
+use super::{CollectorConfig, Config, DEFAULT_PATH};
+
+/// Which files are read.
+#[derive(Debug, Clone, Copy)]
+pub enum From<'a> {
+    /// Those of a box whose root is this directory.
+    Box(&'a Path),
+    /// This one alone.
+    File(&'a Path),
+}
+
+/// Looks at the files that a configuration names. Gives the keys of those that cannot be used, with
+/// what is wrong.
+pub type FileCheck<'a> = &'a dyn Fn(&CollectorConfig) -> Vec<(&'static str, String)>;
+
+/// A configuration with its mistakes.
+#[derive(Debug)]
+pub struct Loaded {
+    /// A key with a mistake has its default here.
+    pub config: Config,
+    pub(super) merged: Merged,
+}
+
+/// A key of the merged configuration.
+#[derive(Debug)]
+pub struct Entry {
+    pub section: &'static str,
+    pub key: &'static str,
+    /// `None` for a key that has no value.
+    pub value: Option<Value>,
+    /// File and line, or the variable, or `default`.
+    pub origin: String,
+    /// What was given is refused.
+    pub refused: bool,
+}
+
+impl Loaded {
+    /// Reads the files, puts the variables on top, and checks all of it.
+    pub fn read(from: From<'_>, environment: &Environment, files: FileCheck<'_>) -> Loaded {
+        let mut merged = Merged::default();
+        let texts = match from {
+            From::Box(root) => files::layers(root),
+            From::File(file) => vec![(file.to_owned(), files::read(file))],
+        };
+        let none = texts.is_empty();
+        texts.into_iter().for_each(|text| merged.add(text));
+        merged.add_variables(environment);
+        let config = checks::check(&mut merged, environment);
+        for (key, message) in files(&config.collector) {
+            merged.wrong_value(key, message);
+        }
+        let before = merged.mistakes.len();
+        if !merged.unreadable {
+            required(&mut merged);
+        }
+        if none && merged.mistakes.len() > before {
+            let message = format!("there is no configuration; looked for {LOOKED_FOR}");
+            let source = merged.sources.len();
+            merged.mistakes.insert(before, missing(source, String::new(), message));
+        }
+        merged.mistakes.sort_by_key(|mistake| (mistake.source, mistake.line));
+        Loaded { config, merged }
+    }
+
+    /// All mistakes, in the order of the files.
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.merged.mistakes
+    }
+
+    /// The files and variables that were read, the later ones on top.
+    pub fn sources(&self) -> &[String] {
+        &self.merged.sources
+    }
+
+    /// The configuration, when nothing is wrong with it.
+    ///
+    /// Errors: all mistakes.
+    pub fn into_config(self) -> Result<Config, ConfigError> {
+        match self.merged.mistakes.is_empty() {
+            true => Ok(self.config),
+            false => Err(ConfigError { mistakes: self.merged.mistakes }),
+        }
+    }
+
+    /// Every key with its value, in the order in which keys are shown.
+    pub fn entries(&mut self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for section in SECTIONS {
+            for key in section.keys {
+                let name = format!("{}.{}", section.name, key.name);
+                let slot = self.merged.slot_of(&name).and_then(|slot| slot.clone());
+                let value = match (&slot, key.default) {
+                    (Some(given), _) => given.value.clone().filter(|value| !is_empty(value)),
+                    (None, Default::Toml(value)) => take_spoken(key.kind, value).ok(),
+                    (None, _) => None,
+                };
+                entries.push(Entry {
+                    section: section.name,
+                    key: key.name,
+                    refused: slot.is_some_and(|given| given.value.is_none()),
+                    origin: self.merged.origin_of(&name),
+                    value,
+                });
+            }
+        }
+        entries
+    }
+}
+
+/// An empty text is as none.
+fn is_empty(value: &Value) -> bool {
+    matches!(value, Value::Text(text) if text.is_empty())
+}
+
+/// Notes the keys that a daemon needs and that are not set: where to report, and for whom.
+fn required(merged: &mut Merged) {
+    for rule in RULES {
+        let Some(example) = rule.example else { continue };
+        let (key, section) = (rule.key, rule.section);
+        let example = format!("{key} = \"{example}\" below [{section}]");
+        match merged.slot_of(&rule.name()).and_then(|slot| slot.as_ref()) {
+            None => {
+                let message = format!(
+                    "not set; put {example} into {DEFAULT_PATH} or the file given with --config"
+                );
+                let last = merged.sources.len();
+                merged.mistakes.push(missing(last, rule.name(), message));
+            }
+            Some(given) if given.value.as_ref().is_some_and(is_empty) => {
+                merged.wrong_value(
+                    &rule.name(),
+                    format!("expected a text that is not empty: {example}"),
+                );
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// A mistake that stands nowhere.
+fn missing(source: usize, key: String, message: String) -> Mistake {
+    Mistake { source, place: String::new(), line: 0, key, message }
+}
