@@ -15,15 +15,16 @@ use super::reload::Source;
 use super::store_worker::{ConsentThread, StoreThread};
 use crate::collector::Client;
 use crate::core::dialect::exchange::{Outcome, Purpose, RequestId};
-use crate::core::input::CallId;
+use crate::core::input::{CallId, Input};
 use crate::core::message_ids as ids;
 use crate::core::turn::Notice;
 use crate::engine::failure::Failure;
 use crate::engine::{Action, Engine, Event};
 use crate::mpris::ReadAgain;
 use crate::port::{Answer, BusUpdate, Message};
-use crate::system::clock;
+use crate::system::logind::SleepLock;
 use crate::system::notify::Notify;
+use crate::system::{clock, shutdown};
 
 /// Messages taken before timers get a turn.
 const MESSAGES_A_TURN: usize = 64;
@@ -51,6 +52,8 @@ pub struct EventLoop {
     pub steps: clock::Steps,
     /// To the watcher of MPRIS players, if there is one.
     pub read_again: Option<mpsc::Sender<ReadAgain>>,
+    /// To logind, once the bus is served.
+    pub sleep_lock: Option<SleepLock>,
     /// Calls that wait for their replies.
     answers: HashMap<CallId, Answer>,
     requests: JoinSet<(RequestId, Outcome)>,
@@ -76,6 +79,7 @@ impl EventLoop {
             watch,
             steps: clock::Steps::watch(),
             read_again: None,
+            sleep_lock: None,
             answers: HashMap::new(),
             requests: JoinSet::new(),
             watched: false,
@@ -152,7 +156,10 @@ impl EventLoop {
             tokio::select! {
                 biased;
                 Some(control) = controls.recv() => match control {
-                    Control::Stop => break Ok(()),
+                    Control::Stop => {
+                        self.end_with_the_box().await;
+                        break Ok(());
+                    }
                     Control::BusGone => break bus_gone(),
                     Control::Reload => self.reload(),
                 },
@@ -185,6 +192,9 @@ impl EventLoop {
             self.tell(Event::Tick);
         }
         self.publish();
+        if let Some(lock) = &self.sleep_lock {
+            lock.want(self.engine.puts_off_sleep());
+        }
         if let Some(status) = self.engine.manager_status(clock::now()) {
             self.notify.status(&status);
             self.notify.watchdog();
@@ -282,6 +292,16 @@ impl EventLoop {
     pub fn look_for_broken_store(&mut self) {
         let aside = crate::store::opening::laid_aside(self.source.state_dir());
         self.tell(Event::StoreSetAside(aside.map(|path| path.display().to_string())));
+    }
+
+    /// Before a stop: every session ends if the box is shut down. Otherwise, as at an upgrade, the next
+    /// start goes on with them.
+    async fn end_with_the_box(&mut self) {
+        let announced = self.sleep_lock.as_ref().is_some_and(SleepLock::shutting_down);
+        if announced || shutdown::under_way(self.front.bus.connection()).await {
+            let arrived = clock::now().boot;
+            self.tell(Event::Message { input: Input::ShutDown, arrived });
+        }
     }
 
     /// Stops: writes everything, and delivers what can be delivered in two seconds.

@@ -41,6 +41,7 @@ use crate::store::opening::{Opened, StoreLocation};
 use crate::store::reader::Reader;
 use crate::store::{StoreError, sled};
 use crate::system::clock;
+use crate::system::logind::{Connect, watch_sleep};
 use crate::system::notify::Notify;
 
 /// `Control`s that may wait for the loop. When there are more, their senders wait.
@@ -219,6 +220,7 @@ async fn start(
             .map_err(|e| AppError::System("the collector's thread", e))?,
     };
     let engine = Engine::new(agent, store_state, consent_state, now);
+    let address = source.bus().clone();
     let parts = (engine, client, source, threads);
     let mut event_loop = EventLoop::new(parts, front, watch, notify);
     event_loop.look_for_hidden_clock();
@@ -231,9 +233,18 @@ async fn start(
         tokio::spawn(watcher.run());
     }
     let connection = event_loop.front.bus.connection().clone();
-    tokio::spawn(crate::system::network::watch(connection, port));
+    tokio::spawn(crate::system::network::watch(connection.clone(), port.clone()));
+    event_loop.sleep_lock = Some(watch_sleep(connection, anew(address), port));
     event_loop.ready();
     Ok(event_loop)
+}
+
+/// Makes further connections to the bus.
+fn anew(address: BusAddress) -> Connect {
+    Box::new(move || {
+        let address = address.clone();
+        Box::pin(async move { address.connect().await.map_err(|error| error.to_string()) })
+    })
 }
 
 /// MPRIS is optional. Without its bus the daemon still serves all other players.

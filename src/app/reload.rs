@@ -4,6 +4,7 @@ use super::{AppError, Arguments, load, load_with};
 use crate::collector::Client;
 use crate::config::{Config, Environment, MprisConfig, StoreConfig};
 use crate::core::settings::Limits;
+use crate::dbus::BusAddress;
 use crate::engine::failure::{CLOCK_DROP_IN, Failure};
 use crate::system::{clock, process};
 
@@ -31,6 +32,11 @@ impl Source {
     /// Reads the configuration anew.
     pub fn read(&self) -> Result<Loaded, AppError> {
         read(&self.arguments)
+    }
+
+    /// The bus that it serves.
+    pub fn bus(&self) -> &BusAddress {
+        &self.arguments.bus
     }
 
     /// Where the state lies until a restart.
