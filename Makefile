@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Debian's own Python, which sees Debian's packages.
 PYTHON ?= /usr/bin/python3
 BIN = target/release
-PACKAGES = dbus gcc libc6-dev make python3 python3-dbus
+PACKAGES = dbus gcc libc6-dev make python3 python3-dbus python3-dbusmock
 # What the demo with mpv takes, and what the tests of the examples do: large, so apart.
 MPV = mpv mpv-mpris
 EXAMPLES = g++ libsystemd-dev
@@ -37,6 +37,7 @@ test: deps ## everything that needs no service manager
 	else \
 	    $(CARGO) test --locked --all-features; \
 	fi
+	@$(MAKE) --no-print-directory test-broker
 
 test-peers: peer-deps ## players that need large packages: mpv, and the examples in C and C++
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \

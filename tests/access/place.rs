@@ -2,15 +2,14 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use zbus::Connection;
 use zbus::connection::Builder;
 
-use crate::common::{self, PATIENCE};
+use crate::common::{self, BusProcess, PATIENCE};
 
 /// uid (and gid) of the service's user, of a player, of somebody and of a settings screen, and the
 /// gids of `playhead` and `playhead-admin`.
@@ -90,7 +89,7 @@ fn open_to_all(path: &Path) {
 }
 
 /// A system bus as distributions have it, and what `policy` adds.
-pub fn bus(place: &Place, policy: &str) -> (Process, String) {
+pub fn bus(place: &Place, policy: &str) -> (BusProcess, String) {
     let address = format!("unix:path={}/bus", place.path().display());
     let config = format!(
         r#"<busconfig>
@@ -102,18 +101,7 @@ pub fn bus(place: &Place, policy: &str) -> (Process, String) {
     );
     let file = place.path().join("bus.conf");
     std::fs::write(&file, config).expect("the bus's configuration");
-    let mut child = place
-        .command(0, Path::new("dbus-daemon"))
-        .args(["--nofork", "--print-address"])
-        .arg(format!("--config-file={}", file.display()))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("dbus-daemon (Debian package dbus)");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("its address");
-    assert!(!line.is_empty(), "the bus did not start");
-    (Process(child), address)
+    BusProcess::start(&file, |program| place.command(0, program))
 }
 
 pub const CLOSED: &str = r#"<policy context="default">

@@ -7,7 +7,9 @@ use playheadd::bench::Collector;
 use zbus::{OwnedObjectPath, fdo};
 
 use crate::caller::{ANOTHERS, BUS, CALLED, OBSERVED, TEST, WORD};
-use crate::common::{self, AGENT, AGENT_PATH, PATIENCE, Player, SESSION, film, nothing};
+use crate::common::{
+    self, AGENT, AGENT_PATH, BusProcess, PATIENCE, Player, SESSION, film, nothing,
+};
 use crate::place::{Place, Process, SERVICE, bus, connect};
 
 /// Bus, daemon and collector, and somebody who looks on as root.
@@ -17,7 +19,8 @@ pub struct Scene {
     session: OwnedObjectPath,
     address: String,
     place: Place,
-    _processes: [Process; 2],
+    _daemon: Process,
+    _bus: BusProcess,
     _collector: Collector,
 }
 
@@ -41,7 +44,7 @@ impl Scene {
             .stderr(Stdio::null())
             .spawn()
             .expect("the daemon");
-        let processes = [Process(child), bus];
+        let daemon = Process(child);
         let dbus = fdo::DBusProxy::new(&observer.connection).await.expect("the bus");
         let owned = async {
             while !dbus.name_has_owner(AGENT.try_into().expect("a name")).await.expect("an answer")
@@ -58,7 +61,8 @@ impl Scene {
             session,
             address,
             place,
-            _processes: processes,
+            _daemon: daemon,
+            _bus: bus,
             _collector: collector,
         };
         scene.play().await;

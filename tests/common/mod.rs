@@ -11,6 +11,7 @@ pub mod raw;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -50,7 +51,7 @@ pub fn anonymous_kib(pid: u32) -> u64 {
 
 /// A private bus of the kind that a box has, killed on drop.
 pub struct Bus {
-    child: Child,
+    child: BusProcess,
     pub address: String,
     pub dir: tempfile::TempDir,
 }
@@ -80,8 +81,7 @@ impl Bus {
 
     /// A bus in the place of one that is gone: the same socket, another id.
     pub fn start_again(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.child.kill();
         let _ = std::fs::remove_file(self.dir.path().join("bus"));
         let started = launch(&self.dir.path().join("bus.conf"));
         (self.child, self.address) = started;
@@ -89,11 +89,11 @@ impl Bus {
 
     /// The bus answers nobody until `go_on`.
     pub fn freeze(&self) {
-        signal(&self.child, "-STOP");
+        self.child.signal("-STOP");
     }
 
     pub fn go_on(&self) {
-        signal(&self.child, "-CONT");
+        self.child.signal("-CONT");
     }
 
     /// A connection of its own, as another process would have.
@@ -106,27 +106,79 @@ impl Bus {
     }
 }
 
-impl Drop for Bus {
-    fn drop(&mut self) {
+/// A bus: dbus-daemon, or the processes of a dbus-broker.
+pub struct BusProcess {
+    child: Child,
+    /// Its processes are a group.
+    grouped: bool,
+}
+
+impl BusProcess {
+    /// Starts the bus that this configuration describes, by way of the program that `command` makes a
+    /// command of. Gives its address once it listens.
+    pub fn start(config: &Path, command: impl Fn(&Path) -> Command) -> (BusProcess, String) {
+        let (mut command, grouped) = match on_dbus_broker() {
+            true => {
+                let mut command = command(Path::new("/usr/bin/python3"));
+                let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/dbus_broker.py");
+                command.arg(program).arg(config).process_group(0);
+                (command, true)
+            }
+            false => {
+                let mut command = command(Path::new("dbus-daemon"));
+                command.args(["--nofork", "--print-address"]);
+                command.arg(format!("--config-file={}", config.display()));
+                (command, false)
+            }
+        };
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a bus (Debian package dbus)");
+        let mut address = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe"))
+            .read_line(&mut address)
+            .expect("the bus's address");
+        assert!(!address.is_empty(), "the bus did not start");
+        (BusProcess { child, grouped }, address.trim().to_owned())
+    }
+
+    fn signal(&self, name: &str) {
+        let group = if self.grouped { "-" } else { "" };
+        let to = format!("{group}{}", self.child.id());
+        let status = Command::new("kill").args([name, "--", &to]).status();
+        assert!(status.expect("kill").success());
+    }
+
+    fn kill(&mut self) {
+        if self.grouped {
+            self.signal("-KILL");
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A bus daemon that listens, and its address.
-fn launch(config: &Path) -> (Child, String) {
-    let mut child = Command::new("dbus-daemon")
-        .args(["--nofork", "--print-address"])
-        .arg(format!("--config-file={}", config.display()))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("dbus-daemon (Debian package dbus)");
-    let mut address = String::new();
-    BufReader::new(child.stdout.take().expect("a pipe"))
-        .read_line(&mut address)
-        .expect("the bus's address");
-    (child, address.trim().to_owned())
+impl Drop for BusProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Whether the tests run on dbus-broker (`PLAYHEADD_BUS=dbus-broker`). Without it they run on
+/// dbus-daemon.
+pub fn on_dbus_broker() -> bool {
+    match std::env::var("PLAYHEADD_BUS").as_deref() {
+        Err(_) | Ok("dbus-daemon") => false,
+        Ok("dbus-broker") => true,
+        Ok(other) => panic!("PLAYHEADD_BUS is dbus-daemon or dbus-broker, not {other:?}"),
+    }
+}
+
+/// A bus that listens, and its address.
+fn launch(config: &Path) -> (BusProcess, String) {
+    BusProcess::start(config, |program| Command::new(program))
 }
 
 /// The daemon to test: `PLAYHEADD_BIN`, or the one that was built with the tests.
