@@ -12,7 +12,10 @@ use zbus::{Connection, OwnedVariant};
 use super::call_bus;
 use super::names::SYSTEMD;
 
-/// How long the service manager may take to name the service of a process.
+/// The longest name of a unit (UNIT_NAME_MAX of systemd).
+const LONGEST_UNIT: usize = 255;
+/// How long the service manager may take to name the service of a process. Then the name of the
+/// program counts. Only the sender waits, and only with its first message.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the bus knows of a connection.
@@ -77,5 +80,6 @@ async fn service(connection: &Connection, pid: u32) -> Option<String> {
     let reply = connection.call_method(systemd, &unit, properties, "Get", asked).await.ok()?;
     let id: OwnedVariant = reply.body().deserialize().ok()?;
     let id = String::try_from(id).ok()?;
-    id.strip_suffix(".service").map(str::to_owned)
+    let name = id.strip_suffix(".service").filter(|name| (1..=LONGEST_UNIT).contains(&name.len()));
+    name.map(str::to_owned)
 }

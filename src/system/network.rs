@@ -2,6 +2,7 @@
 //! whichever is on the bus (behaviour.md 1.6). These are hints: delivery finds out by trying.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::select_all;
@@ -34,19 +35,64 @@ struct Network {
 /// Assumed while no network manager answers.
 const UNKNOWN: Network = Network { online: true, metered: false, connection: None };
 
-/// Watches until the bus is gone.
+/// A manager that does not answer is asked again: after 1 s, doubling to 60 s.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// What the agent was told, and by whom.
+struct Told {
+    network: Network,
+    /// The unique name of the manager that said so; `None` while it is `UNKNOWN` because nobody did.
+    by: Option<String>,
+}
+
+/// Watches until the bus is gone. Nobody waits for it: a manager that hangs is asked again, its former
+/// answer counts as long as it owns its name, and one that has lost its name says nothing any more.
 pub async fn watch(connection: Connection, port: Port) {
-    let mut changed = match listen(&connection).await {
-        Ok(streams) => hints(streams),
+    let (mut owners, mut changes) = match listen(&connection).await {
+        Ok((owners, changes)) => (hints(owners), hints(changes)),
         Err(error) => {
             tracing::warn!(%error, "network changes are not seen; delivery finds out by trying");
             return;
         }
     };
-    let mut told = UNKNOWN;
-    tell(&port, &mut told, ask(&connection).await).await;
-    while changed.recv().await.is_some() {
-        tell(&port, &mut told, ask(&connection).await).await;
+    let mut told = Told { network: UNKNOWN, by: None };
+    let mut retry: Option<Duration> = None;
+    loop {
+        let silent = tokio::select! {
+            silent = ask(&connection, &port, &mut told) => silent,
+            // Whoever is asked may not own the name any more.
+            owner = owners.recv() => match owner {
+                Some(()) => {
+                    retry = None;
+                    continue;
+                }
+                None => return,
+            },
+        };
+        // One that has just started may need a moment.
+        if silent && retry == Some(FIRST_RETRY) {
+            tracing::warn!("the network manager does not answer; delivery finds out by trying");
+        }
+        retry = match (silent, retry) {
+            (true, Some(last)) => Some((last * 2).min(LAST_RETRY)),
+            (true, None) => Some(FIRST_RETRY),
+            (false, _) => None,
+        };
+        let again = async {
+            match retry {
+                Some(after) => tokio::time::sleep(after).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            owner = owners.recv() => match owner {
+                Some(()) => retry = None,
+                None => return,
+            },
+            Some(()) = changes.recv() => {}
+            () = again => {}
+        }
     }
 }
 
@@ -64,62 +110,69 @@ fn hints(streams: Vec<MessageStream>) -> mpsc::Receiver<()> {
     hints
 }
 
-/// The bus routes the signals of the names' owners only; what pretends to be one and is sent to us
-/// alone is stopped at the door (`dbus/door.rs`).
-async fn listen(connection: &Connection) -> zbus::Result<Vec<MessageStream>> {
+/// Signals of names that change hands, and of managers whose network changes. The bus routes the
+/// signals of the names' owners only; what pretends to be one and is sent to us alone is stopped at the
+/// door (`dbus/door.rs`).
+async fn listen(connection: &Connection) -> zbus::Result<(Vec<MessageStream>, Vec<MessageStream>)> {
     let signal = || MatchRule::builder().msg_type(Type::Signal);
-    let owner =
-        |name| signal().sender(BUS).interface(BUS).member("NameOwnerChanged").arg(0, name).build();
-    let mut streams = Vec::new();
-    for rule in [
-        signal()
-            .sender(NM)
-            .path(NM_PATH)
-            .interface(PROPERTIES)
-            .member("PropertiesChanged")
-            .build()?,
-        signal()
-            .sender(CONNMAN)
-            .path("/")
-            .interface(CONNMAN_MANAGER)
-            .member("PropertyChanged")
-            .build()?,
-        owner(NM)?,
-        owner(CONNMAN)?,
-    ] {
-        streams.push(MessageStream::for_match_rule(rule, connection, None).await?);
+    let mut owners = Vec::new();
+    for name in MANAGERS {
+        let rule = signal().sender(BUS).interface(BUS).member("NameOwnerChanged").arg(0, name);
+        owners.push(MessageStream::for_match_rule(rule.build()?, connection, None).await?);
     }
-    Ok(streams)
+    let mut changes = Vec::new();
+    for rule in [
+        signal().sender(NM).path(NM_PATH).interface(PROPERTIES).member("PropertiesChanged"),
+        signal().sender(CONNMAN).path("/").interface(CONNMAN_MANAGER).member("PropertyChanged"),
+    ] {
+        changes.push(MessageStream::for_match_rule(rule.build()?, connection, None).await?);
+    }
+    Ok((owners, changes))
 }
 
-async fn tell(port: &Port, told: &mut Network, now: Network) {
+async fn tell(port: &Port, told: &mut Told, now: Network, by: Option<String>) {
     let arrived = clock::now().boot;
-    if (now.online, &now.connection) != (told.online, &told.connection) {
+    let before = &told.network;
+    if (now.online, &now.connection) != (before.online, &before.connection) {
         tracing::info!(online = now.online, "the network manager reports a change");
         port.tell_when_room(Input::Network { online: now.online }, arrived).await;
     }
-    if now.metered != told.metered {
+    if now.metered != before.metered {
         port.tell_when_room(Input::Metered(now.metered), arrived).await;
     }
-    *told = now;
+    *told = Told { network: now, by };
 }
 
-/// Asks the network manager that is running. A call must not start one that is not.
-async fn ask(connection: &Connection) -> Network {
-    for (name, ask) in [(NM, Manager::NetworkManager), (CONNMAN, Manager::ConnMan)] {
-        if has_owner(connection, name).await
-            && let Some(network) = ask.state(connection).await
-        {
-            return network;
+/// Asks the network manager that is running, NetworkManager first, and tells what it says. A call must
+/// not start one that is not. True when one that is there did not answer.
+async fn ask(connection: &Connection, port: &Port, told: &mut Told) -> bool {
+    let mut there = Vec::new();
+    for (name, manager) in [(NM, Manager::NetworkManager), (CONNMAN, Manager::ConnMan)] {
+        if let Some(owner) = owner(connection, name).await {
+            there.push((owner, manager));
         }
     }
-    UNKNOWN
+    if there.iter().all(|(owner, _)| told.by.as_ref() != Some(owner)) {
+        tell(port, told, UNKNOWN, None).await;
+    }
+    let mut silent = false;
+    for (owner, manager) in there {
+        match manager.state(connection, &owner).await {
+            Some(network) => {
+                tell(port, told, network, Some(owner)).await;
+                break;
+            }
+            None => silent = true,
+        }
+    }
+    silent
 }
 
-async fn has_owner(connection: &Connection, name: &str) -> bool {
+/// The unique name of a name's owner.
+async fn owner(connection: &Connection, name: &str) -> Option<String> {
     let path = "/org/freedesktop/DBus";
-    let reply = connection.call_method(Some(BUS), path, Some(BUS), "NameHasOwner", &name).await;
-    reply.is_ok_and(|reply| reply.body().deserialize().unwrap_or(false))
+    let reply = connection.call_method(Some(BUS), path, Some(BUS), "GetNameOwner", &name).await;
+    reply.ok()?.body().deserialize().ok()
 }
 
 #[derive(Clone, Copy)]
@@ -129,21 +182,31 @@ enum Manager {
 }
 
 impl Manager {
-    async fn state(self, connection: &Connection) -> Option<Network> {
+    /// What it answers within the time that the connection leaves for a call (`dbus::CALL_TIMEOUT`).
+    /// `None`: nothing, an error, or something that is no answer to this question.
+    async fn state(self, connection: &Connection, owner: &str) -> Option<Network> {
+        let (path, interface, method) = match self {
+            Manager::NetworkManager => (NM_PATH, PROPERTIES, "GetAll"),
+            Manager::ConnMan => ("/", CONNMAN_MANAGER, "GetProperties"),
+        };
+        let (to, interface) = (Some(owner), Some(interface));
         let reply = match self {
             Manager::NetworkManager => {
-                connection.call_method(Some(NM), NM_PATH, Some(PROPERTIES), "GetAll", &(NM,)).await
+                connection.call_method(to, path, interface, method, &NM).await
             }
-            Manager::ConnMan => {
-                let manager = Some(CONNMAN_MANAGER);
-                connection.call_method(Some(CONNMAN), "/", manager, "GetProperties", &()).await
-            }
+            Manager::ConnMan => connection.call_method(to, path, interface, method, &()).await,
         };
-        let values: HashMap<String, OwnedVariant> = reply.ok()?.body().deserialize().ok()?;
-        Some(match self {
-            Manager::NetworkManager => network_manager(&values),
-            Manager::ConnMan => connman(&values),
-        })
+        let answered = reply.and_then(|reply| reply.body().deserialize());
+        match answered {
+            Ok(values) => Some(match self {
+                Manager::NetworkManager => network_manager(&values),
+                Manager::ConnMan => connman(&values),
+            }),
+            Err(error) => {
+                tracing::debug!(%error, owner, "the network manager gives no answer");
+                None
+            }
+        }
     }
 }
 

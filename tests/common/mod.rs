@@ -8,6 +8,7 @@ pub mod disk;
 pub mod manager;
 pub mod proxy;
 pub mod raw;
+pub mod service;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
