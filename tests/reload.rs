@@ -202,7 +202,11 @@ fn without_adjtimex() -> [&'static str; 2] {
 #[tokio::test]
 async fn a_clock_that_is_required_and_hidden_is_said_with_what_to_do() {
     let (world, manager) = managed(REQUIRED, &without_adjtimex()).await;
-    let said = last_error(&world);
+    // Whoever could say it besides is asked first.
+    let mut said = last_error(&world);
+    while said.is_empty() {
+        said = last_error(&world);
+    }
     assert!(said.starts_with("nothing is sent since 20"), "{said}");
     assert!(LINES.iter().all(|line| said.contains(line)), "{said}");
     let player = world.player().await;
@@ -255,5 +259,5 @@ fn a_check_warns_of_a_clock_that_the_unit_hides() {
     for warning in &warned {
         assert!(LINES.iter().all(|line| warning.contains(line)), "{warning}");
     }
-    assert!(warned[0].contains("started like this, nothing is sent"), "{}", warned[0]);
+    assert!(warned[0].contains("systemd-timedated has to say"), "{}", warned[0]);
 }

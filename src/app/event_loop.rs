@@ -59,6 +59,7 @@ pub struct EventLoop {
     requests: JoinSet<(RequestId, Outcome)>,
     watched: bool,
     players_away: bool,
+    clock_hidden: bool,
     longest_sleep: Duration,
 }
 
@@ -84,6 +85,7 @@ impl EventLoop {
             requests: JoinSet::new(),
             watched: false,
             players_away: false,
+            clock_hidden: false,
             longest_sleep: longest_sleep(),
         }
     }
@@ -183,6 +185,9 @@ impl EventLoop {
             tracing::info!(trusted, "the wall clock was set, or its trust has changed");
             self.tell(Event::Clock { trusted });
         }
+        if self.watch.hidden() != self.clock_hidden {
+            self.look_for_hidden_clock();
+        }
         self.look_for_watchers();
         if self.front.port.are_players_away() != self.players_away {
             self.players_away = !self.players_away;
@@ -278,9 +283,10 @@ impl EventLoop {
         self.notify.ready(&self.engine.status_line(clock::now()));
     }
 
-    /// Says when the kernel's synchronised flag is required and cannot be seen.
+    /// Says when a synchronised clock is required, and nobody can say that it is.
     pub fn look_for_hidden_clock(&mut self) {
         let hidden = self.watch.hidden();
+        self.clock_hidden = hidden;
         if hidden {
             let why = Failure::ClockHidden;
             tracing::error!(message_id = ids::CLOCK_HIDDEN, %why, "nothing is sent");

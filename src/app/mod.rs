@@ -9,6 +9,7 @@ mod store_worker;
 mod unconfigured;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -43,6 +44,7 @@ use crate::store::{StoreError, sled};
 use crate::system::clock;
 use crate::system::logind::{Connect, watch_sleep};
 use crate::system::notify::Notify;
+use crate::system::time_service::TimeService;
 
 /// `Control`s that may wait for the loop. When there are more, their senders wait.
 const CONTROLS: usize = 8;
@@ -192,7 +194,8 @@ async fn start(
     let (consent, consent_state) = state.consent.open(|| Rng::new(clock::seed()).hex128());
     let Opened { store, stored, state: store_state } = state.store.open(consent.generation);
     let now = clock::now();
-    let watch = clock::ClockWatcher::new(now, config.require_sync);
+    let time_service = Arc::new(TimeService::default());
+    let watch = clock::ClockWatcher::new(now, config.require_sync, time_service.clone());
     let start = StartInfo {
         bus: front.bus.id(),
         boot: clock::boot_id().map_err(AppError::BootId)?,
@@ -234,7 +237,8 @@ async fn start(
     }
     let connection = event_loop.front.bus.connection().clone();
     tokio::spawn(crate::system::network::watch(connection.clone(), port.clone()));
-    event_loop.sleep_lock = Some(watch_sleep(connection, anew(address), port));
+    event_loop.sleep_lock = Some(watch_sleep(connection.clone(), anew(address), port.clone()));
+    tokio::spawn(async move { time_service.watch(connection, port).await });
     event_loop.ready();
     Ok(event_loop)
 }

@@ -5,8 +5,8 @@ use crate::collector::Client;
 use crate::config::{Config, Environment, MprisConfig, StoreConfig};
 use crate::core::settings::Limits;
 use crate::dbus::BusAddress;
-use crate::engine::failure::{CLOCK_DROP_IN, Failure};
-use crate::system::{clock, process};
+use crate::engine::failure::CLOCK_DROP_IN;
+use crate::system::process;
 
 /// Where the configuration comes from, and what of it holds until a restart.
 pub struct Source {
@@ -112,11 +112,11 @@ fn check_with(
     environment: &Environment,
 ) -> Result<Option<String>, AppError> {
     let config = load_with(arguments, environment)?;
-    Ok(config.require_sync.then(|| match clock::hidden() {
-        true => format!("started like this, nothing is sent: {}", Failure::ClockHidden),
-        false => format!(
-            "clock.require_sync is set, and playheadd.service as it is shipped hides the kernel's \
-             synchronised flag, so that nothing is sent; unless that is done, {CLOCK_DROP_IN}"
-        ),
+    Ok(config.require_sync.then(|| {
+        format!(
+            "clock.require_sync is set; playheadd.service as it is shipped hides the kernel's \
+             synchronised flag, so that systemd-timesyncd or systemd-timedated has to say that the \
+             clock is synchronised; where neither of them is, nothing is sent unless you {CLOCK_DROP_IN}"
+        )
     }))
 }

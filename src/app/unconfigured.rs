@@ -36,7 +36,7 @@ pub async fn wait(
     notify: &Notify,
     (control, controls): (mpsc::Sender<Control>, &mut mpsc::Receiver<Control>),
 ) -> Result<End, AppError> {
-    let clock_trusted = clock::trusted(clock::now(), false);
+    let clock_trusted = clock::trusted(clock::now());
     let state = Unconfigured::new(&error.mistakes(), clock_trusted, clock::now().boot);
     let mut missed = Missed::default();
     tokio::select! {

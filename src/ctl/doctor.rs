@@ -164,7 +164,12 @@ fn clock(properties: &Properties, problems: &mut Vec<String>) -> Vec<Check> {
             let now = crate::system::clock::now().wall;
             check("clock", true, format!("it shows {now}"))
         }
-        false => check("clock", false, "it is not right yet, and hits are kept: set the time"),
+        false => check(
+            "clock",
+            false,
+            "it is not right yet, and hits are kept: set the time, or look why the time daemon does \
+             not (`timedatectl`)",
+        ),
     };
     lines("clock", hidden, well)
 }

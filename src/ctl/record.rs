@@ -36,7 +36,7 @@ pub(super) async fn run(address: BusAddress, args: RecordArgs) -> Result<(), Fai
         };
     let began = clock::now();
     let boot = json!({"at": 0, "event": "Boot", "unix_ms": began.wall.0,
-        "trusted": clock::trusted(began, false)});
+        "trusted": clock::trusted(began)});
     write(&mut out, &boot)?;
     let mut names = Names::default();
     let (seen, mut observed) = mpsc::channel(PLAYERS_SEEN);

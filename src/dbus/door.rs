@@ -24,8 +24,8 @@ use crate::core::rejected::Rejected;
 use crate::core::time::{BootInstant, Span};
 use crate::core::tracker::event::EventName;
 use crate::port::SnapshotReader;
-use crate::system::clock;
 use crate::system::HEARD;
+use crate::system::clock;
 
 /// Refusals that may wait to be sent.
 const MOST_REFUSALS: usize = 1024;

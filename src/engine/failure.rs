@@ -23,7 +23,7 @@ pub enum Failure {
     Configuration(String),
     /// There is no configuration that can be used, for this reason.
     NotConfigured(String),
-    /// The kernel's synchronised flag is required, and the sandbox hides it.
+    /// A synchronised clock is required, the sandbox hides the kernel's flag, and nobody else says so.
     ClockHidden,
     /// The store takes nothing, for this reason.
     Store(String),
@@ -84,8 +84,9 @@ impl fmt::Display for Failure {
             }
             Failure::ClockHidden => write!(
                 f,
-                "clock.require_sync is set, and the sandbox hides the kernel's synchronised flag; \
-                 {CLOCK_DROP_IN} and restart it"
+                "clock.require_sync is set, the sandbox hides the kernel's synchronised flag, and \
+                 neither systemd-timesyncd nor systemd-timedated says how it is; {CLOCK_DROP_IN} and \
+                 restart it"
             ),
             Failure::Store(why) => write!(
                 f,

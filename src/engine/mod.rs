@@ -59,7 +59,7 @@ pub enum Event {
     Reload(Box<Settings>),
     /// A new configuration is broken, for this reason.
     ReloadFailed(String),
-    /// Whether the kernel's synchronised flag is required and hidden.
+    /// Whether a synchronised clock is required and nobody can say that it is.
     ClockHidden(bool),
     /// Where a broken store lies that was set aside, if one does.
     StoreSetAside(Option<String>),

@@ -56,10 +56,16 @@ impl SleepLock {
 /// Something that logind says, or that is said of it.
 #[derive(Debug)]
 enum Said {
-    Sleep { begins: bool },
-    Shutdown { begins: bool },
+    Sleep {
+        begins: bool,
+    },
+    Shutdown {
+        begins: bool,
+    },
     /// It has come, is another one, or has gone.
-    Owner { there: bool },
+    Owner {
+        there: bool,
+    },
 }
 
 /// Makes a connection to the same bus. That of the agent passes no file descriptors, which a lock is.

@@ -9,6 +9,7 @@ pub mod network;
 pub mod notify;
 pub mod process;
 pub mod shutdown;
+pub mod time_service;
 
 /// The services whose signals are heard. Anybody can send a signal that looks like one of theirs.
 pub const HEARD: [&str; 3] = [network::MANAGERS[0], network::MANAGERS[1], logind::LOGIND];
