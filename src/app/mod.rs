@@ -245,7 +245,7 @@ async fn start(
 
 /// Makes further connections to the bus.
 fn anew(address: BusAddress) -> Connect {
-    Box::new(move || {
+    Arc::new(move || {
         let address = address.clone();
         Box::pin(async move { address.connect().await.map_err(|error| error.to_string()) })
     })

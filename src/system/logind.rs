@@ -69,7 +69,7 @@ enum Said {
 }
 
 /// Makes a connection to the same bus. That of the agent passes no file descriptors, which a lock is.
-pub type Connect = Box<dyn Fn() -> BoxFuture<'static, Result<Connection, String>> + Send + Sync>;
+pub type Connect = Arc<dyn Fn() -> BoxFuture<'static, Result<Connection, String>> + Send + Sync>;
 
 /// Starts the watch. It ends with the connection.
 pub fn watch_sleep(connection: Connection, connect: Connect, port: Port) -> SleepLock {
@@ -85,21 +85,28 @@ pub fn watch_sleep(connection: Connection, connect: Connect, port: Port) -> Slee
             }
         };
         let there = has_owner(&connection).await;
-        let (announced, lock) = (false, Lock::Free);
-        let watch = Watch { connect, port, shutting_down, there, announced, lock };
+        let watch = Watch {
+            connect,
+            port,
+            shutting_down,
+            there,
+            announced: false,
+            lock: Lock::Free,
+            put_off: Duration::ZERO,
+        };
         watch.run(said, wants).await;
     });
     lock
 }
 
 /// The lock, as far as the watch has got.
-#[derive(Debug)]
 enum Lock {
     Free,
+    /// It was asked for. The question is not taken back when something else is heard: logind may have
+    /// given it by then.
+    Asked(BoxFuture<'static, Result<OwnedFd, String>>),
     /// Closing it gives it back.
     Held(#[allow(dead_code, reason = "it is held, not read")] OwnedFd),
-    /// It was not given. The next try is after that time.
-    Refused(Duration),
 }
 
 struct Watch {
@@ -110,6 +117,8 @@ struct Watch {
     /// A sleep or a shutdown was announced, and its end was not.
     announced: bool,
     lock: Lock,
+    /// How long the next question is put off, because the last one was refused.
+    put_off: Duration,
 }
 
 impl Watch {
@@ -120,16 +129,19 @@ impl Watch {
     ) {
         loop {
             let wanted = *wants.borrow_and_update();
-            // While the box is about to sleep, logind gives no lock that counts.
-            let missing = wanted && self.there && !self.announced;
-            let wait = match &self.lock {
-                Lock::Free if missing => Some(Duration::ZERO),
-                Lock::Refused(wait) if missing => Some(*wait),
-                Lock::Held(_) if !wanted => {
-                    self.lock = Lock::Free;
-                    None
+            if !wanted {
+                self.lock = Lock::Free;
+            } else if let Lock::Free = self.lock
+                && self.there
+                && !self.announced
+            {
+                self.lock = Lock::Asked(inhibit(self.connect.clone(), self.put_off));
+            }
+            let given = async {
+                match &mut self.lock {
+                    Lock::Asked(asked) => asked.await,
+                    _ => std::future::pending().await,
                 }
-                _ => None,
             };
             tokio::select! {
                 biased;
@@ -137,16 +149,21 @@ impl Watch {
                     Some((said, arrived)) => self.hear(said, arrived).await,
                     None => return,
                 },
+                given = given => self.given(given),
                 changed = wants.changed() => if changed.is_err() { return },
-                taken = self.take(wait), if wait.is_some() => {
-                    self.lock = match (taken, wait) {
-                        (Some(fd), _) => Lock::Held(fd),
-                        (None, Some(wait)) => {
-                            Lock::Refused((wait * 2).clamp(FIRST_RETRY, LAST_RETRY))
-                        }
-                        (None, None) => Lock::Free,
-                    };
+            }
+        }
+    }
+
+    fn given(&mut self, given: Result<OwnedFd, String>) {
+        match given {
+            Ok(fd) => (self.lock, self.put_off) = (Lock::Held(fd), Duration::ZERO),
+            Err(why) => {
+                if self.put_off.is_zero() {
+                    tracing::warn!(why, "logind does not let the agent put off sleep");
                 }
+                self.lock = Lock::Free;
+                self.put_off = (self.put_off * 2).clamp(FIRST_RETRY, LAST_RETRY);
             }
         }
     }
@@ -162,7 +179,7 @@ impl Watch {
                 self.there = there;
                 // The lock of one that is gone counts no more, and nobody announces the end of what
                 // it has announced.
-                self.lock = Lock::Free;
+                (self.lock, self.put_off) = (Lock::Free, Duration::ZERO);
                 false
             }
         };
@@ -172,34 +189,25 @@ impl Watch {
             self.port.tell_when_room(input, arrived).await;
         }
     }
-
-    /// Takes the lock after `wait`. `None` when it is not given.
-    async fn take(&self, wait: Option<Duration>) -> Option<OwnedFd> {
-        let wait = wait.unwrap_or_default();
-        sleep(wait).await;
-        let first = wait.is_zero();
-        let why = match timeout(CALL_LIMIT, inhibit(&self.connect)).await {
-            Ok(Ok(fd)) => return Some(fd),
-            Ok(Err(why)) => why,
-            Err(_) => format!("no answer in {} s", CALL_LIMIT.as_secs()),
-        };
-        if first {
-            tracing::warn!(why, "logind does not let the agent put off sleep");
-        }
-        None
-    }
 }
 
-/// The lock outlives the connection that asked for it.
-async fn inhibit(connect: &Connect) -> Result<OwnedFd, String> {
-    let connection = connect().await?;
-    let asked = &("sleep:shutdown", "playheadd", "saves where viewers are", "delay");
-    let reply = connection
-        .call_method(Some(LOGIND), PATH, Some(MANAGER), "Inhibit", asked)
-        .await
-        .map_err(|error| error.to_string())?;
-    let fd: zbus::OwnedFd = reply.body().deserialize().map_err(|error| error.to_string())?;
-    Ok(fd.into())
+/// Asks for the lock. It outlives the connection that asked for it.
+fn inhibit(connect: Connect, put_off: Duration) -> BoxFuture<'static, Result<OwnedFd, String>> {
+    let ask = async move {
+        let connection = connect().await?;
+        let asked = &("sleep:shutdown", "playheadd", "saves where viewers are", "delay");
+        let reply = connection
+            .call_method(Some(LOGIND), PATH, Some(MANAGER), "Inhibit", asked)
+            .await
+            .map_err(|error| error.to_string())?;
+        let fd: zbus::OwnedFd = reply.body().deserialize().map_err(|error| error.to_string())?;
+        Ok(OwnedFd::from(fd))
+    };
+    Box::pin(async move {
+        sleep(put_off).await;
+        let late = |_| Err(format!("no answer in {} s", CALL_LIMIT.as_secs()));
+        timeout(CALL_LIMIT, ask).await.unwrap_or_else(late)
+    })
 }
 
 /// The streams are read at once, because one that nobody reads stalls its connection.
