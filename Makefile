@@ -54,9 +54,10 @@ lint: ## formatting and clippy
 rustdoc: ## the documentation of the code, without warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --all-features --no-deps --document-private-items
 
-docs: ## docs/dbus.md from the interfaces under dbus/
+docs: ## docs/dbus.md from the interfaces under dbus/; settings in pages and example from their definition
 	$(PYTHON) docs/dbus.py > docs/dbus.md.new
 	mv docs/dbus.md.new docs/dbus.md
+	UPDATE=1 $(CARGO) test --locked --all-features --test configuration pages
 
 # The oldest compiler that Cargo.toml promises. A machine that cannot have it says so.
 minimum-rust: ## builds with the oldest compiler that is promised (rustup)

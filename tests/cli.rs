@@ -107,7 +107,11 @@ fn a_broken_timeline_is_refused_with_file_line_and_reason() {
     assert_eq!(out.status.code(), Some(2));
     let out = ctl(&["simulate", "-", "--set", "heartbeat.main=5"], STORY);
     assert_eq!(out.status.code(), Some(2));
-    assert!(text(&out.stderr).contains("unknown field `main`"), "{}", text(&out.stderr));
+    assert!(
+        text(&out.stderr).contains("unknown key `main`; did you mean `main_seconds`?"),
+        "{}",
+        text(&out.stderr)
+    );
 }
 
 #[tokio::test]
@@ -171,12 +175,16 @@ fn a_mistake_in_the_configuration_is_named_with_file_line_and_key() {
     for (config, parts) in [
         (
             "[heartbeat]\nmain_second = 10\n",
-            vec!["playheadd.toml:2", "main_second", "unknown field"],
+            vec!["playheadd.toml:2", "heartbeat.main_second", "unknown key", "`main_seconds`"],
         ),
-        ("[hartbeat]\n", vec!["playheadd.toml:1", "unknown field `hartbeat`"]),
+        ("[hartbeat]\n", vec!["playheadd.toml:1", "unknown section `hartbeat`", "`heartbeat`"]),
         (
             "\n[heartbeat]\nmain_seconds = \"ten\"\n",
-            vec!["playheadd.toml:3", "heartbeat.main_seconds", "invalid type: string"],
+            vec![
+                "playheadd.toml:3",
+                "heartbeat.main_seconds",
+                "expected 0.1 or more seconds, got a value of the type string",
+            ],
         ),
         ("[heartbeat]\nmain_seconds = 0\n", vec!["heartbeat.main_seconds", "got 0"]),
         ("[heartbeat\n", vec!["playheadd.toml:1"]),
@@ -209,10 +217,10 @@ fn a_mistake_in_the_configuration_is_named_with_file_line_and_key() {
             vec!["playheadd.toml:2", "delivery.max_rate"],
         ),
         (&"# much\n".repeat(60_000), vec!["playheadd.toml", "at most 262144 bytes"]),
-        ("", vec!["collector.url is not set", "[collector]", "url = "]),
+        ("", vec!["collector.url: not set", "[collector]", "url = "]),
         (
             "[collector]\nurl = \"https://c.example\"\n",
-            vec!["analytics.tracking_server is not set", "[analytics]"],
+            vec!["analytics.tracking_server: not set", "[analytics]", "analytics.org_id: not set"],
         ),
     ] {
         let out = daemon(config);

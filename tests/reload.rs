@@ -3,7 +3,8 @@
 
 mod common;
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
 
 use common::manager::Manager;
 use common::{AGENT, AGENT_PATH, PATIENCE, World, config_text, film, nothing};
@@ -100,7 +101,7 @@ async fn every_reload_is_a_pair_and_a_broken_one_is_seen_until_a_good_one_comes(
         world.agent.hang_up();
         let (_, status) = manager.reload();
         let said = announced().await;
-        assert!(said.contains("playheadd.toml cannot be read: No such file"), "{said}");
+        assert!(said.contains("playheadd.toml: cannot be read: No such file"), "{said}");
         assert!(status.contains(&said), "{status}");
         // The service manager takes nothing longer than 4 KiB, and no second line is a status.
         let host = format!("\\u0007{}", "x".repeat(9_000));
@@ -126,24 +127,49 @@ async fn every_reload_is_a_pair_and_a_broken_one_is_seen_until_a_good_one_comes(
 #[tokio::test]
 async fn a_hangup_while_a_configuration_is_read_has_a_pair_of_its_own() {
     let (world, manager) = managed("", &[]).await;
-    let file = world.agent.config();
-    std::fs::remove_file(file).expect("a file");
-    // Whoever reads it waits for whoever writes it.
-    assert!(Command::new("mkfifo").arg(file).status().expect("mkfifo").success());
-    // In a thread of its own, because a daemon that does not read would hold it up for ever.
-    let feed = |text: String| {
-        let file = file.to_owned();
-        std::thread::spawn(move || std::fs::write(file, text).expect("a reader"));
-    };
+    let held = Lease::take(world.agent.config());
     world.agent.hang_up();
     let first = manager.begins();
     world.agent.hang_up();
-    feed(config_text(&world.collector.url(), ""));
+    held.release();
     assert!(!manager.ends().contains("old configuration"));
     let second = manager.begins();
     assert!(second > first, "{second} after {first}");
-    feed(BROKEN.to_owned());
-    assert!(manager.ends().contains("the old configuration is in force"));
+    assert!(!manager.ends().contains("old configuration"));
+}
+
+/// Another process holds a file so that whoever opens it waits (a lease of fcntl(2)).
+struct Lease(Child);
+
+const LEASE: &str = "
+import fcntl, os, signal, sys
+signal.signal(signal.SIGIO, lambda *_: None)
+file = os.open(sys.argv[1], os.O_RDWR)
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print('held', flush=True)
+sys.stdin.read()
+";
+
+impl Lease {
+    fn take(file: &Path) -> Lease {
+        let mut holder = Command::new("/usr/bin/python3")
+            .args(["-c", LEASE])
+            .arg(file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3");
+        let mut line = String::new();
+        let out = holder.stdout.as_mut().expect("its output");
+        BufReader::new(out).read_line(&mut line).expect("a line");
+        assert_eq!(line, "held\n");
+        Lease(holder)
+    }
+
+    fn release(mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().expect("its end").success());
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Addresses: URLs, hosts, buses, files and names, refused where they cannot work.
 
+use super::error::short;
 use super::kind::Kind;
-use super::value::short;
 use crate::core::text::shown_url;
 
 /// The only variable that a path may begin with: where systemd puts a service's credentials.

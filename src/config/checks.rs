@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::address::{CREDENTIALS, is_loopback};
 use super::environment::{Credentials, Environment};
+use super::error::short;
 use super::merge::Merged;
 use super::schema::{self, Slot};
-use super::value::{Value, short};
+use super::value::Value;
 use super::{CollectorConfig, Config, MprisBus, MprisConfig, StoreConfig};
 use crate::core::settings::{CollectorSettings, Consent, Settings};
 use crate::core::text::shown_url;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::core::text::{printable, shortened};
+
 /// All mistakes of a configuration, in the order of its files; never none. Shown as one line each.
 #[derive(Debug, thiserror::Error)]
 pub struct ConfigError {
@@ -46,4 +48,9 @@ impl fmt::Display for Mistake {
         }
         f.write_str(&self.message)
     }
+}
+
+/// The beginning of a text, for a message.
+pub(super) fn short(text: &str) -> String {
+    printable(&shortened(text.to_owned(), 64)).into_owned()
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::environment::{Environment, path_of};
-use super::error::Mistake;
+use super::error::{Mistake, short};
 use super::files::Text;
 use super::schema::{Given, Origin, RULES, Schema, Slot, find};
-use super::value::{Value, short, take, take_spoken};
+use super::value::{Value, take, take_spoken};
 use crate::core::text::nearest;
 
 /// All that was read, and all that was wrong in it.
@@ -232,7 +232,10 @@ fn unknown_key(section: &str, key: &str) -> (String, String) {
 
 fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> String {
     let known: Vec<&str> = known.collect();
-    let meant = match nearest(name, known.iter().copied()) {
+    // The beginning of a key, without its unit, say.
+    let mut longer = known.iter().copied().filter(|k| name.len() > 2 && k.starts_with(name));
+    let alone = longer.next().filter(|_| longer.next().is_none());
+    let meant = match nearest(name, known.iter().copied()).or(alone) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("expected one of `{}`", known.join("`, `")),
     };

@@ -5,8 +5,9 @@ use std::fmt;
 use toml::de::DeValue;
 
 use super::address;
+use super::error::short;
 use super::kind::{Kind, MOST_SECONDS, RATIOS};
-use crate::core::text::{number, printable, shortened};
+use crate::core::text::{number, printable};
 
 /// The most bytes of one text: what a player's text may have, too (`limits.string_bytes`).
 const MOST_TEXT: usize = 4096;
@@ -50,7 +51,9 @@ pub(super) fn take(kind: Kind, value: &DeValue<'_>) -> Result<Value, String> {
                 let whole = whole.and_then(|n| u64::from_str_radix(n.as_str(), n.radix()).ok());
                 match whole {
                     Some(n) if (least..=most).contains(&n) => Ok(Value::Whole(n)),
-                    Some(n) if n > most => Err(format!("expected at most {most}, got {n}")),
+                    _ if given > most as f64 => {
+                        Err(format!("expected at most {most}, got {}", number(given)))
+                    }
                     _ => Err(format!("expected {kind}, got {}", number(given))),
                 }
             }
@@ -131,11 +134,6 @@ fn text(kind: Kind, given: &str) -> Result<(), String> {
         Kind::Proxy => address::proxy(given),
         _ => Ok(()),
     }
-}
-
-/// The beginning of a text, for a message.
-pub(super) fn short(text: &str) -> String {
-    printable(&shortened(text.to_owned(), 64)).into_owned()
 }
 
 impl fmt::Display for Value {
