@@ -10,7 +10,7 @@ use playheadd::system::process;
 fn main() -> ExitCode {
     let ended = match daemon::parse(std::env::args_os().skip(1)) {
         Ok(DaemonCommand::Help) => {
-            print!("{}", daemon::HELP);
+            print!("{}", daemon::help());
             return ExitCode::SUCCESS;
         }
         Ok(DaemonCommand::Version) => {

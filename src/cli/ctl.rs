@@ -1,17 +1,25 @@
-//! The command line of `playheadctl`: parsing and help come from it.
+//! The command line of `playheadctl`: parsing, help, playheadctl(1) and the completions come from it.
+//! What the help says is what a user reads at a terminal; whole sentences beside it stand in
+//! `tests/generated/texts.rs`.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// Which bus to use.
 #[derive(Debug, Clone, Args)]
 pub struct BusArgs {
     /// Which of the machine's buses
-    #[arg(long, value_enum, default_value = "system")]
+    #[arg(long, global = true, value_enum, default_value = "system", help_heading = "Bus")]
     pub bus: BusName,
-    /// A bus by its address, for development; overrides --bus
-    #[arg(long, value_name = "ADDRESS")]
+    /// A bus by its address, such as unix:path=/run/my-bus; overrides --bus
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESS",
+        value_hint = ValueHint::Other,
+        help_heading = "Bus"
+    )]
     pub bus_address: Option<String>,
 }
 
@@ -31,9 +39,26 @@ impl BusArgs {
     }
 }
 
-/// Looks at the agent and tries things out.
+/// The exit statuses, as the help and playheadctl(1) list them.
+pub const EXIT_STATUSES: &[(u8, &str)] = &[
+    (0, "it worked; for status, doctor, flush and config: all is well"),
+    (1, "not well, or it did not work"),
+    (2, "the command line or a file that it names is wrong"),
+    (3, "the daemon does not run"),
+];
+
+fn after_help() -> String {
+    let mut text = "Exit status:\n".to_owned();
+    for (status, meaning) in EXIT_STATUSES {
+        text.push_str(&format!("  {status}  {meaning}\n"));
+    }
+    text.push_str("\nMore: playheadctl COMMAND --help, playheadctl(1)");
+    text
+}
+
+/// Shows what playheadd does, and tries players and boxes out
 #[derive(Debug, Parser)]
-#[command(name = "playheadctl", version, about)]
+#[command(name = "playheadctl", version, after_help = after_help())]
 pub struct Ctl {
     #[command(flatten)]
     pub bus: BusArgs,
@@ -43,35 +68,77 @@ pub struct Ctl {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Whether it works, in one look
+    /// Shows in one look whether it works, and what keeps hits back
+    ///
+    /// The exit status is 0 only when all is well.
     Status(OutputArgs),
-    /// The sessions that are open
+    /// Lists the sessions that are open
+    ///
+    /// For root, the service's user and the group playhead.
     Sessions(OutputArgs),
-    /// What waits to be delivered, and for what; or what the collector refused for good (root or the
-    /// service's user)
+    /// Lists what waits to be delivered, and for what; or what the collector refused for good
+    ///
+    /// For root and the service's user.
     Queue(QueueArgs),
-    /// Where viewers stopped (root or the service's user)
+    /// Lists where viewers stopped
+    ///
+    /// For root and the service's user.
     ResumePoints(OutputArgs),
-    /// Delivers now, and shows how it goes (root or the service's user)
+    /// Delivers now, and shows how what waits becomes less
+    ///
+    /// It goes on until nothing waits, or until delivery is held or fails: then the exit status is 1,
+    /// and the reason is told. For root and the service's user.
     Flush(FlushArgs),
-    /// What the viewer allows; with a word: sets it
+    /// Shows what the viewer allows, or sets it
+    ///
+    /// Everybody may ask. To set it is for root, the service's user and the group playhead-admin.
     Consent(ConsentArgs),
-    /// Looks at everything that delivery needs: each line is ok or says what to do (root or the
-    /// service's user)
+    /// Looks at everything that delivery needs, and says what to do
+    ///
+    /// Each line is `ok`, `off` (not wanted), or `!!` and what to do. The exit status is 0 when no line
+    /// has `!!`. For root and the service's user.
     Doctor(OutputArgs),
-    /// The configuration, merged from all its files and variables; without the agent
+    /// Shows the configuration, merged from all its files and variables
+    ///
+    /// It needs no daemon and no bus. Variables are those of this command, and not those of the service.
+    /// The exit status is 1 when something is wrong; each mistake stands on standard error.
+    #[command(after_help = "Examples:
+  playheadctl config --origin
+  playheadctl config --check --root /srv/image")]
     Config(ConfigArgs),
-    /// Runs the whole agent over a timeline in virtual time and prints its requests
-    Simulate(SimulateArgs),
-    /// What happens, as it happens: each event, hit and answer, and what holds hits back (root or the
-    /// service's user)
+    /// Shows each event, hit and answer as it happens, and what holds hits back
+    ///
+    /// It goes on until it is interrupted (Ctrl-C). For root and the service's user.
     Monitor(OutputArgs),
-    /// Plays a timeline file to the agent in real time, for trying a box out without a player
+    /// Runs the whole agent over a timeline in virtual time, and prints its requests as JSON
+    ///
+    /// It needs no daemon, no bus, no network and no disk, and gives the same bytes every time. What
+    /// the agent warns of stands on standard error.
+    #[command(after_help = "Examples:
+  playheadctl simulate film.jsonl
+  playheadctl simulate film.jsonl --set heartbeat.main_seconds=5 --until 60")]
+    Simulate(SimulateArgs),
+    /// Plays a timeline to the agent in real time, to try a box out without a player
+    ///
+    /// What a timeline says of the box itself (sleep, network, crashes) only `simulate` can do. For
+    /// root, the service's user and the group playhead. The exit status is 1 when events were refused.
+    #[command(after_help = "Example:
+  playheadctl player film.jsonl")]
     Player(PlayerArgs),
-    /// Writes a timeline of what players say on the bus (needs the right to monitor it)
+    /// Writes a timeline of what players say on the bus
+    ///
+    /// It needs the right to monitor the bus, which root has, and goes on until it is interrupted
+    /// (Ctrl-C). The daemon need not run.
+    #[command(after_help = "Example:
+  playheadctl record box.jsonl")]
     Record(RecordArgs),
-    /// A collector for the workbench: takes what the agent sends and shows it
+    /// Takes what the agent sends and shows it: a collector for the workbench
+    ///
+    /// Only programs that were built with the feature `bench` have this command; those of a box do not.
     #[cfg(feature = "bench")]
+    #[command(after_help = "Examples:
+  playheadctl collector
+  playheadctl collector --listen 192.168.1.20:8970 --tls authority")]
     Collector(CollectorArgs),
 }
 
@@ -84,7 +151,7 @@ pub struct OutputArgs {
 
 #[derive(Debug, Args)]
 pub struct QueueArgs {
-    /// The newest hits that the collector refused for good, with its words
+    /// The newest hits that the collector refused for good, with its words, and not what waits
     #[arg(long)]
     pub rejected: bool,
     /// JSON instead of text
@@ -94,8 +161,8 @@ pub struct QueueArgs {
 
 #[derive(Debug, Args)]
 pub struct FlushArgs {
-    /// How long nothing may move before it gives up
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    /// How long it waits while nothing moves before it gives up
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_hint = ValueHint::Other)]
     pub wait: u32,
     /// One JSON object at the end instead of text
     #[arg(long)]
@@ -104,7 +171,7 @@ pub struct FlushArgs {
 
 #[derive(Debug, Args)]
 pub struct ConsentArgs {
-    /// What the viewer says (root, the service's user and group playhead-admin); `out` deletes all that is kept, at once
+    /// What the viewer says; absent: shows what was said
     #[arg(value_enum)]
     pub word: Option<ConsentWord>,
     /// JSON instead of text
@@ -116,7 +183,7 @@ pub struct ConsentArgs {
 pub enum ConsentWord {
     /// Hits are sent
     In,
-    /// Nothing is tracked, kept or sent
+    /// Nothing is tracked, kept or sent; all that is kept is deleted at once
     Out,
     /// Everything is tracked and kept, nothing is sent
     Unknown,
@@ -138,14 +205,14 @@ pub struct ConfigArgs {
     /// Where each value comes from: file and line, variable, or default
     #[arg(long)]
     pub origin: bool,
-    /// Only says what is wrong; exits with 1 if something is
+    /// Only says what is wrong
     #[arg(long)]
     pub check: bool,
     /// This file in place of all others
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// Takes the files below this directory, as of the image of a box
-    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "config")]
     pub root: Option<PathBuf>,
     /// JSON instead of text
     #[arg(long)]
@@ -155,61 +222,69 @@ pub struct ConfigArgs {
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
     /// Timeline file (JSON Lines); `-` reads standard input
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// Configuration file
-    #[arg(long, value_name = "FILE")]
+    /// Configuration file [default: none, each key has its default]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// A setting on top of the configuration
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    /// A setting on top of the configuration; may be given several times
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", value_hint = ValueHint::Other)]
     pub settings: Vec<String>,
     /// Time on the timeline at which the run ends [default: an hour after the last line]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_hint = ValueHint::Other)]
     pub until: Option<f64>,
     /// The seed of the random numbers
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_hint = ValueHint::Other)]
     pub seed: u64,
+    /// Changes nothing: the output is JSON in any case
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct PlayerArgs {
     /// Timeline file (JSON Lines); `-` reads standard input
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
+    /// One JSON object for each line of the timeline instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct RecordArgs {
-    /// Where to write; standard output when absent or `-`
-    #[arg(value_name = "FILE")]
+    /// Where to write; absent or `-`: standard output
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
-    /// The bus of players that speak MPRIS: `session`, `system` or an address; the agent's bus when
-    /// absent
-    #[arg(long, value_name = "BUS")]
+    /// The bus of players that speak MPRIS: `session`, `system` or an address [default: the bus of the agent]
+    #[arg(long, value_name = "BUS", value_hint = ValueHint::Other)]
     pub players: Option<String>,
+    /// Changes nothing: the output is JSON in any case
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[cfg(feature = "bench")]
 #[derive(Debug, Args)]
 pub struct CollectorArgs {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8970")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8970", value_hint = ValueHint::Other)]
     pub listen: std::net::SocketAddr,
-    /// A file with fault rules: a JSON array as in a timeline's `Collector` event
-    #[arg(long, value_name = "FILE")]
+    /// A file with fault rules: a JSON array, as `rules` of a timeline's event `Collector`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub faults: Option<PathBuf>,
     /// A file that the URL is written to once it listens
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub url_file: Option<PathBuf>,
     /// Speaks TLS with an authority of its own, which is kept in this directory; its ca.pem is for the
     /// box's collector.ca_file
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub tls: Option<PathBuf>,
     /// Asks for client certificates; client.pem and client.key in the directory of --tls are for the
     /// box's collector.client_cert_file and collector.client_key_file
     #[arg(long, requires = "tls")]
     pub client_certificates: bool,
-    /// One JSON object a request instead of a line of text
+    /// One JSON object for each request instead of a line of text
     #[arg(long)]
     pub json: bool,
 }

@@ -7,25 +7,129 @@ use lexopt::prelude::{Long, Short, ValueExt};
 
 use crate::dbus::BusAddress;
 
+/// What a flag is about; `parse` has an arm for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    Config,
+    Bus,
+    BusAddress,
+    StateDir,
+    Check,
+    Reload,
+    ReadStore,
+    Help,
+    Version,
+}
+
+/// A flag of the daemon.
+#[derive(Debug)]
+pub struct Flag {
+    pub meaning: Meaning,
+    pub short: Option<char>,
+    /// Without the two dashes.
+    pub long: &'static str,
+    /// What its value is called: `FILE`, `DIR`, or words with `|` between them. Empty: it takes none.
+    pub value: &'static str,
+    /// One or more lines of help.
+    pub help: &'static [&'static str],
+}
+
+/// What `--help` and playheadd(8) say first.
+pub const ABOUT: &str = "The playback-session agent for set-top boxes";
+
+/// All flags. Parsing, the help, playheadd(8) and the completions come from this table.
+pub const FLAGS: &[Flag] = {
+    const fn flag(
+        meaning: Meaning,
+        long: &'static str,
+        value: &'static str,
+        help: &'static [&'static str],
+    ) -> Flag {
+        let short = match meaning {
+            Meaning::Help => Some('h'),
+            Meaning::Version => Some('V'),
+            _ => None,
+        };
+        Flag { meaning, short, long, value, help }
+    }
+    &[
+        flag(
+            Meaning::Config,
+            "config",
+            "FILE",
+            &["Read this configuration file alone, and none of the", "system's"],
+        ),
+        flag(
+            Meaning::Bus,
+            "bus",
+            "system|session",
+            &["Which of the machine's buses [default: system]"],
+        ),
+        flag(
+            Meaning::BusAddress,
+            "bus-address",
+            "ADDRESS",
+            &["A bus by its address, for development; overrides --bus"],
+        ),
+        flag(
+            Meaning::StateDir,
+            "state-dir",
+            "DIR",
+            &["State directory; overrides store.path of the", "configuration"],
+        ),
+        flag(Meaning::Check, "check", "", &["Check the configuration and exit"]),
+        flag(
+            Meaning::Reload,
+            "reload",
+            "PID",
+            &[
+                "Have a running daemon read its configuration anew and",
+                "exit; fails when that is broken",
+            ],
+        ),
+        flag(
+            Meaning::ReadStore,
+            "read-store",
+            "DIR",
+            &[
+                "Print the entries of a database and exit; the daemon",
+                "itself runs this, to look at a store that may be broken",
+            ],
+        ),
+        flag(Meaning::Help, "help", "", &["Print help"]),
+        flag(Meaning::Version, "version", "", &["Print version"]),
+    ]
+};
+
+/// The exit statuses of the daemon, as the help and playheadd(8) list them.
+pub const EXIT_STATUSES: &[(u8, &str)] = &[
+    (0, "it was asked to stop; or the check found no mistake"),
+    (1, "it cannot serve: the bus, the store of another daemon, the system"),
+    (2, "the command line is wrong; or a check found the configuration broken"),
+];
+
 /// What `--help` prints.
-pub const HELP: &str = "\
-The playback-session agent for set-top boxes
-
-Usage: playheadd [OPTIONS]
-
-Options:
-      --config <FILE>          This configuration file in place of those of the box
-      --bus <system|session>   Which of the machine's buses [default: system]
-      --bus-address <ADDRESS>  A bus by its address, for development; overrides --bus
-      --state-dir <DIR>        State directory; overrides store.path of the configuration
-      --check                  Check the configuration and exit
-      --reload <PID>           Have a running daemon read its configuration anew and exit; fails
-                               when that is broken
-      --read-store <DIR>       Print the entries of a database and exit; the daemon itself runs
-                               this, to look at a store that may be broken
-  -h, --help                   Print help
-  -V, --version                Print version
-";
+pub fn help() -> String {
+    let mut text = format!("{ABOUT}\n\nUsage: playheadd [OPTIONS]\n\nOptions:\n");
+    for flag in FLAGS {
+        let mut name = match flag.short {
+            Some(short) => format!("-{short}, --{}", flag.long),
+            None => format!("    --{}", flag.long),
+        };
+        if !flag.value.is_empty() {
+            name += &format!(" <{}>", flag.value);
+        }
+        for line in flag.help {
+            text += &format!("  {name:<29}{line}\n");
+            name.clear();
+        }
+    }
+    text.push_str("\nExit status:\n");
+    for (status, meaning) in EXIT_STATUSES {
+        text += &format!("  {status}  {meaning}\n");
+    }
+    text
+}
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,37 +161,44 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<DaemonComm
     let (mut address, mut check) = (None, false);
     let mut store = None;
     while let Some(argument) = parser.next().map_err(said)? {
-        match argument {
-            Long("config") => line.config = Some(parser.value().map_err(said)?.into()),
-            Long("state-dir") => {
+        let known = match &argument {
+            Long(name) => FLAGS.iter().find(|flag| flag.long == *name),
+            Short(letter) => FLAGS.iter().find(|flag| flag.short == Some(*letter)),
+            _ => None,
+        };
+        let Some(flag) = known else {
+            return Err(format!("{}; see --help", argument.unexpected()));
+        };
+        match flag.meaning {
+            Meaning::Config => line.config = Some(parser.value().map_err(said)?.into()),
+            Meaning::StateDir => {
                 let dir = parser.value().map_err(said)?;
                 if dir.is_empty() {
                     return Err("--state-dir is empty; expected a directory".to_owned());
                 }
                 line.state_dir = Some(dir.into());
             }
-            Long("bus-address") => {
+            Meaning::BusAddress => {
                 address = Some(parser.value().map_err(said)?.string().map_err(said)?)
             }
-            Long("bus") => {
+            Meaning::Bus => {
                 line.bus = match parser.value().map_err(said)?.string().map_err(said)?.as_str() {
                     "system" => BusAddress::System,
                     "session" => BusAddress::Session,
                     other => return Err(format!("--bus is 'system' or 'session', got '{other}'")),
                 };
             }
-            Long("check") => check = true,
-            Long("reload") => {
+            Meaning::Check => check = true,
+            Meaning::Reload => {
                 let pid = parser.value().map_err(said)?.string().map_err(said)?;
                 return match pid.parse() {
                     Ok(pid) => Ok(DaemonCommand::Reload(pid)),
                     Err(_) => Err(format!("--reload takes a process id, got '{pid}'")),
                 };
             }
-            Long("read-store") => store = Some(parser.value().map_err(said)?.into()),
-            Short('h') | Long("help") => return Ok(DaemonCommand::Help),
-            Short('V') | Long("version") => return Ok(DaemonCommand::Version),
-            other => return Err(format!("{}; see --help", other.unexpected())),
+            Meaning::ReadStore => store = Some(parser.value().map_err(said)?.into()),
+            Meaning::Help => return Ok(DaemonCommand::Help),
+            Meaning::Version => return Ok(DaemonCommand::Version),
         }
     }
     if let Some(address) = address {
@@ -138,8 +249,26 @@ mod tests {
             let message = read(wrong).expect_err(wrong);
             assert!(message.contains(part), "{wrong}: {message}");
         }
-        for flag in ["--config", "--bus", "--bus-address", "--state-dir", "--check", "--reload"] {
-            assert!(HELP.contains(flag), "{flag} is in the help");
+    }
+
+    #[test]
+    fn each_flag_of_the_table_is_read() {
+        let help = help();
+        for flag in FLAGS {
+            let value = match flag.meaning {
+                Meaning::Bus => " session",
+                Meaning::Reload => " 17",
+                _ if flag.value.is_empty() => "",
+                _ => " value",
+            };
+            let read = read(&format!("--{}{value}", flag.long)).expect(flag.long);
+            let run =
+                DaemonCommand::Run(Line { config: None, state_dir: None, bus: BusAddress::System });
+            assert_ne!(read, run, "--{} changes something", flag.long);
+            let line = format!("--{}", flag.long);
+            assert_eq!(help.matches(&format!("{line} ")).count(), 1, "{line}: {help}");
         }
+        assert!(help.lines().all(|line| line.len() <= 88), "{help}");
+        assert_eq!(read("-V"), Ok(DaemonCommand::Version));
     }
 }

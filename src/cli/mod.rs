@@ -1,4 +1,4 @@
-//! The command lines of both programs. A parser of a few kilobytes reads the daemon's five flags,
+//! The command lines of both programs. A parser of a few kilobytes reads the daemon's flags,
 //! because the tools' parser would be a tenth of the daemon's size on every box.
 
 mod ctl;
@@ -7,6 +7,6 @@ pub mod daemon;
 #[cfg(feature = "bench")]
 pub use self::ctl::CollectorArgs;
 pub use self::ctl::{
-    BusArgs, BusName, Command, ConfigArgs, ConsentArgs, ConsentWord, Ctl, FlushArgs, OutputArgs,
-    PlayerArgs, QueueArgs, RecordArgs, SimulateArgs,
+    BusArgs, BusName, Command, ConfigArgs, ConsentArgs, ConsentWord, Ctl, EXIT_STATUSES, FlushArgs,
+    OutputArgs, PlayerArgs, QueueArgs, RecordArgs, SimulateArgs,
 };

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
 use tokio::time::{Duration, Instant, sleep_until};
 use zbus::{Connection, OwnedObjectPath, Variant};
 
@@ -25,7 +26,21 @@ pub(super) async fn run(address: BusAddress, args: PlayerArgs) -> Result<(), Fai
         let at = Duration::from_millis(line.at_ms.unsigned_abs());
         sleep_until(began + at).await;
         let (what, came) = stage.play(line.what).await?;
-        output::print(&format!("{:>9.3} s  {what:<18}  {}\n", at.as_secs_f64(), printable(&came)))?;
+        if came.is_err() {
+            stage.refused += 1;
+        }
+        let at = at.as_secs_f64();
+        if args.json {
+            let mut line = json!({"at": at, "event": what});
+            match came {
+                Ok(came) => line["answer"] = came.into(),
+                Err(why) => line["refused"] = why.into(),
+            }
+            output::print_json(&line.to_string())?;
+        } else {
+            let came = came.unwrap_or_else(|why| why);
+            output::print(&format!("{at:>9.3} s  {what:<18}  {}\n", printable(&came)))?;
+        }
     }
     match stage.refused {
         0 => Ok(()),
@@ -64,9 +79,9 @@ impl TimelinePlayer {
         Ok(came.map(|_| "ok".to_owned()))
     }
 
-    /// Carries out a line. Gives its name and its result.
-    async fn play(&mut self, what: What) -> Result<(String, String), Failure> {
-        let (name, came) = match what {
+    /// Carries out a line. Gives its name and its answer, or why it was refused.
+    async fn play(&mut self, what: What) -> Result<(String, Result<String, String>), Failure> {
+        Ok(match what {
             What::Playback { from, name, playhead, info } => {
                 let came = self.player(&from).await?.say(name, playhead, &info).await;
                 (name.name().to_owned(), came)
@@ -84,14 +99,7 @@ impl TimelinePlayer {
                 }
                 ("PlayerVanished".to_owned(), Ok("gone".to_owned()))
             }
-            other => return Ok((other.name().to_owned(), "only simulate can do that".to_owned())),
-        };
-        Ok(match came {
-            Ok(came) => (name, came),
-            Err(why) => {
-                self.refused += 1;
-                (name, why)
-            }
+            other => (other.name().to_owned(), Ok("only simulate can do that".to_owned())),
         })
     }
 }
