@@ -224,7 +224,7 @@ pub struct SimulateArgs {
     /// Timeline file (JSON Lines); `-` reads standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
-    /// Configuration file [default: none, each key has its default]
+    /// Configuration file [default: no file]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// A setting on top of the configuration; may be given several times
