@@ -11,7 +11,7 @@ EXAMPLES = g++ libsystemd-dev
 
 PEERS = $(addprefix --test ,examples demo_mpv peers_mpris)
 
-.PHONY: help deps peer-deps build demo demo-mpv test test-peers lint deny docs rustdoc minimum-rust
+.PHONY: help deps peer-deps build demo demo-mpv test test-peers lint deny docs man rustdoc minimum-rust
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -58,6 +58,9 @@ docs: ## docs/dbus.md from the interfaces under dbus/; settings in pages and exa
 	$(PYTHON) docs/dbus.py > docs/dbus.md.new
 	mv docs/dbus.md.new docs/dbus.md
 	UPDATE=1 $(CARGO) test --locked --all-features --test configuration pages
+
+man: ## man/ and completions/ from the command lines and the settings
+	UPDATE=1 $(CARGO) test --quiet --locked --all-features --test generated are_made
 
 # The oldest compiler that Cargo.toml promises. A machine that cannot have it says so.
 minimum-rust: ## builds with the oldest compiler that is promised (rustup)

@@ -113,3 +113,14 @@ complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l bu
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l client-certificates -d 'Asks for client certificates; client.pem and client.key in the directory of --tls are for the box\'s collector.client_cert_file and collector.client_key_file'
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l json -d 'One JSON object for each request instead of a line of text'
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand status" -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand sessions" -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand queue" -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand resume-points" -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand flush" -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand consent" -f -a in -d 'Hits are sent'
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand consent" -f -a out -d 'Nothing is tracked, kept or sent; all that is kept is deleted at once'
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand consent" -f -a unknown -d 'Everything is tracked and kept, nothing is sent'
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand doctor" -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand monitor" -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -f

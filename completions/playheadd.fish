@@ -8,3 +8,4 @@ complete -c playheadd -l read-store -d 'Print the entries of a database and exit
 complete -c playheadd -l check -d 'Check the configuration and exit'
 complete -c playheadd -s h -l help -d 'Print help'
 complete -c playheadd -s V -l version -d 'Print version'
+complete -c playheadd -f

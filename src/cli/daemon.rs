@@ -104,7 +104,7 @@ pub const FLAGS: &[Flag] = {
 /// The exit statuses of the daemon, as the help and playheadd(8) list them.
 pub const EXIT_STATUSES: &[(u8, &str)] = &[
     (0, "it was asked to stop; or the check found no mistake"),
-    (1, "it cannot serve: the bus, the store of another daemon, the system"),
+    (1, "it cannot serve or go on: no bus, or a state directory in use"),
     (2, "the command line is wrong; or a check found the configuration broken"),
 ];
 

@@ -63,8 +63,12 @@ impl Page {
 
     /// A term, marked up as running text is, and what it is.
     pub fn entry(&mut self, term: &str, text: &str) {
-        self.raw(".TP");
-        self.running(term);
+        // Long lists of terms have a line each.
+        let cut = if term.len() > 60 { ", " } else { "\n" };
+        for (n, term) in term.split(cut).enumerate() {
+            self.raw(if n == 0 { ".TP" } else { ".TQ" });
+            self.raw(&guarded(running(term)));
+        }
         for (n, paragraph) in text.split("\n\n").enumerate() {
             if n > 0 {
                 self.raw(".IP");
@@ -181,7 +185,12 @@ fn running(text: &str) -> String {
     for (n, part) in text.split('`').enumerate() {
         match n % 2 {
             0 => out.push_str(&placeholders(part)),
-            _ => out.push_str(&format!("\\fB{}\\fR", typed(part))),
+            _ => {
+                // `\%`: no word of it is hyphenated.
+                let words: Vec<String> =
+                    part.split(' ').map(|w| format!("\\%{}", typed(w))).collect();
+                out.push_str(&format!("\\fB{}\\fR", words.join(" ")));
+            }
         }
     }
     assert!(text.matches('`').count().is_multiple_of(2), "a backtick stands alone in: {text}");

@@ -1,5 +1,6 @@
-//! Completions of both programs, as clap_complete writes them.
+//! Completions of both programs: what clap_complete writes, and what it leaves out.
 
+use clap::Command;
 use clap_complete::aot::{Shell, generate};
 
 use super::programs;
@@ -13,13 +14,42 @@ pub fn all() -> Vec<(String, String)> {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let mut script = Vec::new();
             generate(shell, &mut command.clone(), program, &mut script);
+            let mut script = String::from_utf8(script).expect("text");
             let name = match shell {
                 Shell::Bash => format!("{program}.bash"),
                 Shell::Zsh => format!("_{program}"),
-                _ => format!("{program}.fish"),
+                _ => {
+                    script += &fish_words(program, &command);
+                    format!("{program}.fish")
+                }
             };
-            files.push((format!("completions/{name}"), String::from_utf8(script).expect("text")));
+            files.push((format!("completions/{name}"), script));
         }
     }
     files
+}
+
+/// For fish clap_complete says nothing of arguments without a flag, so fish would offer files for all
+/// of them: the words of a command that has words, and nothing for one that takes nothing.
+fn fish_words(program: &str, command: &Command) -> String {
+    if command.get_subcommands().next().is_none() {
+        return format!("complete -c {program} -f\n");
+    }
+    let mut lines = String::new();
+    for command in command.get_subcommands() {
+        let name = command.get_name();
+        let line =
+            format!("complete -c {program} -n \"__fish_{program}_using_subcommand {name}\" -f");
+        match command.get_positionals().next() {
+            None => lines += &format!("{line}\n"),
+            Some(argument) => {
+                for word in argument.get_possible_values() {
+                    let help = word.get_help().map(ToString::to_string).unwrap_or_default();
+                    assert!(!help.contains('\''), "a quote in: {help}");
+                    lines += &format!("{line} -a {} -d '{help}'\n", word.get_name());
+                }
+            }
+        }
+    }
+    lines
 }

@@ -180,7 +180,7 @@ pub const PLAYHEADD_REST: Sections = &[
             Text(
                 "A daemon for development, on the bus of the desktop session and with a state of its own:",
             ),
-            Lines("playheadd --bus session --config playheadd.toml --state-dir state"),
+            Lines("playheadd --bus session --config playheadd.toml --state-dir \"$PWD/state\""),
         ],
     ),
     (
