@@ -30,7 +30,11 @@ fn ctl(world: &World, arguments: &[&str]) -> Command {
 }
 
 fn play(world: &World, story: &str) -> Output {
-    let mut child = ctl(world, &["player", "-"]).spawn().expect("playheadctl");
+    play_with(world, &["player", "-"], story)
+}
+
+fn play_with(world: &World, arguments: &[&str], story: &str) -> Output {
+    let mut child = ctl(world, arguments).spawn().expect("playheadctl");
     child.stdin.take().expect("a pipe").write_all(story.as_bytes()).expect("written");
     child.wait_with_output().expect("its end")
 }
@@ -85,6 +89,26 @@ async fn what_is_refused_is_said_and_the_rest_is_played() {
     assert!(out.contains("NotAllowed: "), "{out}");
     let hits = world.wait("the end", |hits| !of_type(hits, "sessionEnd").is_empty());
     assert_eq!(playhead(of_type(&hits, "sessionEnd")[0]), 7.0);
+}
+
+#[tokio::test]
+async fn with_json_each_line_has_an_object() {
+    let world = World::start("").await;
+    let story = r#"{"at":0,"event":"Pause","playhead":0}
+{"at":0,"event":"SessionStart","playhead":0,"info":{"id":"ep-1"}}
+{"at":0.01,"event":"End","playhead":7}
+"#;
+    let came = play_with(&world, &["player", "-", "--json"], story);
+    assert_eq!(came.status.code(), Some(1));
+    let out = String::from_utf8_lossy(&came.stdout);
+    let lines: Vec<Value> = out.lines().map(common::json).collect();
+    assert_eq!(lines.len(), 3, "{out}");
+    assert_eq!(lines[0]["event"], "Pause");
+    assert_eq!(lines[0]["refused"], "no session: SessionStart comes first");
+    assert!(lines[0]["answer"].is_null());
+    assert_eq!(lines[1]["answer"], "/tv/playhead/Agent1/session/1");
+    assert!(lines[1]["refused"].is_null());
+    assert_eq!((&lines[2]["at"], &lines[2]["answer"]), (&0.01.into(), &"ok".into()));
 }
 
 #[test]

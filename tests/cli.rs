@@ -142,9 +142,28 @@ async fn status_and_sessions_as_text_and_as_json() {
     assert_eq!(status["StoreHealthy"], true);
 }
 
+#[test]
+fn the_help_says_how_a_command_ends_and_json_is_taken_by_all() {
+    let help = text(&ctl(&["--help"], "").stdout);
+    for (status, meaning) in playheadd::cli::EXIT_STATUSES {
+        assert!(help.contains(&format!("  {status}  {meaning}\n")), "{help}");
+    }
+    for command in help.lines().skip_while(|line| *line != "Commands:").skip(1) {
+        let Some(name) = command.split_whitespace().next() else { break };
+        let options = text(&ctl(&[name, "--help"], "").stdout);
+        assert!(name == "help" || options.contains("--json"), "{name}: {options}");
+    }
+    assert_eq!(
+        ctl(&["simulate", "-", "--json"], STORY).stdout,
+        ctl(&["simulate", "-"], STORY).stdout
+    );
+}
+
 #[tokio::test]
 async fn nobody_on_the_bus_is_said_with_what_to_do() {
     let bus = Bus::start();
+    let behind = ctl(&["status", "--bus-address", &bus.address], "");
+    assert_eq!(behind.status.code(), Some(3), "the bus may stand behind the command");
     let out = ctl(&["--bus-address", &bus.address, "status"], "");
     assert_eq!(out.status.code(), Some(3));
     assert!(text(&out.stderr).contains("playheadd does not run"), "{}", text(&out.stderr));

@@ -3,6 +3,10 @@
 //!
 //! `make man` writes them anew (`UPDATE=1`).
 
+#[path = "generated/completes.rs"]
+mod completes;
+#[path = "generated/examples.rs"]
+mod examples;
 #[path = "generated/pages.rs"]
 mod pages;
 #[path = "generated/programs.rs"]
@@ -13,10 +17,13 @@ mod roff;
 mod shells;
 #[path = "generated/texts.rs"]
 mod texts;
+#[path = "generated/tools.rs"]
+mod tools;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Output};
+
+use tools::{said, tool};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -38,24 +45,6 @@ fn hold(file: &str, made: &str) {
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(committed == made, "{file} is old: run `make man`");
-}
-
-/// Runs a tool. `None` where the machine has none, which is said.
-fn tool(name: &str, arguments: &[&str]) -> Option<Output> {
-    let run =
-        Command::new(name).args(arguments).env("LC_ALL", "C.UTF-8").current_dir(root()).output();
-    match run {
-        Ok(output) => Some(output),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: {name} is not installed");
-            None
-        }
-        Err(e) => panic!("{name}: {e}"),
-    }
-}
-
-fn said(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|b| String::from_utf8_lossy(b).into_owned()).concat()
 }
 
 #[test]
@@ -126,73 +115,4 @@ fn each_variable_that_is_read_has_its_entry() {
     for variable in read {
         assert!(environment.contains(&format!("\\%{variable}")), "{variable} is in no page");
     }
-}
-
-/// What each shell offers at the end of a command line.
-fn offered(shell: &str, line: &str) -> Option<BTreeSet<String>> {
-    let program = line.split(' ').next().expect("a program");
-    let output = match shell {
-        "bash" => {
-            let file = format!("completions/{program}.bash");
-            let words = ["--norc", "tests/generated/bash_matches.sh", &file];
-            tool("bash", &[&words[..], &line.split(' ').collect::<Vec<_>>()].concat())
-        }
-        "zsh" => {
-            let dir = root().join("completions");
-            let dir = dir.to_str().expect("a path");
-            tool("zsh", &["-f", "tests/generated/zsh_matches.zsh", dir, line])
-        }
-        _ => {
-            let script = format!("source completions/{program}.fish; complete -C $argv");
-            tool("fish", &["--no-config", "-c", &script, line])
-        }
-    }?;
-    assert!(output.status.success() && output.stderr.is_empty(), "{shell}: {}", said(&output));
-    let text = String::from_utf8(output.stdout).expect("text");
-    // fish adds a description behind a tab.
-    let names = text.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned());
-    Some(names.filter(|name| !name.is_empty()).collect())
-}
-
-/// A command line, what has to be offered, and what must not be.
-type Case = (&'static str, &'static [&'static str], &'static [&'static str]);
-
-const CASES: &[Case] = &[
-    ("playheadctl ", &["status", "resume-points", "simulate", "collector"], &["Cargo.toml"]),
-    ("playheadctl fl", &["flush"], &["status"]),
-    ("playheadctl --bus session st", &["status"], &["flush"]),
-    ("playheadctl consent ", &["in", "out", "unknown"], &["Cargo.toml"]),
-    ("playheadctl queue --", &["--rejected", "--json", "--bus"], &["--wait"]),
-    ("playheadctl queue --bus ", &["system", "session"], &["Cargo.toml"]),
-    ("playheadctl simulate --config Carg", &["Cargo.toml"], &["src"]),
-    ("playheadd --re", &["--reload", "--read-store"], &["--check"]),
-    ("playheadd --bus ", &["system", "session"], &["Cargo.toml"]),
-    ("playheadd --config Carg", &["Cargo.toml"], &["src"]),
-];
-
-fn completes(shell: &str) {
-    for (line, wanted, unwanted) in CASES {
-        let Some(offered) = offered(shell, line) else { return };
-        for name in *wanted {
-            assert!(offered.contains(*name), "{shell}, '{line}': {name} is missing: {offered:?}");
-        }
-        for name in *unwanted {
-            assert!(!offered.contains(*name), "{shell}, '{line}': {name} is too much: {offered:?}");
-        }
-    }
-}
-
-#[test]
-fn bash_completes() {
-    completes("bash");
-}
-
-#[test]
-fn zsh_completes() {
-    completes("zsh");
-}
-
-#[test]
-fn fish_completes() {
-    completes("fish");
 }
