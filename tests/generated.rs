@@ -29,7 +29,10 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-const PAGES: [(&str, fn() -> String); 3] = [
+/// A committed file, and what makes it.
+type Made = (&'static str, fn() -> String);
+
+const PAGES: [Made; 3] = [
     ("man/playheadd.8", pages::playheadd),
     ("man/playheadctl.1", pages::playheadctl),
     ("man/playheadd.toml.5", pages::settings),
