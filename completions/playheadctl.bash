@@ -261,7 +261,7 @@ _playheadctl() {
             ;;
         playheadctl__subcmd__player)
             opts="-h --json --bus --bus-address --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+            if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -279,6 +279,7 @@ _playheadctl() {
                     ;;
                 *)
                     COMPREPLY=()
+                    return 0
                     ;;
             esac
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -311,7 +312,7 @@ _playheadctl() {
             ;;
         playheadctl__subcmd__record)
             opts="-h --players --json --bus --bus-address --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+            if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -336,6 +337,7 @@ _playheadctl() {
                     ;;
                 *)
                     COMPREPLY=()
+                    return 0
                     ;;
             esac
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -393,7 +395,7 @@ _playheadctl() {
             ;;
         playheadctl__subcmd__simulate)
             opts="-h --config --set --until --seed --json --bus --bus-address --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+            if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -447,6 +449,7 @@ _playheadctl() {
                     ;;
                 *)
                     COMPREPLY=()
+                    return 0
                     ;;
             esac
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -41,6 +41,9 @@ const CASES: &[Case] = &[
     ("playheadctl consent ", &["in", "out", "unknown"], &["Cargo.toml"]),
     ("playheadctl queue --", &["--rejected", "--json", "--bus"], &["--wait"]),
     ("playheadctl queue --bus ", &["system", "session"], &["Cargo.toml"]),
+    // Files: bash's own, where the script offers nothing.
+    ("playheadctl simulate ", &[], &["--seed"]),
+    ("playheadctl simulate --s", &["--seed", "--set"], &["--json"]),
     ("playheadctl simulate --config Carg", &["Cargo.toml"], &["src"]),
     ("playheadd --re", &["--reload", "--read-store"], &["--check"]),
     ("playheadd --bus ", &["system", "session"], &["Cargo.toml"]),

@@ -1,6 +1,7 @@
 //! Completions of both programs: what clap_complete writes, and what it leaves out.
 
 use clap::Command;
+use clap::builder::ValueHint;
 use clap_complete::aot::{Shell, generate};
 
 use super::programs;
@@ -16,7 +17,10 @@ pub fn all() -> Vec<(String, String)> {
             generate(shell, &mut command.clone(), program, &mut script);
             let mut script = String::from_utf8(script).expect("text");
             let name = match shell {
-                Shell::Bash => format!("{program}.bash"),
+                Shell::Bash => {
+                    script = bash_files(script, &command);
+                    format!("{program}.bash")
+                }
                 Shell::Zsh => format!("_{program}"),
                 _ => {
                     script += &fish_words(program, &command);
@@ -27,6 +31,29 @@ pub fn all() -> Vec<(String, String)> {
         }
     }
     files
+}
+
+/// For bash clap_complete offers the flags of a command where a file is to be named. Offered nothing,
+/// bash offers files by itself.
+fn bash_files(mut script: String, command: &Command) -> String {
+    for command in command.get_subcommands() {
+        let file = |arg: &clap::Arg| arg.get_value_hint() == ValueHint::FilePath;
+        if !command.get_positionals().any(file) {
+            continue;
+        }
+        let beginning = format!("__subcmd__{})\n            opts=", command.get_name());
+        let at = script.find(&beginning).expect("a block for each command");
+        let block = script.split_off(at);
+        let first = " || ${COMP_CWORD} -eq 2 ]]";
+        let other = "*)\n                    COMPREPLY=()\n";
+        assert!(
+            block.contains(first) && block.contains(other),
+            "clap_complete writes it otherwise"
+        );
+        let nothing = format!("{other}                    return 0\n");
+        script += &block.replacen(first, " ]]", 1).replacen(other, &nothing, 1);
+    }
+    script
 }
 
 /// For fish clap_complete says nothing of arguments without a flag, so fish would offer files for all
