@@ -19,6 +19,9 @@ _playheadctl() {
             playheadctl,collector)
                 cmd="playheadctl__subcmd__collector"
                 ;;
+            playheadctl,config)
+                cmd="playheadctl__subcmd__config"
+                ;;
             playheadctl,consent)
                 cmd="playheadctl__subcmd__consent"
                 ;;
@@ -59,7 +62,7 @@ _playheadctl() {
 
     case "${cmd}" in
         playheadctl)
-            opts="-h -V --bus --bus-address --help --version status sessions queue resume-points flush consent doctor monitor simulate player record collector"
+            opts="-h -V --bus --bus-address --help --version status sessions queue resume-points flush consent doctor config monitor simulate player record collector"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -128,6 +131,53 @@ _playheadctl() {
                     return 0
                     ;;
                 --tls)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --bus)
+                    COMPREPLY=($(compgen -W "system session" -- "${cur}"))
+                    return 0
+                    ;;
+                --bus-address)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        playheadctl__subcmd__config)
+            opts="-h --origin --check --config --root --json --bus --bus-address --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --root)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs

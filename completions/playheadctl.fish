@@ -36,6 +36,7 @@ complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "resume-poin
 complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "flush" -d 'Delivers now, and shows how what waits becomes less'
 complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "consent" -d 'Shows what the viewer allows, or sets it'
 complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "doctor" -d 'Looks at everything that delivery needs, and says what to do'
+complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "config" -d 'Shows the configuration, merged from all its files and variables'
 complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "monitor" -d 'Shows each event, hit and answer as it happens, and what holds hits back'
 complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "simulate" -d 'Runs the whole agent over a timeline in virtual time, and prints its requests as JSON'
 complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "player" -d 'Plays a timeline to the agent in real time, to try a box out without a player'
@@ -78,6 +79,15 @@ session\t''"
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand doctor" -l bus-address -d 'A bus by its address, such as unix:path=/run/my-bus; overrides --bus' -r -f
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand doctor" -l json -d 'JSON instead of text'
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand config" -l config -d 'This file in place of all others' -r -F
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand config" -l root -d 'Takes the files below this directory, as of the image of a box' -r -f -a "(__fish_complete_directories)"
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand config" -l bus -d 'Which of the machine\'s buses' -r -f -a "system\t''
+session\t''"
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand config" -l bus-address -d 'A bus by its address, such as unix:path=/run/my-bus; overrides --bus' -r -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand config" -l origin -d 'Where each value comes from: file and line, variable, or default'
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand config" -l check -d 'Only says what is wrong'
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand config" -l json -d 'JSON instead of text'
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand monitor" -l bus -d 'Which of the machine\'s buses' -r -f -a "system\t''
 session\t''"
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand monitor" -l bus-address -d 'A bus by its address, such as unix:path=/run/my-bus; overrides --bus' -r -f
@@ -122,5 +132,6 @@ complete -c playheadctl -n "__fish_playheadctl_using_subcommand consent" -f -a i
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand consent" -f -a out -d 'Nothing is tracked, kept or sent; all that is kept is deleted at once'
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand consent" -f -a unknown -d 'Everything is tracked and kept, nothing is sent'
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand doctor" -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand config" -f
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand monitor" -f
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -f

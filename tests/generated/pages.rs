@@ -80,30 +80,12 @@ pub fn settings() -> String {
             };
             // Quoted words and variables are typed as they are.
             let file = ("${CREDENTIALS_DIRECTORY}/NAME", "`${CREDENTIALS_DIRECTORY}/`<NAME>");
-            let kind =
-                format!("Expected: {}.", open_range(&key.kind.to_string()).replace(file.0, file.1));
+            let kind = format!("Expected: {}.", key.kind.to_string().replace(file.0, file.1));
             page.entry(&format!("`{}`", key.name), &format!("{}\n\n{kind} {default}", key.meaning));
         }
     }
     sections(&mut page, texts::SETTINGS_REST);
     page.finish()
-}
-
-/// What a key takes, without the largest value where that is larger than anybody wants.
-fn open_range(kind: &str) -> String {
-    let Some((before, most)) = kind.split_once(" to ") else { return kind.to_owned() };
-    let (digits, unit) = most.split_once(' ').unwrap_or((most, ""));
-    if digits.len() < 10 || digits.parse::<u64>().is_err() {
-        return kind.to_owned();
-    }
-    match before.split_once(" from ") {
-        Some((what, least)) if unit.is_empty() => format!("{what}, {least} or more"),
-        Some((what, least)) => format!("{what} of {unit}, {least} or more"),
-        None => match before.strip_prefix("0, or ") {
-            Some(least) => format!("0, or a time in {unit}, {least} or more"),
-            None => format!("a time in {unit}, {before} or more"),
-        },
-    }
 }
 
 /// The keys that the daemon needs, as a file.

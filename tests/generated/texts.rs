@@ -233,6 +233,10 @@ pub const PLAYHEADCTL_REST: Sections = &[
             Lines("playheadctl status --json | jq -r .DeliveryState"),
             Text("The viewer has agreed:"),
             Lines("playheadctl consent in"),
+            Text("Is the configuration of an image right, and where does each value come from?"),
+            Lines(
+                "playheadctl config --check --root /srv/image\nplayheadctl config --origin --root /srv/image",
+            ),
             Text("What would a box report of half a minute of a film?"),
             Lines(
                 r#"playheadctl simulate - <<'END'
@@ -314,7 +318,9 @@ pub const SETTINGS_REST: Sections = &[
     (
         "FILES",
         &[Text(
-            "See the synopsis. Each is a regular file of at most 256 KiB that the user `playheadd` can read.",
+            "See the synopsis. Each is a regular file of at most 256 KiB that the user `playheadd` can read. A \
+             name in `conf.d` ends in `.toml` and does not begin with a dot; more than 128 of them are a \
+             mistake.",
         )],
     ),
     (
