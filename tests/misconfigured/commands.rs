@@ -59,7 +59,8 @@ async fn status_and_doctor_show_it_on_top_and_nothing_that_nobody_knows() {
     assert_eq!(came.status.code(), Some(1));
     let said = text(&came.stdout);
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines.len(), 3, "{said}");
+    let problems = lines.iter().filter(|line| line.starts_with("problem     ")).count();
+    assert!(problems >= 1 && lines.len() == 2 + problems, "{said}");
     assert!(lines[0].starts_with("playheadd   0."), "{said}");
     assert!(
         lines[1].starts_with("state       misconfigured: the configuration is broken"),
@@ -94,5 +95,6 @@ async fn status_and_doctor_show_it_on_top_and_nothing_that_nobody_knows() {
         .filter(|check| check["ok"] == false)
         .map(|check| check["check"].clone())
         .collect();
-    assert_eq!(bad, ["config"]);
+    assert_eq!(bad.len(), problems);
+    assert!(bad.iter().all(|check| check == "config"), "{bad:?}");
 }

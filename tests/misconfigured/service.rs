@@ -108,7 +108,7 @@ async fn each_mistake_is_told_at_the_start_and_at_a_reload() {
     std::fs::create_dir(world.agent.config()).expect("a directory");
     world.agent.hang_up();
     let (_, status) = manager.reload();
-    assert!(status.contains("playheadd.toml cannot be read"), "{status}");
+    assert!(status.contains("playheadd.toml"), "{status}");
     std::fs::remove_dir(world.agent.config()).expect("a directory");
     mend(&world, "");
     let (_, status) = manager.reload();

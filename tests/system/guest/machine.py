@@ -94,6 +94,38 @@ def dropped_in(name, text):
         drop_in(name, None)
 
 
+@contextlib.contextmanager
+def tls_collector(where):
+    """Meanwhile a second collector speaks TLS and asks for client certificates; its files lie there."""
+    unit = "tls-collector.service"
+    write(f"/run/systemd/system/{unit}", f"""[Service]
+ExecStart=/opt/playheadd-tests/playheadctl collector --listen 127.0.0.1:8971 --tls {where} \\
+    --client-certificates --json
+StandardOutput=file:/var/log/tls-collector.jsonl
+""")
+    systemctl("daemon-reload")
+    systemctl("start", unit)
+    wait("its files", lambda: os.path.exists(f"{where}/client.key"))
+    try:
+        yield
+    finally:
+        systemctl("stop", unit)
+
+
+def credential(name):
+    """A credential as the service has it; nobody else but root may look at it."""
+    path = f"/proc/{main_pid()}/root/run/credentials/{UNIT}/{name}"
+    closed(path)
+    with open(path, "rb") as handle:
+        return handle.read()
+
+
+def closed(path):
+    """A file that nobody but root and its owner can read."""
+    said = run("runuser", "-u", "viewer", "--", "cat", path)
+    expect(said.returncode != 0 and said.stdout == "", f"everybody reads {path}")
+
+
 def drop_in(name, text):
     """Sets a drop-in, or takes it away."""
     path = f"/etc/systemd/system/{UNIT}.d/{name}.conf"

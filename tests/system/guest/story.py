@@ -10,8 +10,9 @@ import time
 
 import dbus
 
-from machine import (Collector, Failed, Player, drop_in, dropped_in, expect, hits, holding, is_active,
-                     journal, last_error, main_pid, owner, run, show, systemctl, wait, write)
+from machine import (Collector, Failed, Player, closed, credential, drop_in, dropped_in, expect, hits,
+                     holding, is_active, journal, last_error, main_pid, owner, run, show, systemctl,
+                     tls_collector, wait, write)
 
 # The unit's own is 60 s. Everything that depends on it is shortened with it.
 WATCHDOG_SECONDS = 2
@@ -29,9 +30,43 @@ def check(name):
     return add
 
 
+def misconfigured(part):
+    """The service runs without a configuration that it can use, and says so with this part."""
+    # This may be the call that starts it; one that nobody answers is an error of another name.
+    caller = Player()
+    error = caller.tell("open", "film-0")
+    caller.leaves()
+    expect(error == "tv.playhead.Error.NotConfigured", f"a player got {error}")
+    expect(is_active() and owner() == main_pid(), f"the service is {show('ActiveState')}")
+    expect(show("StatusText").startswith("misconfigured: "), show("StatusText"))
+    said = last_error()
+    expect(said.startswith("nothing is tracked or sent since 20") and part in said, said)
+    for command in ("status", "doctor", "queue", "sessions", "flush"):
+        said = run("playheadctl", command)
+        expect(said.returncode == 1 and part in said.stdout + said.stderr, f"{command}: {said}")
+    tried = run("systemctl", "reload", "playheadd")
+    expect(tried.returncode != 0 and is_active(), "the reload of no configuration succeeded")
+
+
+@check("first boot without a configuration: it is there and says so; a reload starts it")
+def first_boot():
+    expect(is_active(), f"the service is {show('ActiveState')}")
+    pid, name = main_pid(), unique_name()
+    misconfigured("there is no configuration")
+    told = entries("50764ad7e97949a69a8447de9c65655f")
+    expect(all(entry["PRIORITY"] == "3" for entry in told), f"{told}")
+    expect(any("collector.url" in entry["PLAYHEAD_WHY"] for entry in told), f"{told}")
+    expect(not os.listdir("/var/lib/playheadd"), f"{os.listdir('/var/lib/playheadd')}")
+    with open("/opt/playheadd-tests/playheadd.toml") as good:
+        write(CONFIG, good.read())
+    systemctl("reload", "playheadd")
+    wait("the end of it", lambda: not show("StatusText").startswith("misconfigured"))
+    expect(last_error() == "", last_error())
+    expect((main_pid(), unique_name()) == (pid, name), "it is another process or connection")
+
+
 @check("READY means: the name is owned and the store is open")
 def ready():
-    # This program is started after the service and looks at once.
     expect(is_active(), f"the service is {show('ActiveState')}")
     expect(owner() == main_pid(), f"the name belongs to {owner()}, the service is {main_pid()}")
     held = run("ls", "-l", f"/proc/{main_pid()}/fd").stdout
@@ -64,6 +99,12 @@ def policy():
 def entries(message_id):
     """The journal's entries of one kind, by the service."""
     return [json.loads(line) for line in journal("-o", "json", f"MESSAGE_ID={message_id}").splitlines()]
+
+
+def unique_name():
+    """The connection that has the agent's name."""
+    return run("busctl", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetNameOwner",
+               "s", "tv.playhead.Agent1").stdout
 
 
 def agent(user, *words):
@@ -255,14 +296,15 @@ def not_running():
     said = run("playheadctl", "status")
     stopped = "playheadd.service is inactive (dead)" in said.stderr
     expect(said.returncode == 3 and stopped and "systemctl start" in said.stderr, f"{said}")
-    with holding(CONFIG, instead="broken"):
+    with dropped_in("line", "[Service]\nExecStart=\nExecStart=/usr/bin/playheadd --nonsense\n"):
         run("systemctl", "start", "playheadd")
         wait("its failure", lambda: show("ActiveState") == "failed")
+        expect(show("NRestarts") == "0", f"{show('NRestarts')} restarts")
         for _ in range(2):
             said = run("playheadctl", "status")
-            why = "exit status 2" in said.stderr and "playheadd --check" in said.stderr
+            why = "exit status 2" in said.stderr and "command line" in said.stderr
             expect(said.returncode == 3 and why, f"{said}")
-    expect(show("ActiveState") == "failed", "somebody has started it")
+        expect(show("ActiveState") == "failed", "somebody has started it")
     systemctl("reset-failed", "playheadd")
 
 
@@ -288,15 +330,159 @@ def clock_hidden():
         systemctl("stop", "playheadd")
 
 
-@check("a broken configuration is not tried again and again")
+@check("a player whose call starts the service hears of a broken configuration, and no restart helps")
 def broken_configuration():
+    for broken in ("broken", "[heartbeat]\nmain = 1\n"):
+        systemctl("stop", "playheadd")
+        with holding(CONFIG, instead=broken):
+            misconfigured("playheadd.toml:")
+            expect(show("NRestarts") == "0", f"{show('NRestarts')} restarts")
+        systemctl("reload", "playheadd")
+        wait("the end of it", lambda: last_error() == "")
+
+
+@check("a session that was open is there again after a start with a broken configuration")
+def session_outlives_mistake():
+    viewing = Player()
+    viewing.does("open", "film-2")
+    viewing.does("Play")
     systemctl("stop", "playheadd")
-    os.rename(CONFIG, CONFIG + ".kept")
-    run("systemctl", "start", "playheadd")
-    wait("the end of it", lambda: show("ActiveState") == "failed")
-    os.rename(CONFIG + ".kept", CONFIG)
-    expect(show("NRestarts") == "0", f"{show('NRestarts')} restarts")
-    expect("collector.url" in journal(), "the journal does not say what is missing")
+    with holding(CONFIG, instead="broken"):
+        error = viewing.tell("Pause")
+        expect(error == "tv.playhead.Error.NotConfigured", f"its player got {error}")
+    systemctl("reload", "playheadd")
+    viewing.does("Pause")
+    viewing.does("End")
+    viewing.leaves()
+
+
+def report_suite():
+    return json.loads(run("playheadctl", "status", "--json").stdout)["ReportSuite"]
+
+
+@check("layers: the vendor's, the local one that masks it, and a variable of the unit")
+def layers():
+    suite = '[analytics]\nreport_suite = "{}"\n'
+    places = {}
+    for place in ("/usr/lib/playheadd", "/etc/playheadd"):
+        os.makedirs(f"{place}/conf.d", exist_ok=True)
+        places[place] = f"{place}/conf.d/50-suite.toml"
+    try:
+        # Later ones win: conf.d of the vendor comes after the local file.
+        write(places["/usr/lib/playheadd"], suite.format("vendor"))
+        systemctl("reload", "playheadd")
+        wait("the vendor's", lambda: report_suite() == "vendor")
+        write(places["/etc/playheadd"], suite.format("local"))
+        systemctl("reload", "playheadd")
+        wait("the local one", lambda: report_suite() == "local")
+        said = run("playheadctl", "config", "--origin").stdout
+        line = [line for line in said.splitlines() if line.startswith("report_suite")]
+        expect(line and places["/etc/playheadd"] in line[0], said)
+        # An empty one switches it off.
+        write(places["/etc/playheadd"], "")
+        systemctl("reload", "playheadd")
+        wait("that of the first file", lambda: report_suite() == "box")
+        variable = "[Service]\nEnvironment=PLAYHEADD_ANALYTICS__REPORT_SUITE=unit\n"
+        with dropped_in("variable", variable):
+            systemctl("restart", "playheadd")
+            expect(report_suite() == "unit", report_suite())
+    finally:
+        for path in places.values():
+            if os.path.exists(path):
+                os.remove(path)
+    systemctl("restart", "playheadd")
+    expect(report_suite() == "box", report_suite())
+
+
+def recipe(heading):
+    """The blocks of a section of the page for operators: language and text."""
+    with open("/opt/playheadd-tests/operating.md") as page:
+        section = page.read().split(f"\n{heading}\n")[1].split("\n## ")[0]
+    return re.findall(r"```(\w+)\n(.*?)```", section, re.S)
+
+
+def carry_out(script, where):
+    said = run("sh", "-ec", script, cwd=where)
+    expect(said.returncode == 0, f"{script}: {said}")
+
+
+def collector_line():
+    """What doctor says of the collector."""
+    said = run("playheadctl", "doctor", "--json")
+    checks = json.loads(said.stdout)["checks"]
+    return next(check for check in checks if check["check"] == "collector")
+
+
+@check("secrets by the recipes of the page: credentials, a renewed one, a broken one; files")
+def secrets():
+    blocks = recipe("## Secrets")
+    scripts = [text for language, text in blocks if language == "sh"]
+    settings = [text for language, text in blocks if language == "toml"]
+    expect(len(scripts) == 3 and len(settings) == 2, f"{blocks}")
+    to_credentials, renew, to_files = scripts
+    secret, conf = "/root/secrets", "/etc/playheadd/conf.d/50-collector.toml"
+    url = "https://localhost:8971"
+    here = [text.replace("https://collector.example", url) for text in settings]
+    expect(all(url in text for text in here), f"{settings}")
+    with tls_collector(secret):
+        try:
+            os.makedirs(os.path.dirname(conf), exist_ok=True)
+            write(conf, here[0])
+            # The drop-in comes with the package; until it is in force the daemon says what is missing.
+            systemctl("restart", "playheadd")
+            misconfigured("CREDENTIALS_DIRECTORY")
+            carry_out(to_credentials, secret)
+            found = collector_line()
+            expect(found["ok"] and "certificate is good" in found["text"], f"{found}")
+            for name in ("ca.pem", "client.pem", "client.key"):
+                closed(f"/etc/playheadd/secrets/{name}")
+            # A reload, which does not break, has the old one; the recipe takes the new one.
+            before = credential("client.pem")
+            for name in ("client.pem", "client.key"):
+                os.remove(f"{secret}/{name}")
+            systemctl("restart", "tls-collector")
+            wait("new ones", lambda: os.path.exists(f"{secret}/client.key"))
+            run("cp", f"{secret}/client.pem", f"{secret}/client.key", "/etc/playheadd/secrets")
+            systemctl("reload", "playheadd")
+            expect(credential("client.pem") == before, "a reload copies credentials")
+            carry_out(renew, secret)
+            with open(f"{secret}/client.pem", "rb") as new:
+                expect(credential("client.pem") == new.read() != before, "it has the old one")
+            found = collector_line()
+            expect(found["ok"], f"{found}")
+            # One that is missing or broken: the service is there and says so.
+            for wrong in ("this is no key", None):
+                with holding("/etc/playheadd/secrets/client.key", instead=wrong or "x"):
+                    if wrong is None:
+                        os.remove("/etc/playheadd/secrets/client.key")
+                    systemctl("restart", "playheadd")
+                    misconfigured("client_key_file")
+            systemctl("restart", "playheadd")
+            expect(last_error() == "", last_error())
+            # Boxes without credentials: a reload is enough.
+            drop_in("credentials", None)
+            write(conf, here[1])
+            carry_out(to_files, secret)
+            systemctl("restart", "playheadd")
+            found = collector_line()
+            expect(found["ok"], f"{found}")
+            pid = main_pid()
+            with holding("/etc/playheadd/client.key", instead="this is no key"):
+                tried = run("systemctl", "reload", "playheadd")
+                expect(tried.returncode != 0, "the reload of a broken key succeeded")
+                wait("the words for it", lambda: "client_key_file" in last_error())
+                expect("the old configuration is in force" in last_error(), last_error())
+                found = collector_line()
+                expect(found["ok"], f"the old key is in use: {found}")
+            systemctl("reload", "playheadd")
+            wait("the end of it", lambda: last_error() == "")
+            expect(main_pid() == pid, "it is another process")
+        finally:
+            for path in (conf, "/etc/systemd/system/playheadd.service.d/credentials.conf"):
+                if os.path.exists(path):
+                    os.remove(path)
+            systemctl("daemon-reload")
+            systemctl("restart", "playheadd")
 
 
 @check(f"idle for {IDLE_PERIODS} watchdog periods of {WATCHDOG_SECONDS} s (as 15 min are of the "
