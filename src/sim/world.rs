@@ -79,7 +79,7 @@ pub(super) struct World<'a> {
     returns: Option<i64>,
     /// Asleep: nothing runs from here on until `Wake`.
     asleep_from: Option<i64>,
-    /// Nobody has announced that sleep, so the agent hears only afterwards what came meanwhile.
+    /// Nobody has announced that sleep, so the agent hears what came meanwhile only afterwards.
     unannounced: bool,
     missed: Vec<Input>,
     /// Since when the box sleeps, and for how long it slept before, in ms.

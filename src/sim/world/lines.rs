@@ -69,7 +69,12 @@ impl World<'_> {
             What::ClockSet { unix_ms, trusted } => {
                 self.wall_offset = unix_ms - self.now;
                 self.trusted = *trusted;
-                self.give(Input::Clock { trusted: *trusted });
+                // Nothing of the agent runs while the box is asleep.
+                let set = Input::Clock { trusted: *trusted };
+                match self.frozen() {
+                    true => self.missed.push(set),
+                    false => self.give(set),
+                }
             }
             What::Consent(consent) => {
                 self.give(Input::SetConsent { call: None, consent: *consent });
