@@ -9,7 +9,7 @@ pub const STORE_SET_ASIDE: &str = "ffe81d9ab4774b90934dd895dd5e4289";
 pub const CONFIGURATION_BROKEN: &str = "168b3e5eaaf74c4cb524a2e1d152d010";
 /// There is no configuration that can be used.
 pub const NOT_CONFIGURED: &str = "50764ad7e97949a69a8447de9c65655f";
-/// The kernel's synchronised flag is required and hidden.
+/// A synchronised clock is required, and nobody can say whether it is.
 pub const CLOCK_HIDDEN: &str = "dbe541438a0243fd9999623b9b557962";
 /// Nothing is sent: consent is unknown.
 pub const WAITS_FOR_CONSENT: &str = "414b4927e5214634bf7b235517d66c78";

@@ -59,12 +59,17 @@ def systemctl(*words):
     expect(said.returncode == 0, f"systemctl {' '.join(words)}: {said.stderr.strip()}")
 
 
-def last_error():
-    """What `playheadctl status` says is wrong."""
+def status():
+    """What `playheadctl status` says."""
     said = run("playheadctl", "status", "--json")
     # 1: not all is well.
     expect(said.returncode in (0, 1), f"playheadctl status: {said.stderr}")
-    return json.loads(said.stdout)["LastError"]
+    return json.loads(said.stdout)
+
+
+def last_error():
+    """What it says is wrong."""
+    return status()["LastError"]
 
 
 def write(path, text):
