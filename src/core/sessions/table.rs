@@ -60,11 +60,14 @@ impl Agent {
         self.check_single_source(&player, source, &content.id)?;
         let open = self.players.get(&player).copied();
         let replaced = open.filter(|open| self.sessions.contains_key(open));
-        if replaced.is_some_and(|open| self.sessions[&open].tracker.media().id == content.id) {
-            return Err(Rejected::not_allowed(
-                "this player has a session of this media open; Play goes on with it, End or \
-                 Complete closes it",
-            ));
+        if let Some(open) = replaced
+            && self.sessions[&open].tracker.media().id == content.id
+        {
+            // Its number, because an answer can get lost when the agent dies or is slow.
+            return Err(Rejected::not_allowed(format!(
+                "this player has this media open as session {open}; Play goes on with it, End or \
+                 Complete closes it"
+            )));
         }
         // What is refused has ended nothing, so this comes before anything is changed.
         self.check_session_limits(&player, uid, replaced.is_some())?;
