@@ -1,4 +1,5 @@
-//! What a box has no use for is left out: unwind tables, and the comments of the interfaces.
+//! What a box has no use for is left out: unwind tables, and of the interfaces the comments and what
+//! is for Qt's code generator.
 
 #[allow(clippy::disallowed_methods)]
 fn main() {
@@ -8,20 +9,23 @@ fn main() {
         println!("cargo:rerun-if-changed={file}");
         let xml = std::fs::read_to_string(&file).expect("the interface's XML");
         let out = std::env::var("OUT_DIR").expect("cargo says where");
-        std::fs::write(format!("{out}/{interface}.xml"), without_comments(&xml)).expect("written");
+        std::fs::write(format!("{out}/{interface}.xml"), introspected(&xml)).expect("written");
     }
     unwind_tables();
 }
 
-/// The text that introspection gives; its comments are for docs/dbus.md.
-fn without_comments(xml: &str) -> String {
+/// The text that introspection gives. Comments are for docs/dbus.md. The annotations for Qt are for
+/// who generates code, from the files under dbus/; they would be 3 KiB of the daemon.
+fn introspected(xml: &str) -> String {
     let mut text = String::new();
     let mut rest = xml;
     while let Some((before, comment)) = rest.split_once("<!--") {
         text.push_str(before.trim_end());
         rest = comment.split_once("-->").expect("the end of a comment").1;
     }
-    text + rest
+    text.push_str(rest);
+    let lines = text.split_inclusive('\n');
+    lines.filter(|line| !line.contains("\"org.qtproject.QtDBus.")).collect()
 }
 
 /// The release profile aborts on a panic, and nothing else unwinds. The tables are a tenth of the
