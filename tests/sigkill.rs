@@ -96,3 +96,18 @@ async fn a_player_that_left_meanwhile_is_found_gone() {
     let point = world.player().await.resume_point("tv.example.tests", "ep-1").await;
     assert!(!bool::try_from(&point["completed"]).unwrap());
 }
+
+#[tokio::test]
+async fn what_a_player_says_to_the_restarted_daemon_before_it_leaves_counts() {
+    let mut world = World::start("[interrupt]\ngrace_seconds = 1\n").await;
+    let player = world.player().await;
+    player.emit("/p", "SessionStart", 0.0, film("ep-1")).await;
+    player.emit("/p", "Play", 0.0, nothing()).await;
+    world.wait("play", |hits| !of_type(hits, "play").is_empty());
+    world.agent.kill().await;
+    world.agent.start_again().await;
+    player.emit("/p", "Complete", 600.0, nothing()).await;
+    player.die().await;
+    let over = |hits: &[_]| !of_type(hits, "sessionComplete").is_empty();
+    world.wait("the end that it said", over);
+}

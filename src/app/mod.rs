@@ -230,6 +230,9 @@ async fn start(
     event_loop.look_for_broken_store();
     event_loop.read_again = watcher.is_some().then_some(read_again);
     event_loop.tell(Event::Message { input: Input::Recovered { present }, arrived: now.boot });
+    let agent = event_loop.engine.agent();
+    let players = agent.sessions().filter_map(|(_, session)| session.owner.as_ref());
+    event_loop.front.bus.expect(players.map(|player| player.sender.as_str())).await;
     let snapshot = event_loop.engine.snapshot(clock::now());
     event_loop.front.open(snapshot, control).await?;
     if let Some(watcher) = watcher {

@@ -191,8 +191,8 @@ macro_rules! definition {
             }
             /// Trust in the time of the box.
             Clock as clock {
-                /// Trusts the clock only when the kernel says that it is synchronised; the service needs
-                /// a drop-in for it (docs/operating.md).
+                /// Trusts the clock only when a time daemon has synchronised it (docs/operating.md says
+                /// which are known).
                 require_sync: Flag => Toml("false"),
             }
             /// What the daemon says on standard error.

@@ -207,6 +207,12 @@ impl Bus {
         Ok(())
     }
 
+    /// Looks up the players of restored sessions. The lookups are under way when this returns.
+    pub async fn expect(&self, players: impl Iterator<Item = &str>) {
+        players.for_each(|player| self.senders.expect(player));
+        tokio::task::yield_now().await;
+    }
+
     /// Takes the name: whoever sees it finds all that is served by now.
     pub async fn take_name(&self) -> Result<(), BusError> {
         // A second daemon must neither take the name from us nor wait for it.

@@ -203,6 +203,14 @@ impl Senders {
         }
     }
 
+    /// Looks up the player of a restored session before it says anything, so that what it says just
+    /// before it leaves counts.
+    pub fn expect(&self, player: &str) {
+        if self.is_connected(player) {
+            self.look_up(&mut self.register(), player);
+        }
+    }
+
     /// A sender's entry. The first time, the lookup of its identity begins.
     fn look_up<'r>(&self, register: &'r mut SenderTable, sender: &str) -> &'r mut IdentityState {
         let entry = register.senders.entry(sender.to_owned()).or_insert(IdentityState::Unknown);
