@@ -4,12 +4,13 @@ CARGO ?= cargo
 # Debian's own Python, which sees Debian's packages.
 PYTHON ?= /usr/bin/python3
 BIN = target/release
-PACKAGES = dbus gcc libc6-dev make python3 python3-dbus python3-dbusmock
-# What the demo with mpv takes, and what the tests of the examples do: large, so apart.
+PACKAGES = dbus gcc libc6-dev make python3 python3-dbus python3-dbusmock python3-gi
+# What the demo with mpv takes, what the tests of the examples do, and generators of D-Bus clients: large,
+# so apart.
 MPV = mpv mpv-mpris
 EXAMPLES = g++ libsystemd-dev
 
-PEERS = $(addprefix --test ,examples demo_mpv peers_mpris)
+PEERS = $(addprefix --test ,examples players_survive demo_mpv peers_mpris)
 
 .PHONY: help deps peer-deps build demo demo-mpv test test-peers lint deny docs man rustdoc minimum-rust
 
@@ -39,7 +40,7 @@ test: deps ## everything that needs no service manager
 	fi
 	@$(MAKE) --no-print-directory test-broker
 
-test-peers: peer-deps ## players that need large packages: mpv, and the examples in C and C++
+test-peers: peer-deps ## what needs large packages: mpv, the examples in C and C++, generated clients
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    $(CARGO) nextest run --locked --all-features $(PEERS); \
 	else \

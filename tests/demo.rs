@@ -2,11 +2,13 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use common::demo::demo;
-use common::{World, of_type, types};
+use common::{Agent, Bus, World, of_type, types};
+use playheadd::bench::Collector;
 
 const PYTHON: &str = "/usr/bin/python3";
 
@@ -24,6 +26,46 @@ fn the_same_over_tls() {
     demo(&["--tls"]);
 }
 
+/// The README's player, with a film that lasts until the viewer leaves.
+struct ReadmePlayer {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl ReadmePlayer {
+    fn start(bus: &Bus) -> ReadmePlayer {
+        let mut child = Command::new(PYTHON)
+            .arg(root().join("examples/python/player.py"))
+            .args(["film-9", "86400"])
+            .env("DBUS_SYSTEM_BUS_ADDRESS", &bus.address)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3");
+        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        ReadmePlayer { child, lines }
+    }
+
+    /// Reads on until it has said an event with this outcome.
+    fn says(&mut self, event: &str, outcome: &str) {
+        let start = format!("{event} at ");
+        let mut lines = self.lines.by_ref().map(|line| line.expect("a line"));
+        let said = lines.any(|line| line.starts_with(&start) && line.contains(outcome));
+        assert!(said, "{event}: {outcome}");
+    }
+
+    /// The viewer leaves.
+    fn leave(mut self, outcome: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+        self.says("End", outcome);
+        let last = self.lines.next().expect("a last line").expect("text");
+        assert!(last.starts_with("played film-9 from 0.0 to "), "{last}");
+        assert!(self.child.wait().expect("its end").success());
+    }
+}
+
+const SESSION_1: &str = "/tv/playhead/Agent1/session/1";
+
 #[tokio::test]
 async fn the_example_of_the_readme_runs_as_it_stands_there() {
     let script = root().join("examples/python/player.py");
@@ -39,11 +81,66 @@ async fn the_example_of_the_readme_runs_as_it_stands_there() {
             .output()
             .expect("python3");
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8_lossy(&out.stdout).into_owned()
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        let last = said.lines().last().expect("a line").to_owned();
+        let (from, to) = last
+            .strip_prefix("played film-9 from ")
+            .and_then(|rest| rest.split_once(" to "))
+            .unwrap_or_else(|| panic!("{said}"));
+        (from.to_owned(), to.to_owned())
     };
-    assert_eq!(play(), "played film-9 from 0.0 to 3.0\n");
-    assert_eq!(play(), "played film-9 from 3.0 to 6.0\n");
+    let (from, to) = play();
+    assert_eq!(from, "0.0");
+    assert_eq!(play().0, to);
     let hits = world.wait("both ends", |hits| of_type(hits, "sessionEnd").len() == 2);
     assert_eq!(types(&hits, "S2"), ["sessionStart", "play", "sessionEnd"]);
     assert_eq!(of_type(&hits, "sessionStart")[1].body["params"]["media.resume"], true);
+}
+
+#[tokio::test]
+async fn the_example_of_the_readme_survives_the_daemon() {
+    let mut world = World::start("").await;
+    let mut player = ReadmePlayer::start(&world.bus);
+    player.says("Play", SESSION_1);
+    // A request waits for every batch before it, so the session's id is stored.
+    world.wait("play", |hits| !of_type(hits, "play").is_empty());
+    world.agent.kill().await;
+    world.agent.start_again().await;
+    player.says("Play", SESSION_1);
+    player.leave(SESSION_1);
+    let hits = world.wait("the end", |hits| !of_type(hits, "sessionEnd").is_empty());
+    // A hit whose acceptance was not recorded before the kill comes twice.
+    let mut got = types(&hits, "S1");
+    got.dedup();
+    assert_eq!(got, ["sessionStart", "play", "sessionEnd"]);
+    assert_eq!(of_type(&hits, "sessionStart").len(), 1);
+}
+
+#[tokio::test]
+async fn the_example_of_the_readme_may_be_there_first_and_the_daemon_gone_last() {
+    let bus = Bus::start();
+    let mut player = ReadmePlayer::start(&bus);
+    let first = player.lines.next().expect("a line").expect("text");
+    assert!(first.starts_with("from the beginning: "), "{first}");
+    let collector = Collector::start();
+    let agent = Agent::start(&bus, &collector, "").await;
+    let mut world = World { agent, collector, bus };
+    player.says("Play", SESSION_1);
+    let hits = world.wait("play", |hits| !of_type(hits, "play").is_empty());
+    assert_eq!(of_type(&hits, "sessionStart")[0].body["params"]["media.resume"], false);
+    // A store that is lost: the viewing goes on in another session.
+    world.agent.kill().await;
+    for part in ["db", "consent"] {
+        let path = world.agent.state().join(part);
+        let gone =
+            if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        gone.expect("it goes");
+    }
+    world.agent.start_again().await;
+    player.says("Play", "UnknownObject");
+    player.says("Play", SESSION_1);
+    let hits = world.wait("another start", |hits| of_type(hits, "sessionStart").len() == 2);
+    assert_eq!(of_type(&hits, "sessionStart")[1].body["params"]["media.resume"], true);
+    world.agent.kill().await;
+    player.leave("ServiceUnknown");
 }

@@ -5,88 +5,14 @@ mod common;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
-use common::{AGENT, AGENT_PATH, Bus, SESSION, World, of_type, playhead};
+use common::examples::{Language, arguments, hits_of, player, said, viewing};
+use common::{AGENT, AGENT_PATH, Bus, SESSION, World, of_type};
 use futures_util::StreamExt;
 use playheadd::bench::Record;
 use zbus::message::Type;
 use zbus::{Connection, Message, MessageStream, ObjectPath, Variant};
-
-#[derive(Clone, Copy, PartialEq)]
-enum Language {
-    C,
-    Cpp,
-    Python,
-}
-
-/// The player, ready to run. Those in C and C++ are built with the sanitizers, so that a leak or a
-/// wild pointer is a failed run.
-fn player(language: Language) -> Command {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    if language == Language::Python {
-        let mut command = Command::new("/usr/bin/python3");
-        command.arg(examples.join("python/both_doors.py"));
-        return command;
-    }
-    let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("players");
-    std::fs::create_dir_all(&out).expect("a directory");
-    let program =
-        out.join(if language == Language::C { "player-c" } else { "player-cpp" }).to_owned();
-    // One test builds, the others find it done.
-    let lock = File::create(program.with_extension("lock")).expect("a lock file");
-    lock.lock().expect("the lock");
-    let make = Command::new("make")
-        .args(["--no-print-directory", "-C"])
-        .arg(&examples)
-        .arg(format!("OUT={}", out.display()))
-        .arg("SANITIZE=address,undefined")
-        .arg(&program)
-        .output()
-        .expect("make");
-    let said = String::from_utf8_lossy(&make.stderr).into_owned();
-    assert!(make.status.success(), "{said}\n(Debian packages: gcc g++ libsystemd-dev)");
-    Command::new(program)
-}
-
-fn arguments(door: &str) -> [&str; 2] {
-    [door, "film-7"]
-}
-
-fn said(out: &Output) -> (Option<i32>, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (out.status.code(), text(&out.stdout), text(&out.stderr))
-}
-
-/// What a viewing looks like on the wire: a pause, a seek of 30 s, an ad break, and it is left.
-fn viewing(from: f64) -> Vec<(String, f64)> {
-    [
-        ("sessionStart", 0.0),
-        ("play", 0.0),
-        ("pauseStart", 1.0),
-        ("play", 1.0),
-        ("pauseStart", 1.0),
-        ("play", 31.0),
-        ("adBreakStart", 32.0),
-        ("adStart", 32.0),
-        ("adComplete", 32.0),
-        ("adBreakComplete", 32.0),
-        ("play", 32.0),
-        ("sessionEnd", 33.0),
-    ]
-    .map(|(kind, at)| (kind.to_owned(), from + at))
-    .into()
-}
-
-/// The hits of a session without pings: event type and playhead.
-fn hits_of(hits: &[Record], sid: &str) -> Vec<(String, f64)> {
-    hits.iter()
-        .filter(|r| r.sid.as_deref() == Some(sid) && r.event_type() != "ping")
-        .map(|r| (r.event_type().to_owned(), playhead(r)))
-        .collect()
-}
 
 async fn is_reported_and_goes_on(language: Language, door: &str) {
     let world = World::start("").await;
@@ -176,7 +102,7 @@ async fn slows_down_when_told(language: Language) {
         .output()
         .expect("the player");
     let (status, _, complaint) = said(&out);
-    assert_eq!(status, Some(2), "{complaint}");
+    assert_eq!(status, Some(0), "{complaint}");
     let refused = |line: &str| line.contains(": tv.playhead.Error.LimitsExceeded: ");
     assert!(complaint.lines().all(refused), "{complaint}");
     let hits = world.wait("the end", |hits| !of_type(hits, "sessionEnd").is_empty());
@@ -202,7 +128,11 @@ async fn python_slows_down_when_told() {
 #[derive(Clone, Copy)]
 enum Trouble {
     Refuses(&'static str),
+    /// The same, with the words that say that a session is open all the same.
+    OpenAllTheSame(&'static str),
     Closes(&'static str),
+    /// It carries the event out and its answer never comes.
+    Silent,
 }
 
 /// An agent that does as told when it hears `method` for the first time, and says yes otherwise.
@@ -225,6 +155,24 @@ async fn stand_in(bus: Connection, method: &str, trouble: Trouble) -> Vec<String
         match trouble {
             Trouble::Refuses(error) if fresh && member == method => {
                 bus.reply_error(&header, error, &"as the test wants it").await.expect("an error");
+                continue;
+            }
+            Trouble::OpenAllTheSame(error) if fresh && member == method => {
+                sessions += 1;
+                bus.reply_error(&header, error, &"done as session 1, it seems")
+                    .await
+                    .expect("an error");
+                continue;
+            }
+            Trouble::Silent if fresh && member == method => {
+                sessions += u32::from(member == "OpenSession");
+                continue;
+            }
+            Trouble::Silent if method == "OpenSession" && member == method => {
+                let why = format!("this player has this media open as session {sessions}; Play");
+                bus.reply_error(&header, "tv.playhead.Error.NotAllowed", &why)
+                    .await
+                    .expect("an error");
                 continue;
             }
             Trouble::Closes(reason) if fresh && member == method => {
@@ -278,64 +226,97 @@ fn asked(members: &str) -> impl Iterator<Item = String> {
     members.split_whitespace().map(|m| format!("{m}@Agent1"))
 }
 
+/// How a film ends: everything was said, something was not, or something was refused as wrong.
+#[derive(Clone, Copy, PartialEq)]
+enum Ending {
+    AllSaid,
+    NotAll,
+    Wrong,
+}
+
 async fn knows_what_to_do_when_refused(language: Language) {
+    use Ending::{AllSaid, NotAll, Wrong};
+    use Trouble::{Closes, OpenAllTheSame, Refuses, Silent};
     const REST: &str = "SeekStart SeekComplete AdBreakStart AdStart AdComplete AdBreakComplete End";
     let opened = || asked("GetResumePoint OpenSession");
-    let go_on = || opened().chain(session(1, "Play Pause Play")).chain(session(1, REST));
-    let anew = |first| {
+    let go_on = || -> Vec<String> {
+        opened().chain(session(1, "Play Pause Play")).chain(session(1, REST)).collect()
+    };
+    // The session is gone: another is opened at once, and told what is played.
+    let anew = |first| -> Vec<String> {
         opened()
             .chain(session(1, first))
             .chain(asked("OpenSession"))
-            .chain(session(2, "Play"))
+            .chain(session(2, "Pause Play"))
             .chain(session(2, REST))
+            .collect()
     };
-    let ours = |name: &'static str| Trouble::Refuses(name);
-    let mut cases: Vec<(&str, Trouble, Vec<String>)> = vec![
-        ("Pause", ours("tv.playhead.Error.NotAllowed"), go_on().collect()),
-        ("Pause", ours("tv.playhead.Error.InvalidArgs"), go_on().collect()),
-        ("End", ours("tv.playhead.Error.Storage"), go_on().collect()),
-        (
-            "Pause",
-            ours("tv.playhead.Error.LimitsExceeded"),
-            opened().chain(session(1, "Play Pause Pause Play")).chain(session(1, REST)).collect(),
-        ),
-        ("Pause", ours("tv.playhead.Error.NoSession"), anew("Play Pause").collect()),
-        ("Pause", ours("org.freedesktop.DBus.Error.UnknownObject"), anew("Play Pause").collect()),
+    // There is no session yet: the next event opens it.
+    let later = || -> Vec<String> {
+        opened()
+            .chain(asked("OpenSession"))
+            .chain(session(1, "Pause Play"))
+            .chain(session(1, REST))
+            .collect()
+    };
+    let slower = opened().chain(session(1, "Play Pause Pause Play")).chain(session(1, REST));
+    let cases: Vec<(&str, Trouble, Ending, Vec<String>)> = vec![
+        ("Pause", Refuses("tv.playhead.Error.NotAllowed"), Wrong, go_on()),
+        ("Pause", Refuses("tv.playhead.Error.InvalidArgs"), Wrong, go_on()),
+        ("End", Refuses("tv.playhead.Error.Storage"), AllSaid, go_on()),
+        ("OpenSession", OpenAllTheSame("tv.playhead.Error.Storage"), AllSaid, go_on()),
+        ("Pause", Refuses("tv.playhead.Error.LimitsExceeded"), AllSaid, slower.collect()),
+        ("OpenSession", Refuses("tv.playhead.Error.LimitsExceeded"), NotAll, later()),
+        ("OpenSession", Refuses("tv.playhead.Error.NotConfigured"), NotAll, later()),
+        ("Pause", Refuses("tv.playhead.Error.NoSession"), NotAll, anew("Play Pause")),
+        ("Pause", Refuses("tv.playhead.Error.AccessDenied"), NotAll, anew("Play Pause")),
+        ("Pause", Refuses("org.freedesktop.DBus.Error.UnknownObject"), NotAll, anew("Play Pause")),
+        ("Pause", Refuses("org.freedesktop.DBus.Error.ServiceUnknown"), NotAll, go_on()),
+        ("Pause", Refuses("tv.playhead.Error.OfTheFuture"), NotAll, go_on()),
+        ("Pause", Silent, NotAll, go_on()),
+        ("OpenSession", Silent, NotAll, later()),
         (
             "Play",
-            ours("tv.playhead.Error.AccessDenied"),
+            Refuses("org.freedesktop.DBus.Error.AccessDenied"),
+            Wrong,
             opened().chain(session(1, "Play")).collect(),
         ),
-        ("OpenSession", ours("tv.playhead.Error.LimitsExceeded"), opened().collect()),
+        (
+            "OpenSession",
+            Refuses("tv.playhead.Error.AccessDenied"),
+            Wrong,
+            asked("GetResumePoint OpenSession").collect(),
+        ),
         (
             "GetResumePoint",
-            ours("org.freedesktop.DBus.Error.AccessDenied"),
+            Refuses("org.freedesktop.DBus.Error.AccessDenied"),
+            Wrong,
             asked("GetResumePoint").collect(),
         ),
+        ("Play", Closes("consent"), AllSaid, anew("Play")),
+        ("Play", Closes("background"), AllSaid, go_on()),
     ];
-    // dbus-python hears signals only with a main loop, which the example does without.
-    if language != Language::Python {
-        cases.push(("Play", Trouble::Closes("consent"), anew("Play").collect()));
-        cases.push(("Play", Trouble::Closes("background"), go_on().collect()));
-    }
-    let runs = cases.iter().map(|(method, trouble, _)| troubled(language, method, *trouble));
+    let runs = cases.iter().map(|(method, trouble, ..)| troubled(language, method, *trouble));
     let ends = futures_util::future::join_all(runs).await;
-    for ((method, trouble, wanted), (heard, out)) in cases.into_iter().zip(ends) {
+    for ((method, trouble, ending, wanted), (heard, out)) in cases.into_iter().zip(ends) {
         let (status, played, complaint) = said(&out);
-        match trouble {
-            Trouble::Refuses(error) => {
-                let line = format!("{method}: {error}: as the test wants it\n");
-                assert_eq!(complaint, line);
-                assert_eq!(played, "played film-7 from 0.0 to 33.0, not all of it reported\n");
-                assert_eq!(status, Some(2));
-            }
-            Trouble::Closes(reason) => {
-                assert_eq!(complaint, format!("the session has closed: {reason}\n"));
-                assert_eq!(played, "played film-7 from 0.0 to 33.0\n");
-                assert_eq!(status, Some(0));
-            }
-        }
         assert_eq!(heard, wanted, "{method}: {complaint}");
+        let reason = match trouble {
+            Refuses(error) => format!("{method}: {error}: as the test wants it\n"),
+            Closes(reason) => format!("the session has closed: {reason}\n"),
+            OpenAllTheSame(_) => String::new(),
+            Silent => {
+                let names = ["NoReply", "Timeout"];
+                let start = format!("{method}: org.freedesktop.DBus.Error.");
+                let name = complaint.strip_prefix(&start).unwrap_or_default();
+                assert!(names.iter().any(|n| name.starts_with(&format!("{n}: "))), "{complaint}");
+                complaint.clone()
+            }
+        };
+        assert_eq!(complaint, reason);
+        let rest = if ending == AllSaid { "" } else { ", not all of it reported" };
+        assert_eq!(played, format!("played film-7 from 0.0 to 33.0{rest}\n"), "{complaint}");
+        assert_eq!(status, Some(if ending == Wrong { 2 } else { 0 }), "{complaint}");
     }
 }
 
@@ -363,20 +344,18 @@ fn the_film_is_played_without_an_agent_and_without_a_bus() {
         for (language, door) in languages.iter().flat_map(|l| [(*l, "method"), (*l, "signal")]) {
             let (bus, nowhere) = (&bus, &nowhere);
             scope.spawn(move || {
-                let run = |address: &OsStr| {
+                let run = |address: &OsStr, first: &str| {
                     let mut command = player(language);
                     command.arg("--bus").arg(address).args(arguments(door));
-                    said(&command.output().expect("the player"))
+                    let (status, played, complaint) = said(&command.output().expect("the player"));
+                    assert_eq!(status, Some(0), "{complaint}");
+                    assert_eq!(played, "played film-7 from 0.0 to 33.0, not all of it reported\n");
+                    assert!(complaint.starts_with(first), "{complaint}");
+                    assert_eq!(complaint.lines().count(), 1, "{complaint}");
                 };
-                let (status, played, complaint) = run(bus.address.as_ref());
-                assert_eq!(status, Some(2), "{complaint}");
-                assert_eq!(played, "played film-7 from 0.0 to 33.0, not all of it reported\n");
                 let unknown = "GetResumePoint: org.freedesktop.DBus.Error.ServiceUnknown: ";
-                assert!(complaint.starts_with(unknown), "{complaint}");
-                assert_eq!(complaint.lines().count(), 1, "{complaint}");
-                let (status, _, complaint) = run(nowhere.as_ref());
-                assert_eq!(status, Some(1));
-                assert!(complaint.starts_with("the bus cannot be reached: "), "{complaint}");
+                run(bus.address.as_ref(), unknown);
+                run(nowhere.as_ref(), "the bus cannot be reached: ");
             });
         }
     });

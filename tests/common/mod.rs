@@ -5,6 +5,7 @@
 
 pub mod demo;
 pub mod disk;
+pub mod examples;
 pub mod manager;
 pub mod proxy;
 pub mod raw;
