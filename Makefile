@@ -9,8 +9,10 @@ PACKAGES = dbus gcc libc6-dev make python3 python3-dbus python3-dbusmock python3
 # so apart.
 MPV = mpv mpv-mpris
 EXAMPLES = g++ libsystemd-dev
+GENERATORS = libglib2.0-dev libglib2.0-dev-bin libsdbus-c++-bin libsdbus-c++-dev pkg-config \
+    python3-dasbus qtbase5-dev
 
-PEERS = $(addprefix --test ,examples players_survive demo_mpv peers_mpris)
+PEERS = $(addprefix --test ,examples players_survive generated_clients demo_mpv peers_mpris)
 
 .PHONY: help deps peer-deps build demo demo-mpv test test-peers lint deny docs man rustdoc minimum-rust
 
@@ -21,7 +23,7 @@ deps: ## installs what is missing (Debian packages; root or sudo)
 	@sh .ci/deps $(PACKAGES)
 
 peer-deps:
-	@sh .ci/deps $(PACKAGES) $(MPV) $(EXAMPLES)
+	@sh .ci/deps $(PACKAGES) $(MPV) $(EXAMPLES) $(GENERATORS)
 
 build: ## both programs, as a workbench carries them
 	$(CARGO) build --release --locked --all-features
