@@ -287,6 +287,20 @@ async fn a_bus_with_many_names_does_not_hold_up_the_start() {
     common::Agent::start(&bus, &collector, "").await;
 }
 
+/// The answer to an `OpenSession` can be lost when the daemon dies or is slow.
+#[tokio::test]
+async fn a_player_that_missed_the_answer_is_told_its_session() {
+    let world = World::start("").await;
+    let player = world.player().await;
+    let session = player.open(0.0, film("ep-1")).await.expect("a session");
+    let again = player.open(0.0, film("ep-1")).await.map(|_| ());
+    let (name, why) = common::refusal(again);
+    assert_eq!(name, "tv.playhead.Error.NotAllowed");
+    let (_, number) = why.split_once("as session ").expect("its number");
+    let number = number.split(';').next().expect("a number");
+    assert_eq!(format!("{AGENT_PATH}/session/{number}"), session.as_str());
+}
+
 #[tokio::test]
 async fn a_player_uses_one_door() {
     let world = World::start("").await;
