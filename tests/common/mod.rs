@@ -368,6 +368,11 @@ impl Agent {
         status.expect("its status").lines().any(|line| line.starts_with("State:\tT"))
     }
 
+    /// It stands still until `go_on`.
+    pub fn freeze(&self) {
+        signal(self.child.as_ref().expect("a running daemon"), "-STOP");
+    }
+
     pub fn go_on(&self) {
         signal(self.child.as_ref().expect("a running daemon"), "-CONT");
     }
