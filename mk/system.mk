@@ -1,12 +1,6 @@
-# What a box needs: installation, ARM builds, and the tests that want a service manager.
+# What a box needs: its programs, ARM builds, and the tests that want a service manager.
 
-PREFIX ?= /usr
-# What is installed: built without features. A BOX of your own (an ARM build, say) is taken as it is.
-BOX = target/box
-# dbus-daemon reads policies of /usr and /etc only.
-BUS_POLICIES = $(if $(filter /usr,$(PREFIX)),/usr/share,/etc)/dbus-1/system.d
-
-.PHONY: box install uninstall test-system test-arm cross-armv7 cross-aarch64 bench
+.PHONY: box test-system test-arm cross-armv7 cross-aarch64 bench
 
 # Both feature sets share target/release, where the last one built lies on top; this one is put
 # aside, so that nothing is compiled twice.
@@ -14,27 +8,6 @@ box: ## both programs as a box carries them, in target/box
 	$(CARGO) build --release --locked
 	@install -d target/box
 	@install $(BIN)/playheadd $(BIN)/playheadctl target/box
-
-install: $(if $(filter file,$(origin BOX)),box) ## programs, unit, user and bus files (PREFIX, DESTDIR, BOX)
-	install -D -t $(DESTDIR)$(PREFIX)/bin $(BOX)/playheadd $(BOX)/playheadctl
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|^\(Exec[A-Z][a-z]*\)=/usr/|\1=$(PREFIX)/|' systemd/playheadd.service \
-	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/playheadd.service
-	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/playheadd.service
-	install -D -m 644 systemd/playheadd.sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/playheadd.conf
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/catalog systemd/playheadd.catalog
-	install -D -m 644 -t $(DESTDIR)$(BUS_POLICIES) dbus/tv.playhead.Agent1.conf
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/dbus-1/system-services dbus/tv.playhead.Agent1.service
-	@test -n '$(DESTDIR)' || echo 'Now, as root: systemd-sysusers && journalctl --update-catalog' \
-	    '&& systemctl daemon-reload && systemctl reload dbus && systemctl enable --now playheadd'
-
-uninstall: ## takes away what install put there; configuration, state and user stay
-	rm -f $(DESTDIR)$(PREFIX)/bin/playheadd $(DESTDIR)$(PREFIX)/bin/playheadctl \
-	    $(DESTDIR)$(PREFIX)/lib/systemd/system/playheadd.service \
-	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/playheadd.conf \
-	    $(DESTDIR)$(PREFIX)/lib/systemd/catalog/playheadd.catalog \
-	    $(DESTDIR)$(BUS_POLICIES)/tv.playhead.Agent1.conf \
-	    $(DESTDIR)$(PREFIX)/share/dbus-1/system-services/tv.playhead.Agent1.service
 
 # What cannot be installed here is skipped by name.
 define system-tests

@@ -1,0 +1,81 @@
+# What goes into a system, and out of it again. The list below is the only one: the Debian package,
+# the Yocto recipe and the Buildroot package take what `make install` puts in place.
+
+PREFIX ?= /usr
+# What is installed: built without features. A BOX of your own (an ARM build, say) is taken as it is.
+BOX = target/box
+# dbus-daemon reads policies of /usr and /etc only.
+BUS_POLICIES = $(if $(filter /usr,$(PREFIX)),/usr/share,/etc)/dbus-1/system.d
+# Where distributions differ: /usr not merged, zsh's own place for packages, licences.
+UNITS = $(PREFIX)/lib/systemd/system
+ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
+LICENCE = $(PREFIX)/share/licenses/playheadd/LICENSE-MIT
+
+SHARE = $(PREFIX)/share
+EXAMPLES_DIR = $(SHARE)/doc/playheadd/examples
+DROP_INS = $(filter-out systemd/playheadd.sysusers.conf,$(wildcard systemd/*.conf systemd/examples/*.conf))
+
+# mode:source:target of each file.
+INSTALLED = \
+    755:$(BOX)/playheadd:$(PREFIX)/bin/playheadd \
+    755:$(BOX)/playheadctl:$(PREFIX)/bin/playheadctl \
+    644:systemd/playheadd.service:$(UNITS)/playheadd.service \
+    644:systemd/playheadd.preset:$(PREFIX)/lib/systemd/system-preset/50-playheadd.preset \
+    644:systemd/playheadd.sysusers.conf:$(PREFIX)/lib/sysusers.d/playheadd.conf \
+    644:systemd/playheadd.catalog:$(PREFIX)/lib/systemd/catalog/playheadd.catalog \
+    644:dbus/tv.playhead.Agent1.conf:$(BUS_POLICIES)/tv.playhead.Agent1.conf \
+    644:dbus/tv.playhead.Agent1.service:$(SHARE)/dbus-1/system-services/tv.playhead.Agent1.service \
+    $(foreach xml,$(wildcard dbus/*.xml),644:$(xml):$(SHARE)/dbus-1/interfaces/$(notdir $(xml))) \
+    $(foreach page,$(wildcard man/*.[158]),644:$(page):$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
+    $(foreach file,$(wildcard completions/*.bash),644:$(file):$(SHARE)/bash-completion/completions/$(basename $(notdir $(file)))) \
+    $(foreach file,$(wildcard completions/_*),644:$(file):$(ZSH_COMPLETIONS)/$(notdir $(file))) \
+    $(foreach file,$(wildcard completions/*.fish),644:$(file):$(SHARE)/fish/vendor_completions.d/$(notdir $(file))) \
+    $(foreach file,$(wildcard systemd/playheadd.toml.example),644:$(file):$(EXAMPLES_DIR)/playheadd.toml) \
+    $(foreach file,$(DROP_INS),644:$(file):$(EXAMPLES_DIR)/$(notdir $(file))) \
+    644:LICENSE-MIT:$(LICENCE)
+
+.PHONY: install uninstall installed
+
+install: $(if $(filter file,$(origin BOX)),box) ## what a system needs, and the next steps (PREFIX, DESTDIR, BOX)
+	@for file in $(INSTALLED); do \
+	    rest=$${file#*:}; \
+	    install -D -m "$${file%%:*}" "$${rest%%:*}" '$(DESTDIR)'"$${rest#*:}" || exit 1; \
+	done
+	@sed -i 's|^\(Exec[A-Z][a-z]*\)=/usr/|\1=$(PREFIX)/|' '$(DESTDIR)$(UNITS)/playheadd.service'
+	@echo 'Installed in $(DESTDIR)$(PREFIX). Now, as root:'
+	@$(if $(DESTDIR),$(image-steps),$(system-steps))
+
+# systemctl and journalctl find the units and texts of an image by its root.
+define image-steps
+echo '    systemd-sysusers --root=$(DESTDIR)'; \
+echo '    systemctl --root=$(DESTDIR) preset playheadd.service'; \
+echo '    journalctl --root=$(DESTDIR) --update-catalog'; \
+echo 'and the configuration as $(DESTDIR)/etc/playheadd/playheadd.toml.'
+endef
+define system-steps
+echo '    systemd-sysusers && journalctl --update-catalog'; \
+echo '    systemctl daemon-reload && systemctl reload dbus'; \
+echo '    systemctl enable --now playheadd      # after an upgrade: systemctl restart playheadd'; \
+echo 'and the configuration as /etc/playheadd/playheadd.toml.'
+endef
+
+# One line a file: mode and target.
+installed:
+	@for file in $(INSTALLED); do rest=$${file#*:}; echo "$${file%%:*} $${rest#*:}"; done
+
+# The service is stopped before its program goes. Links that `systemctl enable` made would dangle.
+uninstall: ## takes away what install put there; configuration, state and user stay
+	@test -n '$(DESTDIR)' || test ! -d /run/systemd/system \
+	    || systemctl -q disable --now playheadd.service 2>/dev/null || true
+	@for link in '$(DESTDIR)'/etc/systemd/system/*.wants/playheadd.service \
+	        '$(DESTDIR)'/etc/systemd/system/*.requires/playheadd.service; do \
+	    test ! -L "$$link" || { rm -f "$$link"; rmdir --ignore-fail-on-non-empty "$${link%/*}"; }; \
+	done
+	@for file in $(INSTALLED); do \
+	    target='$(DESTDIR)'$${file##*:}; \
+	    rm -f "$$target" || exit 1; \
+	    test ! -d "$${target%/*}" || (cd '$(DESTDIR)/' && place="$${file##*:}" && place="$${place%/*}" \
+	        && rmdir -p --ignore-fail-on-non-empty "$${place#/}"); \
+	done
+	@test -n '$(DESTDIR)' || test ! -d /run/systemd/system || { systemctl daemon-reload; systemctl reload dbus; }
+	@echo 'Uninstalled. /etc/playheadd, /var/lib/playheadd and the user playheadd have stayed.'
