@@ -13,13 +13,14 @@ box: ## both programs as a box carries them, in target/box
 define system-tests
 	@sh .ci/deps dbus python3-dbus systemd systemd-container debootstrap || true
 	@sh .ci/deps qemu-user-static || true
+	@$(MAKE) --no-print-directory deb-tool || true
 	@$(MAKE) --no-print-directory box
 	@$(MAKE) --no-print-directory build
 	@CARGO='$(CARGO)' $(PYTHON) tests/system/run.py --bin $(BIN) --box target/box
 endef
 
 test-system: ## a whole Debian with the service in it, and the ARM build (root)
-	$(system-tests) units box arm
+	$(system-tests) units box deb arm
 
 test-arm: ## the demo and the SIGKILL test on the armv7 build, emulated
 	$(system-tests) arm
