@@ -15,8 +15,11 @@ SHARE = $(PREFIX)/share
 EXAMPLES_DIR = $(SHARE)/doc/playheadd/examples
 DROP_INS = $(filter-out systemd/playheadd.sysusers.conf,$(wildcard systemd/*.conf systemd/examples/*.conf))
 
+# Names of files that a system does without, as `WITHOUT="playheadctl"`.
+WITHOUT =
+
 # mode:source:target of each file.
-INSTALLED = \
+FILES = \
     755:$(BOX)/playheadd:$(PREFIX)/bin/playheadd \
     755:$(BOX)/playheadctl:$(PREFIX)/bin/playheadctl \
     644:systemd/playheadd.service:$(UNITS)/playheadd.service \
@@ -33,6 +36,7 @@ INSTALLED = \
     $(foreach file,$(wildcard systemd/playheadd.toml.example),644:$(file):$(EXAMPLES_DIR)/playheadd.toml) \
     $(foreach file,$(DROP_INS),644:$(file):$(EXAMPLES_DIR)/$(notdir $(file))) \
     644:LICENSE-MIT:$(LICENCE)
+INSTALLED = $(foreach file,$(FILES),$(if $(filter $(WITHOUT),$(notdir $(file))),,$(file)))
 
 .PHONY: install uninstall installed
 
@@ -41,7 +45,8 @@ install: $(if $(filter file,$(origin BOX)),box) ## what a system needs, and the 
 	    rest=$${file#*:}; \
 	    install -D -m "$${file%%:*}" "$${rest%%:*}" '$(DESTDIR)'"$${rest#*:}" || exit 1; \
 	done
-	@sed -i 's|^\(Exec[A-Z][a-z]*\)=/usr/|\1=$(PREFIX)/|' '$(DESTDIR)$(UNITS)/playheadd.service'
+	@test ! -f '$(DESTDIR)$(UNITS)/playheadd.service' \
+	    || sed -i 's|^\(Exec[A-Z][a-z]*\)=/usr/|\1=$(PREFIX)/|' '$(DESTDIR)$(UNITS)/playheadd.service'
 	@echo 'Installed in $(DESTDIR)$(PREFIX). Now, as root:'
 	@$(if $(DESTDIR),$(image-steps),$(system-steps))
 

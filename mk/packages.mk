@@ -37,3 +37,11 @@ dist: ## the sources as an archive, for Yocto and Buildroot
 	@git archive --format=tar --prefix=playheadd-$(VERSION)/ HEAD \
 	    | gzip -9 -n > target/dist/playheadd-$(VERSION).tar.gz
 	@cd target/dist && sha256sum playheadd-$(VERSION).tar.gz
+
+.PHONY: crates
+
+CRATES = packaging/yocto/recipes-multimedia/playheadd/playheadd-crates.inc
+
+crates: ## the crates of Cargo.lock for the Yocto recipe
+	@$(PYTHON) packaging/yocto/crates > $(CRATES).new
+	@mv $(CRATES).new $(CRATES)

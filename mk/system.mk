@@ -13,6 +13,7 @@ box: ## both programs as a box carries them, in target/box
 define system-tests
 	@sh .ci/deps dbus python3-dbus systemd systemd-container debootstrap || true
 	@sh .ci/deps qemu-user-static || true
+	@sh .ci/deps busybox-static || true
 	@$(MAKE) --no-print-directory deb-tool || true
 	@$(MAKE) --no-print-directory box
 	@$(MAKE) --no-print-directory build
@@ -20,7 +21,7 @@ define system-tests
 endef
 
 test-system: ## a whole Debian with the service in it, and the ARM build (root)
-	$(system-tests) units box deb arm
+	$(system-tests) units box deb initd arm
 
 test-arm: ## the demo and the SIGKILL test on the armv7 build, emulated
 	$(system-tests) arm

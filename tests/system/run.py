@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What only a whole system can show.  usage: run.py --bin DIR --box DIR units|box|deb|arm ...
+"""What only a whole system can show.  usage: run.py --bin DIR --box DIR units|box|deb|initd|arm ...
 
 --bin holds both programs with every feature, --box as a box carries them. What this machine cannot
 do is skipped by name. Exit status 0 only when nothing failed.
@@ -14,10 +14,12 @@ sys.dont_write_bytecode = True  # nothing is left in the tree
 import arm
 import box
 import deb
+import initd
 import units
 from results import Results
 
-GROUPS = {"units": units.run, "box": box.run, "deb": deb.run, "arm": arm.run}
+GROUPS = {"units": units.run, "box": box.run, "deb": deb.run, "initd": initd.run,
+          "arm": arm.run}
 
 
 def main():
