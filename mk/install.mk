@@ -13,7 +13,9 @@ LICENCE = $(PREFIX)/share/licenses/playheadd/LICENSE-MIT
 
 SHARE = $(PREFIX)/share
 EXAMPLES_DIR = $(SHARE)/doc/playheadd/examples
-DROP_INS = $(filter-out systemd/playheadd.sysusers.conf,$(wildcard systemd/*.conf systemd/examples/*.conf))
+POLICIES = $(wildcard dbus/tv.*.conf)
+# Drop-ins and policies to be copied to their places by who wants them.
+EXTRAS = $(filter-out systemd/playheadd.sysusers.conf $(POLICIES),$(wildcard systemd/*.conf dbus/*.conf))
 
 # Names of files that a system does without, as `WITHOUT="playheadctl"`.
 WITHOUT =
@@ -26,15 +28,15 @@ FILES = \
     644:systemd/playheadd.preset:$(PREFIX)/lib/systemd/system-preset/50-playheadd.preset \
     644:systemd/playheadd.sysusers.conf:$(PREFIX)/lib/sysusers.d/playheadd.conf \
     644:systemd/playheadd.catalog:$(PREFIX)/lib/systemd/catalog/playheadd.catalog \
-    644:dbus/tv.playhead.Agent1.conf:$(BUS_POLICIES)/tv.playhead.Agent1.conf \
+    $(foreach policy,$(POLICIES),644:$(policy):$(BUS_POLICIES)/$(notdir $(policy))) \
     644:dbus/tv.playhead.Agent1.service:$(SHARE)/dbus-1/system-services/tv.playhead.Agent1.service \
     $(foreach xml,$(wildcard dbus/*.xml),644:$(xml):$(SHARE)/dbus-1/interfaces/$(notdir $(xml))) \
     $(foreach page,$(wildcard man/*.[158]),644:$(page):$(SHARE)/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
     $(foreach file,$(wildcard completions/*.bash),644:$(file):$(SHARE)/bash-completion/completions/$(basename $(notdir $(file)))) \
     $(foreach file,$(wildcard completions/_*),644:$(file):$(ZSH_COMPLETIONS)/$(notdir $(file))) \
     $(foreach file,$(wildcard completions/*.fish),644:$(file):$(SHARE)/fish/vendor_completions.d/$(notdir $(file))) \
-    $(foreach file,$(wildcard systemd/playheadd.toml.example),644:$(file):$(EXAMPLES_DIR)/playheadd.toml) \
-    $(foreach file,$(DROP_INS),644:$(file):$(EXAMPLES_DIR)/$(notdir $(file))) \
+    $(foreach file,$(wildcard packaging/playheadd.toml.example),644:$(file):$(EXAMPLES_DIR)/playheadd.toml) \
+    $(foreach file,$(EXTRAS),644:$(file):$(EXAMPLES_DIR)/$(file)) \
     644:LICENSE-MIT:$(LICENCE)
 INSTALLED = $(foreach file,$(FILES),$(if $(filter $(WITHOUT),$(notdir $(file))),,$(file)))
 

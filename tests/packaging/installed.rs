@@ -111,17 +111,18 @@ fn everything_has_its_place() {
             None => format!("usr/share/zsh/site-functions/{name}"),
         });
     }
-    for name in all("systemd") {
-        match name.as_str() {
-            "playheadd.toml.example" => {
-                expected.push("usr/share/doc/playheadd/examples/playheadd.toml".into())
+    let examples = "usr/share/doc/playheadd/examples";
+    for directory in ["systemd", "dbus"] {
+        for name in all(directory).into_iter().filter(|name| name.ends_with(".conf")) {
+            if name.starts_with("tv.") {
+                expected.push(format!("usr/share/dbus-1/system.d/{name}"));
+            } else if name != "playheadd.sysusers.conf" {
+                expected.push(format!("{examples}/{directory}/{name}"));
             }
-            "playheadd.sysusers.conf" => {}
-            name if name.ends_with(".conf") => {
-                expected.push(format!("usr/share/doc/playheadd/examples/{name}"))
-            }
-            _ => {}
         }
+    }
+    if root().join("packaging/playheadd.toml.example").exists() {
+        expected.push(format!("{examples}/playheadd.toml"));
     }
     assert!(expected.len() >= 5, "{expected:?}");
     for place in expected {

@@ -119,7 +119,7 @@ def furnish(root, binaries, box):
                     "story.service", "bench-collector.service"], check=True)
 
 
-def boot(results, root, group="box", name=NAME):
+def boot(results, root, group="box"):
     console = os.path.join(root, "console.log")
     with open(console, "w") as out:
         machine = subprocess.Popen(nspawn(root, "--boot", "systemd.show_status=0"),
@@ -131,7 +131,7 @@ def boot(results, root, group="box", name=NAME):
                 done = True
             elif line.startswith("{"):
                 told = json.loads(line)
-                results.say(told["verdict"], f"{group}: {told['name']}", told["why"])
+                results.say(told["verdict"], f"{group}: " + told["name"], told["why"])
             else:
                 print(line, flush=True)
     finally:
@@ -140,7 +140,7 @@ def boot(results, root, group="box", name=NAME):
     if not done:
         with open(console, errors="replace") as out:
             print(out.read())
-        results.failed(name, "the story did not come to its end")
+        results.failed(group, "the story did not come to its end")
 
 
 def follow(path, machine):

@@ -133,7 +133,7 @@ def booted(results, binaries, packages):
         subprocess.run(["cp", "-a", "--reflink=auto", base, root], check=True)
         tree.can_boot(root)
         furnish(root, binaries, packages)
-        tree.boot(results, root, "deb", BOOTED)
+        tree.boot(results, root, "deb")
 
 
 def furnish(root, binaries, packages):

@@ -2,27 +2,19 @@
 """The Debian package in a box: installed, upgraded under a player, removed, purged. One JSON line a
 check; the last line is DONE."""
 import glob
-import json
 import os
 import pwd
 import shutil
 
-from machine import (Failed, Player, expect, hits, is_active, main_pid, owner, run, show, systemctl, wait,
+from checks import check, run_all
+from machine import (Player, expect, hits, is_active, main_pid, owner, run, show, systemctl, wait,
                      write)
 
 PLACE = "/opt/playheadd-tests"
 CONFIG = "/etc/playheadd/playheadd.toml"
 POLICY = "/usr/sbin/policy-rc.d"
 STORE = "/var/lib/playheadd"
-CHECKS = []
 player = None
-
-
-def check(name):
-    def add(function):
-        CHECKS.append((name, function))
-        return function
-    return add
 
 
 def dpkg(*words):
@@ -147,23 +139,4 @@ def purged():
         expect(not os.path.islink(path) or "playhead" not in os.readlink(path), f"{path} leads to nothing")
 
 
-def say(verdict, name, why=""):
-    print(json.dumps({"verdict": verdict, "name": name, "why": why}), flush=True)
-
-
-def main():
-    for name, function in CHECKS:
-        try:
-            function()
-        except Failed as error:
-            say("FAIL", name, str(error))
-        except Exception as error:  # the rest still has to be looked at
-            say("FAIL", name, repr(error))
-        else:
-            say("PASS", name)
-    with open("/var/log/playheadd.journal", "w") as log:
-        log.write(run("journalctl", "-o", "short-precise", "--no-pager", "-u", "playheadd").stdout)
-    print("DONE", flush=True)
-
-
-main()
+run_all()

@@ -1,26 +1,18 @@
 #!/usr/bin/python3
 """The service under BusyBox's tools and an init script. One JSON line a check; the last line is DONE."""
-import json
 import os
 import pwd
 import signal
 import stat
 import subprocess
 
-from machine import HITS, Failed, Player, expect, hits, holding, owner, run, wait
+from checks import check, run_all
+from machine import HITS, Player, expect, hits, holding, owner, run, wait
 
 SCRIPT = "/etc/init.d/S85playheadd"
 CONFIG = "/etc/playheadd/playheadd.toml"
 MESSAGES = "/var/log/messages"
-CHECKS = []
 player = None
-
-
-def check(name):
-    def add(function):
-        CHECKS.append((name, function))
-        return function
-    return add
 
 
 def init(word, status=0):
@@ -149,22 +141,5 @@ def command_line():
     expect(not left, f"{left}")
 
 
-def say(verdict, name, why=""):
-    print(json.dumps({"verdict": verdict, "name": name, "why": why}), flush=True)
-
-
-def main():
-    surroundings()
-    for name, function in CHECKS:
-        try:
-            function()
-        except Failed as error:
-            say("FAIL", name, str(error))
-        except Exception as error:  # the rest still has to be looked at
-            say("FAIL", name, repr(error))
-        else:
-            say("PASS", name)
-    print("DONE", flush=True)
-
-
-main()
+surroundings()
+run_all()
