@@ -24,7 +24,8 @@ def init(word, status=0):
 
 def main_pid():
     with open("/run/playheadd.pid") as handle:
-        return int(handle.read())
+        # It is written anew at each start, and empty for a moment.
+        return int(handle.read() or 0)
 
 
 def ready():
