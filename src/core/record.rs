@@ -257,6 +257,9 @@ pub struct SessionRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Waiting {
     pub since: BootInstant,
+    /// What the wall clock showed then, if it was trusted. After a reboot nothing else can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall: Option<WallTime>,
     pub until: BootInstant,
     /// Seconds.
     pub length: Option<f64>,

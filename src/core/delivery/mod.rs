@@ -416,6 +416,14 @@ impl Delivery {
         Some(lanes.iter().find_map(|lane| lane.anchor)?.wall(at))
     }
 
+    /// The lanes of a log of an earlier boot get what that boot knew of the time.
+    pub(crate) fn anchor(&mut self, log: u64, anchor: Option<Anchor>) {
+        if let Some(log) = self.logs.get_mut(&log) {
+            log.lanes.iter_mut().for_each(|lane| lane.anchor = anchor);
+            log.change(Changed::Everything);
+        }
+    }
+
     /// The present wall time, when it is known.
     pub fn wall(&self, now: Now) -> Option<WallTime> {
         self.gates.clock_trusted.then_some(now.wall)

@@ -140,11 +140,15 @@ impl Agent {
         run: &Run,
         now: Now,
     ) {
+        let waited = self.sessions.get(&number).is_some_and(|session| session.waiting.is_some());
+        self.release_recorded(number, recorded_at, run, now);
         let Some(session) = self.sessions.get_mut(&number) else { return };
         let position = session.tracker.position(recorded_at);
         let mut stands_from = recorded_at;
         let mut ended = match run.clean {
             true => recorded_at,
+            // Nothing of a start that waited was delivered either.
+            false if waited => recorded_at.max(session.tracker.last_report() + Span::millis(1)),
             // No hit of a download was delivered, so none can be predated (spec 7).
             false if session.tracker.media().downloaded => {
                 stands_from = session.tracker.last_report();

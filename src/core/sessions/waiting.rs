@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use super::restart::Run;
 use super::resume;
 use crate::core::Agent;
+use crate::core::clock::Anchor;
 use crate::core::input::{Input, Lifecycle, Target};
 use crate::core::media::MediaInfo;
 use crate::core::player::{EventSource, PlayerId};
@@ -43,7 +45,8 @@ impl Agent {
         until: BootInstant,
         now: Now,
     ) -> Result<Reply, Rejected> {
-        let waiting = Waiting { since: now.boot, until, length: None, start, events: Vec::new() };
+        let (since, wall) = (now.boot, self.delivery.wall(now));
+        let waiting = Waiting { since, wall, until, length: None, start, events: Vec::new() };
         let source = (EventSource::Mpris, None);
         self.enter(player, source, app, Start::Waits(Box::new(waiting)), info, now)
     }
@@ -117,6 +120,33 @@ impl Agent {
         let session = self.sessions.get(&number);
         if session.and_then(|s| s.waiting.as_ref()).is_some_and(|w| w.until + OVERDUE <= until) {
             self.release(number, now);
+        }
+    }
+
+    /// The same for a wait of the run that wrote a store, maybe in an earlier boot: its reports are
+    /// dated there. Nothing of them was delivered.
+    pub(super) fn release_recorded(
+        &mut self,
+        number: u32,
+        recorded_at: BootInstant,
+        run: &Run,
+        now: Now,
+    ) {
+        let waiting = self.sessions.get(&number).and_then(|session| session.waiting.as_ref());
+        let Some((since, wall)) = waiting.map(|waiting| (waiting.since, waiting.wall)) else {
+            return;
+        };
+        let same_boot = run.boot == self.meta.boot;
+        let begun = match same_boot {
+            true => now.at(since),
+            false => Now { boot: since, wall: wall.unwrap_or(now.wall) },
+        };
+        let boot = std::mem::replace(&mut self.meta.boot, run.boot.clone());
+        self.release(number, begun.at(recorded_at));
+        self.meta.boot = boot;
+        if let Some(session) = self.sessions.get(&number).filter(|_| !same_boot) {
+            let anchor = wall.map(|_| Anchor::taken(begun));
+            self.delivery.anchor(session.log, anchor);
         }
     }
 
