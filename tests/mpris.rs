@@ -298,7 +298,7 @@ async fn the_players_bus_may_be_away_go_and_come_back() {
     let hits = world.wait("another session", |hits| of_type(hits, "play").len() == 2);
     let start = of_type(&hits, "sessionStart")[1];
     assert_eq!(start.body["params"]["media.resume"], true);
-    assert!(world.agent.log().contains("the bus of the MPRIS players is gone"));
+    assert!(world.agent.log().contains("the bus of the MPRIS players is away"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

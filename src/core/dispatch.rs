@@ -26,9 +26,9 @@ impl Agent {
                 self.count_rejection("SessionStart", who, &result, now);
                 answer(call, result)
             }
-            Input::Begin { player, app, info, playhead, until } => {
+            Input::Begin { player, uid, app, info, playhead, until } => {
                 let who = (player.sender.clone(), app.clone());
-                let result = self.begin(player, app, &info, playhead, until, now);
+                let result = self.begin(player, uid, app, &info, (playhead, until), now);
                 self.count_rejection("SessionStart", Some(who), &result, now);
                 None
             }

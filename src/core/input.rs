@@ -90,8 +90,8 @@ pub enum Input {
         call: Option<CallId>,
         player: PlayerId,
         source: EventSource,
-        /// Whose sessions it counts among (behaviour.md 2.8); `None` for root, the service's own
-        /// user and MPRIS players.
+        /// Whose sessions it counts among (behaviour.md 2.8); `None` for root and the service's own
+        /// user.
         uid: Option<u32>,
         /// The application as the adapter knows it; the info key `app` takes precedence.
         app: String,
@@ -102,6 +102,8 @@ pub enum Input {
     /// follows in this session waits behind it, until `Known` or `until` (behaviour.md 1.7).
     Begin {
         player: PlayerId,
+        /// As for `Open`.
+        uid: Option<u32>,
         app: String,
         info: Info,
         /// Where it began, in seconds, if that is known.

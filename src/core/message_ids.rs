@@ -27,3 +27,5 @@ pub const HITS_REFUSED: &str = "6bf6d9b24c0e4150a079e6122cd6f4fe";
 pub const HITS_GIVEN_UP: &str = "0ec13f1e0eb54f24a879b1cbd2ed6094";
 /// The connection to the bus is lost.
 pub const BUS_LOST: &str = "4297d27c73844df58bfcc5d21bb5d809";
+/// The bus of the MPRIS players is away.
+pub const PLAYERS_AWAY: &str = "2e958a366c0a4aa7b1712d730372014e";

@@ -112,9 +112,9 @@ impl Failure {
             Failure::Configuration(_) => Some(ids::CONFIGURATION_BROKEN),
             Failure::ClockHidden => Some(ids::CLOCK_HIDDEN),
             Failure::Store(_) => Some(ids::STORE_FAILS),
+            Failure::PlayersAway => Some(ids::PLAYERS_AWAY),
             Failure::NotConfigured(_)
             | Failure::StoreSetAside(_)
-            | Failure::PlayersAway
             | Failure::Delivery(..)
             | Failure::Refused(..) => None,
         }

@@ -41,6 +41,8 @@ pub(super) enum Heard {
     Seeked(String, f64, BootInstant),
     /// An answer; `None` is an error.
     Answer(String, Question, Option<Change>, BootInstant),
+    /// Whose connection it is: the uid whose limits count.
+    Uid(String, Option<u32>),
     /// A connection, or one of its names, is gone; all that it sent has been heard.
     Gone(String, String, BootInstant),
     BusGone,
@@ -101,6 +103,11 @@ impl Bus {
         tokio::spawn(ask(self.connection.clone(), unique, question, self.told.clone()));
     }
 
+    /// Asks the bus whose connection this is; `Heard::Uid` tells.
+    pub fn ask_uid(&self, unique: String) {
+        tokio::spawn(ask_uid(self.connection.clone(), unique, self.told.clone()));
+    }
+
     /// A name has lost its owner: `Heard::Gone` follows when all that it sent has been heard.
     pub fn leaves(&self, name: String, old: String, at: BootInstant) {
         tokio::spawn(flush(self.connection.clone(), self.told.clone(), name, old, at));
@@ -141,6 +148,15 @@ async fn ask(
         Err(_) => return,
     };
     let _ = told.send(Heard::Answer(unique, question, answer, clock::now().boot)).await;
+}
+
+/// Root and the service's own user are limited by no uid (behaviour.md 2.8). If the bus does not
+/// tell, nobody's limits count.
+async fn ask_uid(connection: Connection, unique: String, told: mpsc::Sender<Heard>) {
+    let reply = call_bus(&connection, "GetConnectionUnixUser", &unique).await;
+    let uid = reply.ok().and_then(|reply| reply.body().deserialize::<u32>().ok());
+    let free = |uid: &u32| *uid == 0 || *uid == rustix::process::geteuid().as_raw();
+    let _ = told.send(Heard::Uid(unique, uid.filter(|uid| !free(uid)))).await;
 }
 
 /// Asks the bus something, twice. When it has answered, everything that a connection sent before it

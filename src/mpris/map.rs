@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::adopted::Adopted;
 use super::names::{Filter, PREFIX, app_of};
-use super::player::{Adopted, Out, Player, Rules};
+use super::player::{Out, Player, Rules};
 use super::questions::Question;
 use super::settling::Change;
 use crate::config::MprisConfig;
@@ -123,6 +124,14 @@ impl Players {
             serde_json::json!({"player": player, "tracked": tracked, "why": why})
         });
         seen.collect()
+    }
+
+    /// The bus has told whose connection it is: the uid whose limits count, `None` for root and the
+    /// service's own user.
+    pub fn belongs_to(&mut self, unique: &str, uid: Option<u32>) {
+        if let Some(known) = self.tracked.get_mut(unique) {
+            known.player.set_uid(uid);
+        }
     }
 
     /// A connection has given up a name.

@@ -108,7 +108,7 @@ impl Observer {
                     let name = (!last).then_some(name);
                     return Some((Observed::Gone { unique, name }, at));
                 }
-                Heard::Changed(..) | Heard::Seeked(..) | Heard::Answer(..) => {}
+                Heard::Changed(..) | Heard::Seeked(..) | Heard::Answer(..) | Heard::Uid(..) => {}
             }
         }
     }

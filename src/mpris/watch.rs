@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::adopted::Adopted;
 use super::bus::{Bus, Heard};
 use super::map::{Limits, Players};
-use super::player::Adopted;
 use crate::config::MprisConfig;
 use crate::core::input::Input;
+use crate::core::message_ids as ids;
 use crate::core::player::PlayerId;
 use crate::core::settings;
 use crate::core::time::BootInstant;
@@ -41,6 +42,8 @@ pub struct Watcher {
     port: Port,
     bus: Option<PlayersBus>,
     read_again: mpsc::Receiver<ReadAgain>,
+    /// Why the bus is away, as the log has it.
+    said: String,
 }
 
 impl Watcher {
@@ -52,7 +55,8 @@ impl Watcher {
         read_again: mpsc::Receiver<ReadAgain>,
     ) -> Watcher {
         let (config, limits) = (config.clone(), limits.clone());
-        let mut watcher = Watcher { config, limits, port, bus: None, read_again };
+        let mut watcher =
+            Watcher { config, limits, port, bus: None, read_again, said: String::new() };
         watcher.connect().await;
         watcher
     }
@@ -64,11 +68,27 @@ impl Watcher {
             Ok(Ok(bus)) => {
                 tracing::info!("listening to MPRIS players");
                 self.bus = Some(bus);
+                self.said.clear();
             }
-            Ok(Err(error)) => away(&error),
-            Err(elapsed) => away(&elapsed),
+            Ok(Err(error)) => self.away(error.to_string()),
+            Err(_) => self.away(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())),
         }
         self.port.players_away(self.bus.is_none(), clock::now().boot);
+    }
+
+    /// The bus cannot be reached. The log says so once for each reason, because it is tried again
+    /// and again.
+    fn away(&mut self, why: String) {
+        if why != self.said {
+            let message_id = ids::PLAYERS_AWAY;
+            let why = why.as_str();
+            tracing::error!(
+                message_id,
+                why,
+                "the bus of the MPRIS players is away; it is tried again"
+            );
+            self.said = why.to_owned();
+        }
     }
 
     /// Takes over a session of an earlier run of the agent, so that what its player did meanwhile
@@ -91,7 +111,7 @@ impl Watcher {
             if let Some(bus) = self.bus.take() {
                 backoff = Duration::from_secs(1);
                 bus.listen(&self.port, &mut self.read_again).await;
-                tracing::error!("the bus of the MPRIS players is gone; it is tried again");
+                self.away("it was closed".to_owned());
                 self.port.players_away(true, clock::now().boot);
             }
             sleep(backoff).await;
@@ -101,11 +121,6 @@ impl Watcher {
             self.connect().await;
         }
     }
-}
-
-fn away(error: &dyn std::fmt::Display) {
-    let error = error.to_string();
-    tracing::warn!(error, "the bus of the MPRIS players cannot be reached; it is tried again");
 }
 
 impl PlayersBus {
@@ -120,6 +135,7 @@ impl PlayersBus {
         let now = clock::now().boot;
         for (name, owner) in bus.owners().await? {
             players.appeared(&name, &owner, now);
+            bus.ask_uid(owner);
         }
         Ok(PlayersBus { bus, players })
     }
@@ -156,6 +172,9 @@ impl PlayersBus {
                     tracing::warn!("players signal more than can be heard; all of them are read anew");
                     if let Ok(owners) = self.bus.owners().await {
                         self.players.read_anew(&owners, clock::now().boot);
+                        for (_, owner) in owners {
+                            self.bus.ask_uid(owner);
+                        }
                     }
                 }
                 () = sleep(wait.unwrap_or_default()), if wait.is_some() => {
@@ -186,8 +205,10 @@ impl PlayersBus {
                 }
                 if !new.is_empty() {
                     players.appeared(&name, &new, at);
+                    self.bus.ask_uid(new);
                 }
             }
+            Heard::Uid(unique, uid) => players.belongs_to(&unique, uid),
             Heard::Gone(name, old, at) if name == old => players.gone(&old, at),
             Heard::Gone(name, old, at) => players.name_lost(&name, &old, at),
             Heard::BusGone => {}

@@ -16,7 +16,7 @@ use crate::core::tracker::info::{Info, Value};
 use crate::core::warnings::RefusalLog;
 
 /// All players of a timeline belong to one ordinary user, application managers to root.
-const PLAYERS_UID: Option<u32> = Some(1000);
+pub(super) const PLAYERS_UID: Option<u32> = Some(1000);
 const MANAGERS_UID: Option<u32> = None;
 /// The connection of all application managers.
 const MANAGER: &str = ":manager";

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::bus::PLAYERS_UID;
 use super::mpris_lines::{Answers, MprisLine, State};
 use crate::config::MprisConfig;
 use crate::core::Agent;
@@ -10,8 +11,8 @@ use crate::core::input::Input;
 use crate::core::player::PlayerId;
 use crate::core::settings;
 use crate::core::time::BootInstant;
+use crate::mpris::Adopted;
 use crate::mpris::map::{Limits, Players};
-use crate::mpris::player::Adopted;
 use crate::mpris::questions::Question;
 use crate::mpris::settling::{Change, Status};
 
@@ -116,6 +117,7 @@ impl MprisWorld {
         for player in self.players.values() {
             for name in &player.names {
                 map.appeared(name, &player.unique, clocks.boot);
+                map.belongs_to(&player.unique, PLAYERS_UID);
             }
         }
         for adopted in agent.sessions().filter_map(|(_, s)| Adopted::of(s, clocks.boot)) {
@@ -204,6 +206,7 @@ impl MprisWorld {
                 if let Some(name) = name.filter(|name| !player.names.contains(name)) {
                     if let Some(map) = &mut self.map {
                         map.appeared(&name, &player.unique, clocks.boot);
+                        map.belongs_to(&player.unique, PLAYERS_UID);
                     }
                     player.names.push(name);
                 }

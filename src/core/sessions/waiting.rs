@@ -39,15 +39,15 @@ impl Agent {
     pub(in crate::core) fn begin(
         &mut self,
         player: PlayerId,
+        uid: Option<u32>,
         app: String,
         info: &Info,
-        start: Option<f64>,
-        until: BootInstant,
+        (start, until): (Option<f64>, BootInstant),
         now: Now,
     ) -> Result<Reply, Rejected> {
         let (since, wall) = (now.boot, self.delivery.wall(now));
         let waiting = Waiting { since, wall, until, length: None, start, events: Vec::new() };
-        let source = (EventSource::Mpris, None);
+        let source = (EventSource::Mpris, uid);
         self.enter(player, source, app, Start::Waits(Box::new(waiting)), info, now)
     }
 
