@@ -93,8 +93,9 @@ def can_boot(root):
         raise Cannot("systemd-nspawn: " + (tried.stderr + tried.stdout).strip().replace("\n", "; "))
 
 
-def furnish(root, binaries, box):
-    """The service as a box gets it, and beside it what only the test needs."""
+def furnish(root, binaries, box, story="story.service"):
+    """The service as a box gets it, and beside it what only the test needs. `story` is the unit that
+    runs the checks."""
     subprocess.run(["make", "-s", "install", f"DESTDIR={root}", f"BOX={box}"], check=True)
     place = os.path.join(root, "opt/playheadd-tests")
     shutil.copytree(GUEST, place)
@@ -108,7 +109,7 @@ def furnish(root, binaries, box):
     os.makedirs(os.path.join(root, "etc/playheadd"))
     shutil.copy(os.path.join(GUEST, "viewers.conf"), os.path.join(root, "usr/lib/sysusers.d"))
     units = os.path.join(root, "etc/systemd/system")
-    for unit in ("story.service", "bench-collector.service"):
+    for unit in (story, "bench-collector.service"):
         shutil.copy(os.path.join(GUEST, unit), units)
     shortened = os.path.join(units, "playheadd.service.d")
     os.makedirs(shortened)
@@ -116,7 +117,7 @@ def furnish(root, binaries, box):
         drop_in.write("[Service]\nWatchdogSec=2\n[Unit]\nStartLimitBurst=100\n")
     subprocess.run(["systemd-sysusers", f"--root={root}"], check=True, capture_output=True)
     subprocess.run(["systemctl", "-q", f"--root={root}", "enable", "playheadd.service",
-                    "story.service", "bench-collector.service"], check=True)
+                    story, "bench-collector.service"], check=True)
 
 
 def boot(results, root, group="box"):

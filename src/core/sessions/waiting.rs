@@ -139,7 +139,7 @@ impl Agent {
         let same_boot = run.boot == self.meta.boot;
         let begun = match same_boot {
             true => now.at(since),
-            false => Now { boot: since, wall: wall.unwrap_or(now.wall) },
+            false => Now { boot: since, wall: wall.unwrap_or(now.wall), ..now },
         };
         let boot = std::mem::replace(&mut self.meta.boot, run.boot.clone());
         self.release(number, begun.at(recorded_at));
