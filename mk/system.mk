@@ -21,7 +21,7 @@ define system-tests
 endef
 
 test-system: ## a whole Debian with the service in it, and the ARM build (root)
-	$(system-tests) units box deb initd mpris arm
+	$(system-tests) units box shutdown deb initd mpris arm
 
 test-arm: ## the demo and the SIGKILL test on the armv7 build, emulated
 	$(system-tests) arm

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What only a whole system can show.  usage: run.py --bin DIR --box DIR units|box|deb|initd|mpris|arm ...
+"""What only a whole system can show.  usage: run.py --bin DIR --box DIR units|box|shutdown|deb|initd|mpris|arm ...
 
 --bin holds both programs with every feature, --box as a box carries them. What this machine cannot
 do is skipped by name. Exit status 0 only when nothing failed.
@@ -16,11 +16,12 @@ import box
 import deb
 import initd
 import mpris
+import shutdown
 import units
 from results import Results
 
-GROUPS = {"units": units.run, "box": box.run, "deb": deb.run, "initd": initd.run,
-          "mpris": mpris.run, "arm": arm.run}
+GROUPS = {"units": units.run, "box": box.run, "shutdown": shutdown.run, "deb": deb.run,
+          "initd": initd.run, "mpris": mpris.run, "arm": arm.run}
 
 
 def main():
