@@ -78,9 +78,10 @@ pub fn settings() -> String {
                 Default::Unset => "It has no default.".to_owned(),
                 Default::Random => "Without it a random one is made once and stored.".to_owned(),
             };
-            // Quoted words and variables are typed as they are.
+            // Words are strings of TOML; a variable is typed as it is.
             let file = ("${CREDENTIALS_DIRECTORY}/NAME", "`${CREDENTIALS_DIRECTORY}/`<NAME>");
-            let kind = format!("Expected: {}.", key.kind.to_string().replace(file.0, file.1));
+            let kind = key.kind.to_string().replace(file.0, file.1).replace('\'', "\"");
+            let kind = format!("Expected: {kind}.");
             page.entry(&format!("`{}`", key.name), &format!("{}\n\n{kind} {default}", key.meaning));
         }
     }
