@@ -84,5 +84,6 @@ uninstall: ## takes away what install put there; configuration, state and user s
 	    test ! -d "$${target%/*}" || (cd '$(DESTDIR)/' && place="$${file##*:}" && place="$${place%/*}" \
 	        && rmdir -p --ignore-fail-on-non-empty "$${place#/}"); \
 	done
-	@test -n '$(DESTDIR)' || test ! -d /run/systemd/system || { systemctl daemon-reload; systemctl reload dbus; }
+	@test -n '$(DESTDIR)' || test ! -d /run/systemd/system \
+	    || { systemctl daemon-reload && systemctl reload dbus; } || true
 	@echo 'Uninstalled. /etc/playheadd, /var/lib/playheadd and the user playheadd have stayed.'

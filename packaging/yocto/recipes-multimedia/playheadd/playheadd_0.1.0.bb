@@ -51,7 +51,7 @@ INITSCRIPT_PARAMS = "defaults 85 15"
 # The same as systemd/playheadd.sysusers.conf says; here, because an image can be without systemd.
 USERADD_PACKAGES = "${PN}"
 GROUPADD_PARAM:${PN} = "--system playhead; --system playhead-admin"
-USERADD_PARAM:${PN} = "--system --user-group --no-create-home --home-dir /var/lib/playheadd \
+USERADD_PARAM:${PN} = "--system --user-group --no-create-home --home-dir ${localstatedir}/lib/playheadd \
     --shell /sbin/nologin --comment 'Playback-session agent' playheadd"
 
 PACKAGES =+ "${PN}-ctl ${PN}-zsh-completion ${PN}-fish-completion"
