@@ -66,8 +66,7 @@ echo '    systemctl enable --now playheadd      # after an upgrade: systemctl re
 echo 'and the configuration as /etc/playheadd/playheadd.toml.'
 endef
 
-# One line a file: mode and target.
-installed:
+installed: ## what install puts in place: a line a file, mode and place
 	@for file in $(INSTALLED); do rest=$${file#*:}; echo "$${file%%:*} $${rest#*:}"; done
 
 # The service is stopped before its program goes. Links that `systemctl enable` made would dangle.

@@ -210,7 +210,11 @@ mod tests {
     }
 
     fn problems(state: &Unconfigured) -> Vec<String> {
-        state.snapshot().failures.texts(Now { boot: at(0), wall: WallTime(1_800_000_000_000), slept: Span::ZERO })
+        state.snapshot().failures.texts(Now {
+            boot: at(0),
+            wall: WallTime(1_800_000_000_000),
+            slept: Span::ZERO,
+        })
     }
 
     #[test]
