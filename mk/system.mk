@@ -20,8 +20,8 @@ define system-tests
 	@CARGO='$(CARGO)' $(PYTHON) tests/system/run.py --bin $(BIN) --box target/box
 endef
 
-test-system: ## a whole Debian with the service in it, and the ARM build (root)
-	$(system-tests) units box shutdown deb initd mpris arm
+test-system: ## a whole Debian with the service in it, on either bus, and the ARM build (root)
+	$(system-tests) units box broker shutdown deb initd mpris arm
 
 test-arm: ## the demo and the SIGKILL test on the armv7 build, emulated
 	$(system-tests) arm

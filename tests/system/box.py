@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-NAME = "box: the service in a whole Debian"
+NAMES = {"dbus-daemon": "box", "dbus-broker": "broker"}
 PACKAGES = "dbus,python3,python3-dbus,systemd,systemd-sysv"
 GUEST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest")
 # What the tree does without; it is copied each time.
@@ -22,7 +22,12 @@ class Cannot(Exception):
     """What this machine lacks."""
 
 
-def run(results, binaries, box):
+def run_on_broker(results, binaries, box):
+    run(results, binaries, box, bus="dbus-broker")
+
+
+def run(results, binaries, box, bus="dbus-daemon"):
+    name = NAMES[bus]
     cache = os.environ.get("PLAYHEADD_SYSTEM_ROOT") or os.path.expanduser("~/.cache/playheadd-system")
     try:
         probe()
@@ -31,12 +36,14 @@ def run(results, binaries, box):
         with tempfile.TemporaryDirectory(prefix="run-", dir=cache) as place:
             root = os.path.join(place, "root")
             subprocess.run(["cp", "-a", "--reflink=auto", tree, root], check=True)
+            if bus == "dbus-broker":
+                put_broker(root, place)
             can_boot(root)
             furnish(root, binaries, box)
-            boot(results, root)
+            boot(results, root, name)
             keep_journal(root, cache)
     except Cannot as lack:
-        results.skipped(NAME, str(lack))
+        results.skipped(f"{name}: the service in a whole Debian", str(lack))
 
 
 def probe():
@@ -75,6 +82,18 @@ def base_tree(cache):
         shutil.rmtree(os.path.join(half, needless), ignore_errors=True)
     os.rename(half, tree)
     return tree
+
+
+def put_broker(root, place):
+    """dbus-broker as the bus of the tree, as its package makes it. It needs nothing that is not there."""
+    got = subprocess.run(["apt-get", "download", "-q", "dbus-broker"], cwd=place, capture_output=True,
+                         text=True)
+    packages = [name for name in os.listdir(place) if name.startswith("dbus-broker")]
+    if got.returncode or not packages:
+        raise Cannot("the package dbus-broker cannot be had: " + got.stderr.strip()[-200:])
+    shutil.copy(os.path.join(place, packages[0]), os.path.join(root, "var/tmp"))
+    subprocess.run(["chroot", root, "dpkg", "-i", f"/var/tmp/{packages[0]}"], check=True,
+                   capture_output=True)
 
 
 def nspawn(root, *words):

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""What only a whole system can show.  usage: run.py --bin DIR --box DIR units|box|shutdown|deb|initd|mpris|arm ...
+"""What only a whole system can show.  usage: run.py --bin DIR --box DIR GROUP ...
+
+Groups: units, box, broker (the same on dbus-broker), shutdown, deb, initd, mpris, arm.
 
 --bin holds both programs with every feature, --box as a box carries them. What this machine cannot
 do is skipped by name. Exit status 0 only when nothing failed.
@@ -20,8 +22,8 @@ import shutdown
 import units
 from results import Results
 
-GROUPS = {"units": units.run, "box": box.run, "shutdown": shutdown.run, "deb": deb.run,
-          "initd": initd.run, "mpris": mpris.run, "arm": arm.run}
+GROUPS = {"units": units.run, "box": box.run, "broker": box.run_on_broker, "shutdown": shutdown.run,
+          "deb": deb.run, "initd": initd.run, "mpris": mpris.run, "arm": arm.run}
 
 
 def main():

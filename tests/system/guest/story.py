@@ -543,6 +543,7 @@ def say(verdict, name, why=""):
 
 
 def main():
+    print(f"the bus is {show('Id', 'dbus.service')}", flush=True)
     for name, function in CHECKS:
         try:
             function()
