@@ -95,7 +95,7 @@ async fn ask(connection: &Connection) -> Said {
     let asked = &(TIMEDATE, "NTPSynchronized");
     let reply = connection.call_method(to, PATH, get, "Get", asked).await;
     let value = reply.and_then(|reply| reply.body().deserialize::<OwnedVariant>());
-    match value.and_then(|value| bool::try_from(value).map_err(Into::into)) {
+    match value.and_then(bool::try_from) {
         Ok(true) => Said::Synchronised,
         Ok(false) => Said::NotSynchronised,
         Err(error) => {
