@@ -171,10 +171,11 @@ impl Drop for BusProcess {
 /// Whether the tests run on dbus-broker (`PLAYHEADD_BUS=dbus-broker`). Without it they run on
 /// dbus-daemon.
 pub fn on_dbus_broker() -> bool {
-    match std::env::var("PLAYHEADD_BUS").as_deref() {
-        Err(_) | Ok("dbus-daemon") => false,
-        Ok("dbus-broker") => true,
-        Ok(other) => panic!("PLAYHEADD_BUS is dbus-daemon or dbus-broker, not {other:?}"),
+    match std::env::var_os("PLAYHEADD_BUS") {
+        None => false,
+        Some(bus) if bus == "dbus-daemon" => false,
+        Some(bus) if bus == "dbus-broker" => true,
+        Some(other) => panic!("PLAYHEADD_BUS is dbus-daemon or dbus-broker, not {other:?}"),
     }
 }
 
