@@ -22,6 +22,7 @@ use crate::engine::failure::Failure;
 use crate::engine::{Action, Engine, Event};
 use crate::mpris::ReadAgain;
 use crate::port::{Answer, BusUpdate, Message};
+use crate::system::clock_watcher::ClockWatcher;
 use crate::system::logind::SleepLock;
 use crate::system::notify::Notify;
 use crate::system::{clock, shutdown};
@@ -48,7 +49,7 @@ pub struct EventLoop {
     pub threads: Threads,
     pub front: Front,
     pub notify: Notify,
-    pub watch: clock::ClockWatcher,
+    pub watch: ClockWatcher,
     pub steps: clock::Steps,
     /// To the watcher of MPRIS players, if there is one.
     pub read_again: Option<mpsc::Sender<ReadAgain>>,
@@ -67,7 +68,7 @@ impl EventLoop {
     pub fn new(
         (engine, client, source, threads): (Engine, Client, Source, Threads),
         front: Front,
-        watch: clock::ClockWatcher,
+        watch: ClockWatcher,
         notify: Notify,
     ) -> EventLoop {
         EventLoop {

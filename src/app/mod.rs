@@ -41,6 +41,7 @@ use crate::store::opening::{Opened, StoreLocation};
 use crate::store::reader::Reader;
 use crate::store::{StoreError, sled};
 use crate::system::clock;
+use crate::system::clock_watcher::ClockWatcher;
 use crate::system::logind::{Connect, watch_sleep};
 use crate::system::notify::Notify;
 use crate::system::time_service::TimeService;
@@ -194,7 +195,7 @@ async fn start(
     let Opened { store, stored, state: store_state } = state.store.open(consent.generation);
     let now = clock::now();
     let time_service = Arc::new(TimeService::default());
-    let watch = clock::ClockWatcher::new(now, config.require_sync, time_service.clone());
+    let watch = ClockWatcher::new(now, config.require_sync, time_service.clone());
     let start = StartInfo {
         bus: front.bus.id(),
         boot: clock::boot_id().map_err(AppError::BootId)?,

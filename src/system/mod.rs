@@ -1,6 +1,7 @@
 //! The machine: its clocks, its network, its sleep, its processes, the service manager.
 
 pub mod clock;
+pub mod clock_watcher;
 pub mod groups;
 pub mod journal;
 pub mod logind;
