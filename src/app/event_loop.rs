@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::AppError;
+use super::bus_link::BusLink;
 use super::control::{Control, Missed, bus_gone};
-use super::front::Front;
 use super::reload::Source;
 use super::store_worker::{ConsentThread, StoreThread};
 use crate::collector::Client;
@@ -47,7 +47,7 @@ pub struct EventLoop {
     pub client: Client,
     pub source: Source,
     pub threads: Threads,
-    pub front: Front,
+    pub link: BusLink,
     pub notify: Notify,
     pub watch: ClockWatcher,
     pub steps: clock::Steps,
@@ -67,7 +67,7 @@ pub struct EventLoop {
 impl EventLoop {
     pub fn new(
         (engine, client, source, threads): (Engine, Client, Source, Threads),
-        front: Front,
+        link: BusLink,
         watch: ClockWatcher,
         notify: Notify,
     ) -> EventLoop {
@@ -76,7 +76,7 @@ impl EventLoop {
             client,
             source,
             threads,
-            front,
+            link,
             notify,
             watch,
             steps: clock::Steps::watch(),
@@ -134,8 +134,8 @@ impl EventLoop {
                     let _ = watcher.try_send((owner, position));
                 }
             }
-            Action::Announce(notice) => self.front.news.tell(BusUpdate::Notice(notice)),
-            Action::Show(line) => self.front.news.tell(BusUpdate::Seen(line)),
+            Action::Announce(notice) => self.link.news.tell(BusUpdate::Notice(notice)),
+            Action::Show(line) => self.link.news.tell(BusUpdate::Seen(line)),
         }
     }
 
@@ -190,7 +190,7 @@ impl EventLoop {
             self.look_for_hidden_clock();
         }
         self.look_for_watchers();
-        if self.front.port.are_players_away() != self.players_away {
+        if self.link.port.are_players_away() != self.players_away {
             self.players_away = !self.players_away;
             self.tell(Event::PlayersAway(self.players_away));
         }
@@ -209,7 +209,7 @@ impl EventLoop {
 
     /// Whoever watches sees everything that comes after the answer to `Watch`.
     fn look_for_watchers(&mut self) {
-        if self.front.port.is_watched() != self.watched {
+        if self.link.port.is_watched() != self.watched {
             self.watched = !self.watched;
             self.tell(Event::Watched(self.watched));
         }
@@ -305,7 +305,7 @@ impl EventLoop {
     /// start goes on with them.
     async fn end_with_the_box(&mut self) {
         let announced = self.sleep_lock.as_ref().is_some_and(SleepLock::shutting_down);
-        if announced || shutdown::under_way(self.front.bus.connection()).await {
+        if announced || shutdown::under_way(self.link.bus.connection()).await {
             let arrived = clock::now().boot;
             self.tell(Event::Message { input: Input::ShutDown, arrived });
         }
@@ -343,14 +343,14 @@ impl EventLoop {
         messages.close();
         while messages.try_recv().is_ok() {}
         self.answers.clear();
-        self.front.send_last_replies().await;
+        self.link.send_last_replies().await;
         self.threads.store.finish(self.engine.store_is_free());
         tracing::info!("stopped");
     }
 
     /// Publishes a new snapshot, and tells the bus adapter what changed in it.
     pub fn publish(&mut self) {
-        self.front.publish(self.engine.snapshot(clock::now()));
+        self.link.publish(self.engine.snapshot(clock::now()));
     }
 }
 

@@ -1,8 +1,8 @@
 //! The daemon. Its parts are made and connected here and nowhere else.
 
+mod bus_link;
 mod control;
 mod event_loop;
-mod front;
 pub mod log;
 mod reload;
 mod store_worker;
@@ -16,9 +16,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_tokio::Signals;
 use tokio::sync::mpsc;
 
+use self::bus_link::BusLink;
 use self::control::{Control, Missed, relay_signals};
 use self::event_loop::{EventLoop, Threads};
-use self::front::Front;
 use self::reload::{Loaded, Source};
 pub use self::reload::{check, check_for};
 use self::store_worker::{ConsentThread, StoreThread};
@@ -130,15 +130,15 @@ pub async fn run(arguments: Arguments) -> Result<(), AppError> {
     let notify = Notify::from_environment();
     // A bus that does not answer must not keep us from stopping.
     let mut missed = Missed::default();
-    let (mut front, mut messages) = tokio::select! {
-        connected = Front::connect(&arguments.bus) => connected?,
+    let (mut link, mut messages) = tokio::select! {
+        connected = BusLink::connect(&arguments.bus) => connected?,
         () = missed.until_stop(&mut controls) => return Ok(()),
     };
     let (config, client) = match loaded {
         Ok(loaded) => loaded,
         Err(error) => {
             let ours = (control.clone(), &mut controls);
-            let theirs = (&mut front, &mut messages);
+            let theirs = (&mut link, &mut messages);
             match unconfigured::wait(&error, &arguments, theirs, &notify, ours).await? {
                 End::Configured(loaded) => *loaded,
                 End::Stop => return Ok(()),
@@ -148,7 +148,7 @@ pub async fn run(arguments: Arguments) -> Result<(), AppError> {
     log::set_level(config.log_level);
     let source = Source::new(arguments, &config);
     let event_loop = tokio::select! {
-        started = start(front, (config, client), source, notify, control) => started?,
+        started = start(link, (config, client), source, notify, control) => started?,
         () = missed.until_stop(&mut controls) => return Ok(()),
     };
     event_loop.run(messages, controls, missed).await
@@ -183,13 +183,13 @@ impl StateDir {
 
 /// Makes the parts and connects them. When this is done, the daemon can be called.
 async fn start(
-    front: Front,
+    link: BusLink,
     (config, client): Loaded,
     source: Source,
     notify: Notify,
     control: mpsc::Sender<Control>,
 ) -> Result<EventLoop, AppError> {
-    front.bus.limit(config.settings.limits.clone());
+    link.bus.limit(config.settings.limits.clone());
     let state = StateDir::open(&config)?;
     let (consent, consent_state) = state.consent.open(|| Rng::new(clock::seed()).hex128());
     let Opened { store, stored, state: store_state } = state.store.open(consent.generation);
@@ -197,7 +197,7 @@ async fn start(
     let time_service = Arc::new(TimeService::default());
     let watch = ClockWatcher::new(now, config.require_sync, time_service.clone());
     let start = StartInfo {
-        bus: front.bus.id(),
+        bus: link.bus.id(),
         boot: clock::boot_id().map_err(AppError::BootId)?,
         clock_trusted: watch.trusted(),
         online: true,
@@ -208,11 +208,11 @@ async fn start(
     };
     let generation = start.consent.generation;
     let agent = Agent::new(config.settings.clone(), stored, start, now);
-    let port = front.port.clone();
+    let port = link.port.clone();
     let (read_again, to_read) = mpsc::channel(READ_AGAIN);
     let watcher = watch_mpris(&config, &agent, port.clone(), to_read).await;
     // The agent learns which players are still connected before anybody can call it.
-    let mut present = front.bus.present();
+    let mut present = link.bus.present();
     present.extend(watcher.iter().flat_map(Watcher::present));
     let threads = Threads {
         store: StoreThread::start(store, state.store, generation)
@@ -225,20 +225,20 @@ async fn start(
     let engine = Engine::new(agent, store_state, consent_state, now);
     let address = source.bus().clone();
     let parts = (engine, client, source, threads);
-    let mut event_loop = EventLoop::new(parts, front, watch, notify);
+    let mut event_loop = EventLoop::new(parts, link, watch, notify);
     event_loop.look_for_hidden_clock();
     event_loop.look_for_broken_store();
     event_loop.read_again = watcher.is_some().then_some(read_again);
     event_loop.tell(Event::Message { input: Input::Recovered { present }, arrived: now.boot });
     let agent = event_loop.engine.agent();
     let players = agent.sessions().filter_map(|(_, session)| session.owner.as_ref());
-    event_loop.front.bus.expect(players.map(|player| player.sender.as_str())).await;
+    event_loop.link.bus.expect(players.map(|player| player.sender.as_str())).await;
     let snapshot = event_loop.engine.snapshot(clock::now());
-    event_loop.front.open(snapshot, control).await?;
+    event_loop.link.open(snapshot, control).await?;
     if let Some(watcher) = watcher {
         tokio::spawn(watcher.run());
     }
-    let connection = event_loop.front.bus.connection().clone();
+    let connection = event_loop.link.bus.connection().clone();
     tokio::spawn(crate::system::network::watch(connection.clone(), port.clone()));
     event_loop.sleep_lock = Some(watch_sleep(connection.clone(), anew(address), port.clone()));
     tokio::spawn(async move { time_service.watch(connection, port).await });

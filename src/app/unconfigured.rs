@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::bus_link::BusLink;
 use super::control::{Control, Missed, bus_gone};
 use super::event_loop::longest_sleep;
-use super::front::Front;
 use super::reload::{self, Loaded};
 use super::{AppError, Arguments};
 use crate::engine::unconfigured::Unconfigured;
@@ -32,7 +32,7 @@ pub enum End {
 pub async fn wait(
     error: &AppError,
     arguments: &Arguments,
-    (front, messages): (&mut Front, &mut mpsc::Receiver<Message>),
+    (link, messages): (&mut BusLink, &mut mpsc::Receiver<Message>),
     notify: &Notify,
     (control, controls): (mpsc::Sender<Control>, &mut mpsc::Receiver<Control>),
 ) -> Result<End, AppError> {
@@ -40,18 +40,18 @@ pub async fn wait(
     let state = Unconfigured::new(&error.mistakes(), clock_trusted, clock::now().boot);
     let mut missed = Missed::default();
     tokio::select! {
-        opened = front.open(state.snapshot(), control) => opened?,
+        opened = link.open(state.snapshot(), control) => opened?,
         () = missed.until_stop(controls) => return Ok(End::Stop),
     }
     notify.ready(&state.status_line(clock::now()));
     crate::system::memory::let_go_of_program_pages();
-    Waiting { state, arguments, front, messages, notify }.run(controls, missed).await
+    Waiting { state, arguments, link, messages, notify }.run(controls, missed).await
 }
 
 struct Waiting<'a> {
     state: Unconfigured,
     arguments: &'a Arguments,
-    front: &'a mut Front,
+    link: &'a mut BusLink,
     messages: &'a mut mpsc::Receiver<Message>,
     notify: &'a Notify,
 }
@@ -110,7 +110,7 @@ impl Waiting<'_> {
             self.answer(message);
         }
         if self.state.dropped() != dropped {
-            self.front.publish(self.state.snapshot());
+            self.link.publish(self.state.snapshot());
         }
     }
 
@@ -133,7 +133,7 @@ impl Waiting<'_> {
             }
             Err(error) => {
                 self.state.broken(&error.mistakes(), clock::now().boot);
-                self.front.publish(self.state.snapshot());
+                self.link.publish(self.state.snapshot());
                 self.notify.ready(&self.state.status_line(clock::now()));
                 None
             }
@@ -148,7 +148,7 @@ impl Waiting<'_> {
             self.answer(message);
         }
         self.state.say_dropped();
-        self.front.send_last_replies().await;
+        self.link.send_last_replies().await;
         tracing::info!("stopped");
     }
 }

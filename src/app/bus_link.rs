@@ -14,22 +14,22 @@ use crate::port::{BusUpdate, BusUpdateSender, Message, Port, news};
 const LAST_REPLIES: Duration = Duration::from_secs(1);
 
 /// One connection for the life of the process, and its queues.
-pub struct Front {
+pub struct BusLink {
     pub bus: Bus,
     pub port: Port,
     pub news: BusUpdateSender,
     named: bool,
 }
 
-impl Front {
+impl BusLink {
     /// Connects to the bus; nobody can call yet. Gives the queue of what will be said there, too.
     pub async fn connect(
         address: &BusAddress,
-    ) -> Result<(Front, mpsc::Receiver<Message>), AppError> {
+    ) -> Result<(BusLink, mpsc::Receiver<Message>), AppError> {
         let (port, messages) = Port::new();
         let (news, told) = news();
         let bus = Bus::connect(address, port.clone(), told).await?;
-        Ok((Front { bus, port, news, named: false }, messages))
+        Ok((BusLink { bus, port, news, named: false }, messages))
     }
 
     /// Publishes what readers see, and announces what of it has changed.
