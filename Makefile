@@ -5,9 +5,12 @@ CARGO ?= cargo
 PYTHON ?= /usr/bin/python3
 BIN = target/release
 PACKAGES = dbus gcc libc6-dev make python3 python3-dbus python3-dbusmock python3-gi
-# What the demo with mpv takes, what the tests of the examples do, and generators of D-Bus clients: large,
+# What the demo with mpv takes, what the tests with other players do, those of the examples, and generators
+# of D-Bus clients: large,
 # so apart.
 MPV = mpv mpv-mpris
+PLAYERS = vlc-bin vlc-plugin-base playerctl chromium gir1.2-webkit2-4.1 python3-gi xvfb \
+    gstreamer1.0-plugins-good
 EXAMPLES = g++ libsystemd-dev
 GENERATORS = libglib2.0-dev libglib2.0-dev-bin libsdbus-c++-bin libsdbus-c++-dev pkg-config \
     python3-dasbus qtbase5-dev
@@ -23,7 +26,7 @@ deps: ## installs what is missing (Debian packages; root or sudo)
 	@sh .ci/deps $(PACKAGES)
 
 peer-deps:
-	@sh .ci/deps $(PACKAGES) $(MPV) $(EXAMPLES) $(GENERATORS)
+	@sh .ci/deps $(PACKAGES) $(MPV) $(PLAYERS) $(EXAMPLES) $(GENERATORS)
 
 build: ## both programs, as a workbench carries them
 	$(CARGO) build --release --locked --all-features
@@ -42,7 +45,7 @@ test: deps ## everything that needs no service manager
 	fi
 	@$(MAKE) --no-print-directory test-broker
 
-test-peers: peer-deps ## what needs large packages: mpv, the examples in C and C++, generated clients
+test-peers: peer-deps ## what needs large packages: mpv, VLC, WebKitGTK, Chromium, the examples, generated clients
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    $(CARGO) nextest run --locked --all-features $(PEERS); \
 	else \

@@ -45,6 +45,7 @@ impl Player {
         } else {
             self.row = None;
             self.untold = None;
+            self.given_up = false;
         }
     }
 
@@ -83,7 +84,9 @@ impl Player {
         let was_playing = viewing.playing;
         if let Some(wait) = &mut viewing.wait {
             match (window.position, verdict) {
-                (Some((position, at)), Some(Verdict::Believed)) if wait.no_start() => {
+                (Some((position, at)), Some(Verdict::Believed))
+                    if wait.no_start() && !wait.is_zero(position, at) =>
+                {
                     self.found_start(position, at, out);
                 }
                 (position, verdict) => {

@@ -22,6 +22,7 @@ impl Player {
         let verdict = self.belief.judge(position, now, viewing.length, viewing.playing);
         if let Some(wait) = viewing.wait.as_mut().filter(|wait| wait.no_start()) {
             match verdict {
+                Verdict::Believed if wait.is_zero(position, now) => {}
                 Verdict::Believed => self.found_start(position, now, out),
                 Verdict::Stale => wait.stale = Some((position, now)),
                 Verdict::Implausible => wait.stale = None,

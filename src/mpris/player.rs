@@ -8,12 +8,15 @@ use super::ending;
 use super::position::{Belief, Place};
 use super::questions::{Question, Questions};
 use super::seeks::{CORRECTION_SECONDS, Row};
-use super::settling::{Change, Said, Status, Window};
+use super::settling::{Change, SETTLING, Said, Status, Window};
 use super::viewing::Track;
 use super::wait::Wait;
 use crate::core::input::Input;
 use crate::core::player::PlayerId;
 use crate::core::time::{BootInstant, Span};
+
+/// So long after it has appeared a player is new.
+const NEW: Span = Span::seconds(5);
 
 /// What the configuration says of players.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +72,7 @@ pub struct Player {
     pub(super) viewing: Option<Viewing>,
     pub(super) place: Place,
     pub(super) belief: Belief,
-    questions: Questions,
+    pub(super) questions: Questions,
     /// When the position is asked for without a reason.
     poll_at: BootInstant,
     /// The date of the changes that were settled last.
@@ -78,6 +81,11 @@ pub struct Player {
     pub(super) former: Option<(String, Place, BootInstant)>,
     /// It plays since then, and what it plays cannot be told apart.
     pub(super) untold: Option<BootInstant>,
+    /// It was asked often enough what that is.
+    pub(super) given_up: bool,
+    appeared: BootInstant,
+    /// The newest status that it has signalled, and when.
+    signalled: Option<(Status, BootInstant)>,
 }
 
 impl Player {
@@ -108,6 +116,9 @@ impl Player {
             settled: now,
             former: None,
             untold: None,
+            given_up: false,
+            appeared: now,
+            signalled: None,
         }
     }
 
@@ -140,6 +151,7 @@ impl Player {
     pub fn changed(&mut self, change: &Change, at: BootInstant, out: &mut Out) {
         self.tick(at, out);
         self.questions.lives();
+        self.signalled = change.status.map(|status| (status, at)).or(self.signalled);
         // A window that waits for an answer takes no more changes.
         if change.counts() && self.window.as_ref().is_some_and(|window| window.until < at) {
             self.commit(at, true, out);
@@ -170,7 +182,14 @@ impl Player {
         out: &mut Out,
     ) {
         let date = self.questions.answered(question, answer.is_some(), now);
-        if let Some(change) = answer {
+        let denied = |change: &&Change| {
+            let other = |(status, at)| now - at < SETTLING && change.status != Some(status);
+            change.status.is_some() && self.signalled.is_some_and(other)
+        };
+        if answer.filter(denied).is_some() {
+            // WebKit answers for a while with what was so before its signal.
+            self.questions.doubt(now, now);
+        } else if let Some(change) = answer {
             let mut said = self.said.clone();
             said.hear(change);
             let (plays, blank) = (said.plays(), said.track.blank());
@@ -192,6 +211,9 @@ impl Player {
                 }
             }
         }
+        if question != Question::Position {
+            self.ask_what_plays(now);
+        }
         self.tick(now, out);
     }
 
@@ -208,6 +230,11 @@ impl Player {
             return;
         }
         self.belief.interrupt();
+        let wait = self.viewing.as_ref().and_then(|viewing| viewing.wait.as_ref());
+        if wait.is_some_and(Wait::holds_zero) {
+            // It was right: there the player was before it sought.
+            self.found_start(self.place.at(at), at, out);
+        }
         let start_unknown = |viewing: &Viewing| viewing.wait.as_ref().is_some_and(Wait::no_start);
         if !in_window && self.viewing.as_ref().is_some_and(start_unknown) {
             self.found_start(position, at, out);
@@ -284,6 +311,13 @@ impl Player {
             || !self.viewing.as_ref().is_some_and(same)
     }
 
+    /// Whether 0 may be no more than its word for a position that it does not know yet: it was
+    /// started a moment ago and began to play.
+    pub(super) fn may_not_know(&self, at: BootInstant) -> bool {
+        let begun = self.signalled.is_some_and(|(status, _)| status == Status::Playing);
+        begun && at - self.appeared < NEW
+    }
+
     /// Whether the window has everything but the position.
     fn waits_for_answer(&self) -> bool {
         self.questions.position_is_asked()
@@ -323,7 +357,10 @@ impl Player {
 
     fn ask(&mut self, now: BootInstant, out: &mut Out) {
         while let Some(question) = self.questions.next(now) {
-            if matches!(question, Question::All | Question::Position) {
+            // A doubt moves no other question.
+            let doubts = self.viewing.as_ref().and_then(|viewing| viewing.wait.as_ref());
+            let doubts = doubts.is_some_and(Wait::holds_zero);
+            if matches!(question, Question::All | Question::Position) && !doubts {
                 self.poll_at = now + self.rules.position_every;
             }
             out.questions.push((self.unique.clone(), question));

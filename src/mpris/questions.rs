@@ -7,6 +7,8 @@ use crate::core::time::{BootInstant, Span};
 const PATIENCE: Span = Span::seconds(2);
 /// The back-off between questions that were not answered: 1 s doubling to 60 s.
 const LONGEST_BACKOFF: Span = Span::seconds(60);
+/// After an answer that is not the last word, everything is asked again.
+const AGAIN: Span = Span::seconds(1);
 /// So many in a row without an answer, and the player is taken for paused.
 const MOST_UNANSWERED: u32 = 3;
 
@@ -125,6 +127,13 @@ impl Questions {
             _ => return self.cause,
         }
         self.cause.take()
+    }
+
+    /// What was answered may be older than what is known: everything is asked once more, a second
+    /// later. `cause` dates what it tells then.
+    pub fn doubt(&mut self, cause: BootInstant, now: BootInstant) {
+        self.cause.get_or_insert(cause);
+        self.retry_at.get_or_insert(now + AGAIN);
     }
 
     /// The player has said something: it lives.

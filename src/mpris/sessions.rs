@@ -57,17 +57,12 @@ impl Player {
     ) {
         let track = self.said.track.clone();
         if track.blank() {
-            if self.untold.is_none() {
-                let app = self.app.as_str();
-                tracing::info!(
-                    app,
-                    "a player plays something without URL and title; it is not tracked"
-                );
-            }
+            // Some players never signal what they play once they know it.
             self.untold.get_or_insert(since);
-            return;
+            return self.ask_what_plays(now);
         }
         // A viewing begins with the first Playing; what it is may be said later.
+        self.given_up = false;
         let begun = self.untold.take().filter(|begun| since - *begun <= self.rules.length_wait);
         let since = begun.unwrap_or(since);
         let id = track.media_id();
@@ -82,6 +77,9 @@ impl Player {
         let mut wait = Wait::new(until, None, now);
         if let Some((position, at)) = position {
             match self.belief.judge(position, at, track.length, true) {
+                Verdict::Believed if position == 0.0 && self.may_not_know(at) => {
+                    wait.hold_zero(at);
+                }
                 Verdict::Believed => {
                     wait.start = Some((position - self.place.at(at)).max(0.0));
                     self.place.set(position, at);
@@ -118,6 +116,22 @@ impl Player {
         self.viewing =
             Some(Viewing { id, track, length, live, playing: true, wait, adopted: false });
         self.play(-1.0, since, out);
+    }
+
+    /// While nothing tells what is played, the player is asked again, for as long as a length may be
+    /// waited for.
+    pub(super) fn ask_what_plays(&mut self, now: BootInstant) {
+        let Some(begun) = self.untold.filter(|_| self.said.track.blank()) else { return };
+        if now < begun + self.rules.length_wait {
+            self.questions.doubt(begun, now);
+        } else if !self.given_up {
+            let app = self.app.as_str();
+            tracing::info!(
+                app,
+                "a player plays something without URL and title; it is not tracked"
+            );
+            self.given_up = true;
+        }
     }
 
     pub(super) fn play(&mut self, position: f64, at: BootInstant, out: &mut Out) {

@@ -5,7 +5,7 @@ use super::viewing::Track;
 use crate::core::time::{BootInstant, Span};
 
 /// Changes within this time of the first are taken together.
-const SETTLING: Span = Span::millis(300);
+pub const SETTLING: Span = Span::millis(300);
 /// Faster is not believed.
 const MOST_RATE: f64 = 32.0;
 

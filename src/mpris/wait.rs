@@ -14,11 +14,28 @@ pub struct Wait {
     pub start: Option<f64>,
     /// The newest position that may be that of the former track, and when it came.
     pub stale: Option<(f64, BootInstant)>,
+    /// Until then the player may not know better than 0.
+    zero_until: Option<BootInstant>,
 }
 
 impl Wait {
     pub fn new(until: BootInstant, start: Option<f64>, now: BootInstant) -> Wait {
-        Wait { until, next: now + AGAIN, start, stale: None }
+        Wait { until, next: now + AGAIN, start, stale: None, zero_until: None }
+    }
+
+    /// The player says 0, and may not know better yet: it is asked once more.
+    pub fn hold_zero(&mut self, at: BootInstant) {
+        self.zero_until = Some(at + AGAIN);
+        self.stale = Some((0.0, at));
+    }
+
+    /// Whether an answer says no more than the 0 that is held.
+    pub fn is_zero(&self, position: f64, at: BootInstant) -> bool {
+        position == 0.0 && self.zero_until.is_some_and(|until| at < until)
+    }
+
+    pub fn holds_zero(&self) -> bool {
+        self.zero_until.is_some() && self.no_start()
     }
 
     pub fn no_start(&self) -> bool {

@@ -8,7 +8,7 @@ mod signals;
 
 use playheadd::config::Config;
 use playheadd::sim::{Options, simulate, timeline};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::day::{Dice, Line};
 
@@ -71,13 +71,16 @@ pub struct Viewing {
 const SECOND: i64 = 1_000;
 /// When a player is gone for so long, its session ends.
 const GRACE: i64 = 60 * SECOND;
+/// A disk that works again is tried again within this time.
+const TRIED_AGAIN: i64 = 90 * SECOND;
 
 pub struct Evening {
     pub lines: Vec<Line>,
     pub owed: Vec<Session>,
 }
 
-/// The evening of a seed: up to three viewers, and an agent that dies now and then.
+/// The evening of a seed: up to three viewers, an agent that dies now and then, a disk that takes
+/// nothing for a while, and a collector that is away.
 pub fn thrown(seed: u64) -> Evening {
     let mut dice = Dice::new(seed);
     let (mut lines, mut owed) = (Vec::new(), Vec::new());
@@ -87,7 +90,9 @@ pub fn thrown(seed: u64) -> Evening {
         owed.extend(sessions(&viewings, viewer));
         lines.extend(signals::of(&mut dice, viewer, &viewings, &mut quiet));
     }
-    deaths(&mut dice, &quiet, &mut lines);
+    let bad = bad_disks(&mut dice, &mut lines);
+    deaths(&mut dice, &quiet, &bad, &mut lines);
+    outages(&mut dice, &mut lines);
     lines.sort_by_key(|line| line.at);
     Evening { lines, owed }
 }
@@ -210,16 +215,55 @@ fn sessions(viewings: &[Viewing], viewer: i64) -> Vec<Session> {
     all
 }
 
-/// The agent dies where no viewer does anything.
-fn deaths(dice: &mut Dice, busy: &[i64], lines: &mut Vec<Line>) {
+/// A disk is full, read-only or failing for a while. Gives from when to when what changes may lie in
+/// memory alone.
+fn bad_disks(dice: &mut Dice, lines: &mut Vec<Line>) -> Vec<(i64, i64)> {
+    let mut bad = Vec::new();
+    for _ in 0..dice.between(0, 2) {
+        let from = dice.between(0, 600) * SECOND;
+        let until = from + dice.between(5, 150) * SECOND;
+        let how = dice.pick(&["full", "read_only", "fails"]);
+        lines.push(line(from, "Disk", json!({how: true})));
+        lines.push(line(until, "Disk", json!({})));
+        bad.push((from, until + TRIED_AGAIN));
+    }
+    bad
+}
+
+/// The collector cannot be reached, or fails, but never so long that a session is lost there.
+fn outages(dice: &mut Dice, lines: &mut Vec<Line>) {
+    for _ in 0..dice.between(0, 2) {
+        let from = dice.between(0, 600) * SECOND;
+        let until = from + dice.between(5, 120) * SECOND;
+        match dice.percent(50) {
+            true => {
+                lines.push(line(from, "NetworkDown", json!({"silent": dice.percent(50)})));
+                lines.push(line(until, "NetworkUp", json!({})));
+            }
+            false => {
+                let rules: Vec<Value> =
+                    ["sessions", "events"].map(|on| json!({"on": on, "status": 503})).into();
+                lines.push(line(from, "Collector", json!({"rules": rules})));
+                lines.push(line(until, "Collector", json!({"rules": []})));
+            }
+        }
+    }
+}
+
+fn line(at: i64, event: &str, mut members: Value) -> Line {
+    members["at"] = json!(at as f64 / 1000.0);
+    members["event"] = json!(event);
+    Line { at, json: members }
+}
+
+/// The agent dies where no viewer does anything, and where the disk has what has happened.
+fn deaths(dice: &mut Dice, busy: &[i64], bad: &[(i64, i64)], lines: &mut Vec<Line>) {
     for _ in 0..dice.between(0, 4) {
         let (at, down) = (dice.between(5, 600) * SECOND, dice.between(0, 4) * SECOND);
         let clear = |t: &i64| *t < at - 2 * SECOND || *t > at + down + 2 * SECOND;
-        if busy.iter().all(clear) {
-            let json = serde_json::json!({
-                "at": at as f64 / 1000.0, "event": "AgentCrash", "down_s": down as f64 / 1000.0,
-            });
-            lines.push(Line { at, json });
+        let stored = |(from, until): &(i64, i64)| at + down < *from || at > *until;
+        if busy.iter().all(clear) && bad.iter().all(stored) {
+            lines.push(line(at, "AgentCrash", json!({"down_s": down as f64 / 1000.0})));
         }
     }
 }
