@@ -133,3 +133,21 @@ fn links_lead_somewhere() {
     }
     assert!(followed > 5, "{followed}");
 }
+
+/// The lines of a file that say something.
+fn lines_of(text: &str) -> Vec<&str> {
+    let said = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    text.lines().map(str::trim_end).filter(said).collect()
+}
+
+#[test]
+fn what_a_session_bus_needs_is_quoted_as_it_is() {
+    let page = read("docs/operating.md");
+    let policy = read("dbus/session-bus.conf");
+    let policy = policy.split_once("-->\n").expect("its comment").1;
+    let drop_in = read("systemd/session-bus.conf");
+    let page: Vec<&str> = lines_of(&page);
+    for file in [lines_of(policy), lines_of(&drop_in)] {
+        assert!(file.len() > 5 && page.windows(file.len()).any(|part| part == file), "{file:?}");
+    }
+}
