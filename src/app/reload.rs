@@ -97,14 +97,19 @@ pub fn check(arguments: &Arguments) -> Result<Option<String>, AppError> {
     check_with(arguments, &Environment::of_process())
 }
 
-/// The same for a daemon that runs. Its variables count, where this process may see them. What stands
-/// among its credentials it alone can read.
+/// The same for a daemon that runs. Its variables and its credentials count, where this process may see
+/// them.
 pub fn check_for(pid: u32, arguments: &Arguments) -> Result<Option<String>, AppError> {
     let environment = match process::environment(pid) {
-        Ok(variables) => Environment::of(variables.into_iter()),
-        Err(_) => Environment::of_process(),
+        Ok(variables) => {
+            let mut of_credentials = variables.iter().filter(|v| v.0 == "CREDENTIALS_DIRECTORY");
+            let hidden = of_credentials.any(|(_, path)| std::fs::read_dir(path).is_err());
+            let environment = Environment::of(variables.into_iter());
+            if hidden { environment.without_credentials() } else { environment }
+        }
+        Err(_) => Environment::of_process().without_credentials(),
     };
-    check_with(arguments, &environment.without_credentials())
+    check_with(arguments, &environment)
 }
 
 fn check_with(
