@@ -100,7 +100,12 @@ pub fn check(arguments: &Arguments) -> Result<Option<String>, AppError> {
 /// The same for a daemon that runs. Its variables and its credentials count, where this process may see
 /// them.
 pub fn check_for(pid: u32, arguments: &Arguments) -> Result<Option<String>, AppError> {
-    let environment = match process::environment(pid) {
+    let variables = match process::is_reload_of(pid) {
+        // The service manager has given this process the variables of the service.
+        true => Ok(std::env::vars_os().collect()),
+        false => process::environment(pid),
+    };
+    let environment = match variables {
         Ok(variables) => {
             let mut of_credentials = variables.iter().filter(|v| v.0 == "CREDENTIALS_DIRECTORY");
             let hidden = of_credentials.any(|(_, path)| std::fs::read_dir(path).is_err());

@@ -31,6 +31,12 @@ pub fn environment(pid: u32) -> io::Result<Vec<(OsString, OsString)>> {
     Ok(block.split(|byte| *byte == 0).filter_map(pair).collect())
 }
 
+/// Whether the service manager runs this process to reload that one (`ExecReload=`, systemd.exec(5)).
+#[allow(clippy::disallowed_methods)]
+pub fn is_reload_of(pid: u32) -> bool {
+    std::env::var("MAINPID").is_ok_and(|main| main == pid.to_string())
+}
+
 /// Has it read its configuration anew. The signal would end another program.
 pub fn hang_up(pid: u32) -> io::Result<()> {
     let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
