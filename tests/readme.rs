@@ -85,7 +85,7 @@ const ELSEWHERE: [(&str, &str, &str); 10] = [
     ("playheadctl consent", "tests/consent.rs", "consent"),
     ("playheadctl record", "tests/record.rs", "record"),
     ("playheadctl player", "tests/box_tools.rs", "player"),
-    ("playheadctl config", "tests/configuration/command.rs", "config"),
+    ("playheadctl config", "tests/configuration/scene.rs", "config"),
     ("systemctl status", "tests/system/guest/story.py", "systemctl"),
     ("systemctl reload", "tests/system/guest/story.py", "reload"),
 ];
