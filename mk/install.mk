@@ -15,7 +15,7 @@ SHARE = $(PREFIX)/share
 EXAMPLES_DIR = $(SHARE)/doc/playheadd/examples
 POLICIES = $(wildcard dbus/tv.*.conf)
 # Drop-ins and policies to be copied to their places by who wants them.
-EXTRAS = $(filter-out systemd/playheadd.sysusers.conf $(POLICIES),$(wildcard systemd/*.conf dbus/*.conf))
+EXTRAS = $(wildcard systemd/examples/*.conf dbus/examples/*.conf)
 
 # Names of files that a system does without, as `WITHOUT="playheadctl"`.
 WITHOUT =
@@ -36,7 +36,7 @@ FILES = \
     $(foreach file,$(wildcard completions/_*),644:$(file):$(ZSH_COMPLETIONS)/$(notdir $(file))) \
     $(foreach file,$(wildcard completions/*.fish),644:$(file):$(SHARE)/fish/vendor_completions.d/$(notdir $(file))) \
     $(foreach file,$(wildcard packaging/playheadd.toml.example),644:$(file):$(EXAMPLES_DIR)/playheadd.toml) \
-    $(foreach file,$(EXTRAS),644:$(file):$(EXAMPLES_DIR)/$(file)) \
+    $(foreach file,$(EXTRAS),644:$(file):$(EXAMPLES_DIR)/$(subst examples/,,$(file))) \
     644:LICENSE-MIT:$(LICENCE)
 INSTALLED = $(foreach file,$(FILES),$(if $(filter $(WITHOUT),$(notdir $(file))),,$(file)))
 

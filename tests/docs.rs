@@ -143,9 +143,9 @@ fn lines_of(text: &str) -> Vec<&str> {
 #[test]
 fn what_a_session_bus_needs_is_quoted_as_it_is() {
     let page = read("docs/operating.md");
-    let policy = read("dbus/session-bus.conf");
+    let policy = read("dbus/examples/session-bus.conf");
     let policy = policy.split_once("-->\n").expect("its comment").1;
-    let drop_in = read("systemd/session-bus.conf");
+    let drop_in = read("systemd/examples/session-bus.conf");
     let page: Vec<&str> = lines_of(&page);
     for file in [lines_of(policy), lines_of(&drop_in)] {
         assert!(file.len() > 5 && page.windows(file.len()).any(|part| part == file), "{file:?}");

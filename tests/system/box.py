@@ -121,9 +121,6 @@ def furnish(root, binaries, box, story="story.service"):
     shutil.copy(os.path.join(binaries, "playheadctl"), place)
     # The recipes of the page for operators are carried out as they stand there.
     shutil.copy("docs/operating.md", place)
-    examples = os.path.join(root, "usr/share/doc/playheadd/examples")
-    os.makedirs(examples, exist_ok=True)
-    shutil.copy("systemd/examples/credentials.conf", examples)
     # The first boot is one without a configuration: the story brings it.
     os.makedirs(os.path.join(root, "etc/playheadd"))
     shutil.copy(os.path.join(GUEST, "viewers.conf"), os.path.join(root, "usr/lib/sysusers.d"))

@@ -14,8 +14,6 @@ NAME = "mpris: mpv in a whole Debian"
 PACKAGES = ("mpv", "mpv-mpris", "dbus-user-session")
 # Only for pictures; it is a fifth of the tree.
 PICTURES = ("usr/lib/x86_64-linux-gnu/dri", "usr/lib/aarch64-linux-gnu/dri")
-# The examples that docs/operating.md has copied to their places.
-EXAMPLES = ("dbus/session-bus.conf", "systemd/session-bus.conf")
 
 
 def run(results, binaries, box):
@@ -29,10 +27,6 @@ def run(results, binaries, box):
             subprocess.run(["cp", "-a", "--reflink=auto", tree, root], check=True)
             can_boot(root)
             furnish(root, binaries, box, "mpris.service")
-            for example in EXAMPLES:
-                beside = os.path.join(root, "opt/playheadd-tests", os.path.dirname(example))
-                os.makedirs(beside)
-                shutil.copy(example, beside)
             boot(results, root, "mpris")
             keep_journal(root, cache)
     except Cannot as lack:

@@ -12,6 +12,7 @@ from checks import check, run_all
 from machine import HITS, UNIT, expect, journal, last_error, main_pid, run, show, systemctl, wait, write
 
 HERE = "/opt/playheadd-tests"
+EXAMPLES = "/usr/share/doc/playheadd/examples"
 CLIP = f"{HERE}/clip.wav"
 CLIP_SECONDS = 60
 CONFIG = "/etc/playheadd/playheadd.toml"
@@ -167,7 +168,7 @@ def away():
 
 @check("session bus: the drop-in alone is not enough, the bus has to admit the service")
 def drop_in_alone():
-    with open(f"{HERE}/systemd/session-bus.conf") as example:
+    with open(f"{EXAMPLES}/systemd/session-bus.conf") as example:
         text = example.read().replace("1000", str(VIEWER))
     place = f"/etc/systemd/system/{UNIT}.d"
     os.makedirs(place, exist_ok=True)
@@ -184,7 +185,7 @@ def drop_in_alone():
 def session_bus():
     global mpv
     os.makedirs("/etc/dbus-1/session.d", exist_ok=True)
-    shutil.copy(f"{HERE}/dbus/session-bus.conf", "/etc/dbus-1/session.d/playheadd.conf")
+    shutil.copy(f"{EXAMPLES}/dbus/session-bus.conf", "/etc/dbus-1/session.d/playheadd.conf")
     address = f"unix:path=/run/user/{VIEWER}/bus"
     said = call(address, "viewer", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "ReloadConfig")
     expect(said.returncode == 0, f"{said}")
