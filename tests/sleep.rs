@@ -250,7 +250,7 @@ async fn a_stranger_that_announces_sleep_is_not_heard() {
 
 /// python-dbusmock's logind knows the real one's signatures.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_hours_asleep_with_the_logind_of_python_dbusmock() {
+async fn asleep_and_awake_with_the_logind_of_python_dbusmock() {
     let world = World::start("").await;
     let logind = Mock::start(&world.bus, "logind", LOGIND, "{}").await;
     let (player, session) = playing(&world).await;

@@ -195,6 +195,9 @@ impl World {
             self.death(&What::AgentCrash { down_ms: down });
             return;
         }
+        // Nobody will know what became of what is under way, and pings are not repeated.
+        let open = self.tried_pings.iter().filter(|(due, _)| *due >= self.now);
+        self.lost_pings.extend(open.map(|(_, ts)| *ts));
         self.driver.kill();
         self.alive = false;
         self.away_since = Some(self.now);
