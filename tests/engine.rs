@@ -1,6 +1,9 @@
 //! The engine at its public door: what counts when, what waits for what, and a disk that fails. The
 //! rest of it is shown by everything that runs through the driver.
 
+#[path = "engine/sleep.rs"]
+mod sleep;
+
 use playheadd::config::Config;
 use playheadd::core::dialect::exchange::{Outcome, RequestId, RetryAfter};
 use playheadd::core::input::{CallId, Input, Listing, Target};
@@ -21,6 +24,8 @@ const EPOCH_MS: i64 = 1_700_000_000_000;
 struct Box_ {
     driver: Driver,
     now: i64,
+    /// For how long it has slept.
+    slept: i64,
     actions: Vec<Action>,
 }
 
@@ -30,21 +35,26 @@ fn player() -> PlayerId {
 
 impl Box_ {
     fn new() -> Box_ {
-        let mut new = Box_ { driver: Driver::default(), now: 0, actions: Vec::new() };
+        let mut new = Box_ { driver: Driver::default(), now: 0, slept: 0, actions: Vec::new() };
         new.start();
         new
     }
 
     /// The agent starts on what the disk holds.
     fn start(&mut self) {
+        self.restart(Vec::new());
+    }
+
+    /// The same while these connections are on the bus.
+    fn restart(&mut self, present: Vec<String>) {
         let settings = Settings { initial_consent: Consent::In, ..Settings::default() };
         self.driver.start(settings, start_info("b", 1), self.clock());
-        self.message(Input::Recovered { present: Vec::new() }, self.now);
+        self.message(Input::Recovered { present }, self.now);
     }
 
     fn clock(&self) -> Now {
         let wall = WallTime(EPOCH_MS + self.now);
-        Now { boot: BootInstant(self.now), wall, slept: Span::ZERO }
+        Now { boot: BootInstant(self.now), wall, slept: Span(self.slept) }
     }
 
     fn tell(&mut self, event: Event) {

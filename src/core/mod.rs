@@ -47,9 +47,13 @@ use self::sessions::Session;
 use self::sessions::join::FreeNumbers;
 use self::sessions::resume::{ClockReading, ResumePoints};
 use self::settings::{Consent, Settings};
-use self::time::{BootInstant, Now};
+use self::time::{BootInstant, Now, Span};
 use self::turn::{Notice, Turn};
 use self::warnings::Warnings;
+
+/// CLOCK_BOOTTIME runs further ahead of CLOCK_MONOTONIC than before by more than this: the box has
+/// slept (behaviour.md 1.6).
+pub const SLEPT: Span = Span::seconds(2);
 
 /// The whole agent, without I/O.
 #[derive(Debug)]
@@ -71,6 +75,8 @@ pub struct Agent {
     reconnect: bool,
     /// `Input::Recovered` has not come yet; no timer runs until then.
     recovering: bool,
+    /// The box has slept while there was no agent; until `Input::Recovered`.
+    slept_away: bool,
     /// When each restored session was last recorded, until `Input::Recovered`.
     recorded: BTreeMap<u32, BootInstant>,
     rejected_events: u64,
@@ -126,6 +132,8 @@ impl Agent {
         };
         let old_budget = stored.meta.as_ref().map(|m| m.budget).unwrap_or_default();
         let counted_before = stored.meta.as_ref().map(|m| m.totals).unwrap_or_default();
+        let before = stored.meta.as_ref().filter(|meta| meta.boot == start.boot);
+        let slept_away = before.is_some_and(|meta| now.slept.0 - meta.slept.0 > SLEPT.0);
         let meta = Meta {
             boot: start.boot.clone(),
             bus: start.bus.clone(),
@@ -135,6 +143,7 @@ impl Agent {
             clean_stop: false,
             budget: old_budget,
             totals: counted_before,
+            slept: now.slept,
         };
         let gates = Gates {
             consent: false,
@@ -156,6 +165,7 @@ impl Agent {
             notices: Vec::new(),
             reconnect: false,
             recovering: true,
+            slept_away,
             recorded: BTreeMap::new(),
             rejected_events: 0,
             refused: None,
@@ -190,6 +200,8 @@ impl Agent {
             self.slept(since, now);
         }
         if matches!(input, Input::Wake | Input::Slept { .. }) {
+            self.meta.slept = now.slept;
+            self.write_meta();
             self.catch_up(now);
         }
         if !self.recovering {

@@ -168,7 +168,8 @@ impl Engine {
         match event {
             Event::Message { input: Input::Probe { call }, .. } => self.probe(call, now.boot),
             Event::Message { input: input @ (Input::Sleep | Input::Wake), arrived } => {
-                if self.sleep.announced(&input, now.boot) {
+                let plays = self.agent.sessions().any(|(_, session)| session.tracker.is_playing());
+                if self.sleep.announced(&input, plays, now.boot) {
                     self.input(input, now.at(arrived.min(now.boot)));
                 }
             }

@@ -2,13 +2,13 @@
 //! nobody does, and for how long the sleep is to be put off.
 
 use super::{Engine, STOP_PATIENCE};
+use crate::core::SLEPT;
 use crate::core::input::Input;
 use crate::core::time::{BootInstant, Now, Span};
 use crate::core::tracker::Phase;
 
-/// CLOCK_BOOTTIME runs ahead of CLOCK_MONOTONIC by more than this: the box has slept.
-const SLEPT: Span = Span::seconds(2);
-/// An announcement that is read so soon after a sleep that the clocks told is of that sleep.
+/// An announcement that is read so soon after a sleep that the clocks told is of that sleep, unless
+/// somebody plays again.
 const LATE: Span = Span::seconds(10);
 
 /// Whether the box sleeps, as far as the engine knows.
@@ -40,17 +40,17 @@ impl Sleep {
         }
     }
 
-    /// Takes what is announced. False for a sleep that the clocks have told already, and its end.
-    pub(super) fn announced(&mut self, input: &Input, now: BootInstant) -> bool {
+    /// Takes what is announced while somebody `plays` or nobody does. False for a sleep that the clocks
+    /// have told already, and its end.
+    pub(super) fn announced(&mut self, input: &Input, plays: bool, now: BootInstant) -> bool {
         if matches!(input, Input::Wake) {
             (self.announced, self.put_off, self.wakes_by) = (false, None, None);
             return !std::mem::take(&mut self.late);
         }
-        self.late = self.noticed.take().is_some_and(|noticed| now < noticed + LATE);
-        if !self.late {
-            self.announced = true;
-            self.put_off = Some(now + STOP_PATIENCE);
-        }
+        let noticed = self.noticed.take();
+        self.late = !plays && noticed.is_some_and(|noticed| now < noticed + LATE);
+        self.announced = true;
+        self.put_off = Some(now + STOP_PATIENCE);
         !self.late
     }
 
@@ -67,8 +67,9 @@ impl Engine {
         let last = std::mem::replace(&mut self.sleep.last, now);
         if self.sleep.wakes_by.is_some_and(|by| by <= now.boot) {
             // Whoever announced the sleep is gone.
-            self.sleep.announced(&Input::Wake, now.boot);
-            self.input(Input::Wake, now);
+            if self.sleep.announced(&Input::Wake, false, now.boot) {
+                self.input(Input::Wake, now);
+            }
         }
         let slept = Span(now.slept.0 - last.slept.0);
         if slept <= SLEPT {

@@ -127,8 +127,14 @@ impl Watch {
         mut said: mpsc::Receiver<(Said, BootInstant)>,
         mut wants: watch::Receiver<bool>,
     ) {
+        let mut before = false;
         loop {
             let wanted = *wants.borrow_and_update();
+            if wanted && !std::mem::replace(&mut before, wanted) {
+                // The agent wants none while it is asleep, so it knows that the box is awake.
+                self.announced = false;
+            }
+            before = wanted;
             if !wanted {
                 self.lock = Lock::Free;
             } else if let Lock::Free = self.lock
@@ -177,6 +183,7 @@ impl Watch {
             }
             Said::Owner { there } => {
                 self.there = there;
+                self.shutting_down.store(false, Ordering::Relaxed);
                 // The lock of one that is gone counts no more, and nobody announces the end of what
                 // it has announced.
                 (self.lock, self.put_off) = (Lock::Free, Duration::ZERO);
@@ -184,7 +191,7 @@ impl Watch {
             }
         };
         if begins != self.announced {
-            self.announced = begins;
+            (self.announced, self.put_off) = (begins, Duration::ZERO);
             let input = if begins { Input::Sleep } else { Input::Wake };
             self.port.tell_when_room(input, arrived).await;
         }

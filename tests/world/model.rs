@@ -253,7 +253,8 @@ impl Model {
         }
         let plays = name == EventName::Play;
         let stands = name == EventName::Playhead
-            && (playhead < 0.0 || session.track.position(t).is_some_and(|at| at == playhead));
+            && (playhead < 0.0
+                || session.track.position(t).is_some_and(|at| (at - 3.0..=at).contains(&playhead)));
         let plays_on = session.unaware && !plays && !stands;
         if plays_on {
             let mut after = session.track.clone();

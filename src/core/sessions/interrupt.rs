@@ -12,6 +12,10 @@ use crate::core::tracker::event::Event;
 use crate::core::tracker::{Phase, TrackerContext};
 use crate::core::turn::{CloseReason, Notice};
 
+/// A place that is reported after a sleep and lies no further than this before our estimate has not
+/// moved, in seconds: so long ago was the last report.
+const STANDS_WITHIN: f64 = 3.0;
+
 impl Session {
     /// Applies an event of the player. `Play` ends an interrupt, and so does anything that a player
     /// says that played through a sleep without noticing, or a position that has moved meanwhile.
@@ -25,8 +29,10 @@ impl Session {
         out: &mut TrackerContext<'_>,
     ) -> Result<(), Rejected> {
         let plays = matches!(event, Event::Play { .. });
+        // One that stands may report a place that lies before our last estimate.
+        let place = self.tracker.position(at);
         let stands = matches!(event, Event::Playhead)
-            && (playhead < 0.0 || playhead == self.tracker.position(at));
+            && (playhead < 0.0 || (place - STANDS_WITHIN..=place).contains(&playhead));
         let plays_on = self.unaware && !plays && !stands;
         let before = plays_on.then(|| (self.tracker.clone(), out.reports.len()));
         if plays_on {
@@ -91,12 +97,17 @@ impl Agent {
     pub(in crate::core) fn slept(&mut self, since: BootInstant, now: Now) {
         self.end_waits(&Input::Sleep, now.at(since));
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            let session = self.sessions.get(&number);
-            let played = session.is_some_and(|s| s.tracker.is_playing() && s.interrupt.is_none());
-            self.interrupt(number, InterruptCause::Sleep, since, now.at(since));
-            if let Some(session) = self.sessions.get_mut(&number) {
-                session.unaware |= played;
-            }
+            self.slept_through(number, since, now);
+        }
+    }
+
+    /// The same for one session.
+    pub(in crate::core) fn slept_through(&mut self, number: u32, since: BootInstant, now: Now) {
+        let session = self.sessions.get(&number);
+        let played = session.is_some_and(|s| s.tracker.is_playing() && s.interrupt.is_none());
+        self.interrupt(number, InterruptCause::Sleep, since, now.at(since));
+        if let Some(session) = self.sessions.get_mut(&number) {
+            session.unaware |= played;
         }
     }
 

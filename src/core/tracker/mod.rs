@@ -225,7 +225,7 @@ impl Tracker {
     }
 
     /// Whether the player was last said to play, whatever hides it at the moment.
-    pub(crate) fn is_playing(&self) -> bool {
+    pub fn is_playing(&self) -> bool {
         self.context.base == BasePlayback::Playing
     }
 
