@@ -1,4 +1,4 @@
-//! Every command of README.md and docs/integrating-a-box.md is one that works: what needs no box runs
+//! Every command of README.md and of the pages for who builds a box is one that works: what needs no box runs
 //! here as it stands there, `make` has its targets, and the rest is run by another test that is named.
 
 mod common;
@@ -16,7 +16,14 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-const PAGES: [&str; 2] = ["README.md", "docs/integrating-a-box.md"];
+const PAGES: [&str; 6] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/integrating-a-box.md",
+    "docs/configuration.md",
+    "packaging/README.md",
+    "cross/README.md",
+];
 
 /// The command lines of a page: those between backticks and those of indented blocks.
 fn commands() -> BTreeSet<String> {
@@ -77,7 +84,8 @@ fn make_has_every_target_that_is_named() {
 }
 
 /// Commands that another test runs: where, and what of them stands there.
-const ELSEWHERE: [(&str, &str, &str); 10] = [
+const ELSEWHERE: [(&str, &str, &str); 11] = [
+    ("playheadd --check", "tests/configuration/scene.rs", "--check"),
     ("playheadctl status", "tests/operator_commands.rs", "status"),
     ("playheadctl doctor", "tests/operator_commands/doctor.rs", "doctor"),
     ("playheadctl monitor", "tests/operator_commands/monitor.rs", "monitor"),
@@ -93,7 +101,8 @@ const ELSEWHERE: [(&str, &str, &str); 10] = [
 #[test]
 fn no_other_command_is_left_out() {
     for line in commands() {
-        if line.starts_with("make ") {
+        // `edit` opens an editor.
+        if line.starts_with("make ") || line.starts_with("systemctl edit") {
             continue;
         }
         if let Some(simulated) = line.strip_prefix("target/release/playheadctl ") {
@@ -140,7 +149,8 @@ fn all_of_it_by_hand() {
     std::os::unix::fs::symlink(root().join("examples"), place.path().join("examples"))
         .expect("a link");
     let player = "/usr/bin/python3 examples";
-    let named = "while playheadctl status >/dev/null 2>&1; [ $? -eq 3 ]; do :; done\n";
+    // It ends when the agent does, whatever became of that.
+    let named = "while playheadctl status >/dev/null 2>&1; [ $? -eq 3 ] && kill -0 $agent; do sleep 0.1; done\n";
     let script = block
         .replace("$PWD/target/release", &programs.display().to_string())
         .replace("127.0.0.1:8970", &format!("127.0.0.1:{port}"))
@@ -159,8 +169,16 @@ fn all_of_it_by_hand() {
         .output()
         .expect("dbus-run-session (Debian package dbus)");
     let said = said(&output);
-    for part in ["played film-1 from 0.0 to", "sessionStart", "sessionEnd", "\"position\" d 3."] {
+    for part in ["played film-1 from 0.0 to", "sessionStart", "sessionEnd", "\"position\" d "] {
         assert!(said.contains(part), "no {part:?} in: {said}");
     }
+    let number = |after: &str| -> f64 {
+        let (_, rest) = said.rsplit_once(after).expect("it was seen");
+        let number = rest.split(|c: char| !c.is_ascii_digit() && c != '.').next();
+        number.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("no number: {said}"))
+    };
+    // The player says where it was after it has told the agent, in tenths.
+    let (played, kept) = (number("from 0.0 to "), number("\"position\" d "));
+    assert!((3.0..=played + 0.1).contains(&kept), "played to {played}, kept {kept}");
     assert!(!said.contains("panicked"), "{said}");
 }

@@ -218,13 +218,25 @@ def confined():
     expect(said.returncode == 0, said.stdout.splitlines()[-1:])
 
 
-@check("session bus: when the user's session begins anew, so does the service, and mpv is tracked")
+@check("session bus: when the user's session ends, and while there is none, the service runs on")
+def no_session():
+    pid = main_pid()
+    systemctl("stop", f"user@{VIEWER}")
+    mpv.dies()
+    wait("the word", lambda: "players" in last_error())
+    expect((show("ActiveState"), main_pid()) == ("active", pid), "the service went with it")
+    # It wants the user's manager, which may not come: that is no reason not to start.
+    systemctl("mask", "--runtime", f"user@{VIEWER}")
+    systemctl("restart", "playheadd")
+    expect(show("ActiveState") == "active", f"it is {show('ActiveState')}")
+    systemctl("unmask", "--runtime", f"user@{VIEWER}")
+
+
+@check("session bus: when the session begins anew, a restart of the service shows it, and mpv is tracked")
 def session_again():
     global mpv
-    pid = main_pid()
-    systemctl("restart", f"user@{VIEWER}")
-    mpv.dies()
-    wait("the service", lambda: show("ActiveState") == "active" and main_pid() not in (0, pid))
+    systemctl("start", f"user@{VIEWER}")
+    systemctl("restart", "playheadd")
     wait("no complaint", lambda: last_error() == "")
     mpv = Mpv(f"unix:path=/run/user/{VIEWER}/bus", "--start=40")
     wait("a fourth start", lambda: len(starts()) == 4)
