@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::Failure;
 use crate::cli::RecordArgs;
 use crate::config::MprisBus;
+use crate::core::SLEPT;
 use crate::core::player::PlayerId;
 use crate::core::text::printable;
 use crate::core::tracker::info::info_json;
@@ -47,7 +48,7 @@ pub(super) async fn run(address: BusAddress, args: RecordArgs) -> Result<(), Fai
             }
         }
     });
-    let mut last = began.boot;
+    let (mut last, mut slept) = (began.boot, began.slept);
     loop {
         let (lines, at) = tokio::select! {
             heard = monitor.next() => {
@@ -61,11 +62,23 @@ pub(super) async fn run(address: BusAddress, args: RecordArgs) -> Result<(), Fai
                 (vec![names.observed((at - began.boot).as_seconds(), observed)], at)
             }
         };
+        let before = std::mem::replace(&mut slept, clock::now().slept);
+        if slept.0 - before.0 > SLEPT.0 {
+            for line in asleep((last - began.boot).as_seconds(), (at - began.boot).as_seconds()) {
+                write(&mut out, &line)?;
+            }
+        }
         last = at;
         for line in lines {
             write(&mut out, &line)?;
         }
     }
+}
+
+/// The lines of a sleep of the box, which began after the last line and ended before the next.
+fn asleep(from: f64, to: f64) -> [Json; 2] {
+    let line = |at: f64, event| json!({"at": at, "event": event, "silent": true});
+    [line(from, "Sleep"), line(to, "Wake")]
 }
 
 /// The bus of the players of MPRIS.
@@ -207,8 +220,9 @@ mod tests {
         ));
         lines.extend(names.lines(2.0, ObservedMessage::Gone { sender: ":1.7".into() }));
         assert!(names.lines(3.0, ObservedMessage::Gone { sender: ":1.8".into() }).is_empty());
+        lines.extend(asleep(2.0, 3602.0));
         let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
-        assert_eq!(timeline::parse("recorded", &text).unwrap().len(), 3);
+        assert_eq!(timeline::parse("recorded", &text).unwrap().len(), 5);
         assert!(text.contains(r#""from":"p1""#) && text.contains("PlayerVanished"));
     }
 }
