@@ -267,8 +267,8 @@ async fn watch_mpris(
     port.mpris.show("[]".into());
     let limits = &config.settings.limits;
     let mut watcher = Watcher::start(&config.mpris, limits, port, read_again).await;
-    let now = clock::now().boot;
-    for adopted in agent.sessions().filter_map(|(_, session)| Adopted::of(session, now)) {
+    let now = clock::now();
+    for adopted in agent.sessions().filter_map(|(_, session)| Adopted::of(session, now.boot)) {
         watcher.adopt(adopted, now);
     }
     Some(watcher)

@@ -20,7 +20,7 @@ use super::settling::Change;
 use super::wire::Body;
 use crate::config::MprisBus;
 use crate::core::settings::Limits;
-use crate::core::time::BootInstant;
+use crate::core::time::{BootInstant, Now};
 use crate::system::clock;
 
 const PLAYER: &str = "org.mpris.MediaPlayer2.Player";
@@ -36,15 +36,15 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// What has come from the bus, with the time of its arrival.
 pub(super) enum Heard {
     /// A name, its old and its new owner.
-    Owner(String, String, String, BootInstant),
-    Changed(String, Change, BootInstant),
-    Seeked(String, f64, BootInstant),
+    Owner(String, String, String, Now),
+    Changed(String, Change, Now),
+    Seeked(String, f64, Now),
     /// An answer; `None` is an error.
-    Answer(String, Question, Option<Change>, BootInstant),
+    Answer(String, Question, Option<Change>, Now),
     /// Whose connection it is: the uid whose limits count.
     Uid(String, Option<u32>),
     /// A connection, or one of its names, is gone; all that it sent has been heard.
-    Gone(String, String, BootInstant),
+    Gone(String, String, Now),
     BusGone,
 }
 
@@ -109,7 +109,7 @@ impl Bus {
     }
 
     /// A name has lost its owner: `Heard::Gone` follows when all that it sent has been heard.
-    pub fn leaves(&self, name: String, old: String, at: BootInstant) {
+    pub fn leaves(&self, name: String, old: String, at: Now) {
         tokio::spawn(flush(self.connection.clone(), self.told.clone(), name, old, at));
     }
 
@@ -147,7 +147,7 @@ async fn ask(
         // It has not answered.
         Err(_) => return,
     };
-    let _ = told.send(Heard::Answer(unique, question, answer, clock::now().boot)).await;
+    let _ = told.send(Heard::Answer(unique, question, answer, clock::now())).await;
 }
 
 /// Root and the service's own user are limited by no uid (behaviour.md 2.8). If the bus does not
@@ -166,7 +166,7 @@ async fn flush(
     told: mpsc::Sender<Heard>,
     name: String,
     old: String,
-    at: BootInstant,
+    at: Now,
 ) {
     for _ in 0..2 {
         let _ = call_bus(&connection, "GetId", &()).await;
@@ -190,10 +190,10 @@ impl Relay {
     async fn run(mut self, mut stream: MessageStream) {
         while let Some(message) = stream.next().await {
             let Ok(message) = message else { continue };
-            let at = clock::now().boot;
+            let at = clock::now();
             if message.message_type() == Type::Signal
                 && let Some(heard) = read(&message, at)
-                && !(self.passes(at) && self.told.try_send(heard).is_ok())
+                && !(self.passes(at.boot) && self.told.try_send(heard).is_ok())
             {
                 self.missed.store(true, Ordering::Relaxed);
             }
@@ -211,7 +211,7 @@ impl Relay {
     }
 }
 
-fn read(message: &Message, at: BootInstant) -> Option<Heard> {
+fn read(message: &Message, at: Now) -> Option<Heard> {
     let header = message.header();
     let sender = header.sender()?.as_str();
     let bytes = message.body();

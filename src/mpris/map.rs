@@ -11,7 +11,7 @@ use super::settling::Change;
 use crate::config::MprisConfig;
 use crate::core::input::Input;
 use crate::core::player::PlayerId;
-use crate::core::time::{BootInstant, Span};
+use crate::core::time::{BootInstant, Now, Span};
 
 /// Where every player's object lies.
 pub const PATH: &str = "/org/mpris/MediaPlayer2";
@@ -19,6 +19,9 @@ pub const PATH: &str = "/org/mpris/MediaPlayer2";
 const MOST_NAMES: usize = 16;
 /// How often dropped signals are counted.
 const COUNTED_EVERY: Span = Span::seconds(1);
+/// A sleep of the box is longer; less is how CLOCK_BOOTTIME and CLOCK_MONOTONIC are read (behaviour.md
+/// 1.6).
+const SLEEP: Span = Span::seconds(2);
 
 /// How many signals are heard (behaviour.md 2.8).
 #[derive(Debug, Clone, Copy)]
@@ -53,12 +56,14 @@ pub struct Players {
     tracked: BTreeMap<String, Tracked>,
     /// Names that are not tracked, with the reason.
     passed_over: BTreeMap<String, &'static str>,
+    /// For how long the box had slept in this boot when that was last looked at.
+    slept: Span,
     out: Out,
 }
 
 impl Players {
     /// No players yet. `bus` is the id of this run of their bus.
-    pub fn new(config: &MprisConfig, limits: Limits, bus: &str) -> Players {
+    pub fn new(config: &MprisConfig, limits: Limits, bus: &str, now: Now) -> Players {
         Players {
             filter: Filter { allow: config.allow.clone(), deny: config.deny.clone() },
             rules: Rules {
@@ -70,12 +75,27 @@ impl Players {
             prefix: format!("mpris/{bus}/"),
             tracked: BTreeMap::new(),
             passed_over: BTreeMap::new(),
+            slept: now.slept,
             out: Out::default(),
         }
     }
 
+    /// The moment of a fact. If the box has slept since the last one, every player stood still
+    /// meanwhile, whether somebody has announced the sleep or not.
+    fn time(&mut self, now: Now) -> BootInstant {
+        let sleep = Span(now.slept.0.saturating_sub(self.slept.0));
+        if sleep > SLEEP {
+            self.slept = now.slept;
+            for known in self.tracked.values_mut() {
+                known.player.sleep(now.boot - sleep, sleep);
+            }
+        }
+        now.boot
+    }
+
     /// A connection has taken a name.
-    pub fn appeared(&mut self, name: &str, unique: &str, now: BootInstant) {
+    pub fn appeared(&mut self, name: &str, unique: &str, now: Now) {
+        let now = self.time(now);
         let Some(short) = name.strip_prefix(PREFIX) else { return };
         if !self.filter.admits(short) {
             self.pass_over(name, "mpris.allow does not name it, or mpris.deny does");
@@ -135,7 +155,7 @@ impl Players {
     }
 
     /// A connection has given up a name.
-    pub fn name_lost(&mut self, name: &str, unique: &str, at: BootInstant) {
+    pub fn name_lost(&mut self, name: &str, unique: &str, at: Now) {
         self.passed_over.remove(name);
         let Some(known) = self.tracked.get_mut(unique) else { return };
         known.names.retain(|n| n != name);
@@ -145,7 +165,8 @@ impl Players {
     }
 
     /// A connection is gone.
-    pub fn gone(&mut self, unique: &str, at: BootInstant) {
+    pub fn gone(&mut self, unique: &str, at: Now) {
+        let at = self.time(at);
         let Some(mut tracked) = self.tracked.remove(unique) else { return };
         self.out.questions.retain(|(asked, _)| asked != unique);
         tracked.count(&mut self.out);
@@ -153,7 +174,7 @@ impl Players {
     }
 
     /// The bus is gone, with all players.
-    pub fn all_gone(&mut self, at: BootInstant) {
+    pub fn all_gone(&mut self, at: Now) {
         self.passed_over.clear();
         while let Some(unique) = self.tracked.keys().next().cloned() {
             self.gone(&unique, at);
@@ -161,14 +182,15 @@ impl Players {
     }
 
     /// Only these connections are still there, each with its names; signals were lost.
-    pub fn read_anew(&mut self, owners: &[(String, String)], now: BootInstant) {
+    pub fn read_anew(&mut self, owners: &[(String, String)], now: Now) {
+        let at = self.time(now);
         let there = |unique: &str| owners.iter().any(|(_, owner)| owner == unique);
         let gone: Vec<String> = self.tracked.keys().filter(|u| !there(u)).cloned().collect();
         for unique in gone {
             self.gone(&unique, now);
         }
         for known in self.tracked.values_mut() {
-            known.player.missed(now, &mut self.out);
+            known.player.missed(at, &mut self.out);
         }
         for (name, owner) in owners {
             self.appeared(name, owner, now);
@@ -176,7 +198,8 @@ impl Players {
     }
 
     /// PropertiesChanged of a player.
-    pub fn changed(&mut self, unique: &str, change: &Change, at: BootInstant) {
+    pub fn changed(&mut self, unique: &str, change: &Change, at: Now) {
+        let at = self.time(at);
         if let Some(known) = self.tracked.get_mut(unique)
             && known.hears(self.limits, at)
         {
@@ -185,7 +208,8 @@ impl Players {
     }
 
     /// `Seeked` of a player, in seconds.
-    pub fn seeked(&mut self, unique: &str, position: f64, at: BootInstant) {
+    pub fn seeked(&mut self, unique: &str, position: f64, at: Now) {
+        let at = self.time(at);
         if let Some(known) = self.tracked.get_mut(unique)
             && known.hears(self.limits, at)
         {
@@ -199,15 +223,17 @@ impl Players {
         unique: &str,
         question: Question,
         answer: Option<&Change>,
-        now: BootInstant,
+        now: Now,
     ) {
+        let now = self.time(now);
         if let Some(known) = self.tracked.get_mut(unique) {
             known.player.answered(question, answer, now, &mut self.out);
         }
     }
 
     /// An interrupt of this player's session has ended, at `position` seconds.
-    pub fn read_again(&mut self, owner: &PlayerId, position: f64, at: BootInstant) {
+    pub fn read_again(&mut self, owner: &PlayerId, position: f64, at: Now) {
+        let at = self.time(at);
         if let Some(unique) = self.of_sender(&owner.sender)
             && let Some(known) = self.tracked.get_mut(&unique)
         {
@@ -216,7 +242,8 @@ impl Players {
     }
 
     /// Takes over a session of an earlier run of the agent.
-    pub fn adopt(&mut self, session: Adopted, now: BootInstant) {
+    pub fn adopt(&mut self, session: Adopted, now: Now) {
+        let now = self.time(now);
         if let Some(unique) = self.of_sender(&session.owner.sender)
             && let Some(known) = self.tracked.get_mut(&unique)
         {
@@ -241,7 +268,8 @@ impl Players {
     }
 
     /// Does what is due.
-    pub fn tick(&mut self, now: BootInstant) {
+    pub fn tick(&mut self, now: Now) {
+        let now = self.time(now);
         for known in self.tracked.values_mut() {
             if known.dropped.is_some_and(|(_, at)| at <= now) {
                 known.count(&mut self.out);

@@ -10,7 +10,7 @@ use super::questions::Question;
 use super::settling::Change;
 use crate::config::MprisBus;
 use crate::core::settings::Limits;
-use crate::core::time::BootInstant;
+use crate::core::time::{BootInstant, Now};
 use crate::system::clock;
 
 /// How long a recording waits for a player's position.
@@ -46,7 +46,7 @@ pub struct Observer {
     bus: Bus,
     /// Names without the prefix, by unique name.
     names: HashMap<String, Vec<String>>,
-    waiting: Vec<(String, String, BootInstant)>,
+    waiting: Vec<(String, String, Now)>,
     /// What was heard while an answer was waited for.
     held: std::collections::VecDeque<Heard>,
 }
@@ -54,7 +54,7 @@ pub struct Observer {
 impl Observer {
     pub async fn connect(bus: &MprisBus) -> zbus::Result<Observer> {
         let bus = Bus::connect(bus, &Limits::default()).await?;
-        let now = clock::now().boot;
+        let now = clock::now();
         let owners = bus.owners().await?.into_iter();
         let waiting = owners.map(|(name, unique)| (name, unique, now)).collect();
         Ok(Observer { bus, names: HashMap::new(), waiting, held: Default::default() })
@@ -67,7 +67,7 @@ impl Observer {
                 let name = name.strip_prefix(super::names::PREFIX).unwrap_or(&name).to_owned();
                 self.names.entry(unique.clone()).or_default().push(name.clone());
                 let state = self.ask(&unique, Question::All).await.unwrap_or_default();
-                return Some((Observed::Name { unique, name, state }, at));
+                return Some((Observed::Name { unique, name, state }, at.boot));
             }
             let heard = match self.held.pop_front() {
                 Some(heard) => heard,
@@ -84,10 +84,10 @@ impl Observer {
                     change.track = change.track.or(answer.track);
                     change.rate = change.rate.or(answer.rate);
                     change.position = answer.position;
-                    return Some((Observed::Changed { unique, change }, at));
+                    return Some((Observed::Changed { unique, change }, at.boot));
                 }
                 Heard::Seeked(unique, position, at) if self.names.contains_key(&unique) => {
-                    return Some((Observed::Seeked { unique, position }, at));
+                    return Some((Observed::Seeked { unique, position }, at.boot));
                 }
                 Heard::Owner(name, old, new, at) => {
                     if !old.is_empty() {
@@ -106,7 +106,7 @@ impl Observer {
                         self.names.remove(&unique);
                     }
                     let name = (!last).then_some(name);
-                    return Some((Observed::Gone { unique, name }, at));
+                    return Some((Observed::Gone { unique, name }, at.boot));
                 }
                 Heard::Changed(..) | Heard::Seeked(..) | Heard::Answer(..) | Heard::Uid(..) => {}
             }

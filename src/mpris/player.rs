@@ -266,6 +266,15 @@ impl Player {
         self.tick(at, out);
     }
 
+    /// The box slept for so long, beginning at `from`: the player stood still.
+    pub fn sleep(&mut self, from: BootInstant, sleep: Span) {
+        self.place.sleep(from, sleep);
+        self.belief.sleep(from, sleep);
+        if let Some((_, place, _)) = &mut self.former {
+            place.sleep(from, sleep);
+        }
+    }
+
     /// Signals of it were lost: it is read anew.
     pub fn missed(&mut self, now: BootInstant, out: &mut Out) {
         self.questions.want(Question::All, now);

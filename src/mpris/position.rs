@@ -21,16 +21,32 @@ pub struct Place {
     since: BootInstant,
     moving: bool,
     rate: f64,
+    /// The last sleep of the box: when it began, and how long it was. Nothing moves in it.
+    slept: (BootInstant, Span),
 }
 
 impl Place {
     pub fn standing(position: f64, at: BootInstant) -> Place {
-        Place { base: position, since: at, moving: false, rate: 1.0 }
+        let slept = (at, Span::ZERO);
+        Place { base: position, since: at, moving: false, rate: 1.0, slept }
     }
 
     pub fn at(&self, now: BootInstant) -> f64 {
-        let moved = if self.moving { self.rate * (now - self.since).as_seconds() } else { 0.0 };
+        let moved = if self.moving { self.rate * self.awake(now).as_seconds() } else { 0.0 };
         self.base + moved
+    }
+
+    /// How long the box was awake from `since` to `now`; negative when `now` came first.
+    fn awake(&self, now: BootInstant) -> Span {
+        let (from, sleep) = self.slept;
+        let slept = |until: BootInstant| (until - from).clamp(Span::ZERO, sleep);
+        Span((now - self.since).0 - (slept(now).0 - slept(self.since).0))
+    }
+
+    /// The box slept for so long, beginning at `from`.
+    pub fn sleep(&mut self, from: BootInstant, sleep: Span) {
+        self.set(self.at(from), from);
+        self.slept = (from, sleep);
     }
 
     pub fn rate(&self) -> f64 {
@@ -114,6 +130,14 @@ impl Belief {
         self.interrupted = true;
     }
 
+    /// The box slept for so long, beginning at `from`: the same position again is plausible.
+    pub fn sleep(&mut self, from: BootInstant, sleep: Span) {
+        self.interrupt();
+        if let Some((place, ..)) = &mut self.former {
+            place.sleep(from, sleep);
+        }
+    }
+
     /// Another track begins at `at`. Until `until`, a place where the former one was or would be is
     /// not believed.
     pub fn new_track(&mut self, former: Option<Place>, at: BootInstant, until: BootInstant) {
@@ -131,6 +155,21 @@ mod tests {
 
     const fn s(seconds: i64) -> BootInstant {
         BootInstant(seconds * 1000)
+    }
+
+    #[test]
+    fn nothing_moves_in_a_sleep() {
+        let mut place = Place::standing(100.0, s(0));
+        place.go_on(true, 2.0, s(0));
+        place.sleep(s(60), Span::seconds(28_800));
+        let seen = [30, 60, 5_000, 28_860, 28_870].map(|at| place.at(s(at)));
+        assert_eq!(seen, [160.0, 220.0, 220.0, 220.0, 240.0]);
+        place.set(240.0, s(28_870));
+        assert_eq!(place.at(s(30)), 160.0, "led back through the sleep");
+        place.sleep(s(28_880), Span::seconds(10));
+        assert_eq!([28_880, 28_891].map(|at| place.at(s(at))), [260.0, 262.0]);
+        place.go_on(false, 2.0, s(28_891));
+        assert_eq!(place.at(s(99_999)), 262.0);
     }
 
     #[test]

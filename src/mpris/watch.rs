@@ -14,7 +14,7 @@ use crate::core::input::Input;
 use crate::core::message_ids as ids;
 use crate::core::player::PlayerId;
 use crate::core::settings;
-use crate::core::time::BootInstant;
+use crate::core::time::Now;
 use crate::port::Port;
 use crate::system::clock;
 
@@ -93,7 +93,7 @@ impl Watcher {
 
     /// Takes over a session of an earlier run of the agent, so that what its player did meanwhile
     /// is noticed.
-    pub fn adopt(&mut self, session: Adopted, now: BootInstant) {
+    pub fn adopt(&mut self, session: Adopted, now: Now) {
         if let Some(bus) = &mut self.bus {
             bus.players.adopt(session, now);
         }
@@ -131,8 +131,8 @@ impl PlayersBus {
             per_second: limits.events_per_second,
             burst: limits.event_burst,
         };
-        let mut players = Players::new(config, limits, &bus.id());
-        let now = clock::now().boot;
+        let now = clock::now();
+        let mut players = Players::new(config, limits, &bus.id(), now);
         for (name, owner) in bus.owners().await? {
             players.appeared(&name, &owner, now);
             bus.ask_uid(owner);
@@ -163,7 +163,7 @@ impl PlayersBus {
                     }
                 },
                 Some((owner, position)) = read_again.recv() => {
-                    self.players.read_again(&owner, position, clock::now().boot);
+                    self.players.read_again(&owner, position, clock::now());
                 }
                 // What has waited is heard first.
                 () = sleep_until(read_anew_at), if missed => {
@@ -171,18 +171,18 @@ impl PlayersBus {
                     read_anew_at = Instant::now() + READ_ANEW_EVERY;
                     tracing::warn!("players signal more than can be heard; all of them are read anew");
                     if let Ok(owners) = self.bus.owners().await {
-                        self.players.read_anew(&owners, clock::now().boot);
+                        self.players.read_anew(&owners, clock::now());
                         for (_, owner) in owners {
                             self.bus.ask_uid(owner);
                         }
                     }
                 }
                 () = sleep(wait.unwrap_or_default()), if wait.is_some() => {
-                    self.players.tick(clock::now().boot);
+                    self.players.tick(clock::now());
                 }
             }
         }
-        self.players.all_gone(clock::now().boot);
+        self.players.all_gone(clock::now());
         self.show(port);
         self.carry_out(port).await;
     }

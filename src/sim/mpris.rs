@@ -10,7 +10,7 @@ use crate::core::Agent;
 use crate::core::input::Input;
 use crate::core::player::PlayerId;
 use crate::core::settings;
-use crate::core::time::BootInstant;
+use crate::core::time::{BootInstant, Now};
 use crate::mpris::Adopted;
 use crate::mpris::map::{Limits, Players};
 use crate::mpris::questions::Question;
@@ -91,11 +91,11 @@ pub(super) struct MprisWorld {
     asked: u64,
 }
 
-/// Now, on the timeline, on the clock of this boot and on the clock that stands still during sleep.
+/// Now, on the timeline, on the clocks of this boot and on the clock that stands still during sleep.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clocks {
     pub now: i64,
-    pub boot: BootInstant,
+    pub clock: Now,
     pub awake: i64,
 }
 
@@ -113,15 +113,15 @@ impl MprisWorld {
             per_second: limits.events_per_second,
             burst: limits.event_burst,
         };
-        let mut map = Players::new(config, limits, "simulated");
+        let mut map = Players::new(config, limits, "simulated", clocks.clock);
         for player in self.players.values() {
             for name in &player.names {
-                map.appeared(name, &player.unique, clocks.boot);
+                map.appeared(name, &player.unique, clocks.clock);
                 map.belongs_to(&player.unique, PLAYERS_UID);
             }
         }
-        for adopted in agent.sessions().filter_map(|(_, s)| Adopted::of(s, clocks.boot)) {
-            map.adopt(adopted, clocks.boot);
+        for adopted in agent.sessions().filter_map(|(_, s)| Adopted::of(s, clocks.clock.boot)) {
+            map.adopt(adopted, clocks.clock);
         }
         self.map = Some(map);
     }
@@ -153,13 +153,13 @@ impl MprisWorld {
 
     pub fn tick(&mut self, clocks: Clocks) {
         if let Some(map) = &mut self.map {
-            map.tick(clocks.boot);
+            map.tick(clocks.clock);
         }
     }
 
     pub fn read_again(&mut self, owner: &PlayerId, position: f64, clocks: Clocks) {
         if let Some(map) = &mut self.map {
-            map.read_again(owner, position, clocks.boot);
+            map.read_again(owner, position, clocks.clock);
         }
     }
 
@@ -169,7 +169,7 @@ impl MprisWorld {
         let player = self.players.values().find(|player| player.unique == unique);
         if let (Some(player), Some(map)) = (player, &mut self.map) {
             let answer = player.answer(question, clocks.awake);
-            map.answered(&unique, question, answer.as_ref(), clocks.boot);
+            map.answered(&unique, question, answer.as_ref(), clocks.clock);
         }
     }
 
@@ -177,7 +177,7 @@ impl MprisWorld {
     pub fn vanish(&mut self, from: &str, clocks: Clocks) -> bool {
         let Some(player) = self.players.remove(from) else { return false };
         if let Some(map) = &mut self.map {
-            map.gone(&player.unique, clocks.boot);
+            map.gone(&player.unique, clocks.clock);
         }
         true
     }
@@ -205,7 +205,7 @@ impl MprisWorld {
                 let name = name.as_ref().map(|name| format!("org.mpris.MediaPlayer2.{name}"));
                 if let Some(name) = name.filter(|name| !player.names.contains(name)) {
                     if let Some(map) = &mut self.map {
-                        map.appeared(&name, &player.unique, clocks.boot);
+                        map.appeared(&name, &player.unique, clocks.clock);
                         map.belongs_to(&player.unique, PLAYERS_UID);
                     }
                     player.names.push(name);
@@ -215,14 +215,14 @@ impl MprisWorld {
                 let Some(player) = self.players.get_mut(from) else { return };
                 player.take(state, awake);
                 if let Some(map) = self.map.as_mut().filter(|_| heard && !silent) {
-                    map.changed(&player.unique, &state.change, clocks.boot);
+                    map.changed(&player.unique, &state.change, clocks.clock);
                 }
             }
             MprisLine::Seeked { from, position, says } => {
                 let Some(player) = self.players.get_mut(from) else { return };
                 (player.base, player.since) = (*position, awake);
                 if let Some(map) = self.map.as_mut().filter(|_| heard) {
-                    map.seeked(&player.unique, *says, clocks.boot);
+                    map.seeked(&player.unique, *says, clocks.clock);
                 }
             }
             MprisLine::Gone { from, name: None } => {
@@ -233,7 +233,7 @@ impl MprisWorld {
                 let name = format!("org.mpris.MediaPlayer2.{name}");
                 player.names.retain(|known| *known != name);
                 if let Some(map) = &mut self.map {
-                    map.name_lost(&name, &player.unique, clocks.boot);
+                    map.name_lost(&name, &player.unique, clocks.clock);
                 }
             }
         }

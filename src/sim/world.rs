@@ -178,7 +178,7 @@ impl<'a> World<'a> {
 
     fn clocks(&self) -> Clocks {
         let awake = self.now - self.slept_until_now();
-        Clocks { now: self.now, boot: self.clock().boot, awake }
+        Clocks { now: self.now, clock: self.clock(), awake }
     }
 
     fn slept_until_now(&self) -> i64 {
