@@ -323,3 +323,36 @@ async fn after_the_background_a_player_is_read_again() {
     let hits = world.wait("play again", |hits| of_type(hits, "play").len() == 2);
     assert_eq!(types(&hits, "S1"), ["sessionStart", "play", "pauseStart", "play"]);
 }
+
+/// How often a name comes and goes.
+const TIMES: usize = 40;
+
+async fn comes_and_goes(world: &World, name: &str) {
+    let connection = world.bus.connect().await;
+    let name = format!("org.mpris.MediaPlayer2.{name}");
+    for _ in 0..TIMES {
+        connection.request_name(name.as_str()).await.expect("a name");
+        connection.release_name(name.as_str()).await.expect("released");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_players_than_are_tracked_are_said_once_until_there_is_room() {
+    let world = World::start(&format!("{CONFIG}[limits]\nsessions = 1\n")).await;
+    let warned = || world.agent.log().matches("more MPRIS players than are tracked").count();
+    let first = Mpris::start(&world, "tests.first").await;
+    first.play("file:///one", 0).await;
+    world.wait("the first", |hits| !of_type(hits, "play").is_empty());
+    comes_and_goes(&world, "tests.second").await;
+    first.connection.close().await.expect("gone");
+    world.wait("the vanish", |hits| !of_type(hits, "pauseStart").is_empty());
+    assert_eq!(warned(), 1, "{}", world.agent.log());
+    // There was room, and there is none again.
+    let third = Mpris::start(&world, "tests.third").await;
+    third.play("file:///two", 0).await;
+    world.wait("the third", |hits| of_type(hits, "play").len() == 2);
+    comes_and_goes(&world, "tests.second").await;
+    third.connection.close().await.expect("gone");
+    world.wait("the vanish", |hits| of_type(hits, "pauseStart").len() == 2);
+    assert_eq!(warned(), 2, "{}", world.agent.log());
+}

@@ -58,6 +58,8 @@ pub struct Players {
     passed_over: BTreeMap<String, &'static str>,
     /// For how long the box had slept in this boot when that was last looked at.
     slept: Span,
+    /// The log says that there are too many players, and there was no room since.
+    said_full: bool,
     out: Out,
 }
 
@@ -76,6 +78,7 @@ impl Players {
             tracked: BTreeMap::new(),
             passed_over: BTreeMap::new(),
             slept: now.slept,
+            said_full: false,
             out: Out::default(),
         }
     }
@@ -108,8 +111,10 @@ impl Players {
             return;
         }
         if self.tracked.len() >= self.limits.players {
-            let most = self.limits.players;
-            tracing::warn!(most, "there are more MPRIS players than are tracked");
+            if !std::mem::replace(&mut self.said_full, true) {
+                let most = self.limits.players;
+                tracing::warn!(most, "there are more MPRIS players than are tracked");
+            }
             self.pass_over(name, "there are as many players as limits.sessions allows");
             return;
         }
@@ -168,6 +173,7 @@ impl Players {
     pub fn gone(&mut self, unique: &str, at: Now) {
         let at = self.time(at);
         let Some(mut tracked) = self.tracked.remove(unique) else { return };
+        self.said_full = false;
         self.out.questions.retain(|(asked, _)| asked != unique);
         tracked.count(&mut self.out);
         tracked.player.gone(at, &mut self.out);
