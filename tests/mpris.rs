@@ -243,6 +243,27 @@ async fn what_is_lost_in_a_flood_of_signals_is_read_anew() {
     assert!(world.agent.log().contains("all of them are read anew"), "{}", world.agent.log());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_lost_in_a_flood_is_forgotten() {
+    let world = World::start(&format!("{CONFIG}[interrupt]\ngrace_seconds = 0.1\n")).await;
+    let player = Mpris::start(&world, "tests.one").await;
+    player.connection.request_name("org.mpris.MediaPlayer2.tests.two").await.expect("a name");
+    player.play("file:///film", 0).await;
+    world.wait("play", |hits| !of_type(hits, "play").is_empty());
+    player.status("Paused", 0).await;
+    world.wait("the pause", |hits| !of_type(hits, "pauseStart").is_empty());
+    let flooder = world.bus.connect().await;
+    for _ in 0..SIGNALS {
+        says(&flooder, "Paused").await;
+    }
+    // Nobody hears this one.
+    player.connection.release_name("org.mpris.MediaPlayer2.tests.two").await.expect("released");
+    let read_anew = |_: &[_]| world.agent.log().contains("all of them are read anew");
+    world.wait("the names are read anew", read_anew);
+    player.connection.release_name("org.mpris.MediaPlayer2.tests.one").await.expect("released");
+    world.wait("the end", |hits| !of_type(hits, "sessionEnd").is_empty());
+}
+
 /// More than what the daemon may take for a few large messages, and less than a copy of each takes.
 const FEW_LARGE_MESSAGES_KIB: u64 = 40 * 1024;
 

@@ -43,7 +43,7 @@ pub(super) enum Heard {
     Answer(String, Question, Option<Change>, Now),
     /// Whose connection it is: the uid whose limits count.
     Uid(String, Option<u32>),
-    /// A connection, or one of its names, is gone; all that it sent has been heard.
+    /// A connection has given up a name, or is gone; all that it sent has been heard.
     Gone(String, String, Now),
     BusGone,
 }

@@ -187,11 +187,20 @@ impl Players {
         }
     }
 
-    /// Only these connections are still there, each with its names; signals were lost.
+    /// Only these names are still there, each with the connection that owns it; signals were lost.
     pub fn read_anew(&mut self, owners: &[(String, String)], now: Now) {
         let at = self.time(now);
-        let there = |unique: &str| owners.iter().any(|(_, owner)| owner == unique);
-        let gone: Vec<String> = self.tracked.keys().filter(|u| !there(u)).cloned().collect();
+        self.passed_over.clear();
+        let mut gone = Vec::new();
+        for (unique, known) in &mut self.tracked {
+            let filter = &self.filter;
+            let admitted = |name: &str| name.strip_prefix(PREFIX).is_some_and(|s| filter.admits(s));
+            let theirs = owners.iter().filter(|(name, owner)| owner == unique && admitted(name));
+            known.names = theirs.map(|(name, _)| name.clone()).take(MOST_NAMES).collect();
+            if known.names.is_empty() {
+                gone.push(unique.clone());
+            }
+        }
         for unique in gone {
             self.gone(&unique, now);
         }

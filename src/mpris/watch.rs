@@ -209,7 +209,6 @@ impl PlayersBus {
                 }
             }
             Heard::Uid(unique, uid) => players.belongs_to(&unique, uid),
-            Heard::Gone(name, old, at) if name == old => players.gone(&old, at),
             Heard::Gone(name, old, at) => players.name_lost(&name, &old, at),
             Heard::BusGone => {}
         }
