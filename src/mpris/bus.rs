@@ -19,8 +19,9 @@ use super::questions::Question;
 use super::settling::Change;
 use super::wire::Body;
 use crate::config::MprisBus;
+use crate::core::rate::{Bucket, Rate};
 use crate::core::settings::Limits;
-use crate::core::time::{BootInstant, Now};
+use crate::core::time::Now;
 use crate::system::clock;
 
 const PLAYER: &str = "org.mpris.MediaPlayer2.Player";
@@ -68,13 +69,12 @@ impl Bus {
         let connection = builder.max_queued(MESSAGES).method_timeout(CALL_TIMEOUT).build().await?;
         let (told, heard) = mpsc::channel(SIGNALS);
         let missed = Arc::new(AtomicBool::new(false));
+        let rate = Rate::of_all(limits);
         let relay = Relay {
             told: told.clone(),
             missed: missed.clone(),
-            per_second: limits.all_events_per_second.into(),
-            burst: limits.all_event_burst.into(),
-            tokens: limits.all_event_burst.into(),
-            counted: clock::now().boot,
+            rate,
+            bucket: Bucket::full(rate, clock::now().boot),
         };
         // Read at once, because a stream that nobody polls stalls its connection.
         tokio::spawn(relay.run(MessageStream::from(&connection)));
@@ -180,10 +180,8 @@ struct Relay {
     told: mpsc::Sender<Heard>,
     missed: Arc<AtomicBool>,
     /// How many signals of all players are heard (behaviour.md 2.8).
-    per_second: f64,
-    burst: f64,
-    tokens: f64,
-    counted: BootInstant,
+    rate: Rate,
+    bucket: Bucket,
 }
 
 impl Relay {
@@ -193,21 +191,12 @@ impl Relay {
             let at = clock::now();
             if message.message_type() == Type::Signal
                 && let Some(heard) = read(&message, at)
-                && !(self.passes(at.boot) && self.told.try_send(heard).is_ok())
+                && !(self.bucket.take(self.rate, 1, at.boot) && self.told.try_send(heard).is_ok())
             {
                 self.missed.store(true, Ordering::Relaxed);
             }
         }
         let _ = self.told.send(Heard::BusGone).await;
-    }
-
-    fn passes(&mut self, at: BootInstant) -> bool {
-        let filled = self.tokens + (at - self.counted).as_seconds() * self.per_second;
-        self.counted = at;
-        self.tokens = filled.min(self.burst) - 1.0;
-        let passes = self.tokens >= 0.0;
-        self.tokens = self.tokens.max(-1.0);
-        passes
     }
 }
 

@@ -11,35 +11,24 @@ use super::settling::Change;
 use crate::config::MprisConfig;
 use crate::core::input::Input;
 use crate::core::player::PlayerId;
+use crate::core::rate::{COUNT_EVERY, EventRates};
+use crate::core::settings::Limits;
 use crate::core::time::{BootInstant, Now, Span};
 
 /// Where every player's object lies.
 pub const PATH: &str = "/org/mpris/MediaPlayer2";
 /// More names of one connection are not looked at.
 const MOST_NAMES: usize = 16;
-/// How often dropped signals are counted.
-const COUNTED_EVERY: Span = Span::seconds(1);
 /// A sleep of the box is longer; less is how CLOCK_BOOTTIME and CLOCK_MONOTONIC are read (behaviour.md
 /// 1.6).
 const SLEEP: Span = Span::seconds(2);
-
-/// How many signals are heard (behaviour.md 2.8).
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    pub players: usize,
-    pub per_second: u32,
-    pub burst: u32,
-}
 
 /// A connection with at least one name that is tracked.
 #[derive(Debug)]
 struct Tracked {
     player: Player,
     names: Vec<String>,
-    /// Signals that may still come at once, and when that was so.
-    tokens: f64,
-    counted: BootInstant,
-    /// Signals that were over the limit, and when they will be counted.
+    /// Signals that were over the limits, and when they will be counted.
     dropped: Option<(u64, BootInstant)>,
 }
 
@@ -49,6 +38,8 @@ pub struct Players {
     filter: Filter,
     rules: Rules,
     limits: Limits,
+    /// How many signals are heard (behaviour.md 2.8).
+    rates: EventRates,
     /// What the sender names of these players begin with. They differ from all unique names of the
     /// agent's own bus and of other runs of this bus.
     prefix: String,
@@ -74,6 +65,7 @@ impl Players {
                 start_seconds: config.beginning.as_seconds(),
             },
             limits,
+            rates: EventRates::default(),
             prefix: format!("mpris/{bus}/"),
             tracked: BTreeMap::new(),
             passed_over: BTreeMap::new(),
@@ -110,9 +102,9 @@ impl Players {
             }
             return;
         }
-        if self.tracked.len() >= self.limits.players {
+        if self.tracked.len() >= self.limits.sessions {
             if !std::mem::replace(&mut self.said_full, true) {
-                let most = self.limits.players;
+                let most = self.limits.sessions;
                 tracing::warn!(most, "there are more MPRIS players than are tracked");
             }
             self.pass_over(name, "there are as many players as limits.sessions allows");
@@ -123,13 +115,7 @@ impl Players {
         let app = app_of(short).to_owned();
         let mut player = Player::new(id, unique.to_owned(), app, self.rules, now);
         player.tick(now, &mut self.out);
-        let tracked = Tracked {
-            player,
-            names: vec![name.to_owned()],
-            tokens: self.limits.burst.into(),
-            counted: now,
-            dropped: None,
-        };
+        let tracked = Tracked { player, names: vec![name.to_owned()], dropped: None };
         self.tracked.insert(unique.to_owned(), tracked);
     }
 
@@ -174,6 +160,7 @@ impl Players {
         let at = self.time(at);
         let Some(mut tracked) = self.tracked.remove(unique) else { return };
         self.said_full = false;
+        self.rates.forget(unique);
         self.out.questions.retain(|(asked, _)| asked != unique);
         tracked.count(&mut self.out);
         tracked.player.gone(at, &mut self.out);
@@ -215,8 +202,9 @@ impl Players {
     /// PropertiesChanged of a player.
     pub fn changed(&mut self, unique: &str, change: &Change, at: Now) {
         let at = self.time(at);
+        let rates = (&mut self.rates, &self.limits);
         if let Some(known) = self.tracked.get_mut(unique)
-            && known.hears(self.limits, at)
+            && known.hears(unique, rates, at)
         {
             known.player.changed(change, at, &mut self.out);
         }
@@ -225,8 +213,9 @@ impl Players {
     /// `Seeked` of a player, in seconds.
     pub fn seeked(&mut self, unique: &str, position: f64, at: Now) {
         let at = self.time(at);
+        let rates = (&mut self.rates, &self.limits);
         if let Some(known) = self.tracked.get_mut(unique)
-            && known.hears(self.limits, at)
+            && known.hears(unique, rates, at)
         {
             known.player.seeked(position, at, &mut self.out);
         }
@@ -301,16 +290,18 @@ impl Players {
 }
 
 impl Tracked {
-    /// Whether one more signal is within the limit.
-    fn hears(&mut self, limits: Limits, at: BootInstant) -> bool {
-        let filled = (at - self.counted).as_seconds() * f64::from(limits.per_second);
-        self.tokens = (self.tokens + filled).min(limits.burst.into());
-        self.counted = at;
-        let hears = self.tokens >= 1.0;
-        if hears {
-            self.tokens -= 1.0;
-        } else {
-            let (dropped, _) = self.dropped.get_or_insert((0, at + COUNTED_EVERY));
+    /// Whether one more signal is within the limits of its sender, of its uid and of all.
+    fn hears(
+        &mut self,
+        unique: &str,
+        (rates, limits): (&mut EventRates, &Limits),
+        at: BootInstant,
+    ) -> bool {
+        let within = rates.of_sender(limits, unique, 1, at);
+        let uid = self.player.uid();
+        let hears = within.and_then(|()| rates.of_others(limits, uid, 1, at)).is_ok();
+        if !hears {
+            let (dropped, _) = self.dropped.get_or_insert((0, at + COUNT_EVERY));
             *dropped += 1;
         }
         hears

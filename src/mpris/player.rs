@@ -131,6 +131,11 @@ impl Player {
         self.uid = uid;
     }
 
+    /// Whose limits count; `None`: nobody's, or not known yet.
+    pub fn uid(&self) -> Option<u32> {
+        self.uid
+    }
+
     /// Takes over a session of an earlier run of the agent.
     pub fn adopt(&mut self, session: Adopted, now: BootInstant) {
         self.id = session.owner;

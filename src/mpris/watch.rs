@@ -8,12 +8,12 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::adopted::Adopted;
 use super::bus::{Bus, Heard};
-use super::map::{Limits, Players};
+use super::map::Players;
 use crate::config::MprisConfig;
 use crate::core::input::Input;
 use crate::core::message_ids as ids;
 use crate::core::player::PlayerId;
-use crate::core::settings;
+use crate::core::settings::Limits;
 use crate::core::time::Now;
 use crate::port::Port;
 use crate::system::clock;
@@ -38,7 +38,7 @@ struct PlayersBus {
 /// Listens to players, whether their bus is there or not.
 pub struct Watcher {
     config: MprisConfig,
-    limits: settings::Limits,
+    limits: Limits,
     port: Port,
     bus: Option<PlayersBus>,
     read_again: mpsc::Receiver<ReadAgain>,
@@ -50,7 +50,7 @@ impl Watcher {
     /// Connects, if the bus is there, and begins to listen.
     pub async fn start(
         config: &MprisConfig,
-        limits: &settings::Limits,
+        limits: &Limits,
         port: Port,
         read_again: mpsc::Receiver<ReadAgain>,
     ) -> Watcher {
@@ -124,15 +124,10 @@ impl Watcher {
 }
 
 impl PlayersBus {
-    async fn connect(config: &MprisConfig, limits: &settings::Limits) -> zbus::Result<PlayersBus> {
+    async fn connect(config: &MprisConfig, limits: &Limits) -> zbus::Result<PlayersBus> {
         let bus = Bus::connect(&config.bus, limits).await?;
-        let limits = Limits {
-            players: limits.sessions,
-            per_second: limits.events_per_second,
-            burst: limits.event_burst,
-        };
         let now = clock::now();
-        let mut players = Players::new(config, limits, &bus.id(), now);
+        let mut players = Players::new(config, limits.clone(), &bus.id(), now);
         for (name, owner) in bus.owners().await? {
             players.appeared(&name, &owner, now);
             bus.ask_uid(owner);

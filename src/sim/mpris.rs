@@ -9,10 +9,10 @@ use crate::config::MprisConfig;
 use crate::core::Agent;
 use crate::core::input::Input;
 use crate::core::player::PlayerId;
-use crate::core::settings;
+use crate::core::settings::Limits;
 use crate::core::time::{BootInstant, Now};
 use crate::mpris::Adopted;
-use crate::mpris::map::{Limits, Players};
+use crate::mpris::map::Players;
 use crate::mpris::questions::Question;
 use crate::mpris::settling::{Change, Status};
 
@@ -101,19 +101,8 @@ pub(super) struct Clocks {
 
 impl MprisWorld {
     /// An agent starts, and finds the players that are there.
-    pub fn start(
-        &mut self,
-        config: &MprisConfig,
-        limits: &settings::Limits,
-        agent: &Agent,
-        clocks: Clocks,
-    ) {
-        let limits = Limits {
-            players: limits.sessions,
-            per_second: limits.events_per_second,
-            burst: limits.event_burst,
-        };
-        let mut map = Players::new(config, limits, "simulated", clocks.clock);
+    pub fn start(&mut self, config: &MprisConfig, limits: &Limits, agent: &Agent, clocks: Clocks) {
+        let mut map = Players::new(config, limits.clone(), "simulated", clocks.clock);
         for player in self.players.values() {
             for name in &player.names {
                 map.appeared(name, &player.unique, clocks.clock);
