@@ -377,3 +377,20 @@ async fn more_players_than_are_tracked_are_said_once_until_there_is_room() {
     world.wait("the vanish", |hits| of_type(hits, "pauseStart").len() == 2);
     assert_eq!(warned(), 2, "{}", world.agent.log());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bus_that_hangs_does_not_hold_up_the_daemon() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("bus");
+    // Whoever connects waits for an answer.
+    let _hung = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    let bus = format!("enabled = true\nbus = \"unix:path={}\"", path.display());
+    let world = World::start(&CONFIG.replace("enabled = true", &bus)).await;
+    let player = world.player().await;
+    player.open(0.0, common::film("film")).await.expect("a session");
+    let away = "the bus of the MPRIS players is away";
+    world.wait("the bus is given up", |_| world.agent.log().contains(away));
+    let log = world.agent.log();
+    let (ready, away) = (log.find(" ready"), log.find(away));
+    assert!(ready.is_some() && ready < away, "{log}");
+}

@@ -186,7 +186,13 @@ struct Relay {
 
 impl Relay {
     async fn run(mut self, mut stream: MessageStream) {
-        while let Some(message) = stream.next().await {
+        loop {
+            let message = tokio::select! {
+                message = stream.next() => message,
+                // Whoever tried to connect has given up: the connection goes with this stream.
+                () = self.told.closed() => return,
+            };
+            let Some(message) = message else { break };
             let Ok(message) = message else { continue };
             let at = clock::now();
             if message.message_type() == Type::Signal

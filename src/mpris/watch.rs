@@ -1,9 +1,11 @@
 //! The bus of the MPRIS players: hears their signals, carries questions to them, and is looked for
 //! again when it is gone (behaviour.md 1.7). What it all means is decided in `map`.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::adopted::Adopted;
@@ -18,6 +20,8 @@ use crate::core::time::Now;
 use crate::port::Port;
 use crate::system::clock;
 
+/// How long the start of the daemon waits for the bus; one that is slower is waited for meanwhile.
+const FIRST_TRY: Duration = Duration::from_millis(300);
 /// How long a bus may take to be reached.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time between two attempts to reach the bus: 1 s doubling to 60 s.
@@ -35,36 +39,51 @@ struct PlayersBus {
     players: Players,
 }
 
+/// A try to reach the bus, until it has taken too long.
+type Connecting =
+    Pin<Box<dyn Future<Output = Result<zbus::Result<PlayersBus>, Elapsed>> + Send + 'static>>;
+
 /// Listens to players, whether their bus is there or not.
 pub struct Watcher {
     config: MprisConfig,
     limits: Limits,
     port: Port,
     bus: Option<PlayersBus>,
+    /// The first try, which goes on while the daemon runs.
+    connecting: Option<Connecting>,
     read_again: mpsc::Receiver<ReadAgain>,
     /// Why the bus is away, as the log has it.
     said: String,
 }
 
 impl Watcher {
-    /// Connects, if the bus is there, and begins to listen.
+    /// Connects, if the bus is there, and begins to listen. A bus that does not answer at once does
+    /// not hold up the daemon.
     pub async fn start(
         config: &MprisConfig,
         limits: &Limits,
         port: Port,
         read_again: mpsc::Receiver<ReadAgain>,
     ) -> Watcher {
-        let (config, limits) = (config.clone(), limits.clone());
+        let (config, limits, said) = (config.clone(), limits.clone(), String::new());
         let mut watcher =
-            Watcher { config, limits, port, bus: None, read_again, said: String::new() };
-        watcher.connect().await;
+            Watcher { config, limits, port, bus: None, connecting: None, read_again, said };
+        let mut connecting = watcher.connecting();
+        match timeout(FIRST_TRY, &mut connecting).await {
+            Ok(connected) => watcher.connected(connected),
+            Err(_) => watcher.connecting = Some(connecting),
+        }
         watcher
     }
 
     /// Tries to reach the bus once.
-    async fn connect(&mut self) {
-        let connecting = timeout(CONNECT_TIMEOUT, PlayersBus::connect(&self.config, &self.limits));
-        match connecting.await {
+    fn connecting(&self) -> Connecting {
+        let connect = PlayersBus::connect(self.config.clone(), self.limits.clone());
+        Box::pin(timeout(CONNECT_TIMEOUT, connect))
+    }
+
+    fn connected(&mut self, connected: Result<zbus::Result<PlayersBus>, Elapsed>) {
+        match connected {
             Ok(Ok(bus)) => {
                 tracing::info!("listening to MPRIS players");
                 self.bus = Some(bus);
@@ -107,6 +126,9 @@ impl Watcher {
     /// Runs for as long as the program.
     pub async fn run(mut self) {
         let mut backoff = Duration::from_secs(1);
+        if let Some(connecting) = self.connecting.take() {
+            self.connected(connecting.await);
+        }
         loop {
             if let Some(bus) = self.bus.take() {
                 backoff = Duration::from_secs(1);
@@ -118,16 +140,17 @@ impl Watcher {
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
             // Nobody is there to be read again.
             while self.read_again.try_recv().is_ok() {}
-            self.connect().await;
+            let connected = self.connecting().await;
+            self.connected(connected);
         }
     }
 }
 
 impl PlayersBus {
-    async fn connect(config: &MprisConfig, limits: &Limits) -> zbus::Result<PlayersBus> {
-        let bus = Bus::connect(&config.bus, limits).await?;
+    async fn connect(config: MprisConfig, limits: Limits) -> zbus::Result<PlayersBus> {
+        let bus = Bus::connect(&config.bus, &limits).await?;
         let now = clock::now();
-        let mut players = Players::new(config, limits.clone(), &bus.id(), now);
+        let mut players = Players::new(&config, limits, &bus.id(), now);
         for (name, owner) in bus.owners().await? {
             players.appeared(&name, &owner, now);
             bus.ask_uid(owner);
