@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use common::{Bus, World, anonymous_kib, of_type, playhead, types};
 use zbus::object_server::SignalEmitter;
@@ -258,8 +259,7 @@ async fn a_name_that_is_lost_in_a_flood_is_forgotten() {
     }
     // Nobody hears this one.
     player.connection.release_name("org.mpris.MediaPlayer2.tests.two").await.expect("released");
-    let read_anew = |_: &[_]| world.agent.log().contains("all of them are read anew");
-    world.wait("the names are read anew", read_anew);
+    logged(&world, "all of them are read anew").await;
     player.connection.release_name("org.mpris.MediaPlayer2.tests.one").await.expect("released");
     world.wait("the end", |hits| !of_type(hits, "sessionEnd").is_empty());
 }
@@ -345,6 +345,17 @@ async fn after_the_background_a_player_is_read_again() {
     assert_eq!(types(&hits, "S1"), ["sessionStart", "play", "pauseStart", "play"]);
 }
 
+/// Waits until the daemon has logged this.
+async fn logged(world: &World, text: &str) {
+    let there = async {
+        while !world.agent.log().contains(text) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(common::PATIENCE, there).await;
+    assert!(in_time.is_ok(), "'{text}' is not in {}", world.agent.log());
+}
+
 /// How often a name comes and goes.
 const TIMES: usize = 40;
 
@@ -389,7 +400,7 @@ async fn a_bus_that_hangs_does_not_hold_up_the_daemon() {
     let player = world.player().await;
     player.open(0.0, common::film("film")).await.expect("a session");
     let away = "the bus of the MPRIS players is away";
-    world.wait("the bus is given up", |_| world.agent.log().contains(away));
+    logged(&world, away).await;
     let log = world.agent.log();
     let (ready, away) = (log.find(" ready"), log.find(away));
     assert!(ready.is_some() && ready < away, "{log}");

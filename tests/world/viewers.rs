@@ -5,6 +5,7 @@
 
 mod judge;
 mod signals;
+mod sleeping;
 
 use playheadd::config::Config;
 use playheadd::sim::{Options, simulate, timeline};
@@ -79,16 +80,30 @@ pub struct Evening {
     pub owed: Vec<Session>,
 }
 
+/// On one evening in so many the box sleeps, and nothing else goes wrong.
+const SLEEPS_EVERY: u64 = 4;
+
 /// The evening of a seed: up to three viewers, an agent that dies now and then, a disk that takes
-/// nothing for a while, and a collector that is away.
+/// nothing for a while, and a collector that is away; or a sleep.
 pub fn thrown(seed: u64) -> Evening {
     let mut dice = Dice::new(seed);
     let (mut lines, mut owed) = (Vec::new(), Vec::new());
     let mut quiet = Vec::new();
+    let mut viewers = Vec::new();
     for viewer in 1..=dice.between(1, 3) {
         let viewings = viewings(&mut dice);
         owed.extend(sessions(&viewings, viewer));
         lines.extend(signals::of(&mut dice, viewer, &viewings, &mut quiet));
+        viewers.push(viewings);
+    }
+    if seed % SLEEPS_EVERY == 0
+        && let Some(sleep) = sleeping::thrown(&mut dice, &viewers, &quiet)
+    {
+        sleep.delay(&mut lines);
+        let viewings = viewers.iter().flatten();
+        owed = viewings.zip(owed).flat_map(|(viewing, owed)| sleep.owed(viewing, owed)).collect();
+        lines.sort_by_key(|line| line.at);
+        return Evening { lines, owed };
     }
     let bad = bad_disks(&mut dice, &mut lines);
     deaths(&mut dice, &quiet, &bad, &mut lines);
