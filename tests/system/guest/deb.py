@@ -13,6 +13,8 @@ from machine import (Player, expect, hits, is_active, main_pid, owner, run, show
 
 PLACE = "/opt/playheadd-tests"
 CONFIG = "/etc/playheadd/playheadd.toml"
+# Of the administrator: the package does not know them.
+ADDED = ("/etc/playheadd/conf.d/a.toml", "/etc/playheadd/secrets/client.key")
 POLICY = "/usr/sbin/policy-rc.d"
 STORE = "/var/lib/playheadd"
 player = None
@@ -114,12 +116,16 @@ def disabled():
     systemctl("enable", "playheadd")
 
 
-@check("removed: it is stopped, configuration and state are kept")
+@check("removed: it is stopped, configuration, keys and state are kept")
 def removed():
+    for path in ADDED:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        write(path, "")
     dpkg("-r", "playheadd")
     expect(show("LoadState") == "not-found", f"the unit is {show('LoadState')}")
     expect(owner() == 0, "somebody still owns the name")
     expect(os.path.exists(CONFIG) and os.path.isdir(f"{STORE}/db"), "configuration or state are gone")
+    expect(all(map(os.path.exists, ADDED)), "what was added to the configuration is gone")
     expect(not os.path.exists("/usr/bin/playheadd"), "the program is there")
 
 
@@ -133,7 +139,7 @@ def again():
     player.leaves()
 
 
-@check("purged: nothing is left but the user")
+@check("purged: nothing is left but the user, no private key either")
 def purged():
     dpkg("-P", "playheadd")
     expect(not remains(), f"{remains()}")
