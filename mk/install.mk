@@ -12,7 +12,9 @@ ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
 LICENCE = $(PREFIX)/share/licenses/playheadd/LICENSE-MIT
 
 SHARE = $(PREFIX)/share
-EXAMPLES_DIR = $(SHARE)/doc/playheadd/examples
+# Not below share/doc, which Buildroot deletes, Yocto packages apart and slim Debian images exclude: the
+# recipes of docs/operating.md copy from here.
+EXAMPLES_DIR = $(SHARE)/playheadd/examples
 POLICIES = $(wildcard dbus/tv.*.conf)
 # Drop-ins and policies to be copied to their places by who wants them.
 EXTRAS = $(wildcard systemd/examples/*.conf dbus/examples/*.conf)

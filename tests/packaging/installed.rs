@@ -111,7 +111,7 @@ fn everything_has_its_place() {
             None => format!("usr/share/zsh/site-functions/{name}"),
         });
     }
-    let examples = "usr/share/doc/playheadd/examples";
+    let examples = "usr/share/playheadd/examples";
     for directory in ["systemd", "dbus"] {
         for name in all(directory).into_iter().filter(|name| name.ends_with(".conf")) {
             if name.starts_with("tv.") {
@@ -128,6 +128,27 @@ fn everything_has_its_place() {
     for place in expected {
         assert!(image.holds(&place), "{place}");
     }
+}
+
+/// A page that says to copy an example names a file that every image has. What is below share/doc is
+/// deleted by Buildroot, packaged apart by Yocto, and left out by slim Debian images.
+#[test]
+fn examples_that_are_named_are_installed_where_images_keep_them() {
+    let image = Image::new();
+    image.make("install", &[]);
+    assert!(!image.holds("usr/share/doc"));
+    let mut named = 0;
+    for page in ["docs/operating.md", "packaging/debian/playheadd.toml"] {
+        let page = read(page);
+        assert!(!page.contains("/usr/share/doc/"));
+        for place in page.split("/usr/share/playheadd/").skip(1) {
+            let place = place.split([' ', '`', '\n', ')']).next().expect("a path");
+            let place = format!("usr/share/playheadd/{}", place.trim_end_matches('.'));
+            assert!(image.holds(&place), "{place}");
+            named += 1;
+        }
+    }
+    assert!(named >= 4, "{named}");
 }
 
 #[test]

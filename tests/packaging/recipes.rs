@@ -88,11 +88,11 @@ fn the_recipe_packages_every_file() {
         }
     }
     assert!(owned.iter().all(|place| !place.contains('$')), "{owned:?}");
-    // bitbake.conf (programs, man pages, share/doc), systemd.bbclass, bash-completion.bbclass.
+    // bitbake.conf (programs, share/playheadd, man pages), systemd.bbclass, bash-completion.bbclass.
     let classes = [
         "/usr/bin/",
         "/usr/share/man/",
-        "/usr/share/doc/",
+        "/usr/share/playheadd/",
         "/usr/lib/systemd/system/",
         "/usr/share/bash-completion/",
     ];

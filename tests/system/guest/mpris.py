@@ -12,7 +12,7 @@ from checks import check, run_all
 from machine import HITS, UNIT, expect, journal, last_error, main_pid, run, show, systemctl, wait, write
 
 HERE = "/opt/playheadd-tests"
-EXAMPLES = "/usr/share/doc/playheadd/examples"
+EXAMPLES = "/usr/share/playheadd/examples"
 CLIP = f"{HERE}/clip.wav"
 CLIP_SECONDS = 60
 CONFIG = "/etc/playheadd/playheadd.toml"
