@@ -91,8 +91,9 @@ fn everything_has_its_place() {
     }
     // What lies in these directories is installed without anybody naming it.
     let all = |directory: &str| -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(root().join(directory)) else { return Vec::new() };
-        entries.map(|e| e.expect("an entry").file_name().into_string().expect("a name")).collect()
+        let names = tree(&root().join(directory));
+        assert!(!names.is_empty(), "{directory} is empty");
+        names
     };
     let mut expected = Vec::new();
     for name in all("dbus").into_iter().filter(|name| name.ends_with(".xml")) {
@@ -111,20 +112,19 @@ fn everything_has_its_place() {
             None => format!("usr/share/zsh/site-functions/{name}"),
         });
     }
-    let examples = "usr/share/playheadd/examples";
-    for directory in ["systemd", "dbus"] {
-        for name in all(directory).into_iter().filter(|name| name.ends_with(".conf")) {
-            if name.starts_with("tv.") {
-                expected.push(format!("usr/share/dbus-1/system.d/{name}"));
-            } else if name != "playheadd.sysusers.conf" {
-                expected.push(format!("{examples}/{directory}/{name}"));
-            }
+    for name in all("dbus").into_iter().filter(|name| name.starts_with("tv.")) {
+        if name.ends_with(".conf") {
+            expected.push(format!("usr/share/dbus-1/system.d/{name}"));
         }
     }
-    if root().join("packaging/playheadd.toml.example").exists() {
-        expected.push(format!("{examples}/playheadd.toml"));
+    let examples = "usr/share/playheadd/examples";
+    for directory in ["systemd", "dbus"] {
+        for name in all(&format!("{directory}/examples")) {
+            expected.push(format!("{examples}/{directory}/{name}"));
+        }
     }
-    assert!(expected.len() >= 5, "{expected:?}");
+    read("packaging/playheadd.toml.example");
+    expected.push(format!("{examples}/playheadd.toml"));
     for place in expected {
         assert!(image.holds(&place), "{place}");
     }
