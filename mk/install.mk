@@ -72,18 +72,21 @@ installed: ## what install puts in place: a line a file, mode and place
 	@for file in $(INSTALLED); do rest=$${file#*:}; echo "$${file%%:*} $${rest#*:}"; done
 
 # The service is stopped before its program goes. Links that `systemctl enable` made would dangle.
+# Only directories of our name go: whoever made the others can miss them.
 uninstall: ## takes away what install put there; configuration, state and user stay
 	@test -n '$(DESTDIR)' || test ! -d /run/systemd/system \
 	    || systemctl -q disable --now playheadd.service 2>/dev/null || true
 	@for link in '$(DESTDIR)'/etc/systemd/system/*.wants/playheadd.service \
 	        '$(DESTDIR)'/etc/systemd/system/*.requires/playheadd.service; do \
-	    test ! -L "$$link" || { rm -f "$$link"; rmdir --ignore-fail-on-non-empty "$${link%/*}"; }; \
+	    test ! -L "$$link" || rm -f "$$link"; \
 	done
 	@for file in $(INSTALLED); do \
-	    target='$(DESTDIR)'$${file##*:}; \
-	    rm -f "$$target" || exit 1; \
-	    test ! -d "$${target%/*}" || (cd '$(DESTDIR)/' && place="$${file##*:}" && place="$${place%/*}" \
-	        && rmdir -p --ignore-fail-on-non-empty "$${place#/}"); \
+	    place=$${file##*:}; \
+	    rm -f '$(DESTDIR)'"$$place" || exit 1; \
+	    while place=$${place%/*}; case $$place in */playheadd | */playheadd/*) ;; *) false ;; esac; do \
+	        test ! -d '$(DESTDIR)'"$$place" \
+	            || rmdir --ignore-fail-on-non-empty '$(DESTDIR)'"$$place" || exit 1; \
+	    done; \
 	done
 	@test -n '$(DESTDIR)' || test ! -d /run/systemd/system \
 	    || { systemctl daemon-reload && systemctl reload dbus; } || true

@@ -51,9 +51,12 @@ impl Image {
 
 #[test]
 fn what_is_installed_is_what_is_named_and_is_taken_away_again() {
-    for more in
-        [&[][..], &["PREFIX=/usr/local"], &["PREFIX=/opt/tv"], &["UNITS=/lib/systemd/system"]]
-    {
+    for more in [
+        &[][..],
+        &["PREFIX=/usr/local"],
+        &["PREFIX=/opt/playheadd"],
+        &["UNITS=/lib/systemd/system"],
+    ] {
         let image = Image::new();
         image.make("install", more);
         let found = tree(&image.root());
@@ -68,7 +71,29 @@ fn what_is_installed_is_what_is_named_and_is_taken_away_again() {
             assert_eq!(real & 0o7777, mode, "{place}");
         }
         image.make("uninstall", more);
-        assert_eq!(tree(&image.root()), Vec::<String>::new(), "{more:?}");
+        let left = tree(&image.root());
+        let ours = |place: &&String| place.contains("playhead") || !place.ends_with('/');
+        assert_eq!(left.iter().find(ours), None, "{more:?}: {left:?}");
+    }
+}
+
+/// Empty directories too: a fresh system has `/usr/local/bin` and `/etc/dbus-1/system.d`.
+#[test]
+fn directories_that_were_there_before_stay() {
+    for more in [&[][..], &["PREFIX=/usr/local"]] {
+        let image = Image::new();
+        for (_, place) in image.named(more) {
+            let directory = Path::new(&place).parent().expect("a directory");
+            if !place.contains("/playheadd/") {
+                std::fs::create_dir_all(image.root().join(directory)).expect("made");
+            }
+        }
+        std::fs::create_dir_all(image.root().join("usr/share/licenses")).expect("made");
+        let before = tree(&image.root());
+        assert!(before.len() > 8, "{before:?}");
+        image.make("install", more);
+        image.make("uninstall", more);
+        assert_eq!(tree(&image.root()), before, "{more:?}");
     }
 }
 
@@ -203,7 +228,9 @@ fn uninstall_leaves_configuration_and_state_and_no_link_to_nothing() {
         .expect("a link");
     }
     image.make("uninstall", &[]);
-    assert_eq!(tree(&image.root()), [kept[0], others, kept[1]]);
+    let left = tree(&image.root());
+    let files: Vec<_> = left.iter().filter(|place| !place.ends_with('/')).collect();
+    assert_eq!(files, [kept[0], others, kept[1]]);
 }
 
 #[test]
