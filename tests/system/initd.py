@@ -37,7 +37,7 @@ def applets():
     if not os.path.exists(BUSYBOX):
         raise tree.Cannot(f"no {BUSYBOX} here")
     said = subprocess.run([BUSYBOX, "--list"], capture_output=True, text=True).stdout.split()
-    missing = {"sh", "start-stop-daemon", "logger", "syslogd", "mkfifo"} - set(said)
+    missing = {"sh", "start-stop-daemon", "logger", "syslogd", "mkfifo", "grep", "readlink"} - set(said)
     if missing:
         raise tree.Cannot(f"{BUSYBOX} lacks {sorted(missing)}")
     return said

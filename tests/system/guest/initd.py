@@ -22,10 +22,18 @@ def init(word, status=0):
     return said.stdout
 
 
-def main_pid():
-    with open("/run/playheadd.pid") as handle:
+def pid_of(path):
+    with open(path) as handle:
         # It is written anew at each start, and empty for a moment.
         return int(handle.read() or 0)
+
+
+def main_pid():
+    return pid_of("/run/playheadd.pid")
+
+
+def supervisor_pid():
+    return pid_of("/run/playheadd-supervisor.pid")
 
 
 def ready():
@@ -87,6 +95,10 @@ def reload():
     init("reload")
     with holding(CONFIG, "\n[collector\n"):
         init("reload", 1)
+    # Root could read it; the daemon cannot.
+    os.chmod(CONFIG, 0o600)
+    init("reload", 1)
+    os.chmod(CONFIG, 0o644)
     init("reload")
     expect(main_pid() == pid and owner() == pid, "it did not stay")
 
@@ -118,6 +130,49 @@ def restarted():
     starts = [kind for _, kind, _ in hits()].count("sessionStart")
     expect(starts == 1, f"{starts} sessionStart")
     player.leaves()
+
+
+@check("the supervisor is killed: stop ends the daemon, and so does start before it starts another")
+def orphaned():
+    for word in ("stop", "start"):
+        pid, supervisor = main_pid(), supervisor_pid()
+        os.kill(supervisor, signal.SIGKILL)
+        wait("its end", lambda: not os.path.exists(f"/proc/{supervisor}"))
+        init("status")
+        init(word)
+        expect(not os.path.exists(f"/proc/{pid}"), "the daemon runs on")
+        if word == "stop":
+            expect(owner() == 0, "somebody still owns the name")
+            init("start")
+        ready()
+        expect(supervisor_pid() != supervisor, "there is no supervisor")
+
+
+@check("another process of the same program keeps it from nothing")
+def another():
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    try:
+        while True:
+            os.write(writing, b" " * 4096)
+    except BlockingIOError:
+        os.set_blocking(writing, True)
+    # It waits to say its help.
+    other = subprocess.Popen(["/usr/bin/playheadd", "--help"], stdout=writing)
+    try:
+        wait("it", lambda: os.readlink(f"/proc/{other.pid}/exe") == "/usr/bin/playheadd")
+        init("reload")
+        init("restart")
+        ready()
+        init("stop")
+        expect(other.poll() is None, "the other one was ended")
+        init("start")
+        ready()
+    finally:
+        other.kill()
+        other.wait()
+        os.close(reading)
+        os.close(writing)
 
 
 @check("its log is in syslog")
