@@ -19,8 +19,11 @@ POLICIES = $(wildcard dbus/tv.*.conf)
 # Drop-ins and policies to be copied to their places by who wants them.
 EXTRAS = $(wildcard systemd/examples/*.conf dbus/examples/*.conf)
 
-# Names of files that a system does without, as `WITHOUT="playheadctl"`.
+# Names of files that a system does without, as `WITHOUT="playheadctl"`. A program takes its man page and
+# its completions along; the one for bash has the program's name.
 WITHOUT =
+LEFT_OUT = $(WITHOUT) $(foreach program,$(filter playheadd playheadctl,$(WITHOUT)), \
+    $(addprefix $(program),.1 .8 .fish) _$(program))
 
 # mode:source:target of each file.
 FILES = \
@@ -40,7 +43,7 @@ FILES = \
     $(foreach file,$(wildcard packaging/playheadd.toml.example),644:$(file):$(EXAMPLES_DIR)/playheadd.toml) \
     $(foreach file,$(EXTRAS),644:$(file):$(EXAMPLES_DIR)/$(subst examples/,,$(file))) \
     644:LICENSE-MIT:$(LICENCE)
-INSTALLED = $(foreach file,$(FILES),$(if $(filter $(WITHOUT),$(notdir $(file))),,$(file)))
+INSTALLED = $(foreach file,$(FILES),$(if $(filter $(LEFT_OUT),$(notdir $(file))),,$(file)))
 
 .PHONY: install uninstall installed
 

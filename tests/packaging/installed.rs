@@ -239,6 +239,16 @@ fn a_system_can_do_without_some_files() {
     image.make("install", &["WITHOUT=playheadctl playheadd.service"]);
     assert!(image.holds("usr/bin/playheadd") && !image.holds("usr/bin/playheadctl"));
     assert!(!image.holds("usr/lib/systemd/system/playheadd.service"));
+    // Nor what belongs to a program: its man page, its completions for three shells.
+    let companions = |program: &str| {
+        let all = tree(&image.root());
+        all.into_iter().filter(|place| place.contains(program)).collect::<Vec<_>>()
+    };
+    assert_eq!(companions("playheadctl"), Vec::<String>::new());
+    let of_daemon = ["man8/playheadd.8", "completions/playheadd", "_playheadd", "playheadd.fish"];
+    for place in of_daemon {
+        assert!(companions("playheadd").iter().any(|found| found.ends_with(place)), "{place}");
+    }
 }
 
 #[test]
