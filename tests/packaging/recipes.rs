@@ -105,6 +105,24 @@ fn the_recipe_packages_every_file() {
     }
 }
 
+/// bitbake refuses a layer that does not name the release.
+#[test]
+fn releases_of_yocto_that_the_page_names_are_those_of_the_layer() {
+    let layer = read("packaging/yocto/conf/layer.conf");
+    let (_, series) = layer.split_once("LAYERSERIES_COMPAT_playheadd = \"").expect("the releases");
+    let series: Vec<_> =
+        series.split('"').next().expect("the releases").split_whitespace().collect();
+    assert!(series.contains(&"styhead"), "{series:?}");
+    let page = read("packaging/yocto/README.md");
+    let (_, table) = page.split_once("| release | what to do |\n|---|---|\n").expect("the table");
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let named: Vec<_> = rows
+        .flat_map(|row| row.split('|').nth(1).expect("the releases").split(','))
+        .map(|name| name.split_whitespace().next().expect("a name"))
+        .collect();
+    assert_eq!(named, series);
+}
+
 #[test]
 fn scripts_are_clean() {
     let mut scripts: Vec<String> =
