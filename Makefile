@@ -5,6 +5,9 @@ CARGO ?= cargo
 PYTHON ?= /usr/bin/python3
 BIN = target/release
 PACKAGES = dbus gcc libc6-dev make python3 python3-dbus python3-dbusmock python3-gi
+# What reads man pages, completions and scripts in the tests: 14 MB to fetch, 66 MiB on disk. Tests skip
+# what is not there.
+READERS = fish groff-base man-db mandoc shellcheck zsh
 # What the demo with mpv takes, what the tests with other players do, those of the examples, and generators
 # of D-Bus clients: large,
 # so apart.
@@ -14,6 +17,9 @@ PLAYERS = vlc-bin vlc-plugin-base playerctl chromium gir1.2-webkit2-4.1 python3-
 EXAMPLES = g++ libsystemd-dev
 GENERATORS = libglib2.0-dev libglib2.0-dev-bin libsdbus-c++-bin libsdbus-c++-dev pkg-config \
     python3-dasbus qtbase5-dev
+
+# A line for each test that this machine cannot carry out (tests/common/skipped.rs).
+SKIPPED = $(CURDIR)/target/skipped
 
 PEERS = $(addprefix --test ,examples players_survive generated_clients demo_mpv peers_mpris)
 
@@ -38,11 +44,15 @@ demo-mpv: peer-deps build ## the same with mpv, without a line of code in the pl
 	$(PYTHON) demo/demo.py --mpv $(if $(TLS),--tls) --bin $(BIN)
 
 test: deps ## everything that needs no service manager
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	@sh .ci/deps $(READERS) || true
+	@mkdir -p target && rm -f $(SKIPPED)
+	@export SKIPPED=$(SKIPPED); \
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    $(CARGO) nextest run --locked --all-features; \
 	else \
 	    $(CARGO) test --locked --all-features; \
-	fi
+	fi; \
+	status=$$?; test ! -f $(SKIPPED) || sort -u $(SKIPPED); exit $$status
 	@$(MAKE) --no-print-directory test-broker
 
 test-peers: peer-deps ## what needs large packages: mpv, VLC, WebKitGTK, Chromium, the examples, generated clients

@@ -60,7 +60,7 @@ const CALLERS: [(&str, u32); 5] = [
 
 async fn check(policy: &str, table: &[Row]) {
     if !rustix::process::geteuid().is_root() {
-        println!("SKIP: only root can be somebody else");
+        common::skip("access", "only root can be somebody else");
         return;
     }
     let scene = Scene::new(policy).await;

@@ -176,7 +176,7 @@ const OWN_RUN: [&str; 5] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_mark_of_timesyncd_counts_where_the_kernels_word_is_hidden() {
     if !rustix::process::geteuid().is_root() {
-        println!("SKIP: only root has a /run of its own");
+        common::skip("the_mark_of_timesyncd", "only root has a /run of its own");
         return;
     }
     let world = sandboxed(Bus::start(), REQUIRED, &OWN_RUN).await;

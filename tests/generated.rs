@@ -15,6 +15,8 @@ mod programs;
 mod roff;
 #[path = "generated/shells.rs"]
 mod shells;
+#[path = "common/skipped.rs"]
+mod skipped;
 #[path = "generated/texts.rs"]
 mod texts;
 #[path = "generated/tools.rs"]

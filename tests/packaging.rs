@@ -6,6 +6,8 @@
 mod installed;
 #[path = "packaging/recipes.rs"]
 mod recipes;
+#[path = "common/skipped.rs"]
+mod skipped;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -43,7 +45,7 @@ fn printed(program: &str, arguments: &[&str]) -> Option<String> {
     let out = match Command::new(program).args(arguments).current_dir(root()).output() {
         Ok(out) => out,
         Err(error) => {
-            println!("SKIP: {program} cannot be had here: {error}");
+            skipped::skip(&format!("{program} {}", arguments.join(" ")), error);
             return None;
         }
     };

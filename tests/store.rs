@@ -20,7 +20,7 @@ impl Small {
             .output()
             .is_ok_and(|out| out.status.success());
         if !mounted {
-            eprintln!("SKIPPED: without the right to mount there is no full disk");
+            common::skip("store", "without the right to mount there is no full disk");
         }
         mounted.then_some(Small(dir))
     }

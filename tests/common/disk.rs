@@ -31,7 +31,7 @@ impl Disk {
         let made = done(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image));
         let mounted = made && done(Command::new("mount").args(["-o", "loop"]).args([image, root]));
         if !mounted {
-            eprintln!("SKIPPED {test}: no file system of its own can be mounted");
+            super::skip(test, "no file system of its own can be mounted");
         }
         mounted.then_some(disk)
     }
@@ -101,7 +101,7 @@ impl Eio {
                 break;
             }
         }
-        eprintln!("SKIPPED {test}: strace cannot trace the daemon");
+        super::skip(test, "strace cannot trace the daemon");
         None
     }
 }

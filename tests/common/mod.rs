@@ -10,6 +10,9 @@ pub mod manager;
 pub mod proxy;
 pub mod raw;
 pub mod service;
+mod skipped;
+
+pub use skipped::skip;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};

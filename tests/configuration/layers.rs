@@ -196,7 +196,8 @@ fn both_programs_read_the_directories_of_the_box() {
     let ctl = std::path::Path::new(env!("CARGO_BIN_EXE_playheadctl"));
     let said = seen(ctl, "config --origin");
     if said.code == Some(77) || said.err.contains("unshare") {
-        eprintln!("skipped: needs the right to mount: {}", said.err);
+        let name = "both_programs_read_the_directories_of_the_box";
+        crate::common::skip(name, format!("it needs the right to mount: {}", said.err.trim()));
         return;
     }
     let place = ("\"local\"".into(), "/etc/playheadd/playheadd.toml:2".into());

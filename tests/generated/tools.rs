@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 
 use super::root;
+use super::skipped::skip;
 
 /// Runs a tool. `None` where the machine has none, which is said.
 pub fn tool(name: &str, arguments: &[&str]) -> Option<Output> {
@@ -11,7 +12,7 @@ pub fn tool(name: &str, arguments: &[&str]) -> Option<Output> {
     match run {
         Ok(output) => Some(output),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: {name} is not installed");
+            skip(&format!("what {name} reads"), "it is not installed");
             None
         }
         Err(e) => panic!("{name}: {e}"),

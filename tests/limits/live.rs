@@ -67,7 +67,7 @@ async fn started(place: &Place, address: &str, collector: &Collector) -> (Proces
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_of_one_uid_reaches_every_limit_and_harms_nobody() {
     if !rustix::process::geteuid().is_root() {
-        println!("SKIP: only root can be somebody else");
+        crate::common::skip("a_crowd_of_one_uid", "only root can be somebody else");
         return;
     }
     let place = Place::new();
