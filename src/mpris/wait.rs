@@ -4,6 +4,8 @@ use crate::core::time::{BootInstant, Span};
 
 /// How often a player is asked meanwhile.
 const AGAIN: Span = Span::seconds(1);
+/// How long a player may say 0 before that is believed.
+const ZERO: Span = Span::seconds(4);
 
 /// What a start waits for.
 #[derive(Debug)]
@@ -23,9 +25,10 @@ impl Wait {
         Wait { until, next: now + AGAIN, start, stale: None, zero_until: None }
     }
 
-    /// The player says 0, and may not know better yet: it is asked once more.
+    /// The player says 0, and may not know better yet: it is asked again. A player that has sought to
+    /// its beginning can take seconds for it on a busy box.
     pub fn hold_zero(&mut self, at: BootInstant) {
-        self.zero_until = Some(at + AGAIN);
+        self.zero_until = Some(at + ZERO);
         self.stale = Some((0.0, at));
     }
 
