@@ -314,3 +314,51 @@ impl Tracked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::core::time::WallTime;
+
+    const NOW: Now = Now { boot: BootInstant(0), wall: WallTime(0), slept: Span::ZERO };
+
+    /// The names that `doctor` shows, and whether they are tracked.
+    fn seen(players: &Players) -> Vec<(String, bool)> {
+        let seen = players.seen();
+        let one = |seen: &serde_json::Value| {
+            let name = seen["player"].as_str().and_then(|name| name.strip_prefix(PREFIX));
+            (name.unwrap_or_default().to_owned(), seen["tracked"] == true)
+        };
+        seen.as_array().map(|all| all.iter().map(one).collect()).unwrap_or_default()
+    }
+
+    #[test]
+    fn only_names_that_are_still_there_count_after_signals_were_lost() {
+        let config = Config::from_overrides(&[]).expect("defaults");
+        let mut players = Players::new(&config.mpris, Limits::default(), "bus", NOW);
+        for (name, unique) in [("one", ":1"), ("two", ":1"), ("playerctld", ":2"), ("three", ":3")]
+        {
+            players.appeared(&format!("{PREFIX}{name}"), unique, NOW);
+        }
+        let is = |name: &str, tracked| (name.to_owned(), tracked);
+        let tracked = ["one", "two", "three"].map(|name| is(name, true));
+        assert_eq!(seen(&players), [&tracked[..], &[is("playerctld", false)]].concat());
+        // `:2` has left, and so has `:3`; `:1` has given up a name, and `:4` has taken another.
+        let there = [("one", ":1"), ("four", ":4")];
+        let there = there.map(|(name, unique)| (format!("{PREFIX}{name}"), unique.to_owned()));
+        players.read_anew(&there, NOW);
+        assert_eq!(seen(&players), [is("one", true), is("four", true)]);
+        let gone = |players: &mut Players| {
+            let inputs = players.take().inputs.into_iter();
+            let sender = |(input, _)| match input {
+                Input::PlayerGone { sender } => Some(sender),
+                _ => None,
+            };
+            inputs.filter_map(sender).collect::<Vec<_>>()
+        };
+        assert_eq!(gone(&mut players), ["mpris/bus/:3"]);
+        players.name_lost(&there[0].0, ":1", NOW);
+        assert_eq!(gone(&mut players), ["mpris/bus/:1"]);
+    }
+}

@@ -13,23 +13,25 @@ const RUNS_ON: i64 = 4 * SECOND;
 /// So many seconds before the end of a film nobody sleeps: it may count as seen.
 const END: f64 = 30.0;
 
-/// One sleep, announced.
+/// One sleep, announced; its end may be announced late.
 #[derive(Debug, Clone, Copy)]
 pub struct Sleep {
     at: i64,
     lasts: i64,
+    late: i64,
 }
 
 /// A sleep at a time that is calm for all viewers, if one is found.
 pub fn thrown(dice: &mut Dice, viewers: &[Vec<Viewing>], busy: &[i64]) -> Option<Sleep> {
     let last = busy.iter().max()?;
     let lasts = dice.pick(&[20, 45, 90, 400]) * SECOND;
+    let late = dice.pick(&[0, 500, SECOND]);
     let calm = |at: &i64| {
         let apart = |busy: &i64| *busy < at - CALM || *busy > at + RUNS_ON;
         busy.iter().all(apart) && viewers.iter().flatten().all(|viewing| fits(viewing, *at))
     };
     let tries: Vec<i64> = (0..50).map(|_| dice.between(CALM, *last)).collect();
-    tries.into_iter().find(calm).map(|at| Sleep { at, lasts })
+    tries.into_iter().find(calm).map(|at| Sleep { at, lasts, late })
 }
 
 /// Whether what is owed of a viewing is clear when the box sleeps at this time.
@@ -60,12 +62,16 @@ impl Sleep {
             later.json["at"] = json!(later.at as f64 / 1000.0);
         }
         lines.push(line(self.at, "Sleep", json!({})));
-        lines.push(line(self.at + self.lasts, "Wake", json!({})));
+        let wake = self.at + self.lasts;
+        if self.late > 0 {
+            lines.push(line(wake, "Wake", json!({"silent": true})));
+        }
+        lines.push(line(wake + self.late, "Wake", json!({})));
     }
 
     /// What is owed of a viewing then, of which `session` would be owed without a sleep.
     pub fn owed(&self, viewing: &Viewing, session: Session) -> Vec<Session> {
-        let (at, wake, title) = (self.at, self.at + self.lasts, session.title);
+        let (at, wake, title) = (self.at, self.at + self.lasts + self.late, session.title);
         let (mut hits, mut later): (Vec<Owed>, Vec<Owed>) =
             session.hits.into_iter().partition(|hit| hit.at <= at);
         later.iter_mut().for_each(|hit| hit.at += self.lasts);
