@@ -96,7 +96,7 @@ pub fn thrown(seed: u64) -> Evening {
         lines.extend(signals::of(&mut dice, viewer, &viewings, &mut quiet));
         viewers.push(viewings);
     }
-    if seed % SLEEPS_EVERY == 0
+    if seed.is_multiple_of(SLEEPS_EVERY)
         && let Some(sleep) = sleeping::thrown(&mut dice, &viewers, &quiet)
     {
         sleep.delay(&mut lines);
