@@ -198,6 +198,72 @@ async fn what_holds_until_a_restart_is_named_when_it_has_changed() {
 }
 
 #[tokio::test]
+async fn mistakes_without_an_end_are_one_short_line_of_the_log() {
+    let (world, manager) = managed("", &[]).await;
+    let keys: String = (0..29_000).map(|n| format!("x{n:05}=1\n")).collect();
+    std::fs::write(world.agent.config(), format!("[delivery]\n{keys}")).expect("a file");
+    let before = world.agent.log().len();
+    world.agent.hang_up();
+    let (_, status) = manager.reload();
+    assert!(status.contains("the old configuration is in force"), "{status}");
+    let log = world.agent.log()[before..].to_owned();
+    let told = log.lines().find(|line| line.contains("the old one stays in force")).expect("it");
+    assert!(told.len() < 16_000 && told.contains("x00015"), "{}: {told}", told.len());
+    // With the required keys that are not set.
+    assert!(told.contains("and 28988 more") && !told.contains("x00016"), "{told}");
+    let out = playheadd(&["--reload", &world.agent.pid().to_string()]);
+    assert_eq!((out.status.code(), out.stderr.len() < 40_000), (Some(2), true));
+    manager.reload();
+}
+
+/// The variables of a process are fixed when it starts: whoever reloads has the new ones and does not
+/// help it.
+#[tokio::test]
+async fn a_mistake_in_a_variable_takes_a_restart() {
+    let (mut world, _) = managed("", &[]).await;
+    assert!(world.agent.stop().success());
+    let place = world.bus.dir.path().join("notify-2");
+    let manager = Manager::listen(&place);
+    let socket = format!("NOTIFY_SOCKET={}", place.display());
+    let wrong = "PLAYHEADD_CONSENT__INITIAL=inn";
+    world.agent.under = ["env", &socket, wrong].map(str::to_owned).into();
+    world.agent.launch();
+    let said = manager.ends();
+    assert!(said.contains("PLAYHEADD_CONSENT__INITIAL: consent.initial"), "{said}");
+    assert!(said.ends_with("correct it and restart the service"), "{said}");
+    let pid = world.agent.pid().to_string();
+    let out = Command::new(common::daemon())
+        .env("MAINPID", &pid)
+        .env("PLAYHEADD_CONSENT__INITIAL", "in")
+        .args(["--reload", &pid])
+        .output()
+        .expect("playheadd");
+    let said = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(said.contains("PLAYHEADD_CONSENT__INITIAL: ") && said.contains("restart it"), "{said}");
+    manager.reload();
+}
+
+/// A path that the daemon was given begins where the daemon is, not where somebody reloads it.
+#[tokio::test]
+async fn a_relative_path_is_one_of_the_daemon() {
+    // The launcher's arguments are the program, --config, the path, and others.
+    let script = "cd \"${3%/*}\" && program=$1 && name=${3##*/} && shift 3 && \
+                  exec \"$program\" --config \"$name\" \"$@\"";
+    let (world, manager) = managed("", &["/bin/sh", "-c", script, "sh"]).await;
+    let pid = world.agent.pid().to_string();
+    let out = playheadd(&["--reload", &pid]);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    assert!(!manager.reload().1.contains("old configuration"));
+    write(&world, BROKEN);
+    let out = playheadd(&["--reload", &pid]);
+    let said = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("{}:", world.agent.config().display())), "{said}");
+    assert!(manager.reload().1.contains("playheadd.toml:"));
+}
+
+#[tokio::test]
 async fn the_command_that_reloads_fails_when_the_configuration_is_broken() {
     let (world, manager) = managed("", &[]).await;
     let pid = world.agent.pid().to_string();

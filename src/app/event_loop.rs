@@ -273,10 +273,10 @@ impl EventLoop {
             Err(error) => {
                 let message_id = ids::CONFIGURATION_BROKEN;
                 let what = "the configuration is broken; the old one stays in force";
-                // One line, however many mistakes there are.
-                let error = error.to_string().replace('\n', "; ");
-                tracing::error!(message_id, %error, "{what}");
-                self.tell(Event::ReloadFailed(error));
+                let mistakes = error.mistakes();
+                // One line of a bounded length, however many mistakes there are.
+                tracing::error!(message_id, error = %mistakes, "{what}");
+                self.tell(Event::ReloadFailed(mistakes));
             }
         }
         // Whoever looks when it is over sees what became of it.

@@ -32,6 +32,7 @@ use crate::core::record::StoreState;
 use crate::core::settings::Zone;
 use crate::core::{Agent, StartInfo};
 use crate::dbus::BusAddress;
+use crate::engine::mistakes::{Mend, Mistakes};
 use crate::engine::{Engine, Event};
 use crate::mpris::{Adopted, ReadAgain, Watcher};
 use crate::port::Port;
@@ -94,9 +95,26 @@ impl AppError {
         }
     }
 
-    /// What is wrong with a configuration, one by one. It is shown as one line each.
-    fn mistakes(&self) -> Vec<String> {
-        self.to_string().lines().map(str::to_owned).collect()
+    /// Whether it is about variables or credentials, which a service keeps until it is restarted.
+    pub fn needs_restart(&self) -> bool {
+        matches!(self, AppError::Config(error) if error.mistakes.iter().any(|m| m.restart))
+    }
+
+    /// What is wrong with a configuration.
+    fn mistakes(&self) -> Mistakes {
+        let mut mistakes = Mistakes::default();
+        let AppError::Config(error) = self else {
+            self.to_string().lines().for_each(|line| mistakes.add(line, Mend::Reload));
+            return mistakes;
+        };
+        for mistake in &error.mistakes {
+            let mend = if mistake.restart { Mend::Restart } else { Mend::Reload };
+            match mistake.more {
+                0 => mistakes.add(&mistake.to_string(), mend),
+                more => mistakes.add_untold(more),
+            }
+        }
+        mistakes
     }
 }
 

@@ -100,10 +100,10 @@ pub fn check(arguments: &Arguments) -> Result<Option<String>, AppError> {
 /// The same for a daemon that runs. Its variables and its credentials count, where this process may see
 /// them.
 pub fn check_for(pid: u32, arguments: &Arguments) -> Result<Option<String>, AppError> {
-    let variables = match process::is_reload_of(pid) {
-        // The service manager has given this process the variables of the service.
-        true => Ok(std::env::vars_os().collect()),
-        false => process::environment(pid),
+    let variables = match process::environment(pid) {
+        // The service manager has given this process the variables that a restart would take over.
+        Err(_) if process::is_reload_of(pid) => Ok(std::env::vars_os().collect()),
+        variables => variables,
     };
     let environment = match variables {
         Ok(variables) => {

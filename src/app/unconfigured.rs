@@ -37,7 +37,7 @@ pub async fn wait(
     (control, controls): (mpsc::Sender<Control>, &mut mpsc::Receiver<Control>),
 ) -> Result<End, AppError> {
     let clock_trusted = clock::trusted(clock::now());
-    let state = Unconfigured::new(&error.mistakes(), clock_trusted, clock::now().boot);
+    let state = Unconfigured::new(error.mistakes(), clock_trusted, clock::now().boot);
     let mut missed = Missed::default();
     tokio::select! {
         opened = link.open(state.snapshot(), control) => opened?,
@@ -132,7 +132,7 @@ impl Waiting<'_> {
                 Some(Box::new(loaded))
             }
             Err(error) => {
-                self.state.broken(&error.mistakes(), clock::now().boot);
+                self.state.broken(error.mistakes(), clock::now().boot);
                 self.link.publish(self.state.snapshot());
                 self.notify.ready(&self.state.status_line(clock::now()));
                 None

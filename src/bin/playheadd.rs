@@ -62,11 +62,22 @@ fn warned(checked: Result<Option<String>, AppError>) -> Result<(), AppError> {
 fn reload(pid: u32) -> Result<(), AppError> {
     let failed = |error| AppError::Reload(pid, error);
     let running = daemon::parse(process::arguments(pid).map_err(failed)?);
-    let Ok(DaemonCommand::Run(line)) = running else {
+    let Ok(DaemonCommand::Run(mut line)) = running else {
         return Err(failed(std::io::Error::other("it does not serve")));
     };
+    // A path that the daemon was given begins in the daemon's directory.
+    if let Some(config) = line.config.take_if(|config| config.is_relative()) {
+        line.config = Some(process::directory(pid).map_err(failed)?.join(config));
+    }
     process::hang_up(pid).map_err(failed)?;
-    warned(app::check_for(pid, &arguments(line)))
+    let checked = app::check_for(pid, &arguments(line));
+    if checked.as_ref().is_err_and(AppError::needs_restart) {
+        eprintln!(
+            "playheadd: variables and credentials are those with which the service was started; correct \
+             them and restart it"
+        );
+    }
+    warned(checked)
 }
 
 fn run(arguments: Arguments) -> Result<(), AppError> {

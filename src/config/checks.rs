@@ -1,7 +1,7 @@
 //! Turns what was read into what the program uses: fills in defaults, and refuses values that
 //! contradict each other. What a value may be by itself, `value` has said already.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::address::{CREDENTIALS, is_loopback};
@@ -159,7 +159,11 @@ fn config(schema: &schema::Schema, environment: &Environment, found: &mut Found)
     let collector = collector(&schema.collector, environment, found);
     let url = collector.url.clone().unwrap_or_default();
     s.collectors = vec![CollectorSettings { url, ..CollectorSettings::default() }];
-    let path = text(&schema.store.path).unwrap_or("/var/lib/playheadd").into();
+    let path = PathBuf::from(text(&schema.store.path).unwrap_or("/var/lib/playheadd"));
+    if !path.components().any(|part| matches!(part, Component::Normal(_))) {
+        let got = short(&path.display().to_string());
+        found.wrong("store.path", format!("expected a directory of its own, got '{got}'"));
+    }
     let mpris = mpris(&schema.mpris, s.resume_start);
     let log_level = match text(&schema.log.level) {
         Some("error") => tracing::Level::ERROR,
@@ -245,6 +249,23 @@ fn limits(l: &schema::Limits, s: &mut Settings, found: &mut Found) {
         (&l.rejected_kept, &mut into.rejected_kept),
     ] {
         size(slot, into);
+    }
+    // A part that is larger than its whole would never be reached.
+    let (sender, text) = (into.sessions_per_sender, into.string_bytes);
+    for (slot, key, part, other, of) in [
+        (
+            &l.sessions_per_sender,
+            "limits.sessions_per_sender",
+            sender,
+            "limits.sessions",
+            into.sessions,
+        ),
+        (&l.string_bytes, "limits.string_bytes", text, "limits.info_bytes", into.info_bytes),
+    ] {
+        if given(slot).is_some() && part > of {
+            let after = format!(", which is {of}, got {part}");
+            found.contradiction(key, "expected at most ".into(), other, after);
+        }
     }
     into.metadata_bytes = whole(&l.metadata_bytes).unwrap_or(into.metadata_bytes);
     small(&l.reads_per_second, &mut into.reads_per_second);

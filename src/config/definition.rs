@@ -191,8 +191,8 @@ macro_rules! definition {
             }
             /// Trust in the time of the box.
             Clock as clock {
-                /// Trusts the clock only when a time daemon has synchronised it (docs/operating.md says
-                /// which are known).
+                /// Trusts the clock only when the kernel or systemd says that a time daemon has
+                /// synchronised it.
                 require_sync: Flag => Toml("false"),
             }
             /// What the daemon says on standard error.

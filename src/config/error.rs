@@ -4,7 +4,12 @@ use std::fmt;
 
 use crate::core::text::{printable, shortened};
 
-/// All mistakes of a configuration, in the order of its files; never none. Shown as one line each.
+/// The most mistakes of one file.
+pub(super) const MOST_OF_A_FILE: usize = 64;
+/// The most mistakes in all. Required keys that are not set come on top.
+pub(super) const MOST_IN_ALL: usize = 256;
+
+/// The mistakes of a configuration, in the order of its files; never none. Shown as one line each.
 #[derive(Debug, thiserror::Error)]
 pub struct ConfigError {
     pub mistakes: Vec<Mistake>,
@@ -31,6 +36,18 @@ pub struct Mistake {
     /// `section.key`; empty where the mistake is in no key.
     pub key: String,
     pub message: String,
+    /// A reload does not mend it: what it is about is fixed when the service starts.
+    pub restart: bool,
+    /// How many further mistakes it stands for; 0 for one that is told.
+    pub more: usize,
+}
+
+impl Mistake {
+    /// Stands for so many that are not told.
+    pub(super) fn more(source: usize, place: String, more: usize) -> Mistake {
+        let message = format!("and {more} more");
+        Mistake { source, place, line: 0, key: String::new(), message, restart: false, more }
+    }
 }
 
 impl fmt::Display for Mistake {

@@ -26,7 +26,20 @@ pub const LOOKED_FOR: &str = "/usr/lib/playheadd/playheadd.toml, /etc/playheadd/
                               conf.d/*.toml of both directories";
 
 /// A file, and its text or why it cannot be read.
-pub(super) type Text = (PathBuf, Result<String, String>);
+pub(super) type Text = (PathBuf, Result<String, Unread>);
+
+/// Why a file cannot be read.
+pub(super) struct Unread {
+    /// 0 where it is about the whole file.
+    pub line: usize,
+    pub why: String,
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Unread {
+        Unread { line: 0, why }
+    }
+}
 
 /// The layers below `root`, in the order in which they are read.
 pub(super) fn layers(root: &Path) -> Vec<Text> {
@@ -45,12 +58,12 @@ pub(super) fn layers(root: &Path) -> Vec<Text> {
     for directory in &directories {
         let directory = directory.join(FURTHER);
         if let Err(why) = list(&directory, &mut further) {
-            texts.push((directory, Err(why)));
+            texts.push((directory, Err(why.into())));
         }
     }
     if further.len() > MOST_FILES {
         let why = format!("expected at most {MOST_FILES} files, got {}", further.len());
-        texts.push((directories[1].join(FURTHER), Err(why)));
+        texts.push((directories[1].join(FURTHER), Err(why.into())));
         return texts;
     }
     texts.extend(further.into_values().map(|file| {
@@ -79,7 +92,7 @@ fn list(directory: &Path, into: &mut BTreeMap<OsString, PathBuf>) -> Result<(), 
 }
 
 /// The text of one file.
-pub(super) fn read(file: &Path) -> Result<String, String> {
+pub(super) fn read(file: &Path) -> Result<String, Unread> {
     let unreadable = |e: std::io::Error| format!("cannot be read: {e}");
     // Looked at before it is opened: whoever opens a FIFO waits for its other end.
     let kind = file.metadata().map_err(unreadable)?;
@@ -87,15 +100,21 @@ pub(super) fn read(file: &Path) -> Result<String, String> {
         return Ok(String::new());
     }
     if !kind.is_file() {
-        return Err(format!("expected a regular file, got {}", kind_of(&kind)));
+        return Err(format!("expected a regular file, got {}", kind_of(&kind)).into());
     }
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let opened = File::open(file).map_err(unreadable)?;
-    opened.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
-    match text.len() as u64 > MOST_BYTES {
-        true => Err(format!("expected a configuration of at most {MOST_BYTES} bytes")),
-        false => Ok(text),
+    opened.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(format!("expected a configuration of at most {MOST_BYTES} bytes").into());
     }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let before = &error.as_bytes()[..at];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let byte = error.as_bytes().get(at).copied().unwrap_or_default();
+        Unread { line, why: format!("expected UTF-8, got the byte 0x{byte:02x}") }
+    })
 }
 
 /// Whether it is a link to /dev/null, as an empty file is.

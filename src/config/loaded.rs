@@ -70,11 +70,11 @@ impl Loaded {
             let source = merged.sources.len();
             merged.mistakes.insert(before, missing(source, String::new(), message));
         }
-        merged.mistakes.sort_by_key(|mistake| (mistake.source, mistake.line));
+        merged.in_order();
         Loaded { config, merged }
     }
 
-    /// All mistakes, in the order of the files.
+    /// The mistakes, in the order of the files.
     pub fn mistakes(&self) -> &[Mistake] {
         &self.merged.mistakes
     }
@@ -86,7 +86,7 @@ impl Loaded {
 
     /// The configuration, when nothing is wrong with it.
     ///
-    /// Errors: all mistakes.
+    /// Errors: the mistakes.
     pub fn into_config(self) -> Result<Config, ConfigError> {
         match self.merged.mistakes.is_empty() {
             true => Ok(self.config),
@@ -151,5 +151,6 @@ fn required(merged: &mut Merged) {
 
 /// A mistake that stands nowhere.
 fn missing(source: usize, key: String, message: String) -> Mistake {
-    Mistake { source, place: String::new(), line: 0, key, message }
+    let (place, restart) = (String::new(), false);
+    Mistake { source, place, line: 0, key, message, restart, more: 0 }
 }

@@ -1,23 +1,34 @@
 //! The layers, merged key by key; of each value it is known where it stands.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-use super::environment::{Environment, path_of};
-use super::error::{Mistake, short};
-use super::files::Text;
-use super::schema::{Given, Origin, RULES, Schema, Slot, find};
+use super::address::CREDENTIALS;
+use super::environment::{Environment, misnamed, path_of};
+use super::error::{MOST_IN_ALL, MOST_OF_A_FILE, Mistake, short};
+use super::files::{Text, Unread};
+use super::schema::{Given, Origin, RULES, Schema, Slot, find, is_section, keys_of, sections};
 use super::value::{Value, take, take_spoken};
 use crate::core::text::nearest;
 
-/// All that was read, and all that was wrong in it.
+/// A key of a file, with its place.
+type Name<'i> = Spanned<Cow<'i, str>>;
+
+/// All that was read, and what was wrong in it.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     pub schema: Schema,
     pub mistakes: Vec<Mistake>,
     /// The files, variables and other places that were read, in this order.
     pub sources: Vec<String>,
+    /// How many mistakes are not told, by source; those of no source are beyond the most in all.
+    left_out: BTreeMap<usize, usize>,
+    /// How many of the sources are files. The others are variables.
+    files: usize,
     /// Whether there is a file of which nothing can be said.
     pub unreadable: bool,
 }
@@ -26,11 +37,12 @@ impl Merged {
     /// Puts a file on top.
     pub fn add(&mut self, (file, text): Text) {
         let source = self.source(&file);
+        self.files = self.sources.len();
         match text {
             Ok(text) => self.add_text(source, &text),
-            Err(message) => {
+            Err(Unread { line, why }) => {
                 self.unreadable = true;
-                self.wrong(Origin::Place { source, line: 0 }, String::new(), message);
+                self.wrong(Origin::Place { source, line }, String::new(), why);
             }
         }
     }
@@ -41,9 +53,9 @@ impl Merged {
     }
 
     fn add_text(&mut self, source: usize, text: &str) {
+        let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end).collect();
         let at = |span: std::ops::Range<usize>| {
-            let before = text.as_bytes().get(..span.start).unwrap_or(text.as_bytes());
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = ends.partition_point(|end| *end < span.start) + 1;
             Origin::Place { source, line }
         };
         let document = match DeTable::parse(text) {
@@ -54,8 +66,11 @@ impl Merged {
                 return self.wrong(at(error.span().unwrap_or_default()), String::new(), message);
             }
         };
-        for (name, table) in document.get_ref() {
+        for (name, table) in by_line(document.get_ref()) {
             let section = name.get_ref();
+            if !is_section(section) && !self.has_room(source) {
+                continue;
+            }
             let Some(keys) = table.get_ref().as_table() else {
                 let message = match RULES.iter().find(|rule| rule.key == *section) {
                     _ if is_section(section) => {
@@ -73,16 +88,17 @@ impl Merged {
                 self.wrong(at(name.span()), String::new(), message);
                 continue;
             }
-            for (key, value) in keys {
+            for (key, value) in by_line(keys) {
                 match find(section, key.get_ref()) {
                     Some(index) => {
                         let taken = take(RULES[index].kind, value.get_ref());
                         self.set(index, taken, at(value.span()));
                     }
-                    None => {
+                    None if self.has_room(source) => {
                         let (full, message) = unknown_key(section, key.get_ref());
                         self.wrong(at(key.span()), full, message);
                     }
+                    None => {}
                 }
             }
         }
@@ -92,8 +108,10 @@ impl Merged {
     pub fn add_variables(&mut self, environment: &Environment) {
         for (name, value) in &environment.settings {
             self.sources.push(name.clone());
-            let Some((section, key)) = path_of(name) else { continue };
-            self.add_spoken(&section, &key, value.as_deref());
+            match path_of(name) {
+                Some((section, key)) => self.add_spoken(&section, &key, value.as_deref()),
+                None => self.wrong(self.last(), String::new(), misnamed(name)),
+            }
         }
     }
 
@@ -167,12 +185,26 @@ impl Merged {
         }
     }
 
+    /// Whether the value of a key is a credential of the service.
+    pub fn is_credential(&mut self, name: &str) -> bool {
+        match self.slot_of(name).and_then(|slot| slot.as_ref()?.value.as_ref()) {
+            Some(Value::Text(text)) => text.starts_with(CREDENTIALS),
+            _ => false,
+        }
+    }
+
     /// Notes what is wrong with a key's value, where the value stands.
     pub fn wrong_value(&mut self, name: &str, message: String) {
         let origin = self.slot_of(name).and_then(|slot| slot.as_ref()).map(|given| given.origin);
         // A value that nobody has set is in no file.
         let nowhere = Origin::Place { source: self.sources.len(), line: 0 };
+        let told = self.mistakes.len();
         self.wrong(origin.unwrap_or(nowhere), name.into(), message);
+        // The credentials are those with which the service was started.
+        let of_credentials = self.is_credential(name);
+        if let Some(mistake) = self.mistakes.get_mut(told) {
+            mistake.restart |= of_credentials;
+        }
     }
 
     fn wrong(&mut self, origin: Origin, key: String, message: String) {
@@ -180,8 +212,34 @@ impl Merged {
             Origin::Place { source, line } => (source, line),
             Origin::Follows(_) => (self.sources.len(), 0),
         };
+        if !self.has_room(source) {
+            return;
+        }
         let place = self.sources.get(source).cloned().unwrap_or_default();
-        self.mistakes.push(Mistake { source, place, line, key, message });
+        let restart = (self.files..self.sources.len()).contains(&source);
+        self.mistakes.push(Mistake { source, place, line, key, message, restart, more: 0 });
+    }
+
+    /// Whether one more mistake of a source is told. One that is not is counted.
+    fn has_room(&mut self, source: usize) -> bool {
+        let of_source = self.mistakes.iter().filter(|known| known.source == source).count();
+        let full = match of_source < MOST_OF_A_FILE {
+            true if self.mistakes.len() < MOST_IN_ALL => return true,
+            true => usize::MAX,
+            false => source,
+        };
+        *self.left_out.entry(full).or_default() += 1;
+        false
+    }
+
+    /// Puts the mistakes into the order of the files, each with how many are not told.
+    pub fn in_order(&mut self) {
+        self.mistakes.sort_by_key(|mistake| (mistake.source, mistake.line));
+        for (source, more) in std::mem::take(&mut self.left_out) {
+            let place = self.sources.get(source).cloned().unwrap_or_default();
+            let at = self.mistakes.partition_point(|mistake| mistake.source <= source);
+            self.mistakes.insert(at, Mistake::more(source, place, more));
+        }
     }
 
     /// Where a value comes from, in words.
@@ -204,22 +262,16 @@ impl Merged {
     }
 }
 
-fn is_section(name: &str) -> bool {
-    sections().any(|section| section == name)
-}
-
-fn sections() -> impl Iterator<Item = &'static str> {
-    let mut last = "";
-    RULES.iter().filter_map(move |rule| {
-        let new = rule.section != last;
-        last = rule.section;
-        new.then_some(last)
-    })
+/// What is in a table, in the order of its lines.
+fn by_line<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a Name<'i>, &'a Spanned<DeValue<'i>>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    entries
 }
 
 /// The full name of a key that is not one, and what may have been meant.
 fn unknown_key(section: &str, key: &str) -> (String, String) {
-    let known = || RULES.iter().filter(|rule| rule.section == section).map(|rule| rule.key);
+    let known = || keys_of(section);
     let elsewhere = RULES.iter().find(|rule| rule.key == key);
     let message = match elsewhere {
         Some(rule) if nearest(key, known()).is_none() => {

@@ -120,5 +120,6 @@ fn overridden(mut merged: Merged, overrides: &[String]) -> Result<Config, Config
     }
     let environment = Environment::default().without_credentials();
     let config = checks::check(&mut merged, &environment);
+    merged.in_order();
     Loaded { config, merged }.into_config()
 }

@@ -81,3 +81,21 @@ definition!(slots);
 pub(super) fn find(section: &str, key: &str) -> Option<usize> {
     RULES.iter().position(|rule| rule.section == section && rule.key == key)
 }
+
+pub(super) fn is_section(name: &str) -> bool {
+    sections().any(|section| section == name)
+}
+
+pub(super) fn sections() -> impl Iterator<Item = &'static str> {
+    let mut last = "";
+    RULES.iter().filter_map(move |rule| {
+        let new = rule.section != last;
+        last = rule.section;
+        new.then_some(last)
+    })
+}
+
+/// The keys of a section.
+pub(super) fn keys_of(section: &str) -> impl Iterator<Item = &'static str> {
+    RULES.iter().filter(move |rule| rule.section == section).map(|rule| rule.key)
+}

@@ -108,7 +108,7 @@ fn refused(error: zbus::Error) -> Failure {
 /// What a state of delivery means, and what to do; `None` when nothing holds hits back.
 pub(super) fn meaning(state: &str) -> Option<&'static str> {
     Some(match state {
-        "misconfigured" => "the configuration is broken or missing: correct it and reload",
+        "misconfigured" => "the configuration is broken or missing: each problem says what to do",
         "opted-out" => {
             "the viewer has opted out: nothing is tracked or sent; `playheadctl consent in` takes it \
              back"

@@ -2,7 +2,8 @@
 //! reminder every hour while something is wrong.
 
 use super::Engine;
-use super::failure::{Failure, reason};
+use super::failure::Failure;
+use super::mistakes::reason;
 use crate::core::delivery::trouble::DeliveryState;
 use crate::core::message_ids as ids;
 use crate::core::time::{BootInstant, Now, Span};
@@ -109,11 +110,11 @@ impl Failure {
     /// The message id of a failure of which the log reminds; `None` for those that are said otherwise.
     fn reminder(&self) -> Option<&'static str> {
         match self {
-            Failure::Configuration(_) => Some(ids::CONFIGURATION_BROKEN),
+            Failure::Configuration(..) => Some(ids::CONFIGURATION_BROKEN),
             Failure::ClockHidden => Some(ids::CLOCK_HIDDEN),
             Failure::Store(_) => Some(ids::STORE_FAILS),
             Failure::PlayersAway => Some(ids::PLAYERS_AWAY),
-            Failure::NotConfigured(_)
+            Failure::NotConfigured(..)
             | Failure::StoreSetAside(_)
             | Failure::Delivery(..)
             | Failure::Refused(..) => None,

@@ -4,8 +4,9 @@ use std::fmt;
 use std::mem::discriminant;
 
 use super::Engine;
+use super::mistakes::{Mend, Mistakes, reason};
 use crate::core::dialect::exchange::{Cause, Problem};
-use crate::core::text::{host, printable, shortened};
+use crate::core::text::host;
 use crate::core::time::{BootInstant, Now};
 
 /// What shows the kernel's synchronised flag to the daemon in its unit (systemd/playheadd.service).
@@ -13,16 +14,13 @@ pub const CLOCK_DROP_IN: &str = "give playheadd.service a drop-in (`systemctl ed
     the lines '[Service]', 'ProtectClock=no' and \
     'SystemCallFilter=adjtimex clock_adjtime clock_adjtime64'";
 
-/// Bytes of a reason. The service manager takes no message of more than 4 KiB.
-const MOST_REASON: usize = 768;
-
 /// Something that is wrong until somebody mends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// The configuration that was to be loaded is broken, for this reason.
-    Configuration(String),
+    Configuration(String, Mend),
     /// There is no configuration that can be used, for this reason.
-    NotConfigured(String),
+    NotConfigured(String, Mend),
     /// A synchronised clock is required, the sandbox hides the kernel's flag, and nobody else says so.
     ClockHidden,
     /// The store takes nothing, for this reason.
@@ -39,15 +37,15 @@ pub enum Failure {
 
 impl Failure {
     /// A broken configuration. Everybody may read the reason, so it must not hold what is secret.
-    pub fn configuration(why: &str) -> Failure {
-        Failure::Configuration(reason(why))
+    pub fn configuration(mistakes: &Mistakes) -> Failure {
+        Failure::Configuration(reason(&mistakes.to_string()), mistakes.mend())
     }
 
     /// What follows from it.
     pub(super) fn effect(&self) -> &'static str {
         match self {
-            Failure::Configuration(_) => "the old configuration is in force",
-            Failure::NotConfigured(_) => "nothing is tracked or sent",
+            Failure::Configuration(..) => "the old configuration is in force",
+            Failure::NotConfigured(..) => "nothing is tracked or sent",
             Failure::ClockHidden => "nothing is sent",
             Failure::Store(_) => "what changes is kept in memory only",
             Failure::StoreSetAside(_) => "a broken store lies aside",
@@ -56,12 +54,6 @@ impl Failure {
             Failure::Refused(..) => "the collector refuses hits",
         }
     }
-}
-
-/// One printable line of a bounded length.
-pub(super) fn reason(why: &str) -> String {
-    let line = why.trim().replace(['\n', '\r'], " ");
-    shortened(printable(&line).into_owned(), MOST_REASON)
 }
 
 /// What everybody may read of a problem: what a collector says may quote what was watched.
@@ -76,11 +68,11 @@ fn public(problem: &Problem) -> String {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Configuration(why) => {
-                write!(f, "the new one is broken: {why}; correct it and reload")
+            Failure::Configuration(why, mend) => {
+                write!(f, "the new one is broken: {why}; {mend}")
             }
-            Failure::NotConfigured(why) => {
-                write!(f, "the configuration cannot be used: {why}; correct it and reload")
+            Failure::NotConfigured(why, mend) => {
+                write!(f, "the configuration cannot be used: {why}; {mend}")
             }
             Failure::ClockHidden => write!(
                 f,
@@ -117,9 +109,9 @@ pub struct Failures(Vec<(Failure, BootInstant)>);
 
 impl Failures {
     /// What is wrong with a configuration that cannot be used, the first mistake as the newest.
-    pub fn unconfigured(mistakes: &[String], since: BootInstant) -> Failures {
-        let failure = |why: &String| (Failure::NotConfigured(why.clone()), since);
-        Failures(mistakes.iter().rev().map(failure).collect())
+    pub fn unconfigured(mistakes: &Mistakes, since: BootInstant) -> Failures {
+        let failure = |(why, mend)| (Failure::NotConfigured(why, mend), since);
+        Failures(mistakes.lines().rev().map(failure).collect())
     }
 
     /// A failure has begun. One that lasts already keeps its time.
@@ -209,13 +201,13 @@ mod tests {
         let mut failures = Failures::default();
         assert_eq!(failures.newest(NOW), "");
         failures.begin(Failure::ClockHidden, T0);
-        failures.begin(Failure::configuration("a.toml:3: no"), T1);
+        failures.begin(Failure::configuration(&"a.toml:3: no".into()), T1);
         assert_eq!(
             failures.newest(NOW),
             "the old configuration is in force since 2027-01-15T08:01:00Z: the new one is broken: \
              a.toml:3: no; correct it and reload"
         );
-        failures.end(&Failure::configuration("whatever"));
+        failures.end(&Failure::configuration(&"whatever".into()));
         let clock = failures.newest(NOW);
         assert!(
             clock.starts_with("nothing is sent since 2027-01-15T08:00:00Z: clock.require_sync")
@@ -229,9 +221,9 @@ mod tests {
     #[test]
     fn another_reason_is_another_failure_of_the_same_kind() {
         let mut failures = Failures::default();
-        failures.begin(Failure::configuration("one"), T0);
+        failures.begin(Failure::configuration(&"one".into()), T0);
         failures.begin(Failure::ClockHidden, T0);
-        failures.begin(Failure::configuration("two"), T1);
+        failures.begin(Failure::configuration(&"two".into()), T1);
         assert!(failures.newest(NOW).contains("08:01:00Z: the new one is broken: two;"));
         assert_eq!(failures.0.len(), 2);
     }
@@ -240,7 +232,7 @@ mod tests {
     fn a_reason_is_one_printable_line_that_fits_into_a_message() {
         let mut failures = Failures::default();
         let why = format!("put this:\n\n[a]\n\u{1b}b\n{}", "x".repeat(9_000));
-        failures.begin(Failure::configuration(&why), T0);
+        failures.begin(Failure::configuration(&why.as_str().into()), T0);
         let said = failures.newest(NOW);
         assert!(said.contains("put this:  [a] \\u001bb xxx"), "{said}");
         assert!(said.len() < 1_000);

@@ -6,6 +6,7 @@
 mod alerts;
 mod consent;
 pub mod failure;
+pub mod mistakes;
 mod probe;
 mod sleep;
 pub mod snapshot;
@@ -20,6 +21,7 @@ use self::alerts::Alerts;
 use self::consent::ConsentQueue;
 pub use self::consent::{ConsentDone, ConsentJob};
 use self::failure::{Failure, Failures};
+use self::mistakes::Mistakes;
 use self::probe::Probe;
 use self::sleep::Sleep;
 pub use self::snapshot::Snapshot;
@@ -58,7 +60,7 @@ pub enum Event {
     /// A new configuration was loaded.
     Reload(Box<Settings>),
     /// A new configuration is broken, for this reason.
-    ReloadFailed(String),
+    ReloadFailed(Mistakes),
     /// Whether a synchronised clock is required and nobody can say that it is.
     ClockHidden(bool),
     /// Where a broken store lies that was set aside, if one does.
@@ -195,11 +197,11 @@ impl Engine {
             }
             Event::Clock { trusted } => self.input(Input::Clock { trusted }, now),
             Event::Reload(settings) => {
-                self.failures.end(&Failure::Configuration(String::new()));
+                self.failures.end(&Failure::configuration(&Mistakes::default()));
                 self.input(Input::Reload { settings }, now);
             }
-            Event::ReloadFailed(why) => {
-                self.failures.begin(Failure::configuration(&why), now.boot);
+            Event::ReloadFailed(mistakes) => {
+                self.failures.begin(Failure::configuration(&mistakes), now.boot);
             }
             Event::StoreSetAside(Some(path)) => {
                 self.failures.begin(Failure::StoreSetAside(path), now.boot);

@@ -1,7 +1,8 @@
 //! What stands in for the engine while there is no configuration that can be used (behaviour.md 3):
 //! what readers see, and what each call is answered.
 
-use super::failure::{Failures, reason};
+use super::failure::Failures;
+use super::mistakes::{Mend, Mistakes};
 use super::snapshot::Snapshot;
 use crate::core::Status;
 use crate::core::delivery::{Counters, Gates};
@@ -16,8 +17,6 @@ use crate::core::turn::Reply;
 /// The word of `DeliveryState`.
 pub const MISCONFIGURED: &str = "misconfigured";
 
-/// Mistakes that are shown. The first ones are the likeliest to be the reason for the others.
-const MOST_MISTAKES: usize = 16;
 /// The log calls the state to mind after this.
 const AGAIN: Span = Span::seconds(3600);
 /// The log counts what it says of signals over this time.
@@ -26,8 +25,8 @@ const QUIET: Span = Span::seconds(60);
 /// The state of an agent without a configuration.
 #[derive(Debug)]
 pub struct Unconfigured {
-    /// At least one, each a printable line.
-    mistakes: Vec<String>,
+    /// At least one.
+    mistakes: Mistakes,
     since: BootInstant,
     /// Whether the wall clock can be right; nobody has said yet what is required of it.
     clock_trusted: bool,
@@ -41,11 +40,10 @@ pub struct Unconfigured {
 }
 
 impl Unconfigured {
-    /// `mistakes`: what is wrong with the configuration, in the order in which it is to be read. Everybody
-    /// may read it, so it must not hold what is secret.
-    pub fn new(mistakes: &[String], clock_trusted: bool, now: BootInstant) -> Unconfigured {
+    /// `mistakes`: what is wrong with the configuration.
+    pub fn new(mistakes: Mistakes, clock_trusted: bool, now: BootInstant) -> Unconfigured {
         let mut state = Unconfigured {
-            mistakes: Vec::new(),
+            mistakes: Mistakes::default(),
             since: now,
             clock_trusted,
             failures: Failures::default(),
@@ -59,14 +57,9 @@ impl Unconfigured {
     }
 
     /// The configuration was read, again or for the first time, and cannot be used.
-    pub fn broken(&mut self, mistakes: &[String], now: BootInstant) {
-        let mut shown: Vec<String> =
-            mistakes.iter().take(MOST_MISTAKES).map(|mistake| reason(mistake)).collect();
-        if mistakes.len() > MOST_MISTAKES {
-            shown.push(format!("and {} more", mistakes.len() - MOST_MISTAKES));
-        }
-        if shown != self.mistakes {
-            (self.mistakes, self.since) = (shown, now);
+    pub fn broken(&mut self, mistakes: Mistakes, now: BootInstant) {
+        if mistakes != self.mistakes {
+            (self.mistakes, self.since) = (mistakes, now);
             self.failures = Failures::unconfigured(&self.mistakes, now);
         }
         self.reminded = now;
@@ -75,7 +68,7 @@ impl Unconfigured {
 
     fn say(&self) {
         let message_id = ids::NOT_CONFIGURED;
-        for why in &self.mistakes {
+        for (why, _) in self.mistakes.lines() {
             let what = "nothing is tracked or sent: there is no configuration that can be used";
             tracing::error!(message_id, %why, "{what}");
         }
@@ -83,14 +76,18 @@ impl Unconfigured {
 
     /// The one sentence for callers. `playheadctl doctor` has all of it.
     fn sentence(&self) -> String {
-        let first = self.mistakes.first().map_or("", String::as_str);
-        let more = match self.mistakes.len() {
+        let first = self.mistakes.first();
+        let mended = match self.mistakes.mend() {
+            Mend::Reload => "reloaded",
+            Mend::Restart => "restarted",
+        };
+        let more = match self.mistakes.count() {
             0 | 1 => String::new(),
             n => format!(" (and {} more, see `playheadctl doctor`)", n - 1),
         };
         format!(
             "the configuration of playheadd cannot be used: {first}{more}; try again when an operator \
-             has corrected it and reloaded playheadd"
+             has corrected it and {mended} playheadd"
         )
     }
 
@@ -195,6 +192,7 @@ impl Unconfigured {
 
 #[cfg(test)]
 mod tests {
+    use super::super::mistakes::MOST_MISTAKES;
     use super::*;
     use crate::core::input::CallId;
     use crate::core::time::WallTime;
@@ -205,8 +203,10 @@ mod tests {
         T0 + Span::seconds(seconds)
     }
 
-    fn texts(mistakes: usize) -> Vec<String> {
-        (1..=mistakes).map(|n| format!("a.toml:{n}: no")).collect()
+    fn texts(count: usize) -> Mistakes {
+        let mut mistakes = Mistakes::default();
+        (1..=count).for_each(|n| mistakes.add(&format!("a.toml:{n}: no"), Mend::Reload));
+        mistakes
     }
 
     fn problems(state: &Unconfigured) -> Vec<String> {
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn each_mistake_is_a_problem_in_its_order_and_a_caller_hears_the_first() {
-        let state = Unconfigured::new(&texts(2), true, T0);
+        let state = Unconfigured::new(texts(2), true, T0);
         let start = "nothing is tracked or sent since 2027-01-15T08:00:00Z: the configuration cannot \
                      be used: a.toml";
         let shown = problems(&state);
@@ -233,8 +233,11 @@ mod tests {
 
     #[test]
     fn mistakes_without_an_end_are_bounded() {
-        let long = vec!["x\n".repeat(9_000); 5_000];
-        let state = Unconfigured::new(&long, true, T0);
+        let mut long = Mistakes::default();
+        (0..4_000).for_each(|_| long.add(&"x\n".repeat(9_000), Mend::Reload));
+        long.add_untold(1_000);
+        assert!(long.to_string().len() < 13_000, "one line of the log");
+        let state = Unconfigured::new(long, true, T0);
         let shown = problems(&state);
         assert_eq!(shown.len(), MOST_MISTAKES + 1);
         assert!(shown[MOST_MISTAKES].contains("and 4984 more"));
@@ -244,16 +247,16 @@ mod tests {
 
     #[test]
     fn the_same_mistakes_keep_their_time_and_others_do_not() {
-        let mut state = Unconfigured::new(&texts(1), true, T0);
-        state.broken(&texts(1), at(60));
+        let mut state = Unconfigured::new(texts(1), true, T0);
+        state.broken(texts(1), at(60));
         assert!(problems(&state)[0].contains("since 2027-01-15T08:00:00Z"));
-        state.broken(&texts(2), at(60));
+        state.broken(texts(2), at(60));
         assert!(problems(&state)[0].contains("since 2027-01-15T08:01:00Z"));
     }
 
     #[test]
     fn signals_have_a_line_a_minute_and_all_are_counted() {
-        let mut state = Unconfigured::new(&texts(1), true, T0);
+        let mut state = Unconfigured::new(texts(1), true, T0);
         let signal = Input::Unreadable { event: "Play", sender: ":1.1".into(), why: "no".into() };
         assert!(state.take(&signal, at(1)).is_err());
         assert_eq!(state.unsaid, 0, "the first is said at once");
@@ -275,7 +278,7 @@ mod tests {
 
     #[test]
     fn reads_are_answered_and_nothing_else() {
-        let mut state = Unconfigured::new(&texts(1), true, T0);
+        let mut state = Unconfigured::new(texts(1), true, T0);
         let call = CallId(1);
         let point = Input::GetResumePoint { call, app: String::new(), media_id: "m".into() };
         assert_eq!(state.take(&point, T0), Ok(Reply::ResumePoint(None)));

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -29,6 +30,13 @@ pub fn environment(pid: u32) -> io::Result<Vec<(OsString, OsString)>> {
         Some((name.to_owned(), value.to_owned()))
     };
     Ok(block.split(|byte| *byte == 0).filter_map(pair).collect())
+}
+
+/// The directory in which a process is.
+///
+/// Errors: there is no such process, or the system does not let this one look.
+pub fn directory(pid: u32) -> io::Result<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/cwd"))
 }
 
 /// Whether the service manager runs this process to reload that one (`ExecReload=`, systemd.exec(5)).

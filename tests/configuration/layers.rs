@@ -107,6 +107,10 @@ fn variables_are_toml_or_texts() {
             ["unknown section `collectors.lab`", "`collector`"],
         ),
         ("PLAYHEADD___URL", "x", ["unknown section ``", "expected one of"]),
+        ("PLAYHEADD_COLLECTOR_URL", "x", ["two underscores", "mean PLAYHEADD_COLLECTOR__URL?"]),
+        ("PLAYHEADD_LOG_LEVLE", "x", ["two underscores", "mean PLAYHEADD_LOG__LEVEL?"]),
+        ("PLAYHEADD_LIMITS_X", "x", ["two underscores", "expected PLAYHEADD_LIMITS__KEY"]),
+        ("PLAYHEADD_STORE", "x", ["two underscores", "expected PLAYHEADD_STORE__KEY"]),
     ] {
         let said = scene.ctl_with(&[(variable, value)], &["--check"]);
         assert_eq!(said.code, Some(1), "{variable}: {said:?}");
@@ -115,6 +119,13 @@ fn variables_are_toml_or_texts() {
             assert!(begins && said.err.contains(part), "{variable}, '{part}': {}", said.err);
         }
     }
+}
+
+#[test]
+fn variables_that_are_no_settings_are_left_alone() {
+    let others = [("PLAYHEADD_BOOT_ID", "x"), ("PLAYHEADD_ARGS", "x"), ("PLAYHEADD_", "x")];
+    let said = Scene::whole().ctl_with(&others, &["--check"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
 }
 
 #[test]

@@ -82,8 +82,20 @@ fn values_that_cannot_work_are_refused() {
         ("analytics", "org_id = \"\"", "expected a text that is not empty"),
         ("analytics", "visitor_id = 4711", "expected a text, got a value of the type integer"),
         ("store", "path = \"state\"", "an absolute path, got 'state'"),
+        ("store", "path = \"/\"", "a directory of its own, got '/'"),
+        ("store", "path = \"/../.\"", "a directory of its own, got '/../.'"),
         ("store", "path = \"\"", "an absolute path, got ''"),
         ("store", "max_bytes = 99999999999999999", "at most 1099511627776, got"),
+        (
+            "limits",
+            "sessions_per_sender = 65",
+            "at most limits.sessions (default), which is 64, got 65",
+        ),
+        (
+            "limits",
+            "string_bytes = 65537",
+            "at most limits.info_bytes (default), which is 65536, got 65537",
+        ),
         ("limits", "sessions = 0", "at least 1, got 0"),
         ("limits", "sessions = 1e3", "at least 1, got 1000"),
         ("limits", "sessions = 4294967296", "at most 4294967295, got 4294967296"),
@@ -121,6 +133,30 @@ fn values_that_cannot_work_are_refused() {
             assert!(!said.contains("hush") && !said.contains("4711"), "{said}");
         }
     }
+}
+
+#[test]
+fn mistakes_without_an_end_are_counted_and_not_told() {
+    let scene = Scene::whole();
+    let keys: String = (0..29_000).map(|n| format!("x{n:05}=1\n")).collect();
+    let keys = format!("[delivery]\n{keys}");
+    for n in 0..5 {
+        scene.write(&format!("etc/playheadd/conf.d/{n}.toml"), &keys);
+    }
+    let sections: String = (0..30_000).map(|n| format!("[{n}]\n")).collect();
+    scene.write(LOCAL, sections);
+    let said = scene.ctl(&["--check"]);
+    assert_eq!(said.code, Some(1));
+    let lines: Vec<&str> = said.err.lines().collect();
+    assert_eq!(lines.len(), 256 + 5, "{}", said.err);
+    assert!(lines[63].contains("playheadd.toml:64: unknown section"), "{}", lines[63]);
+    assert!(lines[64].ends_with("playheadd.toml: and 29936 more"), "{}", lines[64]);
+    assert!(lines[65].contains("0.toml:2: delivery.x"), "{}", lines[65]);
+    assert!(lines[129].ends_with("0.toml: and 28936 more"), "{}", lines[129]);
+    assert_eq!(lines[260], "and 58000 more");
+    let said = scene.daemon(&scene.path("etc/playheadd/conf.d/0.toml"), &[]);
+    assert!(said.code == Some(2) && said.err.contains("0.toml: and 28936 more"), "{said:?}");
+    assert!(said.err.contains("collector.url: not set"), "{}", said.err);
 }
 
 #[test]
@@ -175,7 +211,7 @@ fn what_is_no_file_or_cannot_be_read_is_named_and_holds_nobody_up() {
         "fifo.toml: expected a regular file, got a FIFO",
         "dir.toml: expected a regular file, got a directory",
         "gone.toml: cannot be read: No such file",
-        "bytes.toml: cannot be read: stream did not contain valid UTF-8",
+        "bytes.toml:2: expected UTF-8, got the byte 0xff",
         "large.toml: expected a configuration of at most 262144 bytes",
     ] {
         assert!(said.err.contains(wanted), "'{wanted}' in {}", said.err);

@@ -34,14 +34,16 @@ pub const PLAYHEADD_FLAGS: &[(&str, &str)] = &[
     ),
     (
         "check",
-        "Every mistake is told with its file, line and key. Only the configuration is looked at: no bus, no \
+        "Each mistake is told with its file, line and key: one of syntax and at most 64 in all of a file, at \
+         most 256 of all files, and how many more there are. Only the configuration is looked at: no bus, no \
          store and no network is needed.",
     ),
     (
         "reload",
         "It sends SIGHUP to the daemon of this process id, checks the configuration that this one was \
-         started with, and exits as `--check` does. This is what `systemctl reload playheadd` runs; it works \
-         without systemd too.",
+         started with, and exits as `--check` does. The variables and credentials that count are those with \
+         which the daemon was started: what is wrong with them takes a restart. This is what `systemctl \
+         reload playheadd` runs; it works without systemd too.",
     ),
     (
         "read-store",
@@ -62,12 +64,14 @@ pub const PLAYHEADD_REST: Sections = &[
             Entry(
                 "`SIGTERM`, `SIGINT`",
                 "The daemon writes everything, tries for up to 2 s to deliver what waits, and exits. Sessions \
-                 stay open in the store and go on after the next start.",
+                 stay open in the store and go on after the next start. When the box is shutting down \
+                 they end instead.",
             ),
             Entry(
                 "`SIGHUP`",
                 "The daemon reads its configuration anew. A broken one is told in the log and by `playheadctl \
-                 status`, and the old one stays in force. What only a restart can change (`[mpris]`, `[log]`, \
+                 status`, and the old one stays in force. Variables and credentials are those of the start. \
+                 What only a restart can change (`[mpris]`, `[log]`, \
                  `store.path`, `store.max_bytes`, and limits of the bus) is named in the log.",
             ),
         ],
@@ -163,6 +167,10 @@ pub const PLAYHEADD_REST: Sections = &[
             Entry(
                 "`/usr/share/dbus-1/system.d/tv.playhead.Agent1.conf`",
                 "The policy of the bus: who may own the name, call the agent and hear it.",
+            ),
+            Entry(
+                "`/usr/share/dbus-1/system.d/tv.playhead.Players.conf`",
+                "The policy of the bus for players that speak MPRIS on the system bus.",
             ),
             Entry(
                 "`/usr/share/dbus-1/interfaces/tv.playhead.*.xml`",
@@ -278,9 +286,10 @@ pub const SETTINGS_FIRST: Sections = &[
                  all files.\n\n\
                  The value of a variable is read as TOML, or as a text where it is no TOML: \
                  `PLAYHEADD_HEARTBEAT__MAIN_SECONDS=5` sets `heartbeat.main_seconds`. The service gets variables \
-                 by `Environment=` in a drop-in.\n\n\
-                 An unknown key, a value of another type and one that cannot work are mistakes. All of them are \
-                 told at once, each with its file, line and key. `playheadd --check` looks for them, and \
+                 by `Environment=` in a drop-in, and keeps them until it is restarted.\n\n\
+                 An unknown key, a value of another type and one that cannot work are mistakes. They are \
+                 told at once, each with its file, line and key: one of syntax and at most 64 in all of a \
+                 file, at most 256 of all files, and how many more there are. `playheadd --check` looks for them, and \
                  `playheadctl config --origin` shows what holds and where it comes from. `systemctl reload \
                  playheadd` takes a changed configuration over; of a broken one nothing is taken.",
             ),
@@ -296,7 +305,9 @@ pub const SETTINGS_REST: Sections = &[
         "SECRETS",
         &[
             Text(
-                "Private keys are files that the configuration names, and never values in it. They should be \
+                "Private keys are files that the configuration names, and never values in it. The password of a proxy \
+                 is a value, in `collector.proxy`: it belongs into a file of its own, such as \
+                 `/etc/playheadd/conf.d/50-proxy.toml`, of the owner root, the group `playheadd` and the mode 0640. They should be \
                  readable by the user `playheadd` alone (mode 0600). Where systemd is 247 or newer they can be \
                  credentials of the service, from files that only root may read:",
             ),
