@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::connections::serve_shared;
-use super::log::{Log, Record};
+use super::log::Record;
 use super::server::{Options, Shared, State, rules_from_json};
 use super::tls::Tls;
 use crate::sim::CollectorModel as _;
@@ -113,7 +113,7 @@ impl Collector {
 
     /// Forgets hits and sums; sids and rules stay.
     pub fn clear(&self) {
-        self.shared.state().log = Log::default();
+        self.shared.clear();
     }
 
     /// Waits until the records satisfy `enough`, looked at after each request; false when

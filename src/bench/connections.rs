@@ -8,6 +8,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -20,7 +21,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 ///
 /// Needs a tokio runtime with I/O and time. Control for other processes: `POST /bench/faults`
 /// (a JSON array of rules, replaces), `GET /bench/hits` (JSON lines), `GET /bench/summary`,
-/// `POST /bench/clear` (forgets hits and sums; sids and rules stay).
+/// `POST /bench/clear` (forgets hits and sums; sids and rules stay). `GET /` is a page for people, which
+/// listens to `GET /bench/stream` (server-sent events).
 pub async fn serve(listener: TcpListener, options: Options, shutdown: impl Future<Output = ()>) {
     serve_shared(listener, Arc::new(Shared::new(options)), shutdown).await;
 }
@@ -75,9 +77,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     shared: Arc<Shared>,
     ends: impl Future<Output = ()>,
 ) {
+    let give_up = Arc::new(Notify::new());
+    let slow = Arc::clone(&give_up);
     let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { shared.handle(request).await }
+        let (shared, slow) = (Arc::clone(&shared), Arc::clone(&slow));
+        async move { shared.handle(request, slow).await }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .header_read_timeout(None)
@@ -86,6 +90,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     // An error is a client that went away, or a connection dropped on purpose.
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = give_up.notified() => return,
         () = ends => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;

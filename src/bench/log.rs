@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Records kept; beyond it the oldest tenth goes, so that a demo may run for weeks.
@@ -11,7 +11,7 @@ const KEEP: usize = 100_000;
 const SHOWN_CHARS: usize = 60;
 
 /// One request, noted when it has arrived whole.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Arrival, Unix time in ms.
     pub at_ms: i64,
@@ -30,10 +30,10 @@ pub struct Record {
     /// A fault rule chose the status or withheld the answer.
     pub fault: bool,
     /// How long a fault rule holds the answer back, ms.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
     /// Why a POST was refused by the schemas or the sid rules; never by a fault rule.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
 }
 
@@ -80,6 +80,8 @@ pub(super) struct Log {
     accepted: u64,
     refused: usize,
     hits_by_session: BTreeMap<String, u64>,
+    /// How often it was cleared.
+    cleared: i64,
 }
 
 impl Log {
@@ -96,8 +98,34 @@ impl Log {
         self.records.push(record);
     }
 
+    /// Forgets records and sums.
+    pub(super) fn clear(&mut self) {
+        *self = Log { cleared: self.cleared + 1, ..Log::default() };
+    }
+
     pub(super) fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    /// Tells this log from one of an earlier collector, and from itself before it was cleared.
+    pub(super) fn id(&self, began_ms: i64) -> i64 {
+        began_ms + self.cleared
+    }
+
+    /// The number of the oldest record that is kept; the first ever has 0.
+    pub(super) fn first(&self) -> u64 {
+        self.requests - self.records.len() as u64
+    }
+
+    /// The number that the next record gets.
+    pub(super) fn end(&self) -> u64 {
+        self.requests
+    }
+
+    /// The records from number `next` on, as far as they are kept.
+    pub(super) fn since(&self, next: u64) -> &[Record] {
+        let skip = usize::try_from(next.saturating_sub(self.first())).unwrap_or(usize::MAX);
+        self.records.get(skip..).unwrap_or_default()
     }
 
     pub(super) fn refused(&self) -> usize {

@@ -7,13 +7,18 @@
 mod collector;
 mod connections;
 mod log;
+mod mistakes_page;
+mod page;
+mod saved;
 mod server;
+mod stream;
 mod tls;
 mod tls_files;
 
 pub use collector::Collector;
 pub use connections::serve;
 pub use log::{Lines, Record};
+pub use saved::{Saved, read_saved, timeline_notes};
 pub use server::{MAX_BODY_BYTES, Options, rules_from_json};
 pub use tls::{Authority, Identity, Tls};
 pub use tls_files::{client_files, open_authority};

@@ -4,16 +4,20 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::Value;
+use tokio::sync::{Notify, watch};
 
 use super::log::{Lines, Log, Record};
+use super::page;
+use super::saved::Saved;
+use super::stream::{self, Stream};
 use super::tls::Tls;
 use crate::sim::CollectorModel as _;
 use crate::sim::backend::{Backend, Endpoint, Outcome, Plan, PlannedAnswer, Rule, route};
@@ -34,6 +38,8 @@ pub struct Options {
     pub tls: Option<Tls>,
     /// Takes one line for each TLS handshake that failed, and why.
     pub complaints: Box<dyn Write + Send>,
+    /// Shows this and takes no hits; `None`: a collector.
+    pub saved: Option<Saved>,
 }
 
 impl Default for Options {
@@ -45,6 +51,7 @@ impl Default for Options {
             rules: Vec::new(),
             tls: None,
             complaints: Box::new(io::sink()),
+            saved: None,
         }
     }
 }
@@ -75,6 +82,16 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// Signalled after every request.
     pub changed: Condvar,
+    /// The same for the pages that listen.
+    pub news: watch::Sender<()>,
+    /// Pages that listen.
+    pub readers: AtomicUsize,
+    /// The start, Unix time in ms.
+    pub began_ms: i64,
+    /// What the players did, if that is known: lines of a timeline with `at_ms`.
+    pub timeline: Vec<Value>,
+    /// The name of the file that is shown.
+    pub saved: Option<String>,
 }
 
 pub(super) struct State {
@@ -97,13 +114,17 @@ impl fmt::Display for Dropped {
 impl std::error::Error for Dropped {}
 
 pub(super) type Answer = Response<Full<Bytes>>;
+type AnswerOrStream = Response<Either<Full<Bytes>, Stream>>;
 
 impl Shared {
     pub fn new(options: Options) -> Shared {
-        let Options { output, lines, rules, tls, complaints } = options;
+        let Options { output, lines, rules, tls, complaints, saved } = options;
         let mut backend = Backend::new();
         backend.set_rules(rules);
-        let state = State { backend, log: Log::default(), output, lines };
+        let Saved { name, hits, timeline } = saved.unwrap_or_default();
+        let mut log = Log::default();
+        hits.into_iter().for_each(|record| log.push(record));
+        let state = State { backend, log, output, lines };
         let complaints = Mutex::new(complaints);
         Shared {
             tls,
@@ -112,6 +133,11 @@ impl Shared {
             accepted: AtomicUsize::new(0),
             state: Mutex::new(state),
             changed: Condvar::new(),
+            news: watch::Sender::new(()),
+            readers: AtomicUsize::new(0),
+            began_ms: unix_ms(),
+            timeline,
+            saved: name,
         }
     }
 
@@ -131,14 +157,71 @@ impl Shared {
         self.state.lock().expect("no holder of the collector's state has panicked")
     }
 
-    pub async fn handle(&self, request: Request<Incoming>) -> Result<Answer, Dropped> {
+    /// Forgets hits and sums.
+    pub fn clear(&self) {
+        self.state().log.clear();
+        self.changed.notify_all();
+        self.news.send_replace(());
+    }
+
+    /// `slow` is told when the client listens and does not read.
+    pub async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        slow: Arc<Notify>,
+    ) -> Result<AnswerOrStream, Dropped> {
         let (head, body) = request.into_parts();
+        if head.method == Method::GET {
+            match self.shown(head.uri.path(), &head.headers, slow) {
+                Shown::Whole(answer) => return Ok(answer.map(Either::Left)),
+                Shown::Stream(answer) => return Ok(answer.map(Either::Right)),
+                Shown::NotOfThePage => {}
+            }
+        }
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        self.taken(&head.method, path, body).await.map(|answer| answer.map(Either::Left))
+    }
+
+    /// The page and what it listens to.
+    fn shown(self: &Arc<Self>, path: &str, headers: &HeaderMap, slow: Arc<Notify>) -> Shown {
+        let listens = path == "/bench/stream";
+        let Some(file) = page::file(path).or_else(|| listens.then(Response::default)) else {
+            return Shown::NotOfThePage;
+        };
+        if !page::is_own_host(headers) {
+            let why = "expected this machine's address or localhost as the host of the page";
+            return Shown::Whole(answer(421, Vec::new(), why.into()));
+        }
+        if !listens {
+            return Shown::Whole(file.map(Full::new));
+        }
+        let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+        let Some(body) = stream::listen(self, last, slow) else {
+            let why = format!("expected at most {} pages at a time; close one", stream::MAX_READERS);
+            return Shown::Whole(answer(503, Vec::new(), why));
+        };
+        let mut answer = Response::new(body);
+        page::protect(answer.headers_mut());
+        let kind = HeaderValue::from_static("text/event-stream");
+        answer.headers_mut().insert(CONTENT_TYPE, kind);
+        Shown::Stream(answer)
+    }
+
+    async fn taken(
+        &self,
+        method: &Method,
+        path: String,
+        body: Incoming,
+    ) -> Result<Answer, Dropped> {
         let body = read(body).await?;
         if let Some(command) = path.strip_prefix("/bench/") {
-            return Ok(self.control(&head.method, command, &body));
+            return Ok(self.control(method, command, &body));
         }
-        let plan = self.note(&head.method, &path, &body);
+        if let Some(name) = &self.saved {
+            let why = format!("expected no hits: this shows {name}; leave --open away to collect");
+            return Ok(answer(404, Vec::new(), why));
+        }
+        let plan = self.note(method, &path, &body);
         match plan.outcome {
             Outcome::Answer { status, headers, body, delay_ms } => {
                 if let Some(ms) = delay_ms {
@@ -198,6 +281,7 @@ impl Shared {
         state.log.push(record);
         drop(state);
         self.changed.notify_all();
+        self.news.send_replace(());
         plan
     }
 
@@ -229,8 +313,7 @@ impl Shared {
                 typed("application/json", format!("{summary}\n"))
             }
             ("clear", "POST") => {
-                self.state().log = Log::default();
-                self.changed.notify_all();
+                self.clear();
                 answer(204, Vec::new(), String::new())
             }
             ("faults" | "clear", _) => not_allowed("POST"),
@@ -238,6 +321,13 @@ impl Shared {
             _ => answer(404, Vec::new(), "expected faults, hits, summary or clear".into()),
         }
     }
+}
+
+/// The answer to somebody who looks.
+enum Shown {
+    Whole(Answer),
+    Stream(Response<Stream>),
+    NotOfThePage,
 }
 
 /// A request's body.

@@ -134,10 +134,11 @@ pub enum Command {
     Record(RecordArgs),
     /// Takes what the agent sends and shows it: a collector for the workbench
     ///
-    /// Only programs that were built with the feature `bench` have this command; those of a box do not.
+    /// At its address is a page that shows each playback as a picture. Only programs that were built with the feature `bench` have this command; those of a box do not.
     #[cfg(feature = "bench")]
     #[command(after_help = "Examples:
   playheadctl collector
+  playheadctl collector --open box.jsonl
   playheadctl collector --listen 192.168.1.20:8970 --tls authority")]
     Collector(CollectorArgs),
 }
@@ -284,6 +285,10 @@ pub struct CollectorArgs {
     /// box's collector.client_cert_file and collector.client_key_file
     #[arg(long, requires = "tls")]
     pub client_certificates: bool,
+    /// Shows this file on the page and takes no hits: hits of `collector --json`, the output of
+    /// `simulate`, a trace that the page exported, or a timeline, which is simulated
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["faults", "client_certificates"])]
+    pub open: Option<PathBuf>,
     /// One JSON object for each request instead of a line of text
     #[arg(long)]
     pub json: bool,

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use tokio::net::TcpListener;
 
-use super::{Failure, output};
-use crate::bench::{self, Lines, Options, Tls};
+use super::{Failure, output, simulate, warnings};
+use crate::bench::{self, Lines, Options, Saved, Tls};
 use crate::cli::CollectorArgs;
+use crate::config::Config;
+use crate::sim::{self, timeline};
 
 pub(super) fn run(args: CollectorArgs) -> Result<(), Failure> {
     let rules = match &args.faults {
@@ -27,6 +29,7 @@ pub(super) fn run(args: CollectorArgs) -> Result<(), Failure> {
             Some(made.map_err(Failure::usage)?)
         }
     };
+    let saved = args.open.as_deref().map(open).transpose()?;
     let lines = match (args.json, output::colour()) {
         (true, _) => Lines::Json,
         (false, true) => Lines::Coloured,
@@ -43,17 +46,35 @@ pub(super) fn run(args: CollectorArgs) -> Result<(), Failure> {
                 .map_err(|e| Failure::failed(format!("cannot write {}: {e}", path.display())))?;
         }
         // Standard output has only hits.
-        let _ = writeln!(std::io::stderr(), "the bench collector listens on {url}");
+        let says = match &args.open {
+            Some(file) => format!("{} is shown on {url}/", file.display()),
+            None => format!("the bench collector listens on {url}\nits page is {url}/"),
+        };
+        let _ = writeln!(std::io::stderr(), "{says}");
         let options = Options {
             output: Box::new(std::io::stdout()),
             lines,
             rules,
             tls,
             complaints: Box::new(std::io::stderr()),
+            saved,
         };
         bench::serve(listener, options, std::future::pending()).await;
         Ok(())
     })
+}
+
+/// What is in a saved file. A timeline is simulated, with the settings that are the default.
+fn open(file: &Path) -> Result<Saved, Failure> {
+    let (name, text) = simulate::read(file)?;
+    if let Some(saved) = bench::read_saved(&name, &text).map_err(Failure::usage)? {
+        return Ok(saved);
+    }
+    let lines = timeline::parse(&name, &text).map_err(Failure::usage)?;
+    let config = Config::from_overrides(&[]).map_err(Failure::usage)?;
+    let options = sim::Options { config, until_ms: None, seed: 0 };
+    let exchanges = warnings::shown(|| sim::simulate(&lines, options));
+    Ok(bench::timeline_notes(&name, &text, exchanges))
 }
 
 /// What is presented: a new certificate at each start, of the authority that is kept in `dir`. It is good
