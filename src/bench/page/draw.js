@@ -12,7 +12,7 @@ function layOut(model, view) {
   }
   const rows = [];
   let y = 0;
-  const lane = view.narrow ? 60 : 50;
+  const lane = view.narrow ? 62 : 54;
   const first = (group) => Math.min(...group.sessions.map((s) => s.begin));
   const sorted = [...groups.values()].sort((a, b) => a.none - b.none || first(a) - first(b));
   for (const group of sorted) {
@@ -133,8 +133,8 @@ function shade(c, { from, to }, view, look, tall) {
 
 /** Where things are in a lane. */
 function places(row, view) {
-  const y = row.y + (view.narrow ? 20 : 9);
-  return { bar: y, barHeight: 15, track: y + 17, ticks: y + 29 };
+  const y = row.y + (view.narrow ? 20 : 8);
+  return { bar: y, barHeight: 18, track: y + 20, ticks: y + 33 };
 }
 
 function lane(c, session, view, look) {
@@ -232,7 +232,7 @@ function ticks(c, session, view, look, at) {
 function arrow(c, session, view, look, tall) {
   const from = session.from;
   const a = places(from.row, view), b = places(session.row, view);
-  const x1 = xOf(view, from.end), y1 = a.bar + a.barHeight, x2 = xOf(view, session.begin), y2 = b.bar + 7;
+  const x1 = xOf(view, from.end), y1 = a.bar + a.barHeight, x2 = xOf(view, session.begin), y2 = b.bar + 9;
   const outside = Math.max(y1, y2) < view.top || Math.min(y1, y2) > view.top + tall;
   if (outside || Math.max(x1, x2) < view.gutter - 40 || Math.min(x1, x2) > view.width + 40) return;
   c.strokeStyle = c.fillStyle = look.arrow;
@@ -290,10 +290,10 @@ function label(c, row, view, look) {
   c.fillStyle = chosen ? look.chosen : look.paper;
   c.fillRect(3, row.y, view.gutter - 3, row.h - 1);
   c.font = `600 12px ${FONT}`; c.fillStyle = look.ink;
-  c.fillText(cut(c, title, view.gutter - 48), 14, row.y + 17);
+  c.fillText(cut(c, title, view.gutter - 48), 14, row.y + 19);
   c.font = `11px ${FONT}`; c.fillStyle = look.soft;
-  c.fillText(cut(c, under, view.gutter - 48), 14, row.y + 33);
-  if (worst) badge(c, worst, view.gutter - 18, row.y + 24, look);
+  c.fillText(cut(c, under, view.gutter - 48), 14, row.y + 36);
+  if (worst) badge(c, worst, view.gutter - 18, row.y + 27, look);
   c.fillStyle = look.line;
   c.fillRect(view.gutter - 1, row.y, 1, row.h);
 }

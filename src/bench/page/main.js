@@ -61,7 +61,7 @@ function begin(notes, saved) {
   const { view } = app;
   Object.assign(app.model, newModel());
   Object.assign(view, { chosen: null, hit: null, fitted: true, rows: [], lanes: [], height: 0, top: 0, worst: new Map() });
-  app.model.saved = saved || null;
+  app.model.saved = saved ? saved.split('/').pop() : null;
   takeNotes(app.model, notes || []);
   news();
 }

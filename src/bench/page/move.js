@@ -75,7 +75,8 @@ function under(view, x, y) {
   const ms = msOf(view, x);
   const part = session.spans.find((s) => ms >= s.from && ms < s.to);
   const gap = session.gaps.find((g) => ms >= g.from && ms < g.to);
-  return { session, hit: x >= view.gutter ? best : null, part: x >= view.gutter ? part : null, gap };
+  const named = session.track.filter((t) => ms >= t.from && ms < t.to).map((t) => t.name).join(', ');
+  return { session, named, hit: x >= view.gutter ? best : null, part: x >= view.gutter ? part : null, gap };
 }
 
 /** The keys of the timeline. Returns true if the key meant something. */

@@ -82,7 +82,7 @@ function showDetails(app) {
     replace('details-title', chosen.name || chosen.key);
     const rows = [['media', chosen.media || '–'], ['player', chosen.app || '–'], ['box', chosen.box || '–'],
       ['began', clockTime(chosen.begin, true)], ['last hit', clockTime(chosen.end, true)],
-      ['ended', chosen.over || 'not yet'], ['length', chosen.length ? position(chosen.length) : '–']];
+      ['ended', endOf(chosen)], ['length', chosen.length ? position(chosen.length) : '–']];
     const jump = (session, words) => session && element('button', { type: 'button', onclick: () => choose(app, session, null) }, words);
     replace('details', steps, terms(rows), element('p', { class: 'steps' },
       jump(chosen.from, `‹ resumes ${chosen.from ? chosen.from.sid : ''}`),
@@ -94,6 +94,13 @@ function showDetails(app) {
     ? element('p', { class: 'refusal' }, element('strong', {}, `Refused (${hit.status}). `), hit.reason) : null,
   hit.late ? element('p', { class: 'lateness' }, element('strong', {}, 'Late. '), 'It waited until somebody was reached.') : null,
   terms(aboutHit(hit)), element('pre', { tabindex: '0', 'aria-label': 'the hit as JSON' }, JSON.stringify(hit.event, null, 2)));
+}
+
+/** How a session ended, or what it does now. */
+function endOf(session) {
+  if (session.over) return session.over;
+  if (session.next) return `went on as ${session.next.sid}`;
+  return session.taken.length ? `open, ${WORDS[session.state] || session.state}` : 'never began';
 }
 
 function terms(rows) {
@@ -119,7 +126,7 @@ function showLegend(app) {
   const marks = Object.entries(KINDS).map(([kind, words]) =>
     sample((c, look) => drawMark(c, look, kind, 11, 6.5), words));
   const others = [
-    sample((c, look) => hatch(c, look, 0, 1, 22, 11, look.paper), 'gap'),
+    sample((c, look) => hatch(c, look, 0, 22, 1, 11, look.paper), 'gap'),
     sample((c, look) => { c.fillStyle = look.outage; c.fillRect(0, 0, 22, 13); c.fillStyle = look.outageLine; c.fillRect(0, 0, 22, 3); }, 'outage'),
     sample((c, look) => { c.fillStyle = look.chapter; c.fillRect(0, 3, 22, 2); }, 'chapter'),
     sample((c, look) => { c.fillStyle = look.break; c.fillRect(0, 6, 22, 4); }, 'ad break'),
@@ -146,7 +153,7 @@ function showTable(app) {
       element('th', { scope: 'row' }, element('button', { type: 'button', 'aria-pressed': String(chosen),
         onclick: () => choose(app, chosen ? null : session, null) }, session.name || session.key)),
       [session.sid || '–', session.app || '–', clockTime(session.begin), span((session.end - session.begin) / 1000),
-        session.state === 'starting' && session.taken.length ? 'starting' : session.over || session.state || '–',
+        endOf(session),
         span(f.played), span(f.paused), String(f.stalls), String(f.seeks), String(f.ads), String(f.hits), String(f.late), String(f.refused),
         session.from ? `from ${session.from.sid} at ${position(f.from || 0)}` : '–', wrong ? LEVELS[wrong] : '–'].map(cell));
   }));
@@ -172,7 +179,7 @@ function words(found) {
       : kind === 'failed' ? ', not taken' : ''}`;
   }
   if (gap) return `${gap.cause}, ${span((gap.to - gap.from) / 1000)}`;
-  if (part) return `${WORDS[part.state]} for ${span((part.to - part.from) / 1000)}, ${position(part.start)} to ${position(part.stop)}`;
+  if (part) return `${WORDS[part.state]}${found.named ? ` (${found.named})` : ''} for ${span((part.to - part.from) / 1000)}, ${position(part.start)} to ${position(part.stop)}`;
   return `${session.name || session.key}, ${session.sid || 'no session'}, ${session.hits.length} hits`;
 }
 
