@@ -12,7 +12,7 @@ READERS = fish groff-base man-db mandoc shellcheck zsh
 # of D-Bus clients: large,
 # so apart.
 MPV = mpv mpv-mpris
-PLAYERS = vlc-bin vlc-plugin-base playerctl chromium gir1.2-webkit2-4.1 python3-gi xvfb \
+PLAYERS = vlc-bin vlc-plugin-base playerctl chromium chromium-driver gir1.2-webkit2-4.1 python3-gi xvfb \
     gstreamer1.0-plugins-good
 EXAMPLES = g++ libsystemd-dev
 GENERATORS = libglib2.0-dev libglib2.0-dev-bin libsdbus-c++-bin libsdbus-c++-dev pkg-config \
@@ -21,9 +21,9 @@ GENERATORS = libglib2.0-dev libglib2.0-dev-bin libsdbus-c++-bin libsdbus-c++-dev
 # A line for each test that this machine cannot carry out (tests/common/skipped.rs).
 SKIPPED = $(CURDIR)/target/skipped
 
-PEERS = $(addprefix --test ,examples players_survive generated_clients demo_mpv peers_mpris)
+PEERS = $(addprefix --test ,examples page players_survive generated_clients demo_mpv peers_mpris)
 
-.PHONY: help deps peer-deps build demo demo-mpv test test-peers lint deny docs man rustdoc minimum-rust
+.PHONY: help deps peer-deps build demo demo-mpv demo-page test test-peers lint deny docs man rustdoc minimum-rust
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,10 +38,13 @@ build: ## both programs, as a workbench carries them
 	$(CARGO) build --release --locked --all-features
 
 demo: deps build ## a playback survives the death of its player; TLS=1: over TLS
-	$(PYTHON) demo/demo.py $(if $(TLS),--tls) --bin $(BIN)
+	$(PYTHON) demo/demo.py --page $(if $(TLS),--tls) --bin $(BIN)
 
 demo-mpv: peer-deps build ## the same with mpv, without a line of code in the player
 	$(PYTHON) demo/demo.py --mpv $(if $(TLS),--tls) --bin $(BIN)
+
+demo-page: build ## a scripted evening as a picture, at an address that is printed; Ctrl-C ends it
+	$(BIN)/playheadctl collector --open demo/evening.jsonl 2>&1 | sed '/warning/d'
 
 test: deps ## everything that needs no service manager
 	@sh .ci/deps $(READERS) || true

@@ -3,7 +3,7 @@
 
 A private D-Bus daemon, the bench collector and the agent are started with a fresh state
 directory; a player plays, is killed with SIGKILL, is started again, goes on and finishes.
-usage: demo.py [--mpv] [--tls] --bin DIR      Exit status 0 only when everything was seen.
+usage: demo.py [--mpv] [--tls] [--page] --bin DIR      Exit status 0 only when everything was seen.
 """
 import argparse
 import json
@@ -279,10 +279,24 @@ def judge(stage, opened, paused, resumed, ended):
     return 0
 
 
+def picture(stage):
+    """The address of the page; without a terminal nobody could end it, so there the hits are kept."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        print(f"The picture of it (Enter ends the demo): {stage.url}/", flush=True)
+        sys.stdin.readline()
+        return
+    kept = os.path.join(os.path.dirname(os.path.abspath(stage.binaries)), "demo-hits.jsonl")
+    with open(kept, "w") as out:
+        out.writelines(json.dumps(record) + "\n" for record in stage.seen)
+    print(f"The picture of it: {stage.binaries}/playheadctl collector --open {kept}")
+    print("It is then at the address http://127.0.0.1:8970/")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mpv", action="store_true")
     parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--page", action="store_true", help="ends with the address of the page")
     parser.add_argument("--bin", default="target/release")
     arguments = parser.parse_args()
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -291,7 +305,10 @@ def main():
     try:
         stage.set(arguments.mpv)
         player = MpvPlayer(stage) if arguments.mpv else BusPlayer(stage)
-        return judge(stage, *story(stage, player))
+        verdict = judge(stage, *story(stage, player))
+        if arguments.page:
+            picture(stage)
+        return verdict
     except (RuntimeError, KeyError, OSError, dbus.DBusException) as error:
         print(f"NOT PROVED: {error}")
         return 1

@@ -183,7 +183,7 @@ mod tests {
     fn other_paths_and_methods() {
         let (collector, mut client) = bench(json!([]));
         for (method, path, status) in [
-            ("GET", "/", 404),
+            ("GET", "/elsewhere", 404),
             ("GET", "/api/v1/schemas/play", 404),
             ("GET", SESSIONS, 405),
             ("POST", "/api/v2/sessions", 404),

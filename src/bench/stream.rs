@@ -17,7 +17,7 @@ use super::server::Shared;
 /// Pages that may listen at a time.
 pub(super) const MAX_READERS: usize = 32;
 /// A comment line comes after this long without a record, so that a dead connection is noticed.
-const COMMENT_EVERY: Duration = Duration::from_secs(15);
+const COMMENT_EVERY: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 15_000 });
 /// How long a page may take for what is sent to it. One that takes longer is dropped, and comes back with
 /// the id of the last event that it has read.
 const SLOW: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
@@ -148,4 +148,135 @@ fn next_event(shared: &Shared, place: Option<Place>) -> Option<(String, Place)> 
 /// JSON of serde_json has no line break in it.
 fn event(name: &str, id: Place, data: &str) -> String {
     format!("id: {}-{}\nevent: {name}\ndata: {data}\n\n", id.log, id.next)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bench::Collector;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A page that listens.
+    struct Page(BufReader<TcpStream>);
+
+    impl Page {
+        fn open(collector: &Collector, last: Option<&str>) -> Page {
+            let mut to = TcpStream::connect(collector.address()).expect("it listens");
+            to.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+            let host = collector.address();
+            write!(to, "GET /bench/stream HTTP/1.1\r\nHost: {host}\r\n{last}\r\n").expect("sent");
+            Page(BufReader::new(to))
+        }
+
+        /// The next line that begins so; what comes before is passed over.
+        fn next(&mut self, begins: &str) -> String {
+            loop {
+                let mut line = String::new();
+                assert!(self.0.read_line(&mut line).expect("in time") > 0, "it ended before {begins}");
+                if let Some(rest) = line.strip_prefix(begins) {
+                    return rest.trim_end().to_owned();
+                }
+            }
+        }
+
+        /// Id and path of each hit of the next event with hits.
+        fn hits(&mut self) -> (String, Vec<String>) {
+            loop {
+                let id = self.next("id: ");
+                if self.next("event: ") == "hits" {
+                    let hits: serde_json::Value =
+                        serde_json::from_str(&self.next("data: ")).expect("JSON");
+                    let path = |hit: &serde_json::Value| hit["path"].as_str().expect("a path").into();
+                    return (id, hits.as_array().expect("a list").iter().map(path).collect());
+                }
+            }
+        }
+    }
+
+    fn request(collector: &Collector, path: &str, body: &str) {
+        let mut to = TcpStream::connect(collector.address()).expect("it listens");
+        let length = body.len();
+        write!(to, "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}")
+            .expect("sent");
+        let mut answer = [0; 12];
+        to.read_exact(&mut answer).expect("an answer");
+    }
+
+    #[test]
+    fn a_page_goes_on_where_it_was() {
+        let collector = Collector::start();
+        request(&collector, "/one", "");
+        request(&collector, "/two", "");
+        let mut page = Page::open(&collector, None);
+        assert_eq!(page.next("HTTP/1.1 "), "200 OK");
+        assert_eq!(page.next("content-type: "), "text/event-stream");
+        let (id, hits) = page.hits();
+        assert_eq!(hits, ["/one", "/two"]);
+        drop(page);
+        request(&collector, "/three", "");
+        let (id, hits) = Page::open(&collector, Some(&id)).hits();
+        assert_eq!(hits, ["/three"]);
+        // One that has it all is told that the connection lives, and then what is new.
+        let mut page = Page::open(&collector, Some(&id));
+        assert_eq!(page.next(": "), "still here");
+        request(&collector, "/four", "");
+        assert_eq!(page.hits().1, ["/four"]);
+    }
+
+    #[test]
+    fn a_page_of_another_log_begins_anew() {
+        let collector = Collector::start();
+        request(&collector, "/one", "");
+        let (id, _) = Page::open(&collector, None).hits();
+        request(&collector, "/bench/clear", "");
+        request(&collector, "/two", "");
+        for stale in [id.as_str(), "7-1", "nonsense", "-", "7-99999999999999999999"] {
+            let mut page = Page::open(&collector, Some(stale));
+            assert_eq!(page.next("event: "), "begin", "{stale}");
+            assert_eq!(page.hits().1, ["/two"], "{stale}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_does_not_read_is_dropped() {
+        let collector = Collector::start();
+        let mut page = Page::open(&collector, None);
+        assert_eq!(page.next("event: "), "begin");
+        let body = format!("\"{}\"", "x".repeat(7 << 20));
+        // More than the buffers of a connection hold.
+        for _ in 0..8 {
+            request(&collector, "/large", &body);
+        }
+        while collector.connections() > 0 {
+            std::thread::yield_now();
+        }
+        // When it reads at last there is what the buffers held, and then the end.
+        let mut rest = 0;
+        let mut part = vec![0; 1 << 20];
+        while let Ok(read @ 1..) = page.0.read(&mut part) {
+            rest += read;
+        }
+        assert!(rest < 7 * (8 << 20), "{rest} bytes came");
+    }
+
+    #[test]
+    fn only_so_many_pages_listen() {
+        let collector = Collector::start();
+        let mut pages: Vec<Page> = Vec::new();
+        for _ in 0..MAX_READERS {
+            let mut page = Page::open(&collector, None);
+            page.next("event: ");
+            pages.push(page);
+        }
+        assert_eq!(Page::open(&collector, None).next("HTTP/1.1 "), "503 Service Unavailable");
+        // A page that leaves makes room.
+        pages.pop();
+        while Page::open(&collector, None).next("HTTP/1.1 ") != "200 OK" {}
+    }
 }

@@ -272,6 +272,50 @@ def live(page, _url):
         quiet(page)
 
 
+def idle(page, _url):
+    """A session that ended in a long pause was idle until the next one goes on."""
+    with collector() as url:
+        now = int(time.time() * 1000)
+        at = lambda minutes: now - minutes * 60_000
+        _, where = post(url, "/api/v1/sessions", event("sessionStart", 0, at(50), **START))
+        hits = where.replace(url, "") + "/events"
+        for kind, playhead, minutes in (("play", 0, 50), ("pauseStart", 300, 45), ("sessionEnd", 300, 15)):
+            same(post(url, hits, event(kind, playhead, at(minutes)))[0], 204, kind)
+        post(url, "/api/v1/sessions", event("sessionStart", 300, at(5), **START, **{"media.resume": True}))
+        page.go(url + "/")
+        page.until("both", "app.view.lanes.length === 2 && !app.stale")
+        same(colour_of(page, "S1", "idle"), True, "the colour of idle")
+        same(table(page)["S2"]["Resumed"], "from S1 at 5:00", "who resumes whom")
+
+
+MISTAKES = {
+    "return": "sessionstart-on-the-return-from-the-background",
+    "ads": "a-playhead-that-moves-during-ads",
+    "ads-wrong-no-break": "ads-without-a-break",
+    "seek": "seekstart-without-an-end",
+    "heartbeat": "a-heartbeat-of-the-players-own",
+    "pause": "ending-the-session-at-a-pause",
+    "units": "milliseconds-for-seconds",
+    "complete": "no-complete",
+}
+
+
+def mistakes(page, _url):
+    """Each mistake of docs/mistakes is found by its name, and what is right is not complained of."""
+    for path in sorted(glob.glob(os.path.join(ROOT, "docs/mistakes/*.jsonl"))):
+        name = os.path.basename(path).removesuffix(".jsonl")
+        with collector("--open", path) as url:
+            page.go(url + "/")
+            page.until(name, "app.view.lanes.length > 0 && !app.stale")
+            found = page.run("return [...document.querySelectorAll('.finding:not(.note) a')]"
+                             ".map((a) => a.href.split('#')[1])")
+        if "right" in name:
+            same(found, [], f"findings of {name}")
+        else:
+            link = MISTAKES.get(name) or MISTAKES[name.split("-")[0]]
+            expect(link in found, f"{name}: expected {link} in {found}")
+
+
 def files(page, url):
     """What is exported can be opened, and simulated."""
     page.go(url + "/")
@@ -401,7 +445,7 @@ def pictures(page, url):
     page.devtools("Emulation.clearDeviceMetricsOverride")
 
 
-CHECKS = [policy, evening, by_keyboard, pointer, live, files, axe, pictures]
+CHECKS = [policy, evening, by_keyboard, pointer, live, idle, mistakes, files, axe, pictures]
 
 
 def main():

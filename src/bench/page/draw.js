@@ -145,6 +145,7 @@ function lane(c, session, view, look) {
     if (b - a < 1) continue;
     hatch(c, look, a, b - a, gap.between ? at.bar : at.bar - 3, gap.between ? at.barHeight : 2);
   }
+  view.lastBar = null;
   for (const span_ of session.spans) bar(c, span_, view, look, at);
   for (const gap of session.gaps) {
     const a = Math.max(xOf(view, gap.from), left), b = Math.min(xOf(view, gap.to), right);
@@ -179,6 +180,9 @@ function bar(c, part, view, look, at) {
   const a = Math.max(xOf(view, part.from), view.gutter - 2), b = Math.min(xOf(view, part.to), view.width + 2);
   if (b < view.gutter || a > view.width) return;
   const w = Math.max(b - a, 1);
+  // Of bars that are narrower than a pixel one is enough.
+  if (b - a < 1 && Math.round(a) === view.lastBar) return;
+  view.lastBar = Math.round(a);
   c.fillStyle = look.fills[part.state] || look[part.state];
   c.fillRect(a, at.bar, w, at.barHeight);
   if (w > 3) { c.fillStyle = look.edge; c.fillRect(a, at.bar, 1, at.barHeight); }
@@ -206,18 +210,21 @@ function lowerBound(hits, ms) {
 function ticks(c, session, view, look, at) {
   const { hits } = session;
   const until = msOf(view, view.width + 6);
-  const columns = {};
+  const last = { ping: -9, hit: -9, late: -9, failed: -9, refused: -9 };
   const special = [];
+  c.beginPath();
   for (let i = lowerBound(hits, msOf(view, view.gutter - 6)); i < hits.length && hits[i].x <= until; i += 1) {
     const hit = hits[i], kind = kindOf(hit), x = Math.round(xOf(view, hit.x));
-    // Marks that say something is wrong come on top of the others.
     const apart = kind === 'ping' || kind === 'hit' ? 1 : kind === 'refused' ? 3 : 5;
-    const column = `${kind}${Math.round(x / apart)}`;
-    if (columns[column]) continue;
-    columns[column] = true;
-    if (kind === 'ping' || kind === 'hit') drawMark(c, look, kind, x, at.ticks);
+    if (x - last[kind] < apart) continue;
+    last[kind] = x;
+    if (kind === 'ping') c.rect(x, at.ticks - 1, 1, 5);
+    else if (kind === 'hit') c.rect(x - 1, at.ticks - 5, 2, 10);
     else special.push([kind, x, hit.type === 'ping']);
   }
+  c.fillStyle = look.tick;
+  c.fill();
+  // Marks that say something is wrong come on top of the others.
   const rank = { failed: 0, late: 1, refused: 2 };
   special.sort((a, b) => rank[a[0]] - rank[b[0]]);
   for (const [kind, x, small] of special) drawMark(c, look, kind, x, at.ticks, small);

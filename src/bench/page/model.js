@@ -171,6 +171,7 @@ function guessSeek(session, span) {
 /** Who resumes whom: the same media on the same box and in the same application. */
 function link(model) {
   const latest = new Map();
+  const before_ = model.order.map((session) => [session.from, session.next]);
   for (const session of model.order) { session.from = null; session.next = null; }
   for (const session of [...model.order].sort((a, b) => a.begin - b.begin)) {
     if (!session.media || !session.taken.length) continue;
@@ -182,6 +183,9 @@ function link(model) {
     }
     latest.set(key, session);
   }
+  model.order.forEach((session, i) => {
+    if (session.from !== before_[i][0] || session.next !== before_[i][1]) session.findings = session.figures = null;
+  });
 }
 
 /** How far apart two hits may be: some pings. The interval is what most pings of the session have. */
@@ -198,6 +202,7 @@ function pingInterval(session) {
 
 function gapsOf(model, session) {
   const gaps = [];
+  session.spans = session.spans.filter((span) => span.state !== 'idle');
   const most = Math.max(3000, pingInterval(session) * 2.5);
   const hits = session.taken;
   for (let i = 1; i < hits.length; i += 1) {

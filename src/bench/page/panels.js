@@ -35,12 +35,12 @@ function showFindings(app) {
   for (const { session, level } of all) if (!view.worst.has(session)) view.worst.set(session, level);
   const mine = view.chosen ? all.filter((one) => one.session === view.chosen) : all;
   const count = (level) => mine.filter((one) => one.level === level).length;
-  replace('findings-count', mine.length ? `${count('wrong')} wrong · ${count('suspicious')} suspicious · ${count('note')} notes` : '');
+  replace('findings-count', mine.length ? `${count('wrong')} wrong · ${count('suspicious')} suspicious · ${count('note')} to know` : '');
   const list = mine.slice(0, MOST_FINDINGS).map((one) => element('li', { class: `finding ${one.level}` },
     element('button', { type: 'button', class: 'go', onclick: () => choose(app, one.session, one.hit) },
       element('strong', {}, LEVELS[one.level]), ' ', one.words,
       element('small', {}, `${one.session.name || one.session.key} · ${one.session.sid || '–'} · ${clockTime(one.at)}`)),
-    element('a', { href: `/bench/integrating-a-player#${one.link}`, target: '_blank', rel: 'noopener' }, 'the mistake',
+    element('a', { href: `/bench/integrating-a-player#${one.link}`, target: '_blank', rel: 'noopener' }, one.level === 'note' ? 'in the guide' : 'the mistake, in the guide',
       element('span', { class: 'unseen' }, `: ${one.words}`))));
   if (!list.length) {
     list.push(element('li', { class: 'none' }, model.order.length ? 'Nothing is wrong or suspicious here.' : 'Nothing has come in yet.'));
