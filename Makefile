@@ -44,7 +44,7 @@ demo-mpv: peer-deps build ## the same with mpv, without a line of code in the pl
 	$(PYTHON) demo/demo.py --mpv $(if $(TLS),--tls) --bin $(BIN)
 
 demo-page: build ## a scripted evening as a picture, at an address that is printed; Ctrl-C ends it
-	$(BIN)/playheadctl collector --open demo/evening.jsonl 2>&1 | sed '/warning/d'
+	$(BIN)/playheadctl collector --open demo/evening.jsonl 2>&1 | sed -u '/warning/d'
 
 test: deps ## everything that needs no service manager
 	@sh .ci/deps $(READERS) || true

@@ -18,7 +18,7 @@ fn root() -> &'static Path {
 
 #[test]
 fn a_playback_survives_the_death_of_its_player() {
-    demo(&[]);
+    demo(&["--page"]);
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn make_has_every_target_that_is_named() {
 }
 
 /// Commands that another test runs: where, and what of them stands there.
-const ELSEWHERE: [(&str, &str, &str); 11] = [
+const ELSEWHERE: [(&str, &str, &str); 12] = [
     ("playheadd --check", "tests/configuration/scene.rs", "--check"),
     ("playheadctl status", "tests/operator_commands.rs", "status"),
     ("playheadctl doctor", "tests/operator_commands/doctor.rs", "doctor"),
@@ -93,6 +93,7 @@ const ELSEWHERE: [(&str, &str, &str); 11] = [
     ("playheadctl consent", "tests/consent.rs", "consent"),
     ("playheadctl record", "tests/record.rs", "record"),
     ("playheadctl player", "tests/box_tools.rs", "player"),
+    ("playheadctl collector", "tests/page/drive.py", "--open"),
     ("playheadctl config", "tests/configuration/scene.rs", "config"),
     ("systemctl status", "tests/system/guest/story.py", "systemctl"),
     ("systemctl reload", "tests/system/guest/story.py", "reload"),

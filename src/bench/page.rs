@@ -80,7 +80,9 @@ mod tests {
 
     #[test]
     fn a_name_that_leads_here_is_not_this_host() {
-        for own in ["127.0.0.1:8970", "127.0.0.1", "[::1]:8970", "[::1]", "localhost", "localhost:1"] {
+        for own in
+            ["127.0.0.1:8970", "127.0.0.1", "[::1]:8970", "[::1]", "localhost", "localhost:1"]
+        {
             assert!(of_host(own), "{own}");
         }
         for other in ["evil.example:8970", "localhost.evil.example", "127.0.0.1.evil.example", ""] {

@@ -33,7 +33,9 @@ pub fn read_saved(name: &str, text: &str) -> Result<Option<Saved>, String> {
     let mut saved = Saved { name: Some(name.to_owned()), ..Saved::default() };
     if let Some(own) = own {
         let parts: Parts = serde_json::from_value(own).map_err(|e| {
-            format!("{name}: expected a trace that the page exported, with its hits in '{OWN}': {e}")
+            format!(
+                "{name}: expected a trace that the page exported, with its hits in '{OWN}': {e}"
+            )
         })?;
         saved.hits = parts.hits;
         saved.timeline = parts.timeline;
@@ -100,7 +102,8 @@ impl Sent {
 
 /// The lines of a timeline with the time of each, and the hits that the agent made of it.
 pub fn timeline_notes(name: &str, text: &str, exchanges: Vec<Exchange>) -> Saved {
-    let mut timeline: Vec<Value> = text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
+    let mut timeline: Vec<Value> =
+        text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
     let boot = timeline.first().filter(|line| line["event"] == "Boot");
     let boot_ms = boot.and_then(|line| line["unix_ms"].as_i64()).unwrap_or(BOOT_MS);
     for line in &mut timeline {
@@ -149,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_timeline_has_the_time_of_its_boot() {
-        let text = "{\"at\":0,\"event\":\"Boot\",\"unix_ms\":9000}\n{\"at\":1.5,\"event\":\"Stop\"}\n";
+        let text =
+            "{\"at\":0,\"event\":\"Boot\",\"unix_ms\":9000}\n{\"at\":1.5,\"event\":\"Stop\"}\n";
         let saved = timeline_notes("f", text, Vec::new());
         assert_eq!(saved.timeline[1]["at_ms"], 10_500);
     }

@@ -197,7 +197,8 @@ impl Shared {
         }
         let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
         let Some(body) = stream::listen(self, last, slow) else {
-            let why = format!("expected at most {} pages at a time; close one", stream::MAX_READERS);
+            let why =
+                format!("expected at most {} pages at a time; close one", stream::MAX_READERS);
             return Shown::Whole(answer(503, Vec::new(), why));
         };
         let mut answer = Response::new(body);

@@ -178,7 +178,10 @@ mod tests {
         fn next(&mut self, begins: &str) -> String {
             loop {
                 let mut line = String::new();
-                assert!(self.0.read_line(&mut line).expect("in time") > 0, "it ended before {begins}");
+                assert!(
+                    self.0.read_line(&mut line).expect("in time") > 0,
+                    "it ended before {begins}"
+                );
                 if let Some(rest) = line.strip_prefix(begins) {
                     return rest.trim_end().to_owned();
                 }
@@ -192,7 +195,8 @@ mod tests {
                 if self.next("event: ") == "hits" {
                     let hits: serde_json::Value =
                         serde_json::from_str(&self.next("data: ")).expect("JSON");
-                    let path = |hit: &serde_json::Value| hit["path"].as_str().expect("a path").into();
+                    let path =
+                        |hit: &serde_json::Value| hit["path"].as_str().expect("a path").into();
                     return (id, hits.as_array().expect("a list").iter().map(path).collect());
                 }
             }

@@ -15,7 +15,17 @@ pub fn demo(arguments: &[&str]) {
         .output()
         .expect("python3");
     let text = String::from_utf8_lossy(&out.stdout);
-    let last = text.lines().last().unwrap_or_default();
+    let mut lines: Vec<&str> = text.lines().collect();
+    if arguments.contains(&"--page") {
+        let address = lines.pop().unwrap_or_default();
+        assert!(address.ends_with("at the address http://127.0.0.1:8970/"), "{text}");
+        let (_, kept) = lines.pop().and_then(|line| line.split_once("--open ")).expect("a file");
+        let hits = std::fs::read_to_string(kept).expect("the hits");
+        let saved = playheadd::bench::read_saved(kept, &hits).expect("hits").expect("no timeline");
+        let starts = saved.hits.iter().filter(|hit| hit.event_type() == "sessionStart").count();
+        assert_eq!(starts, 2, "{hits}");
+    }
+    let last = lines.last().copied().unwrap_or_default();
     assert!(
         out.status.success() && last.starts_with("PROVED: session S1"),
         "{text}{}",
