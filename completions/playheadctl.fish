@@ -117,6 +117,7 @@ complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l li
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l faults -d 'A file with fault rules: a JSON array, as `rules` of a timeline\'s event `Collector`' -r -F
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l url-file -d 'A file that the URL is written to once it listens' -r -F
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l tls -d 'Speaks TLS with an authority of its own, which is kept in this directory; its ca.pem is for the box\'s collector.ca_file' -r -f -a "(__fish_complete_directories)"
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l open -d 'Shows this file on the page and takes no hits: hits of `collector --json`, the output of `simulate`, a trace that the page exported, or a timeline, which is simulated' -r -F
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l bus -d 'Which of the machine\'s buses' -r -f -a "system\t''
 session\t''"
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l bus-address -d 'A bus by its address, such as unix:path=/run/my-bus; overrides --bus' -r -f
