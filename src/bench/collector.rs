@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use super::connections::serve_shared;
 use super::log::Record;
-use super::server::{Options, Shared, State, rules_from_json};
+use super::server::rules_from_json;
+use super::shared::{Options, Shared, State};
 use super::tls::Tls;
 use crate::sim::CollectorModel as _;
 use crate::sim::backend::Rule;

@@ -12,7 +12,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::server::{MAX_BODY_BYTES, Options, Shared};
+use super::server::MAX_BODY_BYTES;
+use super::shared::{Options, Shared};
 
 /// Pause after a failed accept, so that running out of descriptors does not become a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

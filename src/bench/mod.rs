@@ -11,6 +11,7 @@ mod mistakes_page;
 mod page;
 mod saved;
 mod server;
+mod shared;
 mod stream;
 mod tls;
 mod tls_files;
@@ -19,7 +20,8 @@ pub use collector::Collector;
 pub use connections::serve;
 pub use log::{Lines, Record};
 pub use saved::{Saved, read_saved, timeline_notes};
-pub use server::{MAX_BODY_BYTES, Options, rules_from_json};
+pub use server::{MAX_BODY_BYTES, rules_from_json};
+pub use shared::Options;
 pub use tls::{Authority, Identity, Tls};
 pub use tls_files::{client_files, open_authority};
 

@@ -2,59 +2,27 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::io::{self, Write};
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
-use super::log::{Lines, Log, Record};
+use super::log::{Lines, Record};
 use super::page;
-use super::saved::Saved;
+use super::shared::{Shared, unix_ms};
 use super::stream::{self, Stream};
-use super::tls::Tls;
 use crate::sim::CollectorModel as _;
-use crate::sim::backend::{Backend, Endpoint, Outcome, Plan, PlannedAnswer, Rule, route};
+use crate::sim::backend::{Endpoint, Outcome, Plan, PlannedAnswer, Rule, route};
 use crate::sim::validate;
 
 /// Longest body of a request, bytes.
 pub const MAX_BODY_BYTES: usize = 8 << 20;
-
-/// What a collector is started with.
-pub struct Options {
-    /// Takes one line a request. What cannot be written is lost; the collector goes on.
-    pub output: Box<dyn Write + Send>,
-    /// The form of these lines.
-    pub lines: Lines,
-    /// The fault rules at the start (behaviour.md 4).
-    pub rules: Vec<Rule>,
-    /// Speaks TLS and presents this; `None`: plain HTTP.
-    pub tls: Option<Tls>,
-    /// Takes one line for each TLS handshake that failed, and why.
-    pub complaints: Box<dyn Write + Send>,
-    /// Shows this and takes no hits; `None`: a collector.
-    pub saved: Option<Saved>,
-}
-
-impl Default for Options {
-    /// Plain HTTP without output and without faults.
-    fn default() -> Options {
-        Options {
-            output: Box::new(io::sink()),
-            lines: Lines::Plain,
-            rules: Vec::new(),
-            tls: None,
-            complaints: Box::new(io::sink()),
-            saved: None,
-        }
-    }
-}
 
 /// Reads fault rules, such as the body of `POST /bench/faults`.
 ///
@@ -69,36 +37,6 @@ pub fn rules_from_json(text: &[u8]) -> Result<Vec<Rule>, String> {
         }
     }
     Ok(rules)
-}
-
-/// The collector, seen from its connections and from a test's [`Collector`](super::Collector).
-pub(super) struct Shared {
-    pub tls: Option<Tls>,
-    complaints: Mutex<Box<dyn Write + Send>>,
-    /// Connections that are open.
-    pub connections: AtomicUsize,
-    /// Connections since the start.
-    pub accepted: AtomicUsize,
-    state: Mutex<State>,
-    /// Signalled after every request.
-    pub changed: Condvar,
-    /// The same for the pages that listen.
-    pub news: watch::Sender<()>,
-    /// Pages that listen.
-    pub readers: AtomicUsize,
-    /// The start, Unix time in ms.
-    pub began_ms: i64,
-    /// What the players did, if that is known: lines of a timeline with `at_ms`.
-    pub timeline: Vec<Value>,
-    /// The name of the file that is shown.
-    pub saved: Option<String>,
-}
-
-pub(super) struct State {
-    pub backend: Backend,
-    pub log: Log,
-    output: Box<dyn Write + Send>,
-    lines: Lines,
 }
 
 /// Tells hyper to close the connection without an answer.
@@ -117,53 +55,6 @@ pub(super) type Answer = Response<Full<Bytes>>;
 type AnswerOrStream = Response<Either<Full<Bytes>, Stream>>;
 
 impl Shared {
-    pub fn new(options: Options) -> Shared {
-        let Options { output, lines, rules, tls, complaints, saved } = options;
-        let mut backend = Backend::new();
-        backend.set_rules(rules);
-        let Saved { name, hits, timeline } = saved.unwrap_or_default();
-        let mut log = Log::default();
-        hits.into_iter().for_each(|record| log.push(record));
-        let state = State { backend, log, output, lines };
-        let complaints = Mutex::new(complaints);
-        Shared {
-            tls,
-            complaints,
-            connections: AtomicUsize::new(0),
-            accepted: AtomicUsize::new(0),
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-            news: watch::Sender::new(()),
-            readers: AtomicUsize::new(0),
-            began_ms: unix_ms(),
-            timeline,
-            saved: name,
-        }
-    }
-
-    /// `https` or `http`.
-    pub fn scheme(&self) -> &'static str {
-        if self.tls.is_some() { "https" } else { "http" }
-    }
-
-    /// Writes a line for whoever runs the collector.
-    pub fn complain(&self, line: &str) {
-        let mut out = self.complaints.lock().expect("no writer has panicked");
-        // What cannot be written is lost, as with the output.
-        let _ = writeln!(out, "{line}");
-    }
-
-    pub fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no holder of the collector's state has panicked")
-    }
-
-    /// Forgets hits and sums.
-    pub fn clear(&self) {
-        self.state().log.clear();
-        self.changed.notify_all();
-        self.news.send_replace(());
-    }
-
     /// `slow` is told when the client listens and does not read.
     pub async fn handle(
         self: Arc<Self>,
@@ -388,12 +279,4 @@ fn answer(status: u16, headers: Vec<(String, String)>, body: String) -> Answer {
 
 fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     Some((name.parse().ok()?, value.parse().ok()?))
-}
-
-/// Unix time in ms; 0 on a clock before 1970.
-fn unix_ms() -> i64 {
-    // A bench stamps arrivals with the real clock.
-    #[allow(clippy::disallowed_methods)]
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 
 use super::log::Lines;
-use super::server::Shared;
+use super::shared::Shared;
 
 /// Pages that may listen at a time.
 pub(super) const MAX_READERS: usize = 32;
