@@ -84,7 +84,7 @@ fn make_has_every_target_that_is_named() {
 }
 
 /// Commands that another test runs: where, and what of them stands there.
-const ELSEWHERE: [(&str, &str, &str); 12] = [
+const ELSEWHERE: [(&str, &str, &str); 13] = [
     ("playheadd --check", "tests/configuration/scene.rs", "--check"),
     ("playheadctl status", "tests/operator_commands.rs", "status"),
     ("playheadctl doctor", "tests/operator_commands/doctor.rs", "doctor"),
@@ -96,7 +96,8 @@ const ELSEWHERE: [(&str, &str, &str); 12] = [
     ("playheadctl collector", "tests/page/drive.py", "--open"),
     ("playheadctl config", "tests/configuration/scene.rs", "config"),
     ("systemctl status", "tests/system/guest/story.py", "systemctl"),
-    ("systemctl reload", "tests/system/guest/story.py", "reload"),
+    ("systemctl reload", "tests/system/guest/story.py", "\"reload\", \"playheadd\""),
+    ("systemctl restart", "tests/system/guest/mpris.py", "\"restart\", \"playheadd\""),
 ];
 
 #[test]
