@@ -13,24 +13,24 @@ const MOST_KEYS: usize = 256;
 
 /// When the log last had a refusal, and how many were left out since.
 #[derive(Debug, Clone, Copy, Default)]
-struct Said {
+struct LastLine {
     at: Option<BootInstant>,
-    unsaid: u64,
+    left_out: u64,
 }
 
 /// The lines about refusals of one door.
 #[derive(Debug, Default)]
-pub struct RefusalLog(Vec<(Refusal, Said)>);
+pub struct RefusalLog(Vec<(Refusal, LastLine)>);
 
 impl RefusalLog {
     /// Says that a sender was refused an event or a call: a warning, or a line at `debug`. `app` is
     /// empty when nobody knows it.
     pub fn say(&mut self, event: &str, sender: &str, app: &str, why: &Rejected, now: BootInstant) {
-        let unsaid = self.due(why.kind, now);
+        let left_out = self.due(why.kind, now);
         let (refusal, why) = (why.kind.name(), why.why.as_str());
         let app = (!app.is_empty()).then_some(app);
-        match unsaid {
-            Some(unsaid) => tracing::warn!(event, sender, app, refusal, why, unsaid, "refused"),
+        match left_out {
+            Some(left_out) => tracing::warn!(event, sender, app, refusal, why, left_out, "refused"),
             None => tracing::debug!(event, sender, app, refusal, why, "refused"),
         }
     }
@@ -39,16 +39,16 @@ impl RefusalLog {
     fn due(&mut self, kind: Refusal, now: BootInstant) -> Option<u64> {
         let known = self.0.iter().position(|(of, _)| *of == kind);
         let at = known.unwrap_or_else(|| {
-            self.0.push((kind, Said::default()));
+            self.0.push((kind, LastLine::default()));
             self.0.len() - 1
         });
         let said = &mut self.0[at].1;
         if said.at.is_some_and(|at| now - at < QUIET) {
-            said.unsaid += 1;
+            said.left_out += 1;
             return None;
         }
         said.at = Some(now);
-        Some(std::mem::take(&mut said.unsaid))
+        Some(std::mem::take(&mut said.left_out))
     }
 }
 

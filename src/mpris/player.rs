@@ -8,7 +8,7 @@ use super::ending;
 use super::position::{Belief, Place};
 use super::questions::{Question, Questions};
 use super::seeks::{CORRECTION_SECONDS, Row};
-use super::settling::{Change, SETTLING, Said, Status, Window};
+use super::settling::{Change, Reported, SETTLING, Status, Window};
 use super::viewing::Track;
 use super::wait::Wait;
 use crate::core::input::Input;
@@ -66,7 +66,7 @@ pub struct Player {
     /// Whose sessions its own count among (behaviour.md 2.8); `None`: nobody's, or not known yet.
     pub(super) uid: Option<u32>,
     pub(super) rules: Rules,
-    pub(super) said: Said,
+    pub(super) said: Reported,
     pub(super) window: Option<Window>,
     pub(super) row: Option<Row>,
     pub(super) viewing: Option<Viewing>,
@@ -105,7 +105,7 @@ impl Player {
             app,
             uid: None,
             rules,
-            said: Said::nothing(),
+            said: Reported::nothing(),
             window: None,
             row: None,
             viewing: None,

@@ -50,16 +50,16 @@ pub struct Change {
 
 /// What a player says at present.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Said {
+pub struct Reported {
     pub status: Status,
     pub track: Track,
     /// 0, or within (0, 32].
     pub rate: f64,
 }
 
-impl Said {
-    pub fn nothing() -> Said {
-        Said { status: Status::Stopped, track: Track::default(), rate: 1.0 }
+impl Reported {
+    pub fn nothing() -> Reported {
+        Reported { status: Status::Stopped, track: Track::default(), rate: 1.0 }
     }
 
     pub fn plays(&self) -> bool {

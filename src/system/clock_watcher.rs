@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::clock::{RELEASED_UNIX_MS, synchronised_or_marked};
-use super::time_service::{Said, TimeService};
+use super::time_service::{SyncState, TimeService};
 use crate::core::time::{BootInstant, Now, Span};
 
 /// Watches the wall clock from turn to turn of the engine.
@@ -55,7 +55,7 @@ impl ClockWatcher {
 
     /// Whether a synchronised clock is required and nobody can say that it is.
     pub fn hidden(&self) -> bool {
-        self.require_sync && !self.trusted && self.service.said() == Said::NoAnswer
+        self.require_sync && !self.trusted && self.service.state() == SyncState::NoAnswer
     }
 
     /// Whether the wall clock can be right (behaviour.md 2.6): it is synchronised, or, unless that is
@@ -69,7 +69,7 @@ impl ClockWatcher {
 
     /// Whether systemd-timedated says that the clock is synchronised.
     fn is_said(&mut self, now: Now) -> bool {
-        if self.service.said() == Said::Synchronised {
+        if self.service.state() == SyncState::Synchronised {
             return true;
         }
         if self.asked.is_none_or(|asked| now.boot - asked >= ASK_EVERY) {
@@ -146,14 +146,14 @@ mod tests {
                 assert!(!watch.changed(at(boot)));
                 assert_eq!(service.is_wanted(), wanted, "at {boot}");
             }
-            service.say(Said::NoAnswer);
+            service.set(SyncState::NoAnswer);
             assert!(!watch.changed(at(62_000)));
             assert_eq!(watch.hidden(), require_sync);
             watch.require_sync(require_sync);
             assert!(!watch.changed(at(63_000)) && service.is_wanted(), "a reload asks");
-            service.say(Said::NotSynchronised);
+            service.set(SyncState::NotSynchronised);
             assert!(!watch.changed(at(64_000)) && !watch.hidden());
-            service.say(Said::Synchronised);
+            service.set(SyncState::Synchronised);
             assert!(watch.changed(at(65_000)) && watch.trusted());
             assert!(!watch.changed(at(300_000)) && !service.is_wanted(), "it has said so");
             if require_sync {
@@ -161,7 +161,7 @@ mod tests {
                 let stepped = |boot| Now { wall: at(boot).wall + Span::seconds(3600), ..at(boot) };
                 assert!(watch.changed(stepped(301_000)) && !watch.trusted());
                 assert!(service.is_wanted());
-                service.say(Said::Synchronised);
+                service.set(SyncState::Synchronised);
                 assert!(watch.changed(stepped(302_000)) && watch.trusted());
             }
         }

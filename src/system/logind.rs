@@ -55,7 +55,7 @@ impl SleepLock {
 
 /// Something that logind says, or that is said of it.
 #[derive(Debug)]
-enum Said {
+enum Announcement {
     Sleep {
         begins: bool,
     },
@@ -124,7 +124,7 @@ struct Watch {
 impl Watch {
     async fn run(
         mut self,
-        mut said: mpsc::Receiver<(Said, BootInstant)>,
+        mut said: mpsc::Receiver<(Announcement, BootInstant)>,
         mut wants: watch::Receiver<bool>,
     ) {
         let mut before = false;
@@ -174,14 +174,14 @@ impl Watch {
         }
     }
 
-    async fn hear(&mut self, said: Said, arrived: BootInstant) {
+    async fn hear(&mut self, said: Announcement, arrived: BootInstant) {
         let begins = match said {
-            Said::Sleep { begins } => begins,
-            Said::Shutdown { begins } => {
+            Announcement::Sleep { begins } => begins,
+            Announcement::Shutdown { begins } => {
                 self.shutting_down.store(begins, Ordering::Relaxed);
                 begins
             }
-            Said::Owner { there } => {
+            Announcement::Owner { there } => {
                 self.there = there;
                 self.shutting_down.store(false, Ordering::Relaxed);
                 // The lock of one that is gone counts no more, and nobody announces the end of what
@@ -218,7 +218,7 @@ fn inhibit(connect: Connect, put_off: Duration) -> BoxFuture<'static, Result<Own
 }
 
 /// The streams are read at once, because one that nobody reads stalls its connection.
-fn announcements(streams: Vec<MessageStream>) -> mpsc::Receiver<(Said, BootInstant)> {
+fn announcements(streams: Vec<MessageStream>) -> mpsc::Receiver<(Announcement, BootInstant)> {
     let (tell, told) = mpsc::channel(ANNOUNCEMENTS);
     let mut signals = select_all(streams);
     tokio::spawn(async move {
@@ -234,16 +234,16 @@ fn announcements(streams: Vec<MessageStream>) -> mpsc::Receiver<(Said, BootInsta
     told
 }
 
-fn read(signal: &Message) -> Option<Said> {
+fn read(signal: &Message) -> Option<Announcement> {
     let header = signal.header();
     let begins = || signal.body().deserialize::<bool>().ok();
     match header.member()?.as_str() {
-        "PrepareForSleep" => Some(Said::Sleep { begins: begins()? }),
-        "PrepareForShutdown" => Some(Said::Shutdown { begins: begins()? }),
+        "PrepareForSleep" => Some(Announcement::Sleep { begins: begins()? }),
+        "PrepareForShutdown" => Some(Announcement::Shutdown { begins: begins()? }),
         "NameOwnerChanged" => {
             let body = signal.body();
             let (_, _, owner) = body.deserialize::<(&str, &str, &str)>().ok()?;
-            Some(Said::Owner { there: !owner.is_empty() })
+            Some(Announcement::Owner { there: !owner.is_empty() })
         }
         _ => None,
     }

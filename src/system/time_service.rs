@@ -17,7 +17,7 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// What is known of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Said {
+pub enum SyncState {
     /// It was not asked, or has not answered yet.
     Unknown,
     /// Nobody answers, or nothing that can be read.
@@ -29,7 +29,7 @@ pub enum Said {
 /// The last answer, and whether another one is wanted.
 #[derive(Debug)]
 pub struct TimeService {
-    said: AtomicU8,
+    state: AtomicU8,
     /// How often it was forgotten.
     forgotten: AtomicU32,
     wanted: Notify,
@@ -38,7 +38,7 @@ pub struct TimeService {
 impl Default for TimeService {
     fn default() -> TimeService {
         TimeService {
-            said: AtomicU8::new(Said::Unknown as u8),
+            state: AtomicU8::new(SyncState::Unknown as u8),
             forgotten: AtomicU32::new(0),
             wanted: Notify::new(),
         }
@@ -46,14 +46,14 @@ impl Default for TimeService {
 }
 
 impl TimeService {
-    pub fn said(&self) -> Said {
-        let known = [Said::NoAnswer, Said::NotSynchronised, Said::Synchronised];
-        let said = self.said.load(Ordering::Relaxed);
-        known.into_iter().find(|known| *known as u8 == said).unwrap_or(Said::Unknown)
+    pub fn state(&self) -> SyncState {
+        let known = [SyncState::NoAnswer, SyncState::NotSynchronised, SyncState::Synchronised];
+        let state = self.state.load(Ordering::Relaxed);
+        known.into_iter().find(|known| *known as u8 == state).unwrap_or(SyncState::Unknown)
     }
 
-    pub(super) fn say(&self, said: Said) {
-        self.said.store(said as u8, Ordering::Relaxed);
+    pub(super) fn set(&self, state: SyncState) {
+        self.state.store(state as u8, Ordering::Relaxed);
     }
 
     /// Has it asked.
@@ -64,7 +64,7 @@ impl TimeService {
     /// What it has said, or says to a question that is under way, does not count.
     pub fn forget(&self) {
         self.forgotten.fetch_add(1, Ordering::Relaxed);
-        self.say(Said::Unknown);
+        self.set(SyncState::Unknown);
     }
 
     /// Whether it is to be asked; it is not any more after this.
@@ -82,7 +82,7 @@ impl TimeService {
             let before = self.forgotten.load(Ordering::Relaxed);
             let said = ask(&connection).await;
             if self.forgotten.load(Ordering::Relaxed) == before {
-                self.say(said);
+                self.set(said);
             }
             // Wakes the event loop, which looks at it.
             port.tell(Input::Tick, clock::now().boot);
@@ -90,17 +90,17 @@ impl TimeService {
     }
 }
 
-async fn ask(connection: &Connection) -> Said {
+async fn ask(connection: &Connection) -> SyncState {
     let (to, get) = (Some(TIMEDATE), Some(PROPERTIES));
     let asked = &(TIMEDATE, "NTPSynchronized");
     let reply = connection.call_method(to, PATH, get, "Get", asked).await;
     let value = reply.and_then(|reply| reply.body().deserialize::<OwnedVariant>());
     match value.and_then(bool::try_from) {
-        Ok(true) => Said::Synchronised,
-        Ok(false) => Said::NotSynchronised,
+        Ok(true) => SyncState::Synchronised,
+        Ok(false) => SyncState::NotSynchronised,
         Err(error) => {
             tracing::debug!(%error, "systemd-timedated does not say whether the clock is synchronised");
-            Said::NoAnswer
+            SyncState::NoAnswer
         }
     }
 }
