@@ -38,10 +38,14 @@ impl Lock {
 
 /// Gives the lock that is asked for next.
 async fn give_lock(logind: &mut Service) -> Lock {
+    give_lock_of(logind, "sleep:shutdown").await
+}
+
+async fn give_lock_of(logind: &mut Service, kinds: &str) -> Lock {
     let call = logind.call_of("Inhibit").await;
     let (what, who, _, mode): (String, String, String, String) =
         call.body().deserialize().expect("four texts");
-    assert_eq!((&*what, &*who, &*mode), ("sleep:shutdown", "playheadd", "delay"));
+    assert_eq!((&*what, &*who, &*mode), (kinds, "playheadd", "delay"));
     let (ours, theirs) = UnixStream::pair().expect("a pair");
     ours.set_read_timeout(Some(common::PATIENCE)).expect("a timeout");
     logind.answer(&call, &zbus::OwnedFd::from(OwnedFd::from(theirs))).await;
@@ -81,6 +85,22 @@ async fn sleep_is_put_off_until_the_pause_is_saved_and_delivered() {
     assert!(lock.is_held(), "a session is open");
     player.call(&session, "End", 13.0, nothing()).await.expect("end");
     lock.given_back();
+}
+
+/// What polkit allows to a service that is not root.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_one_lock_of_both_is_refused_each_is_taken() {
+    let world = World::start("").await;
+    let mut logind = Service::start(&world.bus, LOGIND).await;
+    let (player, session) = playing(&world).await;
+    let both = logind.call_of("Inhibit").await;
+    logind.refuse(&both).await;
+    let sleep = give_lock_of(&mut logind, "sleep").await;
+    let shutdown = give_lock_of(&mut logind, "shutdown").await;
+    assert!(sleep.is_held() && shutdown.is_held());
+    player.call(&session, "End", 13.0, nothing()).await.expect("end");
+    sleep.given_back();
+    shutdown.given_back();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -211,8 +231,10 @@ async fn a_logind_that_refuses_hangs_or_vanishes_costs_nothing() {
     let world = World::start("").await;
     let mut logind = Service::start(&world.bus, LOGIND).await;
     let (player, session) = playing(&world).await;
-    let refused = logind.call_of("Inhibit").await;
-    logind.refuse(&refused).await;
+    for _ in ["sleep:shutdown", "sleep"] {
+        let refused = logind.call_of("Inhibit").await;
+        logind.refuse(&refused).await;
+    }
     // The next question is never answered.
     let _hung = logind.call_of("Inhibit").await;
     announce(&logind, "PrepareForSleep", true).await;

@@ -99,14 +99,17 @@ pub fn watch_sleep(connection: Connection, connect: Connect, port: Port) -> Slee
     lock
 }
 
+/// One lock of both, or one of each.
+type Locks = Vec<OwnedFd>;
+
 /// The lock, as far as the watch has got.
 enum Lock {
     Free,
     /// It was asked for. The question is not taken back when something else is heard: logind may have
     /// given it by then.
-    Asked(BoxFuture<'static, Result<OwnedFd, String>>),
-    /// Closing it gives it back.
-    Held(#[allow(dead_code, reason = "it is held, not read")] OwnedFd),
+    Asked(BoxFuture<'static, Result<Locks, String>>),
+    /// Closing them gives them back.
+    Held(#[allow(dead_code, reason = "they are held, not read")] Locks),
 }
 
 struct Watch {
@@ -161,9 +164,9 @@ impl Watch {
         }
     }
 
-    fn given(&mut self, given: Result<OwnedFd, String>) {
+    fn given(&mut self, given: Result<Locks, String>) {
         match given {
-            Ok(fd) => (self.lock, self.put_off) = (Lock::Held(fd), Duration::ZERO),
+            Ok(locks) => (self.lock, self.put_off) = (Lock::Held(locks), Duration::ZERO),
             Err(why) => {
                 if self.put_off.is_zero() {
                     tracing::warn!(why, "logind does not let the agent put off sleep");
@@ -199,22 +202,33 @@ impl Watch {
 }
 
 /// Asks for the lock. It outlives the connection that asked for it.
-fn inhibit(connect: Connect, put_off: Duration) -> BoxFuture<'static, Result<OwnedFd, String>> {
+///
+/// polkit lets a service have a lock of one kind, and for a lock of several kinds logind asks it for
+/// something else, which only root has. So where both are refused together, each is asked for.
+fn inhibit(connect: Connect, put_off: Duration) -> BoxFuture<'static, Result<Locks, String>> {
     let ask = async move {
         let connection = connect().await?;
-        let asked = &("sleep:shutdown", "playheadd", "saves where viewers are", "delay");
-        let reply = connection
-            .call_method(Some(LOGIND), PATH, Some(MANAGER), "Inhibit", asked)
-            .await
-            .map_err(|error| error.to_string())?;
-        let fd: zbus::OwnedFd = reply.body().deserialize().map_err(|error| error.to_string())?;
-        Ok(OwnedFd::from(fd))
+        if let Ok(both) = lock_of(&connection, "sleep:shutdown").await {
+            return Ok(vec![both]);
+        }
+        let sleep = lock_of(&connection, "sleep").await?;
+        Ok(vec![sleep, lock_of(&connection, "shutdown").await?])
     };
     Box::pin(async move {
         sleep(put_off).await;
         let late = |_| Err(format!("no answer in {} s", CALL_LIMIT.as_secs()));
         timeout(CALL_LIMIT, ask).await.unwrap_or_else(late)
     })
+}
+
+async fn lock_of(connection: &Connection, what: &str) -> Result<OwnedFd, String> {
+    let asked = &(what, "playheadd", "saves where viewers are", "delay");
+    let reply = connection
+        .call_method(Some(LOGIND), PATH, Some(MANAGER), "Inhibit", asked)
+        .await
+        .map_err(|error| error.to_string())?;
+    let fd: zbus::OwnedFd = reply.body().deserialize().map_err(|error| error.to_string())?;
+    Ok(fd.into())
 }
 
 /// The streams are read at once, because one that nobody reads stalls its connection.

@@ -149,6 +149,8 @@ async fn a_client_without_a_certificate_is_let_in_only_where_none_is_asked_for()
     let text = collector_config_text(&asking.url, &trusting(&dir.join("ca.pem"), ""), "");
     let _agent = Agent::start_configured(&bus.dir.path().join("state"), &bus, &text).await;
     play(&bus, "ep-1").await;
+    let page = asking.complaints.recv_timeout(PATIENCE).expect("a line");
+    assert_eq!(page, format!("its page is {}/", asking.url));
     let said = asking.complaints.recv_timeout(PATIENCE).expect("a line");
     assert_eq!(said, "a TLS handshake failed: peer sent no certificates");
     drop(asking);
