@@ -15,7 +15,7 @@ const MOST_KEYS: usize = 256;
 #[derive(Debug, Clone, Copy, Default)]
 struct LastLine {
     at: Option<BootInstant>,
-    left_out: u64,
+    unsaid: u64,
 }
 
 /// The lines about refusals of one door.
@@ -26,11 +26,11 @@ impl RefusalLog {
     /// Says that a sender was refused an event or a call: a warning, or a line at `debug`. `app` is
     /// empty when nobody knows it.
     pub fn say(&mut self, event: &str, sender: &str, app: &str, why: &Rejected, now: BootInstant) {
-        let left_out = self.due(why.kind, now);
+        let unsaid = self.due(why.kind, now);
         let (refusal, why) = (why.kind.name(), why.why.as_str());
         let app = (!app.is_empty()).then_some(app);
-        match left_out {
-            Some(left_out) => tracing::warn!(event, sender, app, refusal, why, left_out, "refused"),
+        match unsaid {
+            Some(unsaid) => tracing::warn!(event, sender, app, refusal, why, unsaid, "refused"),
             None => tracing::debug!(event, sender, app, refusal, why, "refused"),
         }
     }
@@ -44,11 +44,11 @@ impl RefusalLog {
         });
         let said = &mut self.0[at].1;
         if said.at.is_some_and(|at| now - at < QUIET) {
-            said.left_out += 1;
+            said.unsaid += 1;
             return None;
         }
         said.at = Some(now);
-        Some(std::mem::take(&mut said.left_out))
+        Some(std::mem::take(&mut said.unsaid))
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_has_a_line_a_minute_with_the_count_of_those_left_out() {
+    fn each_kind_has_a_line_a_minute_with_the_count_of_those_unsaid() {
         let mut log = RefusalLog::default();
         let at = |seconds: i64| BootInstant(seconds * 1000);
         assert_eq!(log.due(Refusal::NotAllowed, at(5)), Some(0));
