@@ -49,8 +49,8 @@ def types_of_last():
 
 def listens_on(bus):
     """The service is configured for a bus."""
-    with open(CONFIG) as handle:
-        text = handle.read().split("[mpris]")[0]
+    with open(f"{HERE}/playheadd.toml") as handle:
+        text = handle.read()
     write(CONFIG, f'{text}[mpris]\nenabled = true\nbus = "{bus}"\n')
     run("systemctl", "reset-failed", "playheadd")
     systemctl("restart", "playheadd")

@@ -445,13 +445,29 @@ def collector_line():
     return next(check for check in checks if check["check"] == "collector")
 
 
+@check("the password of a proxy by the recipe of the page: a file that nobody else reads")
+def password():
+    script = [text for language, text in recipe("## Secrets") if language == "sh"][3]
+    path = "/etc/playheadd/conf.d/50-proxy.toml"
+    try:
+        carry_out(script, "/")
+        where = os.stat(path)
+        group = pwd.getpwnam("playheadd").pw_gid
+        expect((where.st_uid, where.st_gid, stat.S_IMODE(where.st_mode)) == (0, group, 0o640), f"{where}")
+        closed(path)
+        expect("proxy.example" in run("playheadctl", "config").stdout, "it is not read")
+    finally:
+        os.remove(path)
+        systemctl("reload", "playheadd")
+
+
 @check("secrets by the recipes of the page: credentials, a renewed one, a broken one; files")
 def secrets():
     blocks = recipe("## Secrets")
     scripts = [text for language, text in blocks if language == "sh"]
     settings = [text for language, text in blocks if language == "toml"]
-    expect(len(scripts) == 3 and len(settings) == 2, f"{blocks}")
-    to_credentials, renew, to_files = scripts
+    expect(len(scripts) == 4 and len(settings) == 2, f"{blocks}")
+    to_credentials, renew, to_files, _ = scripts
     secret, conf = "/root/secrets", "/etc/playheadd/conf.d/50-collector.toml"
     url = "https://127.0.0.1:8971"
     here = [text.replace("https://collector.example", url) for text in settings]
