@@ -42,14 +42,9 @@ impl Box_ {
 
     /// The agent starts on what the disk holds.
     fn start(&mut self) {
-        self.restart(Vec::new());
-    }
-
-    /// The same while these connections are on the bus.
-    fn restart(&mut self, present: Vec<String>) {
         let settings = Settings { initial_consent: Consent::In, ..Settings::default() };
         self.driver.start(settings, start_info("b", 1), self.clock());
-        self.message(Input::Recovered { present }, self.now);
+        self.message(Input::Recovered { present: Vec::new() }, self.now);
     }
 
     fn clock(&self) -> Now {

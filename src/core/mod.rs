@@ -75,8 +75,6 @@ pub struct Agent {
     reconnect: bool,
     /// `Input::Recovered` has not come yet; no timer runs until then.
     recovering: bool,
-    /// The box has slept while there was no agent; until `Input::Recovered`.
-    slept_away: bool,
     /// When each restored session was last recorded, until `Input::Recovered`.
     recorded: BTreeMap<u32, BootInstant>,
     rejected_events: u64,
@@ -132,8 +130,6 @@ impl Agent {
         };
         let old_budget = stored.meta.as_ref().map(|m| m.budget).unwrap_or_default();
         let counted_before = stored.meta.as_ref().map(|m| m.totals).unwrap_or_default();
-        let before = stored.meta.as_ref().filter(|meta| meta.boot == start.boot);
-        let slept_away = before.is_some_and(|meta| now.slept.0 - meta.slept.0 > SLEPT.0);
         let meta = Meta {
             boot: start.boot.clone(),
             bus: start.bus.clone(),
@@ -143,7 +139,6 @@ impl Agent {
             clean_stop: false,
             budget: old_budget,
             totals: counted_before,
-            slept: now.slept,
         };
         let gates = Gates {
             consent: false,
@@ -165,7 +160,6 @@ impl Agent {
             notices: Vec::new(),
             reconnect: false,
             recovering: true,
-            slept_away,
             recorded: BTreeMap::new(),
             rejected_events: 0,
             refused: None,
@@ -200,8 +194,6 @@ impl Agent {
             self.slept(since, now);
         }
         if matches!(input, Input::Wake | Input::Slept { .. }) {
-            self.meta.slept = now.slept;
-            self.write_meta();
             self.catch_up(now);
         }
         if !self.recovering {

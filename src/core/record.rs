@@ -175,9 +175,6 @@ pub struct Meta {
     pub budget: DayBudget,
     #[serde(default)]
     pub totals: BoxTotals,
-    /// For how long the box had slept in this boot when the agent last knew of a sleep.
-    #[serde(default)]
-    pub slept: Span,
 }
 
 /// What the box has counted in all its life, since it first knew the time. Written with each new

@@ -122,20 +122,3 @@ fn a_second_sleep_soon_after_the_first_is_a_sleep() {
     assert_eq!(a_box.types()[4..], ["pauseStart"]);
     assert!(!a_box.puts_off(), "saved");
 }
-
-#[test]
-fn a_sleep_while_there_is_no_agent_is_not_watched() {
-    let mut a_box = playing();
-    a_box.driver.kill();
-    a_box.asleep(3_600_000);
-    a_box.restart(vec![player().sender]);
-    a_box.accept();
-    a_box.pass_to(a_box.now + 1);
-    let session = a_box.driver.agent().and_then(|agent| agent.sessions().next()).expect("it").1;
-    let position = session.tracker.position(BootInstant(a_box.now));
-    assert!((0.0..=5.0).contains(&position), "{position}");
-    a_box.say(EventName::Play, a_box.now);
-    a_box.pass_to(a_box.now);
-    let types = a_box.types();
-    assert_eq!(types[types.len() - 2..], ["sessionStart", "play"], "{types:?}");
-}

@@ -97,17 +97,12 @@ impl Agent {
     pub(in crate::core) fn slept(&mut self, since: BootInstant, now: Now) {
         self.end_waits(&Input::Sleep, now.at(since));
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.slept_through(number, since, now);
-        }
-    }
-
-    /// The same for one session.
-    pub(in crate::core) fn slept_through(&mut self, number: u32, since: BootInstant, now: Now) {
-        let session = self.sessions.get(&number);
-        let played = session.is_some_and(|s| s.tracker.is_playing() && s.interrupt.is_none());
-        self.interrupt(number, InterruptCause::Sleep, since, now.at(since));
-        if let Some(session) = self.sessions.get_mut(&number) {
-            session.unaware |= played;
+            let session = self.sessions.get(&number);
+            let played = session.is_some_and(|s| s.tracker.is_playing() && s.interrupt.is_none());
+            self.interrupt(number, InterruptCause::Sleep, since, now.at(since));
+            if let Some(session) = self.sessions.get_mut(&number) {
+                session.unaware |= played;
+            }
         }
     }
 

@@ -193,21 +193,11 @@ impl Agent {
                 gone.push((*number, player.clone(), at));
             }
         }
-        let slept = std::mem::take(&mut self.slept_away);
-        if slept {
-            for (number, at) in recorded {
-                self.slept_through(number, at.min(now.boot), now);
-            }
-        }
         self.catch_up(now);
         for (number, player, at) in gone {
             // Timers that were due before the player vanished run first.
             self.run_timers_of(number, at.just_before(), now);
             self.detach(&player, at, now);
-        }
-        if slept {
-            self.run_timers(now.boot.just_before(), now);
-            self.wake(now);
         }
         self.catch_up(now);
     }
