@@ -69,7 +69,8 @@ class Browser:
     def until(self, what, script, seconds=30):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            found = self.run(f"return ({script})")
+            # What is looked at may not be there yet.
+            found = self.run(f"try {{ return ({script}) }} catch {{ return null }}")
             if found:
                 return found
             time.sleep(0.05)
