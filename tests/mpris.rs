@@ -291,7 +291,11 @@ async fn large_metadata_costs_little_and_is_cut() {
         let signal = player.emit_signal(to, PATH, properties, "PropertiesChanged", &body);
         signal.await.expect("sent");
     }
-    // It answers no question, so its start waits for a position until it is gone.
+    // It is gone when it was heard. It answers no question, so its start waits for a position till then.
+    let watcher = world.player().await;
+    let sessions =
+        async || watcher.property(common::AGENT_PATH, common::AGENT, "ActiveSessions").await;
+    while u32::try_from(sessions().await).expect("a number") == 0 {}
     player.close().await.expect("gone");
     let hits = world.wait("a session", |hits| !of_type(hits, "pauseStart").is_empty());
     let id = of_type(&hits, "sessionStart")[0].body["params"]["media.id"].as_str().expect("an id");
