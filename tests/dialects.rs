@@ -46,23 +46,24 @@ impl Dialect for Toy {
         "/toy".into()
     }
 
-    fn append(&self, body: &mut String, shipment: &RequestContent<'_>) {
-        for DatedReport { ts, report } in shipment.reports {
+    fn append(&self, body: &mut String, content: &RequestContent<'_>) {
+        for DatedReport { ts, report } in content.reports {
             body.push(if body.is_empty() { '[' } else { ',' });
             let mut line = json!({
-                "session": shipment.sid, "what": report.kind().event_type(), "ms": ts.0,
+                "session": content.sid, "what": report.kind().event_type(), "ms": ts.0,
                 "second": report.playhead,
             });
             if let What::Start { resume } = report.what {
-                let media = shipment.media;
+                let media = content.media;
                 line["media"] = json!({"id": media.id, "again": resume, "title": media.name});
             }
             body.push_str(&line.to_string());
         }
     }
 
-    fn finish(&self, body: &mut String, _: &Purpose) {
+    fn finish(&self, body: &mut String, _: &RequestContent<'_>) -> usize {
         body.push(']');
+        0
     }
 
     fn judge(&self, _: &Purpose, outcome: &Outcome, _: WallTime) -> Verdict {
@@ -115,7 +116,12 @@ fn dialects() -> Dialects {
 }
 
 fn collector(name: &str, kind: &str) -> CollectorSettings {
-    CollectorSettings { name: name.into(), kind: kind.into(), url: format!("http://{name}") }
+    CollectorSettings {
+        name: name.into(),
+        kind: kind.into(),
+        url: format!("http://{name}"),
+        ..CollectorSettings::default()
+    }
 }
 
 /// The simulator with the toy as its only collector.

@@ -1,5 +1,7 @@
 //! The plain numbers and names that rules need, with their defaults. `config` fills them.
 
+use std::collections::BTreeMap;
+
 use super::time::{Span, WallTime, second_of_day};
 
 /// Everything a rule may ask for. Times are spans, sizes are bytes.
@@ -45,13 +47,37 @@ pub struct Settings {
 }
 
 /// A collector, as the core knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CollectorSettings {
     pub name: String,
     /// The dialect that it speaks.
     pub kind: String,
-    /// BasePlayback URL, to notice that it was changed.
+    /// Base URL, to notice that it was changed.
     pub url: String,
+    pub edge: EdgeSettings,
+    pub otlp: OtlpSettings,
+    /// The event types (spec 2.1) that it gets; `None`: all.
+    pub events: Option<Vec<String>>,
+    /// The share of sessions that it gets, 0 to 1.
+    pub sample: f64,
+    /// How long reports are gathered for one request.
+    pub interval: Span,
+}
+
+/// What Media Edge needs beside a URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EdgeSettings {
+    /// Id of the datastream, a UUID (edge 2).
+    pub datastream_id: String,
+    /// Path in the customer's own schema, put before names of custom metadata (edge 5.8).
+    pub metadata_prefix: String,
+}
+
+/// What OpenTelemetry needs beside a URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OtlpSettings {
+    /// Attributes of the resource, beside those that the agent gives.
+    pub resource: BTreeMap<String, String>,
 }
 
 /// The name of the collector that the configuration does not name.
@@ -63,6 +89,11 @@ impl Default for CollectorSettings {
             name: FIRST_COLLECTOR.into(),
             kind: "media-collection".into(),
             url: String::new(),
+            edge: EdgeSettings::default(),
+            otlp: OtlpSettings::default(),
+            events: None,
+            sample: 1.0,
+            interval: Span::ZERO,
         }
     }
 }

@@ -88,7 +88,16 @@ impl Delivery {
         let whole = flight.whole;
         let mut changed = Changed::Progress;
         if whole {
-            self.counters.delivered += flight.reports as u64;
+            self.counters.delivered += (flight.reports - flight.left_out) as u64;
+            self.counters.dropped += flight.left_out as u64;
+            self.counters.over_limit += flight.left_out as u64;
+            if flight.left_out > 0 {
+                tracing::info!(
+                    media = log.origin.media.log_id(),
+                    pings = flight.left_out,
+                    "pings of a download were thinned so that it fits into one request"
+                );
+            }
             ctx.changes.require(Durability::Synced);
             changed = Changed::Everything;
             pass_all(key, log, at, ctx);

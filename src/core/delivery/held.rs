@@ -30,11 +30,12 @@ pub(super) fn hit(log: &Log, report: &Report, now: Now, settings: &Settings) -> 
         purpose: &purpose,
         sid: lane.sid.as_deref(),
         media: &log.origin.media,
+        collector: settings.collectors.iter().find(|c| c.name == *lane.collector)?,
         settings,
         reports: &[DatedReport { ts, report }],
     };
     let mut body = String::new();
     lane.dialect.append(&mut body, &content);
-    lane.dialect.finish(&mut body, &purpose);
+    lane.dialect.finish(&mut body, &content);
     Some(HeldHit { path: lane.dialect.path(&content), body })
 }

@@ -35,7 +35,9 @@ pub struct InFlight {
     pub class: Class,
     /// How many reports are in it, from the front of the lane.
     pub reports: usize,
-    /// It holds every report of a downloaded session.
+    /// Of these, pings that are not in it because they did not fit.
+    pub left_out: usize,
+    /// It is a downloaded session as a whole.
     pub whole: bool,
     pub last_ts: WallTime,
 }

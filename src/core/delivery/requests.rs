@@ -9,11 +9,12 @@ use super::reading::Reading;
 use super::{Delivery, DeliveryContext};
 use crate::core::clock::Anchor;
 use crate::core::dialect::exchange::{Purpose, Request, RequestId};
-use crate::core::dialect::{RequestContent, SessionId};
+use crate::core::dialect::{DatedReport, RequestContent, SessionId};
+use crate::core::media::MediaInfo;
 use crate::core::record::{Durability, Key, ReadReports, ReportRange};
 use crate::core::report::{Kind, Report};
 use crate::core::settings::Settings;
-use crate::core::time::Now;
+use crate::core::time::{Now, WallTime};
 
 impl Delivery {
     /// Makes sure that the front report has a session at the collector: a dead one is opened again,
@@ -112,36 +113,42 @@ impl Delivery {
     ) -> Option<Request> {
         let log = self.logs.get_mut(&key)?;
         let purpose = purpose(log, &log.lanes[at], ctx.settings);
-        let (body, reports, last_ts) = match purpose {
+        let (body, reports, left_out, last_ts) = match purpose {
             Purpose::Download => {
                 self.download(key, at, ctx);
                 let log = self.logs.get_mut(&key)?;
                 let lane = &mut log.lanes[at];
                 // Taken whole: a later try puts the body together anew.
                 let mut whole = lane.download.take_if(|d| d.next >= log.summary.next)?;
-                lane.dialect.finish(&mut whole.body, &purpose);
-                (whole.body, whole.reports, whole.last_ts?)
+                let content = content(&purpose, lane, &log.origin.media, ctx.settings, &[])?;
+                let left_out = lane.dialect.finish(&mut whole.body, &content);
+                (whole.body, whole.reports, left_out, whole.last_ts?)
             }
             _ => single(log, at, &purpose, ctx.settings)?,
         };
         let log = self.logs.get_mut(&key)?;
         let lane = &mut log.lanes[at];
-        let shipment = RequestContent {
-            purpose: &purpose,
-            sid: lane.sid.as_deref(),
-            media: &log.origin.media,
-            settings: ctx.settings,
-            reports: &[],
+        let dated = match lane.front() {
+            Some(report) => [DatedReport { ts: last_ts, report }],
+            None => return None,
         };
-        let path = lane.dialect.path(&shipment);
+        let content = content(&purpose, lane, &log.origin.media, ctx.settings, &dated)?;
+        let path = lane.dialect.path(&content);
         if ctx.settings.delivery.daily_bytes > 0 {
             self.budget.spend(body.len() as u64, now.wall);
         }
         let id = RequestId(self.next_request);
         self.next_request += 1;
         let whole = purpose == Purpose::Download;
-        lane.flight =
-            Some(InFlight { request: id, sent_at: now.boot, class, reports, whole, last_ts });
+        lane.flight = Some(InFlight {
+            request: id,
+            sent_at: now.boot,
+            class,
+            reports,
+            left_out,
+            whole,
+            last_ts,
+        });
         let facts = lane.facts();
         if let Some(number) = lane.front_number() {
             // A ping must not be repeated when the agent dies while it is under way, so it is
@@ -244,41 +251,46 @@ fn single(
     at: usize,
     purpose: &Purpose,
     settings: &Settings,
-) -> Option<(String, usize, crate::core::time::WallTime)> {
+) -> Option<(String, usize, usize, WallTime)> {
     let lane = &log.lanes[at];
     let anchor = lane.anchor?;
     // A start whose answer gives the sid is the only report in its request.
     let most = if *purpose == Purpose::Open { 1 } else { lane.facts().reports_per_request };
     let dated = Lane::date(anchor, lane.progress.last_ts, lane.first(most));
     let last_ts = dated.last()?.ts;
-    let shipment = RequestContent {
-        purpose,
-        sid: lane.sid.as_deref(),
-        media: &log.origin.media,
-        settings,
-        reports: &dated,
-    };
+    let mut content = content(purpose, lane, &log.origin.media, settings, &dated)?;
     let mut body = String::new();
-    lane.dialect.append(&mut body, &shipment);
-    lane.dialect.finish(&mut body, purpose);
-    Some((body, dated.len(), last_ts))
+    lane.dialect.append(&mut body, &content);
+    content.reports = &[];
+    let left_out = lane.dialect.finish(&mut body, &content);
+    Some((body, dated.len(), left_out, last_ts))
+}
+
+/// What a dialect gets for a request of a lane. `None` when the settings have no such collector any
+/// more.
+fn content<'a>(
+    purpose: &'a Purpose,
+    lane: &'a Lane,
+    media: &'a MediaInfo,
+    settings: &'a Settings,
+    reports: &'a [DatedReport<'a>],
+) -> Option<RequestContent<'a>> {
+    let collector = settings.collectors.iter().find(|c| c.name == *lane.collector)?;
+    Some(RequestContent { purpose, sid: lane.sid.as_deref(), media, collector, settings, reports })
 }
 
 /// Appends reports to a download. It then holds every report with a number below `next`.
 fn append_piece(log: &mut Log, at: usize, reports: &[Report], next: u64, settings: &Settings) {
-    let (media, lane) = (log.origin.media.clone(), &mut log.lanes[at]);
+    let lane = &mut log.lanes[at];
     let Some(anchor) = lane.anchor else { return };
-    let Some(download) = &mut lane.download else { return };
+    let Some(mut download) = lane.download.take() else { return };
     let dated = Lane::date(anchor, download.last_ts, reports.iter());
     download.last_ts = dated.last().map(|d| d.ts).or(download.last_ts);
     download.reports += dated.len();
     download.next = next;
-    let shipment = RequestContent {
-        purpose: &Purpose::Download,
-        sid: None,
-        media: &media,
-        settings,
-        reports: &dated,
-    };
-    lane.dialect.append(&mut download.body, &shipment);
+    let content = content(&Purpose::Download, lane, &log.origin.media, settings, &dated);
+    if let Some(content) = content {
+        lane.dialect.append(&mut download.body, &content);
+    }
+    lane.download = Some(download);
 }

@@ -31,9 +31,9 @@ impl Dialect for MediaCollection {
         }
     }
 
-    fn path(&self, shipment: &RequestContent<'_>) -> String {
-        let legacy = shipment.settings.delivery.legacy_sessions_batch;
-        match shipment.purpose {
+    fn path(&self, content: &RequestContent<'_>) -> String {
+        let legacy = content.settings.delivery.legacy_sessions_batch;
+        match content.purpose {
             Purpose::Open => "/api/v1/sessions".into(),
             Purpose::Report { sid } => format!("/api/v1/sessions/{sid}/events"),
             Purpose::Download if legacy => "/api/v1/sessions".into(),
@@ -42,19 +42,20 @@ impl Dialect for MediaCollection {
         }
     }
 
-    fn append(&self, body: &mut String, shipment: &RequestContent<'_>) {
-        for dated in shipment.reports {
-            if *shipment.purpose == Purpose::Download {
+    fn append(&self, body: &mut String, content: &RequestContent<'_>) {
+        for dated in content.reports {
+            if *content.purpose == Purpose::Download {
                 body.push(if body.is_empty() { '[' } else { ',' });
             }
-            body.push_str(&event(dated, shipment).to_string());
+            body.push_str(&event(dated, content).to_string());
         }
     }
 
-    fn finish(&self, body: &mut String, purpose: &Purpose) {
-        if *purpose == Purpose::Download {
+    fn finish(&self, body: &mut String, content: &RequestContent<'_>) -> usize {
+        if *content.purpose == Purpose::Download {
             body.push(']');
         }
+        0
     }
 
     fn judge(&self, purpose: &Purpose, outcome: &Outcome, now: WallTime) -> Verdict {
@@ -109,14 +110,14 @@ fn answered(status: u16, message: &str) -> String {
 }
 
 /// The JSON of one event (spec 2), with the operator's parameters in a start.
-fn event(dated: &DatedReport<'_>, shipment: &RequestContent<'_>) -> Value {
+fn event(dated: &DatedReport<'_>, content: &RequestContent<'_>) -> Value {
     let DatedReport { ts, report } = dated;
     let (mut event, mut time) = (Params::new(), Params::new());
     set(&mut time, "playhead", number(report.playhead));
     set(&mut time, "ts", ts.0);
     set(&mut event, "playerTime", time);
     set(&mut event, "eventType", report.kind().event_type());
-    let (params, custom) = content(report, shipment);
+    let (params, custom) = params(report, content);
     if !params.is_empty() {
         set(&mut event, "params", params);
     }
@@ -133,13 +134,10 @@ fn event(dated: &DatedReport<'_>, shipment: &RequestContent<'_>) -> Value {
 }
 
 /// `params` and `customMetadata` of an event (spec 2.2 to 2.5).
-fn content<'a>(
-    report: &'a Report,
-    shipment: &RequestContent<'a>,
-) -> (Params, Option<&'a Metadata>) {
-    let media = shipment.media;
+fn params<'a>(report: &'a Report, content: &RequestContent<'a>) -> (Params, Option<&'a Metadata>) {
+    let media = content.media;
     match &report.what {
-        What::Start { resume } => (start(media, *resume, shipment), Some(&media.custom)),
+        What::Start { resume } => (start(media, *resume, content), Some(&media.custom)),
         What::AdBreakStart(ad_break) => (ad_break_params(ad_break), None),
         What::AdStart(ad) => (ad_params(ad, &media.player_name), Some(&ad.custom)),
         What::ChapterStart(chapter) => (chapter_params(chapter), Some(&chapter.custom)),
@@ -152,10 +150,10 @@ fn content<'a>(
     }
 }
 
-fn start(media: &MediaInfo, resume: bool, shipment: &RequestContent<'_>) -> Params {
+fn start(media: &MediaInfo, resume: bool, content: &RequestContent<'_>) -> Params {
     let mut p = media_params(media, resume);
-    identify(&mut p, shipment.settings, media);
-    let delivery = &shipment.settings.delivery;
+    identify(&mut p, content.settings, media);
+    let delivery = &content.settings.delivery;
     let flagged = delivery.send_flag || delivery.legacy_sessions_batch;
     if media.downloaded && flagged {
         set(&mut p, "media.downloaded", true);
@@ -300,6 +298,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::core::settings::CollectorSettings;
     use crate::core::time::BootInstant;
 
     #[test]
@@ -366,15 +365,16 @@ mod tests {
     fn body(what: What, playhead: f64) -> String {
         let report = Report::new(what, BootInstant(1), playhead);
         let reports = [DatedReport { ts: WallTime(1700), report: &report }];
-        let shipment = RequestContent {
+        let content = RequestContent {
             purpose: &Purpose::Report { sid: "s".into() },
             sid: Some("s"),
             media: &MediaInfo::default(),
+            collector: &CollectorSettings::default(),
             settings: &Settings::default(),
             reports: &reports,
         };
         let mut body = String::new();
-        MediaCollection.append(&mut body, &shipment);
+        MediaCollection.append(&mut body, &content);
         body
     }
 

@@ -14,7 +14,7 @@ use self::exchange::{Outcome, Problem, Purpose};
 use self::media_collection::MediaCollection;
 use super::media::MediaInfo;
 use super::report::Report;
-use super::settings::Settings;
+use super::settings::{CollectorSettings, Settings};
 use super::time::{Span, WallTime};
 
 /// A protocol of collectors.
@@ -23,14 +23,15 @@ pub trait Dialect: Debug + Send + Sync {
     fn facts(&self) -> Capabilities;
 
     /// The path of a request, below the collector's base URL.
-    fn path(&self, shipment: &RequestContent<'_>) -> String;
+    fn path(&self, content: &RequestContent<'_>) -> String;
 
     /// Appends reports to the body of a request. A request of many reports is put together in
     /// several steps; the body is empty at the first.
-    fn append(&self, body: &mut String, shipment: &RequestContent<'_>);
+    fn append(&self, body: &mut String, content: &RequestContent<'_>);
 
-    /// Completes a body to which all reports were appended.
-    fn finish(&self, body: &mut String, purpose: &Purpose);
+    /// Completes a body to which all reports were appended; `content` has none. Gives how many pings
+    /// of a download were left out, so that it fits.
+    fn finish(&self, body: &mut String, content: &RequestContent<'_>) -> usize;
 
     /// What an outcome means for the reports that were sent. `now` turns the date form of
     /// `Retry-After` into a wait.
@@ -70,6 +71,8 @@ pub struct RequestContent<'a> {
     /// The session's id at this collector, once it has one.
     pub sid: Option<&'a str>,
     pub media: &'a MediaInfo,
+    /// The collector that it is for.
+    pub collector: &'a CollectorSettings,
     pub settings: &'a Settings,
     pub reports: &'a [DatedReport<'a>],
 }
