@@ -58,9 +58,9 @@ impl Failure {
 
 /// What everybody may read of a problem: what a collector says may quote what was watched.
 fn public(problem: &Problem) -> String {
-    match problem.cause {
-        Cause::Status(status) => format!("the collector answered {status}"),
-        _ => reason(&problem.why),
+    match problem.cause.status() {
+        Some(status) => format!("the collector answered {status}"),
+        None => reason(&problem.why),
     }
 }
 

@@ -97,11 +97,25 @@ pub enum Cause {
     Connection,
     /// An answer that does not accept.
     Status(u16),
+    /// An answer of Media Edge that does not accept the datastream (edge 7.3).
+    Datastream(u16),
+    /// An answer of Media Edge that does not accept who the box says it is (edge 7.3).
+    Identity(u16),
     /// An answer that accepts a start, without a session.
     NoSession,
 }
 
 impl Cause {
+    /// The status of the answer, if there was one. Its words may quote what was watched.
+    pub const fn status(self) -> Option<u16> {
+        match self {
+            Cause::Status(status) | Cause::Datastream(status) | Cause::Identity(status) => {
+                Some(status)
+            }
+            _ => None,
+        }
+    }
+
     /// What an operator can do about it.
     pub const fn advice(self) -> &'static str {
         match self {
@@ -136,6 +150,13 @@ impl Cause {
             }
             Cause::Status(408 | 429 | 500..=599) => "the collector has to recover; hits are kept",
             Cause::Status(_) => "check collector.url and the account",
+            Cause::Datastream(_) => {
+                "check edge.datastream_id and the settings of this datastream at Adobe; hits are kept"
+            }
+            Cause::Identity(_) => {
+                "check analytics.app_installation_id and analytics.marketing_cloud_user_id; hits are \
+                 kept"
+            }
             Cause::NoSession => "this is no such collector: check collector.url and collector.kind",
         }
     }

@@ -2,20 +2,18 @@
 //! headers. A request holds one event, a downloaded session is one array, and the server gives the
 //! sid in `Location`.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::exchange::{Cause, Outcome, Problem, Purpose, RetryAfter};
+use super::exchange::{Cause, Outcome, Problem, Purpose};
+use super::members::{Members, answered, extend, set};
 use super::{Capabilities, DatedReport, Dialect, RequestContent, SessionId, Verdict};
 use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe, Viewer};
 use crate::core::report::{Report, What};
 use crate::core::settings::Settings;
-use crate::core::time::{DAY_SECONDS, Span, WallTime};
+use crate::core::time::{DAY_SECONDS, WallTime};
 
 /// `collector.kind` of this dialect.
 pub const KIND: &str = "media-collection";
-
-/// JSON members of an event.
-type Params = Map<String, Value>;
 
 #[derive(Debug)]
 pub struct MediaCollection;
@@ -91,28 +89,17 @@ impl Dialect for MediaCollection {
             400 | 413 | 415 | 422 => Verdict::Refused { status, message },
             404 | 410 if matches!(purpose, Purpose::Report { .. }) => Verdict::Gone,
             _ => Verdict::Later {
-                after: retry_after.map(|r| match r {
-                    RetryAfter::Seconds(s) => Span::seconds(s.min(1 << 40)),
-                    RetryAfter::Date(date) => (date - now).max(Span::ZERO),
-                }),
+                after: retry_after.map(|wish| wish.wait(now)),
                 problem: Problem::new(Cause::Status(status), answered(status, &message)),
             },
         }
     }
 }
 
-/// What an answer said, in words.
-fn answered(status: u16, message: &str) -> String {
-    match message.is_empty() {
-        true => format!("the collector answered {status}"),
-        false => format!("the collector answered {status}: {message}"),
-    }
-}
-
 /// The JSON of one event (spec 2), with the operator's parameters in a start.
 fn event(dated: &DatedReport<'_>, content: &RequestContent<'_>) -> Value {
     let DatedReport { ts, report } = dated;
-    let (mut event, mut time) = (Params::new(), Params::new());
+    let (mut event, mut time) = (Members::new(), Members::new());
     set(&mut time, "playhead", number(report.playhead));
     set(&mut time, "ts", ts.0);
     set(&mut event, "playerTime", time);
@@ -122,8 +109,8 @@ fn event(dated: &DatedReport<'_>, content: &RequestContent<'_>) -> Value {
         set(&mut event, "params", params);
     }
     if let Some(custom) = custom.filter(|custom| !custom.is_empty()) {
-        let mut texts = Params::new();
-        extend_with_text(&mut texts, custom);
+        let mut texts = Members::new();
+        extend(&mut texts, custom, |key| key);
         set(&mut event, "customMetadata", texts);
     }
     let quality = quality(report);
@@ -134,7 +121,7 @@ fn event(dated: &DatedReport<'_>, content: &RequestContent<'_>) -> Value {
 }
 
 /// `params` and `customMetadata` of an event (spec 2.2 to 2.5).
-fn params<'a>(report: &'a Report, content: &RequestContent<'a>) -> (Params, Option<&'a Metadata>) {
+fn params<'a>(report: &'a Report, content: &RequestContent<'a>) -> (Members, Option<&'a Metadata>) {
     let media = content.media;
     match &report.what {
         What::Start { resume } => (start(media, *resume, content), Some(&media.custom)),
@@ -142,15 +129,15 @@ fn params<'a>(report: &'a Report, content: &RequestContent<'a>) -> (Params, Opti
         What::AdStart(ad) => (ad_params(ad, &media.player_name), Some(&ad.custom)),
         What::ChapterStart(chapter) => (chapter_params(chapter), Some(&chapter.custom)),
         What::StateOn(name) | What::StateOff(name) => {
-            let mut p = Params::new();
+            let mut p = Members::new();
             set(&mut p, "media.state.name", &**name);
             (p, None)
         }
-        _ => (Params::new(), None),
+        _ => (Members::new(), None),
     }
 }
 
-fn start(media: &MediaInfo, resume: bool, content: &RequestContent<'_>) -> Params {
+fn start(media: &MediaInfo, resume: bool, content: &RequestContent<'_>) -> Members {
     let mut p = media_params(media, resume);
     identify(&mut p, content.settings, media);
     let delivery = &content.settings.delivery;
@@ -163,7 +150,7 @@ fn start(media: &MediaInfo, resume: bool, content: &RequestContent<'_>) -> Param
 
 /// Who reports to whom (spec 2.2). Filled in when a start is sent, not when it is stored
 /// (spec 7).
-fn identify(p: &mut Params, settings: &Settings, media: &MediaInfo) {
+fn identify(p: &mut Members, settings: &Settings, media: &MediaInfo) {
     let (id, viewer) = (&settings.identity, media.viewer.as_deref());
     let of_viewer = |get: fn(&Viewer) -> &Option<String>| viewer.and_then(|v| get(v).as_ref());
     set(p, "analytics.trackingServer", id.tracking_server.as_str());
@@ -180,7 +167,7 @@ fn identify(p: &mut Params, settings: &Settings, media: &MediaInfo) {
             set(p, key, value.as_str());
         }
     }
-    let mut ids = Params::new();
+    let mut ids = Members::new();
     for (namespace, customer) in viewer.into_iter().flat_map(|viewer| &viewer.customer_ids) {
         let id = serde_json::json!({"id": customer.id, "authState": customer.state});
         set(&mut ids, namespace, id);
@@ -194,8 +181,8 @@ fn identify(p: &mut Params, settings: &Settings, media: &MediaInfo) {
     set(p, "media.libraryVersion", version);
 }
 
-fn media_params(media: &MediaInfo, resume: bool) -> Params {
-    let mut p = Params::new();
+fn media_params(media: &MediaInfo, resume: bool) -> Members {
+    let mut p = Members::new();
     set(&mut p, "media.id", media.id.as_str());
     set(&mut p, "media.name", media.name.as_str());
     set(&mut p, "media.length", number(media.length.unwrap_or(DAY_SECONDS)));
@@ -207,31 +194,31 @@ fn media_params(media: &MediaInfo, resume: bool) -> Params {
     if let Some(version) = &media.app_version {
         set(&mut p, "media.sdkVersion", version.as_str());
     }
-    extend_with_text(&mut p, &media.standard);
+    extend(&mut p, &media.standard, |key| key);
     p
 }
 
-fn ad_break_params(ad_break: &AdBreak) -> Params {
-    let mut p = Params::new();
+fn ad_break_params(ad_break: &AdBreak) -> Members {
+    let mut p = Members::new();
     set(&mut p, "media.ad.podFriendlyName", ad_break.name.as_str());
     set(&mut p, "media.ad.podIndex", ad_break.position);
     set(&mut p, "media.ad.podSecond", number(ad_break.start));
     p
 }
 
-fn ad_params(ad: &Ad, player_name: &str) -> Params {
-    let mut p = Params::new();
+fn ad_params(ad: &Ad, player_name: &str) -> Members {
+    let mut p = Members::new();
     set(&mut p, "media.ad.id", ad.id.as_str());
     set(&mut p, "media.ad.name", ad.name.as_str());
     set(&mut p, "media.ad.length", number(ad.length));
     set(&mut p, "media.ad.podPosition", ad.position);
     set(&mut p, "media.ad.playerName", player_name);
-    extend_with_text(&mut p, &ad.standard);
+    extend(&mut p, &ad.standard, |key| key);
     p
 }
 
-fn chapter_params(chapter: &Chapter) -> Params {
-    let mut p = Params::new();
+fn chapter_params(chapter: &Chapter) -> Members {
+    let mut p = Members::new();
     set(&mut p, "media.chapter.friendlyName", chapter.name.as_str());
     set(&mut p, "media.chapter.index", chapter.position);
     set(&mut p, "media.chapter.offset", number(chapter.start));
@@ -239,18 +226,8 @@ fn chapter_params(chapter: &Chapter) -> Params {
     p
 }
 
-fn set(params: &mut Params, key: &str, value: impl Into<Value>) {
-    params.insert(key.to_owned(), value.into());
-}
-
-fn extend_with_text(params: &mut Params, texts: &Metadata) {
-    for (key, value) in texts {
-        set(params, key, value.as_str());
-    }
-}
-
 /// The members of `qoeData` (spec 2.6); empty when nothing is known.
-fn quality(report: &Report) -> Params {
+fn quality(report: &Report) -> Members {
     let Qoe { bitrate, dropped_frames, fps, startup_ms } =
         report.quality.as_deref().copied().unwrap_or_default();
     let known = [
@@ -259,7 +236,7 @@ fn quality(report: &Report) -> Params {
         ("media.qoe.framesPerSecond", fps),
         ("media.qoe.timeToStart", startup_ms),
     ];
-    let mut p = Params::new();
+    let mut p = Members::new();
     for (key, value) in known {
         if let Some(value) = value {
             set(&mut p, key, value);

@@ -5,6 +5,8 @@
 pub mod exchange;
 pub mod keys;
 pub mod media_collection;
+pub mod media_edge;
+mod members;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 
 use self::exchange::{Outcome, Problem, Purpose};
 use self::media_collection::MediaCollection;
+use self::media_edge::MediaEdge;
 use super::media::MediaInfo;
 use super::report::Report;
 use super::settings::{CollectorSettings, Settings};
@@ -110,6 +113,7 @@ impl Default for Dialects {
     fn default() -> Dialects {
         let mut dialects = Dialects(BTreeMap::new());
         dialects.add(media_collection::KIND, Arc::new(MediaCollection));
+        dialects.add(media_edge::KIND, Arc::new(MediaEdge));
         dialects
     }
 }
