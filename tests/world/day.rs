@@ -37,6 +37,8 @@ pub struct Knobs {
     pub disk_fails_every: u32,
     pub backlog_ratio: u64,
     pub parallel: u64,
+    /// The collector speaks Media Edge.
+    pub edge: bool,
 }
 
 impl Knobs {
@@ -51,13 +53,14 @@ impl Knobs {
             disk_fails_every: 0,
             backlog_ratio: dice.pick(&[2, 2, 2, 0]),
             parallel: dice.pick(&[4, 4, 1]),
+            edge: seed % 3 == 2,
         }
     }
 
     fn comment(&self) -> String {
         format!(
             "seed={} ping_s={} max_session_s={} resume_window_s={} queue_bytes={} agreed={} \
-             disk_fails_every={} backlog_ratio={} parallel={}",
+             disk_fails_every={} backlog_ratio={} parallel={} edge={}",
             self.seed,
             self.ping_s,
             self.max_session_s,
@@ -66,7 +69,8 @@ impl Knobs {
             i32::from(self.agreed),
             self.disk_fails_every,
             self.backlog_ratio,
-            self.parallel
+            self.parallel,
+            i32::from(self.edge)
         )
     }
 
@@ -85,6 +89,7 @@ impl Knobs {
             disk_fails_every: number("disk_fails_every", 0) as u32,
             backlog_ratio: number("backlog_ratio", 2),
             parallel: number("parallel", 4),
+            edge: number("edge", 0) == 1,
         }
     }
 }

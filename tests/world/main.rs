@@ -11,6 +11,9 @@
 
 mod bad_days;
 mod day;
+#[path = "../conformance/from_edge.rs"]
+#[allow(dead_code, reason = "no exchange of a simulation is read here")]
+mod from_edge;
 mod model;
 mod oracle;
 mod run;

@@ -55,6 +55,8 @@ pub struct World {
     alive: bool,
     copies: Copies,
     backend: Backend,
+    /// The collector speaks Media Edge.
+    pub edge: bool,
     /// The collector has fault rules.
     ruled: bool,
     /// A wait that the collector asked for may last until then.
@@ -145,6 +147,7 @@ impl World {
                 parallel: k.parallel as usize,
                 ..DeliverySettings::default()
             },
+            collectors: vec![collector::settings(k.edge)],
             ..Settings::default()
         };
         let (ping_ms, batch_ping_ms) = (settings.main_ping.0, settings.downloaded_ping.0);
@@ -169,6 +172,7 @@ impl World {
             alive: false,
             copies: Copies::new(Saved { model: model.clone(), owed: 0, acks: 0 }),
             backend: Backend::new(),
+            edge: k.edge,
             ruled: false,
             wished_until: i64::MIN,
             answering_since: None,

@@ -6,8 +6,11 @@ use super::arrived::{Arrived, Line};
 use super::{BUMPS_MS, Head, Oracle, TS_ERROR_MS};
 use crate::truth::{Owed, Wrong};
 
-/// Bodies carry milliseconds.
-const PLAYHEAD_ERROR: f64 = 0.0021;
+/// How far a playhead is from the truth: bodies carry milliseconds, or at Media Edge whole seconds.
+const fn playhead_error(edge: bool) -> f64 {
+    if edge { 1.0021 } else { 0.0021 }
+}
+
 /// What the hits of one call add to each other's `ts`.
 const INSTANT_MS: i64 = 3;
 
@@ -79,7 +82,7 @@ impl Oracle<'_> {
             for (n, o) in self.owed.iter().enumerate().filter(|(_, o)| o.kind == hit.kind) {
                 let here = segment.map_or(*o.play == *line.play, |s| s == o.segment);
                 let same = here && o.key == hit.key && o.from == o.to;
-                if !same || !self.happened(n, hit) || !stood_there(o, hit) {
+                if !same || !self.happened(n, hit) || !stood_there(o, hit, self.world.edge) {
                     continue;
                 }
                 let off = hit.ts - o.to;
@@ -153,7 +156,7 @@ impl Oracle<'_> {
     ) -> Result<usize, Wrong> {
         let near =
             |n: usize| self.happened(n, hit) && self.off_by(n, hit.ts) <= TS_ERROR_MS + BUMPS_MS;
-        let here = |o: &Owed| stood_there(o, hit);
+        let here = |o: &Owed| stood_there(o, hit, self.world.edge);
         let told = hit.posts().any(|post| self.posts[post].told);
         let cost = |n: usize, o: &Owed| {
             let at = hit.ts - head.skew.unwrap_or(0);
@@ -192,9 +195,9 @@ impl Oracle<'_> {
 }
 
 /// Whether the playhead is that of the truth; live ones wrap at midnight.
-fn stood_there(owed: &Owed, hit: &Arrived<'_>) -> bool {
-    let off = |playhead: f64| (playhead - hit.playhead).abs();
-    owed.playhead.is_none_or(|p| off(p) < PLAYHEAD_ERROR || off(p) > 86_399.9)
+fn stood_there(owed: &Owed, hit: &Arrived<'_>, edge: bool) -> bool {
+    let (off, error) = (|playhead: f64| (playhead - hit.playhead).abs(), playhead_error(edge));
+    owed.playhead.is_none_or(|p| off(p) < error || off(p) > 86_399.9 - error)
 }
 
 /// What is open after these hits, in the order in which a restart repeats it.

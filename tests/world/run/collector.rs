@@ -6,13 +6,15 @@ use playheadd::core::dialect::exchange::{
     Cause, Outcome, Problem, Purpose, Request, RequestId, RetryAfter,
 };
 
-use playheadd::core::settings::Consent;
+use playheadd::core::dialect::media_edge;
+use playheadd::core::settings::{CollectorSettings, Consent, EdgeSettings};
 use playheadd::engine::{Action, Event};
 use playheadd::sim::backend::{Outcome as Planned, answered};
 use serde_json::Value as Json;
 
 use super::{Promise, World};
 use crate::day::DAWN_MS;
+use crate::from_edge;
 
 const SESSION_DELAY_MS: i64 = 100;
 const EVENT_DELAY_MS: i64 = 20;
@@ -126,10 +128,7 @@ impl World {
         if status == Some(400) && !judged.fault {
             self.say("form", format!("{}: malformed: {}", self.now, request.body));
         }
-        let bodies = match body {
-            Json::Array(bodies) => bodies,
-            body => vec![body],
-        };
+        let bodies = bodies(body);
         self.posts.push(Post {
             at: self.now,
             sid: judged.plan.sid,
@@ -151,7 +150,8 @@ impl World {
             self.acks.push(post);
         }
         // A power cut must not open a session twice (docs/behaviour.md 2.11).
-        let opened = matches!(&flying.outcome, Outcome::Answered { location: Some(_), .. });
+        let opened = flying.to == Purpose::Open
+            && matches!(&flying.outcome, Outcome::Answered { status: 200..=299, .. });
         let promise = if opened { Promise::Synced } else { Promise::Nothing };
         let event = Event::Answer { request: flying.request, outcome: flying.outcome };
         self.tell(event, promise, |_, _, _| None);
@@ -164,9 +164,34 @@ fn outcome_says(outcome: &Outcome, what: &str) -> bool {
 
 /// The `ts` of a ping, on the timeline.
 fn ping(request: &Request) -> Option<i64> {
-    let body = body(request);
-    let ts = body["playerTime"]["ts"].as_i64()?;
-    (body["eventType"] == "ping").then_some(ts - DAWN_MS)
+    let bodies = match request.purpose {
+        Purpose::Download => return None,
+        _ => bodies(body(request)),
+    };
+    let ping = bodies.first().filter(|body| body["eventType"] == "ping")?;
+    Some(ping["playerTime"]["ts"].as_i64()? - DAWN_MS)
+}
+
+/// The events in a body, in the words of the Media Collection API.
+fn bodies(body: Json) -> Vec<Json> {
+    match body {
+        Json::Array(bodies) => bodies,
+        body if body.get("events").is_some() => from_edge::events(&body),
+        body => vec![body],
+    }
+}
+
+/// The collector of a day.
+pub(super) fn settings(edge: bool) -> CollectorSettings {
+    if !edge {
+        return CollectorSettings::default();
+    }
+    let datastream_id = "11111111-2222-4333-8444-555555555555".into();
+    CollectorSettings {
+        kind: media_edge::KIND.into(),
+        edge: EdgeSettings { datastream_id, ..EdgeSettings::default() },
+        ..CollectorSettings::default()
+    }
 }
 
 fn body(request: &Request) -> Json {
