@@ -122,7 +122,8 @@ fn check_session(sid: &str, hits: &[&Json], most_names: usize) -> Result<(), Tes
         }
         let playhead = hit["playerTime"]["playhead"].as_f64().expect("a number");
         prop_assert!(playhead >= 0.0);
-        playheadd::sim::validate::event(hit).map_err(TestCaseError::fail)?;
+        playheadd::sim::backend::media_collection::schema::event(hit)
+            .map_err(TestCaseError::fail)?;
     }
     Ok(())
 }

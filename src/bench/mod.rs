@@ -1,7 +1,7 @@
 //! The bench collector: the Media Collection API as a real HTTP/1.1 server, with faults on request.
 //!
 //! For development and tests, not part of a box (feature `bench`). The rules are those of the
-//! simulated collector (`sim::backend`), bodies are checked against the schemas (`sim::validate`),
+//! simulated collector (`sim::backend`), which check each body against its schema,
 //! and every request is recorded.
 
 mod collector;

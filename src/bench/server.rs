@@ -10,7 +10,6 @@ use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::log::{Lines, Record};
@@ -18,8 +17,7 @@ use super::page;
 use super::shared::{Shared, unix_ms};
 use super::stream::{self, Stream};
 use crate::sim::CollectorModel as _;
-use crate::sim::backend::{Endpoint, Outcome, Plan, PlannedAnswer, Rule, route};
-use crate::sim::validate;
+use crate::sim::backend::{Outcome, Plan, PlannedAnswer, Rule, Unread};
 
 /// Longest body of a request, bytes.
 pub const MAX_BODY_BYTES: usize = 8 << 20;
@@ -132,35 +130,28 @@ impl Shared {
         // Read under the lock, so that records are in the order of their times.
         let at_ms = unix_ms();
         let json = match body {
-            Payload::Whole(bytes) => serde_json::from_slice(bytes).map_err(|e| e.to_string()),
-            Payload::TooLarge => Err(format!("more than {MAX_BODY_BYTES} bytes")),
-        };
-        let PlannedAnswer { plan, counted, fault } = match (route(path), &json) {
-            (None, _) => own_answer(None, 404, format!("the API has no {path}")),
-            (Some(_), _) if method != Method::POST => {
-                own_answer(None, 405, "expected a POST".into())
+            Payload::Whole(bytes) => serde_json::from_slice(bytes)
+                .map_err(|e| (Unread::NoJson, format!("body: expected JSON: {e}"))),
+            Payload::TooLarge => {
+                let why = format!("body: expected JSON: more than {MAX_BODY_BYTES} bytes");
+                Err((Unread::TooLarge, why))
             }
-            (Some(_), Err(why)) => {
-                let status = if matches!(body, Payload::TooLarge) { 413 } else { 400 };
-                own_answer(None, status, format!("body: expected JSON: {why}"))
-            }
-            (Some((endpoint, sid)), Ok(json)) => match checked(endpoint, json) {
-                Ok(()) => state.backend.judge(path, json, at_ms),
-                Err(why) => own_answer(sid, 400, why),
-            },
         };
-        let (status, delay_ms, text) = match &plan.outcome {
-            Outcome::Answer { status, body, delay_ms, .. } => (Some(*status), *delay_ms, &**body),
-            Outcome::Hang | Outcome::DropAfterSend => (None, None, ""),
+        let posted = method == Method::POST;
+        let PlannedAnswer { plan, counted, fault, refusal } = match &json {
+            _ if !posted && state.backend.has(path) => no_post(),
+            Ok(json) => state.backend.judge(path, json, at_ms),
+            Err((unread, why)) => state.backend.refuse_unread(path, *unread, why),
         };
-        let is_refusal = method == Method::POST
-            && !fault
-            && status.is_some_and(|status| (400..500).contains(&status));
+        let (status, delay_ms) = match &plan.outcome {
+            Outcome::Answer { status, delay_ms, .. } => (Some(*status), *delay_ms),
+            Outcome::Hang | Outcome::DropAfterSend => (None, None),
+        };
         let record = Record {
             at_ms,
             method: method.to_string(),
             path: path.to_owned(),
-            refusal: is_refusal.then(|| text.to_owned()),
+            refusal: refusal.filter(|_| posted),
             status,
             sid: plan.sid.clone(),
             counted,
@@ -240,19 +231,12 @@ async fn read(body: Incoming) -> Result<Payload, Dropped> {
     }
 }
 
-fn checked(endpoint: Endpoint, body: &Value) -> Result<(), String> {
-    match endpoint {
-        Endpoint::Sessions if body.is_array() => validate::batch(body),
-        Endpoint::Downloaded => validate::batch(body),
-        Endpoint::Sessions | Endpoint::Events => validate::event(body),
-    }
-}
-
-/// An answer that the server gives before the backend is asked.
-fn own_answer(sid: Option<&str>, status: u16, body: String) -> PlannedAnswer {
-    let outcome = Outcome::Answer { status, headers: Vec::new(), body, delay_ms: None };
-    let plan = Plan { sid: sid.map(str::to_owned), outcome };
-    PlannedAnswer { plan, counted: false, fault: false }
+/// The answer to a GET where hits are posted.
+fn no_post() -> PlannedAnswer {
+    let (headers, body) = (Vec::new(), "expected a POST".to_owned());
+    let outcome = Outcome::Answer { status: 405, headers, body, delay_ms: None };
+    let plan = Plan { sid: None, outcome };
+    PlannedAnswer { plan, counted: false, fault: false, refusal: None }
 }
 
 fn not_allowed(expected: &str) -> Answer {

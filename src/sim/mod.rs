@@ -5,11 +5,9 @@
 pub mod backend;
 mod bus;
 pub mod driver;
-mod faults;
 mod mpris;
 pub mod mpris_lines;
 pub mod timeline;
-pub mod validate;
 mod world;
 
 use std::collections::BTreeMap;
@@ -55,6 +53,13 @@ pub trait CollectorModel {
 
     /// Deals with a POST that arrives at `now_ms` (Unix time, ms).
     fn arrive(&mut self, path: &str, body: &serde_json::Value, now_ms: i64) -> Plan;
+
+    /// The session of a request in the output of a simulation; `sid` is the id that the agent knows it by,
+    /// once it has one.
+    fn session(&self, path: &str, body: &serde_json::Value, sid: Option<&str>) -> Option<String> {
+        let _ = (path, body);
+        sid.map(str::to_owned)
+    }
 }
 
 /// The protocols of a simulation, and the collectors that answer, by their names in the settings.

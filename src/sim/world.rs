@@ -313,6 +313,7 @@ impl<'a> World<'a> {
     fn send(&mut self, request: Request) {
         let body: serde_json::Value = serde_json::from_str(&request.body).unwrap_or_default();
         let path = request.path.clone();
+        let to_sid = self.session(&request, &body);
         let collector = &self.options.config.collector;
         let timeout = collector.timeout.as_millis() as i64;
         let (delay, (outcome, status, sid)) = if self.network {
@@ -343,10 +344,6 @@ impl<'a> World<'a> {
             let refused = Outcome::Unreachable(problem);
             (collector.connect_timeout.as_millis() as i64, (refused, None, None))
         };
-        let to_sid = match &request.purpose {
-            Purpose::Report { sid } => Some(sid.clone()),
-            _ => None,
-        };
         let index = self.output.len();
         self.output.push(Exchange {
             at: seconds(self.now),
@@ -361,6 +358,18 @@ impl<'a> World<'a> {
         let flying =
             PendingAnswer { request: request.id, index, status, sid: to_sid.or(sid), outcome };
         self.flying.insert((self.now + delay, index as u64), flying);
+    }
+
+    /// The label of the session that a request is for.
+    fn session(&self, request: &Request, body: &serde_json::Value) -> Option<String> {
+        let sid = match &request.purpose {
+            Purpose::Report { sid } => Some(sid.as_str()),
+            _ => None,
+        };
+        match self.collectors.models.get(&*request.collector) {
+            Some(model) => model.session(&request.path, body, sid),
+            None => sid.map(str::to_owned),
+        }
     }
 
     fn beside_the_first(&self, name: &str) -> Option<String> {

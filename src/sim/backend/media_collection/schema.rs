@@ -6,29 +6,10 @@
 
 use serde_json::{Map, Value};
 
-/// What the value of a key must be.
-#[derive(Debug, Clone, Copy)]
-enum Type {
-    Text,
-    /// One of these strings.
-    OneOf(&'static [&'static str]),
-    /// `^[a-zA-Z0-9_\.]{1,64}$` (spec 2.5).
-    StateName,
-    Flag,
-    /// From 0, a fraction allowed.
-    Number,
-    /// From 0, written without a fraction.
-    Integer,
-    /// `visitor.customerIDs` (spec 2.2).
-    CustomerIds,
-    /// An array of `{"media.state.name": ..}`.
-    States,
-}
-
-use Type::{CustomerIds, Flag, Integer, Number, OneOf, StateName, States, Text};
-
-/// A key: its name, its type, whether it must be there.
-type Key = (&'static str, Type, bool);
+use crate::sim::backend::shape::Type::{
+    Flag, IntegerTo, ListOf, MapOf, Number, OneOf, StateName, Text,
+};
+use crate::sim::backend::shape::{INTEGER, Key, Mistakes, is_key, join};
 
 const SESSION_START: &[Key] = &[
     ("analytics.trackingServer", Text, true),
@@ -52,8 +33,8 @@ const SESSION_START: &[Key] = &[
     ("analytics.optOutServerSideForwarding", Flag, false),
     ("analytics.optOutShare", Flag, false),
     ("visitor.marketingCloudUserId", Text, false),
-    ("visitor.aamLocationHint", Integer, false),
-    ("visitor.customerIDs", CustomerIds, false),
+    ("visitor.aamLocationHint", INTEGER, false),
+    ("visitor.customerIDs", MapOf(CUSTOMER_ID), false),
     ("appInstallationId", Text, false),
     // Standard metadata (spec 2.3).
     ("media.show", Text, false),
@@ -82,13 +63,13 @@ const SESSION_START: &[Key] = &[
 ];
 
 const AD_BREAK_START: &[Key] = &[
-    ("media.ad.podIndex", Integer, true),
+    ("media.ad.podIndex", INTEGER, true),
     ("media.ad.podSecond", Number, true),
     ("media.ad.podFriendlyName", Text, false),
 ];
 
 const AD_START: &[Key] = &[
-    ("media.ad.podPosition", Integer, true),
+    ("media.ad.podPosition", INTEGER, true),
     ("media.ad.id", Text, true),
     ("media.ad.length", Number, true),
     ("media.ad.playerName", Text, true),
@@ -102,7 +83,7 @@ const AD_START: &[Key] = &[
 ];
 
 const CHAPTER_START: &[Key] = &[
-    ("media.chapter.index", Integer, true),
+    ("media.chapter.index", INTEGER, true),
     ("media.chapter.offset", Number, true),
     ("media.chapter.length", Number, true),
     ("media.chapter.friendlyName", Text, false),
@@ -110,28 +91,29 @@ const CHAPTER_START: &[Key] = &[
 
 const STATE: &[Key] = &[("media.state.name", StateName, true)];
 
-const STATES_UPDATE: &[Key] = &[("statesStart", States, false), ("statesEnd", States, false)];
+const STATES_UPDATE: &[Key] =
+    &[("statesStart", ListOf(STATE), false), ("statesEnd", ListOf(STATE), false)];
 
-const CUSTOMER_ID: &[Key] = &[("id", Text, true), ("authState", Integer, true)];
+const CUSTOMER_ID: &[Key] = &[("id", Text, true), ("authState", IntegerTo(2), true)];
 
 const QOE: &[Key] = &[
-    ("media.qoe.bitrate", Integer, false),
-    ("media.qoe.droppedFrames", Integer, false),
-    ("media.qoe.framesPerSecond", Integer, false),
-    ("media.qoe.timeToStart", Integer, false),
+    ("media.qoe.bitrate", INTEGER, false),
+    ("media.qoe.droppedFrames", INTEGER, false),
+    ("media.qoe.framesPerSecond", INTEGER, false),
+    ("media.qoe.timeToStart", INTEGER, false),
 ];
 
 /// `error` carries its id beside the quality data (spec 2.6, 12.4).
 const QOE_OF_ERROR: &[Key] = &[
-    ("media.qoe.bitrate", Integer, false),
-    ("media.qoe.droppedFrames", Integer, false),
-    ("media.qoe.framesPerSecond", Integer, false),
-    ("media.qoe.timeToStart", Integer, false),
+    ("media.qoe.bitrate", INTEGER, false),
+    ("media.qoe.droppedFrames", INTEGER, false),
+    ("media.qoe.framesPerSecond", INTEGER, false),
+    ("media.qoe.timeToStart", INTEGER, false),
     ("media.qoe.errorID", Text, false),
     ("media.qoe.errorSource", OneOf(&["player", "external"]), false),
 ];
 
-const PLAYER_TIME: &[Key] = &[("playhead", Number, true), ("ts", Integer, true)];
+const PLAYER_TIME: &[Key] = &[("playhead", Number, true), ("ts", INTEGER, true)];
 
 /// The `params` of an event type (spec 2.1); `None` for a type that the API does not have.
 fn params_of(event_type: &str) -> Option<&'static [Key]> {
@@ -154,7 +136,9 @@ fn params_of(event_type: &str) -> Option<&'static [Key]> {
 /// Errors: one sentence that begins with the path of the offending key and says what was expected,
 /// such as `params.media.length: expected a number from 0, got "60"`.
 pub fn event(value: &Value) -> Result<(), String> {
-    event_at("", value)
+    let mut mistakes = Mistakes::default();
+    event_at("", value, &mut mistakes);
+    mistakes.first()
 }
 
 /// Checks a downloaded session against the schemas (spec 7): an array that begins with its only
@@ -162,172 +146,81 @@ pub fn event(value: &Value) -> Result<(), String> {
 ///
 /// Errors: as [`event`], with the index first: `[3].playerTime.ts: ...`.
 pub fn batch(value: &Value) -> Result<(), String> {
-    let Some(events) = value.as_array().filter(|events| !events.is_empty()) else {
-        return Err(wrong("", "an array of events", value));
-    };
+    let mut mistakes = Mistakes::default();
+    let events = value.as_array().map_or(&[][..], Vec::as_slice);
+    if events.is_empty() {
+        mistakes.wrong("", "an array of events", value);
+    }
     for (index, one) in events.iter().enumerate() {
-        event_at(&format!("[{index}]"), one)?;
+        event_at(&format!("[{index}]"), one, &mut mistakes);
         if (one["eventType"] == "sessionStart") != (index == 0) {
             let path = format!("[{index}].eventType");
             let expected = if index == 0 { "sessionStart" } else { "no second sessionStart" };
-            return Err(wrong(&path, expected, &one["eventType"]));
+            mistakes.wrong(&path, expected, &one["eventType"]);
         }
     }
-    Ok(())
+    mistakes.first()
 }
 
-fn event_at(path: &str, value: &Value) -> Result<(), String> {
-    let members = object(path, value)?;
+fn event_at(path: &str, value: &Value, mistakes: &mut Mistakes) {
+    let Some(members) = mistakes.object(path, value) else { return };
     let type_path = join(path, "eventType");
-    let event_type = match members.get("eventType") {
-        None => return Err(missing(&type_path, "an event type")),
-        Some(found) => found.as_str().ok_or_else(|| wrong(&type_path, "a string", found))?,
+    let Some(found) = members.get("eventType") else {
+        return mistakes.missing(&type_path, "an event type");
+    };
+    let Some(event_type) = found.as_str() else {
+        return mistakes.wrong(&type_path, "a string", found);
     };
     let Some(params) = params_of(event_type) else {
-        return Err(wrong(&type_path, "an event type of the API", &members["eventType"]));
+        return mistakes.wrong(&type_path, "an event type of the API", found);
     };
     for key in members.keys() {
         let known = ["playerTime", "eventType", "params", "customMetadata", "qoeData"];
         if !known.contains(&key.as_str()) {
-            return Err(unknown(&join(path, key), event_type));
+            mistakes.unknown(&join(path, key), event_type);
         }
     }
     let part = |name: &str| (join(path, name), members.get(name));
 
-    let (time_path, time) = part("playerTime");
-    let time = time.ok_or_else(|| missing(&time_path, "an object"))?;
-    table(&time_path, time, PLAYER_TIME, event_type)?;
-
+    match part("playerTime") {
+        (at, Some(time)) => mistakes.table(&at, time, PLAYER_TIME, event_type),
+        (at, None) => mistakes.missing(&at, "an object"),
+    }
     match part("params") {
         (at, Some(_)) if event_type == "ping" => {
-            return Err(format!("{at}: expected no such key, a ping has no params"));
+            mistakes.add(&at, "expected no such key, a ping has no params");
         }
-        (at, Some(found)) => table(&at, found, params, event_type)?,
+        (at, Some(found)) => {
+            mistakes.table(&at, found, params, event_type);
+            if event_type == "statesUpdate" && found.as_object().is_some_and(Map::is_empty) {
+                mistakes.missing(&join(&at, "statesStart"), "it, or statesEnd");
+            }
+        }
         (at, None) => match params.iter().find(|(_, _, required)| *required) {
-            Some((first, ..)) => return Err(missing(&at, &format!("an object with {first}"))),
-            None if event_type == "statesUpdate" => return Err(missing(&at, "an object")),
+            Some((first, ..)) => mistakes.missing(&at, &format!("an object with {first}")),
+            None if event_type == "statesUpdate" => mistakes.missing(&at, "an object"),
             None => {}
         },
     }
-    if event_type == "statesUpdate" && members["params"].as_object().is_some_and(Map::is_empty) {
-        return Err(missing(&join(path, "params.statesStart"), "it, or statesEnd"));
-    }
     if let (at, Some(found)) = part("customMetadata") {
-        if !["sessionStart", "adStart", "chapterStart"].contains(&event_type) {
-            return Err(unknown(&at, event_type));
+        match ["sessionStart", "adStart", "chapterStart"].contains(&event_type) {
+            true => custom_metadata(&at, found, mistakes),
+            false => mistakes.unknown(&at, event_type),
         }
-        custom_metadata(&at, found)?;
     }
     if let (at, Some(found)) = part("qoeData") {
         let keys = if event_type == "error" { QOE_OF_ERROR } else { QOE };
-        table(&at, found, keys, event_type)?;
-    }
-    Ok(())
-}
-
-/// An object that holds the required keys and none but the listed ones.
-fn table(path: &str, value: &Value, keys: &[Key], of: &str) -> Result<(), String> {
-    let members = object(path, value)?;
-    for (name, value) in members {
-        let at = join(path, name);
-        match keys.iter().find(|(known, ..)| known == name) {
-            Some((_, kind, _)) => one(&at, value, *kind)?,
-            None => return Err(unknown(&at, of)),
-        }
-    }
-    let absent = keys.iter().find(|(name, _, required)| *required && !members.contains_key(*name));
-    match absent {
-        Some((name, kind, _)) => Err(missing(&join(path, name), &kind.expected())),
-        None => Ok(()),
+        mistakes.table(&at, found, keys, event_type);
     }
 }
 
-fn one(path: &str, value: &Value, kind: Type) -> Result<(), String> {
-    let fits = match kind {
-        Text => value.is_string(),
-        OneOf(words) => value.as_str().is_some_and(|text| words.contains(&text)),
-        StateName => value.as_str().is_some_and(|text| text.len() <= 64 && is_key(text)),
-        Flag => value.is_boolean(),
-        Number => value.as_f64().is_some_and(|number| number >= 0.0),
-        Integer => value.is_u64(),
-        CustomerIds => {
-            for (name, id) in object(path, value)? {
-                let at = join(path, name);
-                table(&at, id, CUSTOMER_ID, "visitor.customerIDs")?;
-                if id["authState"].as_u64().is_some_and(|state| state > 2) {
-                    return Err(wrong(&join(&at, "authState"), "0, 1 or 2", &id["authState"]));
-                }
-            }
-            true
-        }
-        States => match value.as_array() {
-            Some(states) => {
-                for (index, state) in states.iter().enumerate() {
-                    table(&format!("{path}[{index}]"), state, STATE, "statesUpdate")?;
-                }
-                true
-            }
-            None => false,
-        },
-    };
-    if fits { Ok(()) } else { Err(wrong(path, &kind.expected(), value)) }
-}
-
-impl Type {
-    fn expected(self) -> String {
-        match self {
-            Text => "a string".into(),
-            OneOf(words) => format!("one of {}", words.join(", ")),
-            StateName => "1 to 64 letters, digits, _ and .".into(),
-            Flag => "true or false".into(),
-            Number => "a number from 0".into(),
-            Integer => "an integer from 0".into(),
-            CustomerIds => "an object of {id, authState}".into(),
-            States => "an array of {media.state.name}".into(),
-        }
-    }
-}
-
-fn custom_metadata(path: &str, value: &Value) -> Result<(), String> {
-    for (key, value) in object(path, value)? {
+fn custom_metadata(path: &str, value: &Value, mistakes: &mut Mistakes) {
+    for (key, value) in mistakes.object(path, value).into_iter().flatten() {
         if !is_key(key) {
-            return Err(format!("{path}: expected keys of letters, digits, _ and ., got {key:?}"));
+            mistakes.add(path, format!("expected keys of letters, digits, _ and ., got {key:?}"));
         }
-        one(&join(path, key), value, Text)?;
+        mistakes.one(&join(path, key), value, Text, "customMetadata");
     }
-    Ok(())
-}
-
-/// `^[a-zA-Z0-9_\.]+$` (spec 2).
-fn is_key(text: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'.';
-    !text.is_empty() && text.bytes().all(allowed)
-}
-
-fn object<'a>(path: &str, value: &'a Value) -> Result<&'a Map<String, Value>, String> {
-    value.as_object().ok_or_else(|| wrong(path, "an object", value))
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-fn missing(path: &str, expected: &str) -> String {
-    format!("{path}: expected {expected}, it is missing")
-}
-
-fn unknown(path: &str, of: &str) -> String {
-    format!("{path}: expected no such key in {of}")
-}
-
-fn wrong(path: &str, expected: &str, got: &Value) -> String {
-    let mut got = got.to_string();
-    if let Some((cut, _)) = got.char_indices().nth(60) {
-        got.truncate(cut);
-        got.push_str("...");
-    }
-    let path = if path.is_empty() { "body" } else { path };
-    format!("{path}: expected {expected}, got {got}")
 }
 
 #[cfg(test)]
@@ -476,7 +369,7 @@ mod tests {
                 "/params",
                 "visitor.customerIDs",
                 ids(json!({"id": "1", "authState": 3})),
-                "params.visitor.customerIDs.crm.authState: expected 0, 1 or 2, got 3",
+                "params.visitor.customerIDs.crm.authState: expected an integer from 0 to 2, got 3",
             ),
             ("/customMetadata", "a b", Some(json!("x")), "customMetadata: expected keys of"),
             ("/customMetadata", "n", Some(json!(1)), "customMetadata.n: expected a string, got 1"),

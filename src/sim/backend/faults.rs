@@ -5,37 +5,32 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What a request is addressed to (spec 1).
+/// What a request is addressed to (spec 1, edge 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Endpoint {
-    /// `POST {uri}/api/v1/sessions`.
+    /// Opens a session.
     Sessions,
-    /// `POST {uri}/api/v1/sessions/{sid}/events`.
+    /// Reports of a session that is open.
     Events,
-    /// `POST {uri}/api/v1/downloaded`.
+    /// A downloaded session as a whole.
     Downloaded,
 }
 
-/// The endpoint of a path, with its sid if it has one. The prefix of a first-party domain and a
-/// query are ignored; `None` is a path that the API does not have.
-pub fn route(path: &str) -> Option<(Endpoint, Option<&str>)> {
-    let path = path.split('?').next().unwrap_or(path);
-    let (_, rest) = path.rsplit_once("/api/v1/")?;
-    match rest {
-        "sessions" => Some((Endpoint::Sessions, None)),
-        "downloaded" => Some((Endpoint::Downloaded, None)),
-        _ => {
-            let sid = rest.strip_prefix("sessions/")?.strip_suffix("/events")?;
-            let one_segment = !sid.is_empty() && !sid.contains('/');
-            one_segment.then_some((Endpoint::Events, Some(sid)))
-        }
-    }
+/// What rules ask about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request<'a> {
+    pub endpoint: Endpoint,
+    /// The sessions that it is about, `S1`, `S2`, ...; of a start the number that it would have if all
+    /// starts were accepted.
+    pub sessions: Vec<String>,
+    /// Its event types, as the Media Collection API calls them.
+    pub event_types: Vec<&'a str>,
 }
 
 /// One fault: which requests it meets and what becomes of them (behaviour.md 4).
 ///
-/// A rule without `status`, `hang` and `drop_after_send` lets the normal answer through, after
+/// A rule without `status`, `body`, `hang` and `drop_after_send` lets the normal answer through, after
 /// `delay_s` and with `headers` added.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +49,9 @@ pub struct Rule {
     /// Replaces the whole answer. The request counts only if this is a 2xx.
     #[serde(default)]
     pub status: Option<u16>,
+    /// Replaces the body of the answer: a text as it is, any other value as JSON.
+    #[serde(default)]
+    pub body: Option<Value>,
     /// Headers of the answer; one of the same name in a normal answer is replaced.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
@@ -97,16 +95,34 @@ impl Rule {
         Ok(())
     }
 
-    pub(super) fn meets(&self, endpoint: Endpoint, label: Option<&str>, body: &Value) -> bool {
-        let kind = |wanted: &str| events(body).iter().any(|event| event["eventType"] == wanted);
-        self.on == endpoint
+    pub(super) fn meets(&self, request: &Request<'_>) -> bool {
+        let session = |wanted: &String| request.sessions.contains(wanted);
+        let kind = |wanted: &String| request.event_types.contains(&wanted.as_str());
+        self.on == request.endpoint
             && self.times != Some(0)
-            && self.session.as_deref().is_none_or(|wanted| label == Some(wanted))
-            && self.event_type.as_deref().is_none_or(kind)
+            && self.session.as_ref().is_none_or(session)
+            && self.event_type.as_ref().is_none_or(kind)
     }
 }
 
-/// The events of a body: one, or those of a batch.
-fn events(body: &Value) -> &[Value] {
-    body.as_array().map_or(std::slice::from_ref(body), Vec::as_slice)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn rules_that_make_no_sense() {
+        let table = [
+            (json!({}), "expected an array"),
+            (json!([{"status": 500}]), "missing field `on`"),
+            (json!([{"on": "events", "state": 1}]), "unknown field `state`"),
+            (json!([{"on": "events"}, {"on": "events", "status": 20}]), "rule [1]: status"),
+            (json!([{"on": "events", "delay_s": -1}]), "delay_s"),
+            (json!([{"on": "events", "session": "first"}]), "S1, S2"),
+        ];
+        for (rules, part) in table {
+            let error = Rule::list(&rules).expect_err("the rules are wrong");
+            assert!(error.contains(part), "{rules}: {error}");
+        }
+    }
 }
