@@ -265,6 +265,7 @@ impl EventLoop {
                 self.client = client;
                 self.watch.require_sync(config.require_sync);
                 let until_restart = self.source.until_restart(&config);
+                super::reload::warn(&config);
                 self.tell(Event::Reload(Box::new(config.settings)));
                 tracing::info!("the configuration was read anew{until_restart}");
                 self.look_for_hidden_clock();

@@ -164,6 +164,7 @@ pub async fn run(arguments: Arguments) -> Result<(), AppError> {
         }
     };
     log::set_level(config.log_level);
+    reload::warn(&config);
     let source = Source::new(arguments, &config);
     let event_loop = tokio::select! {
         started = start(link, (config, client), source, notify, control) => started?,

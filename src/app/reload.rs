@@ -86,20 +86,28 @@ pub fn read(arguments: &Arguments) -> Result<Loaded, AppError> {
     Ok((config, client))
 }
 
-/// The client for the configured collector.
-fn client(config: &Config) -> Result<Client, AppError> {
-    let url = config.collector.url.as_deref().unwrap_or_default();
-    Ok(Client::new(url, &config.collector)?)
+/// Says in the log what works in a configuration and is surely not meant.
+pub fn warn(config: &Config) {
+    for what in &config.warnings {
+        tracing::warn!("the configuration: {what}");
+    }
 }
 
-/// Checks all that keeps the agent from its work. Gives a warning about what is allowed and may never send.
-pub fn check(arguments: &Arguments) -> Result<Option<String>, AppError> {
+/// The client for the configured collector.
+fn client(config: &Config) -> Result<Client, AppError> {
+    let first = &config.collectors[0];
+    Ok(Client::new(first.url.as_deref().unwrap_or_default(), first)?)
+}
+
+/// Checks all that keeps the agent from its work. Gives warnings about what is allowed and may not
+/// be meant.
+pub fn check(arguments: &Arguments) -> Result<Vec<String>, AppError> {
     check_with(arguments, &Environment::of_process())
 }
 
 /// The same for a daemon that runs. Its variables and its credentials count, where this process may see
 /// them.
-pub fn check_for(pid: u32, arguments: &Arguments) -> Result<Option<String>, AppError> {
+pub fn check_for(pid: u32, arguments: &Arguments) -> Result<Vec<String>, AppError> {
     let variables = match process::environment(pid) {
         // The service manager has given this process the variables that a restart would take over.
         Err(_) if process::is_reload_of(pid) => Ok(std::env::vars_os().collect()),
@@ -117,16 +125,15 @@ pub fn check_for(pid: u32, arguments: &Arguments) -> Result<Option<String>, AppE
     check_with(arguments, &environment)
 }
 
-fn check_with(
-    arguments: &Arguments,
-    environment: &Environment,
-) -> Result<Option<String>, AppError> {
+fn check_with(arguments: &Arguments, environment: &Environment) -> Result<Vec<String>, AppError> {
     let config = load_with(arguments, environment)?;
-    Ok(config.require_sync.then(|| {
-        format!(
+    let mut warnings = config.warnings;
+    if config.require_sync {
+        warnings.push(format!(
             "clock.require_sync is set; playheadd.service as it is shipped hides the kernel's \
              synchronised flag, so that systemd-timesyncd or systemd-timedated has to say that the \
              clock is synchronised; where neither of them is, nothing is sent unless you {CLOCK_DROP_IN}"
-        )
-    }))
+        ));
+    }
+    Ok(warnings)
 }

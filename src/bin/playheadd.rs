@@ -50,8 +50,8 @@ fn arguments(line: Line) -> Arguments {
     Arguments { config: line.config, state_dir: line.state_dir, bus: line.bus }
 }
 
-fn warned(checked: Result<Option<String>, AppError>) -> Result<(), AppError> {
-    if let Some(warning) = checked? {
+fn warned(checked: Result<Vec<String>, AppError>) -> Result<(), AppError> {
+    for warning in checked? {
         eprintln!("playheadd: warning: {warning}");
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use tokio::runtime::{Builder, Handle};
 
-use crate::config::CollectorConfig;
+use crate::config::{CollectorConfig, key_of};
 use crate::core::dialect::exchange::{
     Cause, MOST_ANSWER_BYTES, Outcome, Problem, Purpose, Request, RetryAfter,
 };
@@ -37,14 +37,21 @@ pub fn runtime() -> std::io::Result<Handle> {
 pub enum CollectorError {
     /// A key of the configuration, and what is wrong with what it names.
     #[error("{key}: {message}")]
-    Key { key: &'static str, message: String },
+    Key { key: String, message: String },
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),
 }
 
+impl CollectorError {
+    /// Something is wrong with a key of the section `[collector]`.
+    fn of(config: &CollectorConfig, (key, message): tls::Mistake) -> CollectorError {
+        CollectorError::Key { key: key_of(&config.name, "collector", key), message }
+    }
+}
+
 /// Looks at what a configuration names. Gives the keys of what a client could not be made of, with
 /// what is wrong: all of them at once.
-pub fn mistakes(config: &CollectorConfig) -> Vec<(&'static str, String)> {
+pub fn mistakes(config: &CollectorConfig) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (key, url) in [(URL, &config.url), (PROXY, &config.proxy)] {
         if let Some(message) = url.as_deref().and_then(unusable) {
@@ -52,11 +59,12 @@ pub fn mistakes(config: &CollectorConfig) -> Vec<(&'static str, String)> {
         }
     }
     tls::files(config, &mut found);
-    found
+    let of_key = |(key, message)| (key_of(&config.name, "collector", key), message);
+    found.into_iter().map(of_key).collect()
 }
 
-const URL: &str = "collector.url";
-const PROXY: &str = "collector.proxy";
+const URL: &str = "url";
+const PROXY: &str = "proxy";
 
 /// What is wrong with a URL, if something is.
 fn unusable(url: &str) -> Option<String> {
@@ -93,7 +101,7 @@ impl Client {
     /// Makes a client for `base`, the collector's URL without a trailing slash.
     pub fn new(base: &str, config: &CollectorConfig) -> Result<Client, CollectorError> {
         if let Some(message) = unusable(base) {
-            return Err(CollectorError::Key { key: URL, message });
+            return Err(CollectorError::of(config, (URL, message)));
         }
         let (base, tls) = (base.to_owned(), tls::config(config)?);
         Client::of(Arc::new(Setup { base, config: config.clone(), tls }))
@@ -119,8 +127,7 @@ impl Client {
         // The configuration alone names the proxy: what the environment says is for other programs.
         builder = match &config.proxy {
             Some(proxy) => {
-                let refused =
-                    |e: reqwest::Error| CollectorError::Key { key: PROXY, message: causes(&e) };
+                let refused = |e: reqwest::Error| CollectorError::of(config, (PROXY, causes(&e)));
                 builder.proxy(reqwest::Proxy::all(proxy).map_err(refused)?)
             }
             None => builder.no_proxy(),

@@ -15,15 +15,15 @@ use crate::config::{CollectorConfig, is_of_the_service};
 /// The most bytes of a file: a bundle of all authorities has a quarter of it.
 const MOST_BYTES: u64 = 1 << 20;
 
-const CA_FILE: &str = "collector.ca_file";
-const CERTIFICATE: &str = "collector.client_cert_file";
-const KEY: &str = "collector.client_key_file";
+const CA_FILE: &str = "ca_file";
+const CERTIFICATE: &str = "client_cert_file";
+const KEY: &str = "client_key_file";
 
-/// A key with what is wrong with its file.
-type Mistake = (&'static str, String);
+/// A key of the section `[collector]` with what is wrong with its file.
+pub(super) type Mistake = (&'static str, String);
 
 pub(super) fn config(config: &CollectorConfig) -> Result<ClientConfig, CollectorError> {
-    let of_key = |(key, message): Mistake| CollectorError::Key { key, message };
+    let of_key = |mistake| CollectorError::of(config, mistake);
     let roots = match &config.ca_file {
         None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
         Some(path) => authorities(path).map_err(of_key)?,

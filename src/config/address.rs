@@ -131,6 +131,36 @@ pub(super) fn file(path: &str) -> Result<(), String> {
     }
 }
 
+/// Whether it has the form of a UUID.
+pub(super) fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(n, byte)| match n {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// Whether it is a random UUID, version 4.
+pub(super) fn is_random_uuid(text: &str) -> bool {
+    let digit = |at: usize| text.as_bytes().get(at).map(u8::to_ascii_lowercase);
+    is_uuid(text) && digit(14) == Some(b'4') && matches!(digit(19), Some(b'8' | b'9' | b'a' | b'b'))
+}
+
+/// Path in a schema: names with dots between them. A dot may stand at its end.
+pub(super) fn schema_path(path: &str) -> Result<(), String> {
+    let names = path.strip_suffix('.').unwrap_or(path);
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    match names.starts_with('_') && names.split('.').all(is_name) {
+        true => Ok(()),
+        false => {
+            let kind = Kind::SchemaPath;
+            Err(format!("expected {kind}, such as _tenant.media, got '{}'", short(path)))
+        }
+    }
+}
+
 /// `session`, `system` or an address of a bus.
 pub(super) fn bus(name: &str) -> Result<(), String> {
     let address = |one: &str| match one.split_once(':') {

@@ -1,84 +1,87 @@
 //! Turns what was read into what the program uses: fills in defaults, and refuses values that
 //! contradict each other. What a value may be by itself, `value` has said already.
 
-use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::path::{Component, PathBuf};
 
-use super::address::{CREDENTIALS, is_loopback};
-use super::environment::{Credentials, Environment};
+use super::environment::Environment;
 use super::error::short;
 use super::merge::Merged;
 use super::schema::{self, Slot};
 use super::value::Value;
-use super::{CollectorConfig, Config, MprisBus, MprisConfig, StoreConfig};
-use crate::core::settings::{CollectorSettings, Consent, Settings};
-use crate::core::text::shown_url;
+use super::{Config, MprisBus, MprisConfig, StoreConfig, collector};
+use crate::core::settings::{Consent, FIRST_COLLECTOR, Settings};
 use crate::core::time::Span;
 
 /// What a check says.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     wrong: Vec<Wrong>,
     /// Keys that nobody has set and that another one has changed.
-    follow: Vec<(&'static str, Value, &'static str)>,
+    follow: Vec<(String, Value, String)>,
+    warnings: Vec<(String, String)>,
 }
 
 /// A key whose value cannot be, and the other one that it contradicts, which is named between both
 /// parts of the message, with its place.
 struct Wrong {
-    key: &'static str,
+    key: String,
     message: String,
-    other: Option<(&'static str, String)>,
+    other: Option<(String, String)>,
 }
 
 impl Found {
-    fn wrong(&mut self, key: &'static str, message: String) {
-        self.wrong.push(Wrong { key, message, other: None });
+    pub fn wrong(&mut self, key: &str, message: String) {
+        self.wrong.push(Wrong { key: key.into(), message, other: None });
     }
 
-    fn contradiction(
-        &mut self,
-        key: &'static str,
-        before: String,
-        other: &'static str,
-        after: String,
-    ) {
-        self.wrong.push(Wrong { key, message: before, other: Some((other, after)) });
+    pub fn contradiction(&mut self, key: &str, before: String, other: &str, after: String) {
+        let other = Some((other.into(), after));
+        self.wrong.push(Wrong { key: key.into(), message: before, other });
+    }
+
+    pub fn follow(&mut self, key: &str, value: Value, other: &str) {
+        self.follow.push((key.into(), value, other.into()));
+    }
+
+    pub fn warning(&mut self, key: &str, message: String) {
+        self.warnings.push((key.into(), message));
     }
 }
 
 /// Makes the configuration. A key with a mistake keeps its default, so that all others are checked.
 pub(super) fn check(merged: &mut Merged, environment: &Environment) -> Config {
     let mut found = Found::default();
-    let schema = std::mem::take(&mut merged.schema);
-    let config = config(&schema, environment, &mut found);
-    merged.schema = schema;
+    let config = config(&merged.schema, &merged.beside, environment, &mut found);
     for (key, value, other) in found.follow {
-        merged.follow(key, value, other);
+        merged.follow(&key, value, other);
     }
     for Wrong { key, mut message, other } in found.wrong {
         if let Some((other, after)) = other {
-            let origin = merged.origin_of(other);
+            let origin = merged.origin_of(&other);
             message.push_str(&format!("{other} ({origin}){after}"));
         }
-        merged.wrong_value(key, message);
+        merged.wrong_value(&key, message);
+    }
+    for (key, message) in found.warnings {
+        merged.warn(&key, message);
     }
     config
 }
 
-fn given(slot: &Slot) -> Option<&Value> {
+pub(super) fn given(slot: &Slot) -> Option<&Value> {
     slot.as_ref()?.value.as_ref()
 }
 
 /// A text that is set and not empty.
-fn text(slot: &Slot) -> Option<&str> {
+pub(super) fn text(slot: &Slot) -> Option<&str> {
     match given(slot) {
         Some(Value::Text(text)) if !text.is_empty() => Some(text),
         _ => None,
     }
 }
 
-fn flag(slot: &Slot, default: bool) -> bool {
+pub(super) fn flag(slot: &Slot, default: bool) -> bool {
     match given(slot) {
         Some(Value::Flag(flag)) => *flag,
         _ => default,
@@ -92,7 +95,7 @@ fn whole(slot: &Slot) -> Option<u64> {
     }
 }
 
-fn span(slot: &Slot, into: &mut Span) {
+pub(super) fn span(slot: &Slot, into: &mut Span) {
     if let Some(Value::Number(seconds)) = given(slot) {
         *into = Span::millis((seconds * 1000.0).round() as i64);
     }
@@ -118,7 +121,12 @@ fn texts(slot: &Slot, default: &str) -> Vec<String> {
     }
 }
 
-fn config(schema: &schema::Schema, environment: &Environment, found: &mut Found) -> Config {
+fn config(
+    schema: &schema::Schema,
+    beside: &BTreeMap<String, schema::Schema>,
+    environment: &Environment,
+    found: &mut Found,
+) -> Config {
     let mut s = Settings::default();
     analytics(&schema.analytics, &mut s);
     media(&schema.media, &mut s);
@@ -156,9 +164,15 @@ fn config(schema: &schema::Schema, environment: &Environment, found: &mut Found)
         s.initial_consent = consent;
     }
     limits(&schema.limits, &mut s, found);
-    let collector = collector(&schema.collector, environment, found);
-    let url = collector.url.clone().unwrap_or_default();
-    s.collectors = vec![CollectorSettings { url, ..CollectorSettings::default() }];
+    let mut collectors = Vec::new();
+    s.collectors.clear();
+    let beside = beside.iter().map(|(name, schema)| (name.as_str(), schema));
+    for (name, schema) in [(FIRST_COLLECTOR, schema)].into_iter().chain(beside) {
+        let (settings, config) = collector::check(name, schema, environment, found);
+        s.collectors.push(settings);
+        collectors.push(config);
+    }
+    collector::identity(&s, found);
     let path = PathBuf::from(text(&schema.store.path).unwrap_or("/var/lib/playheadd"));
     if !path.components().any(|part| matches!(part, Component::Normal(_))) {
         let got = short(&path.display().to_string());
@@ -174,7 +188,7 @@ fn config(schema: &schema::Schema, environment: &Environment, found: &mut Found)
     };
     let require_sync = flag(&schema.clock.require_sync, false);
     let store = StoreConfig { path, max_bytes };
-    Config { settings: s, collector, store, mpris, require_sync, log_level }
+    Config { settings: s, collectors, store, mpris, require_sync, log_level, warnings: Vec::new() }
 }
 
 /// How much larger the store is than the queue that it has to hold. sled's files take up to 2.4 times
@@ -192,7 +206,7 @@ fn sizes(queue_slot: &Slot, store_slot: &Slot, s: &mut Settings, found: &mut Fou
     let Some(store) = store else {
         let store = STORE_TO_QUEUE.saturating_mul(s.delivery.queue_max_bytes.max(default));
         if s.delivery.queue_max_bytes > default {
-            found.follow.push((store_key, Value::Whole(store), queue_key));
+            found.follow(store_key, Value::Whole(store), queue_key);
         }
         return store;
     };
@@ -206,7 +220,7 @@ fn sizes(queue_slot: &Slot, store_slot: &Slot, s: &mut Settings, found: &mut Fou
         None if store / STORE_TO_QUEUE < default => {
             s.delivery.queue_max_bytes = store / STORE_TO_QUEUE;
             let queue = Value::Whole(s.delivery.queue_max_bytes);
-            found.follow.push((queue_key, queue, store_key));
+            found.follow(queue_key, queue, store_key);
         }
         _ => {}
     }
@@ -295,93 +309,10 @@ fn widen(
 ) {
     if given(slot).is_none() && *below > *into {
         *into = *below;
-        found.follow.push((key, Value::Whole(u64::from(*into)), other));
+        found.follow(key, Value::Whole(u64::from(*into)), other);
     }
     small(slot, into);
     *below = *into;
-}
-
-/// The URL of the collector, if it can be used.
-fn url(s: &schema::Collector, found: &mut Found) -> Option<String> {
-    let url = text(&s.url)?;
-    let plain = url.strip_prefix("http://");
-    if plain.is_some_and(|rest| !is_loopback(rest) || !flag(&s.allow_plain_http, false)) {
-        found.contradiction(
-            "collector.url",
-            "plain http is for a collector on this machine, where ".into(),
-            "collector.allow_plain_http",
-            format!(" is true; got '{}'", short(&shown_url(url))),
-        );
-        return None;
-    }
-    Some(url.trim_end_matches('/').to_owned())
-}
-
-fn collector(
-    s: &schema::Collector,
-    environment: &Environment,
-    found: &mut Found,
-) -> CollectorConfig {
-    let (mut connect, mut timeout) = (Span::seconds(5), Span::seconds(30));
-    span(&s.connect_timeout_seconds, &mut connect);
-    span(&s.timeout_seconds, &mut timeout);
-    // A connection that takes longer than the whole request would look like a lost answer.
-    if connect >= timeout {
-        let key = "collector.connect_timeout_seconds";
-        if given(&s.connect_timeout_seconds).is_some() {
-            let (connect, timeout) = (connect.as_seconds(), timeout.as_seconds());
-            let after = format!(", which is {timeout}, got {connect}");
-            let other = "collector.timeout_seconds";
-            found.contradiction(key, "expected less than ".into(), other, after);
-        }
-        connect = Span(timeout.0 / 2);
-        let half = Value::Number(connect.as_seconds());
-        found.follow.push((key, half, "collector.timeout_seconds"));
-    }
-    let (certificate, key) = ("collector.client_cert_file", "collector.client_key_file");
-    for (has, needs, has_key, needs_key) in [
-        (&s.client_cert_file, &s.client_key_file, certificate, key),
-        (&s.client_key_file, &s.client_cert_file, key, certificate),
-    ] {
-        let refused = needs.as_ref().is_some_and(|given| given.value.is_none());
-        if text(has).is_some() && text(needs).is_none() && !refused {
-            found.wrong(has_key, format!("needs {needs_key}, which is not set"));
-        }
-    }
-    let mut file = |slot: &Slot, key: &'static str| match path(text(slot)?, environment) {
-        Ok(path) => Some(path),
-        Err(message) => {
-            found.wrong(key, message);
-            None
-        }
-    };
-    CollectorConfig {
-        ca_file: file(&s.ca_file, "collector.ca_file"),
-        client_cert_file: file(&s.client_cert_file, certificate),
-        client_key_file: file(&s.client_key_file, key),
-        url: url(s, found),
-        proxy: text(&s.proxy).map(str::to_owned),
-        connect_timeout: Duration::from_millis(connect.0 as u64),
-        timeout: Duration::from_millis(timeout.0 as u64),
-    }
-}
-
-/// Where a file lies. One among the credentials is as it was written where the service alone can
-/// read it.
-fn path(written: &str, environment: &Environment) -> Result<PathBuf, String> {
-    match (written.strip_prefix(CREDENTIALS), &environment.credentials) {
-        (Some(name), Credentials::At(directory)) => Ok(directory.join(name)),
-        (Some(name), Credentials::Unset) => Err(format!(
-            "$CREDENTIALS_DIRECTORY is not set: systemd sets it for a service that has \
-             LoadCredential={name}:/path/of/the/file"
-        )),
-        _ => Ok(written.into()),
-    }
-}
-
-/// Whether it is a credential that the service alone can read.
-pub fn is_of_the_service(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().starts_with(CREDENTIALS.as_bytes())
 }
 
 fn mpris(m: &schema::Mpris, beginning: Span) -> MprisConfig {

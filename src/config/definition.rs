@@ -9,7 +9,11 @@ macro_rules! definition {
         $then! {
             /// Where reports go, and how the box gets there.
             Collector as collector {
-                /// URL to which reports go; a path in it is kept, and a slash at its end is not needed.
+                /// Protocol of the collector: Adobe's Media Collection API, its successor Media Edge, or
+                /// OpenTelemetry logs for a pipeline of your own.
+                kind: Word(&["media-collection", "media-edge", "otlp"]) => Toml("\"media-collection\""),
+                /// URL to which reports go; a path in it is kept, and a slash at its end is not needed;
+                /// for `media-edge` it is https://edge.adobedc.net where it is not set.
                 url: Url => Required("https://<your namespace>.hb-api.omtrdc.net"),
                 /// URL of the proxy for all requests; none is taken from the environment.
                 proxy: Proxy => Unset,
@@ -28,21 +32,44 @@ macro_rules! definition {
                 timeout_seconds: Seconds(0.1) => Toml("30"),
                 /// Allows an http:// URL of a collector on this machine.
                 allow_plain_http: Flag => Toml("false"),
+                /// Types of the events that it gets, such as `["sessionStart", "play", "sessionEnd"]`;
+                /// all where it is empty.
+                events: Events => Toml("[]"),
+                /// Share of the sessions that it gets.
+                sample: Share => Toml("1"),
+                /// How long reports are gathered before they are sent.
+                interval_seconds: Seconds(0.0) => Toml("0"),
             }
             /// Who reports to whom.
             Analytics as analytics {
                 /// Host of the Adobe Analytics tracking server.
-                tracking_server: Host => Required("<your host>.sc.omtrdc.net"),
+                tracking_server: Host => RequiredFor("media-collection", "<your host>.sc.omtrdc.net"),
                 /// Report suite that the hits belong to; it has to be "timestamps optional".
-                report_suite: Text => Required("<your report suite>"),
+                report_suite: Text => RequiredFor("media-collection", "<your report suite>"),
                 /// Id of the Experience Cloud organisation.
-                org_id: Text => Required("<your organisation>@AdobeOrg"),
+                org_id: Text => RequiredFor("media-collection", "<your organisation>@AdobeOrg"),
                 /// Analytics visitor id, where players give none.
                 visitor_id: Text => Unset,
                 /// Experience Cloud id of the viewer, where players give none.
                 marketing_cloud_user_id: Text => Unset,
                 /// Identity of the box.
                 app_installation_id: Text => Random,
+            }
+            /// What a collector of the kind `media-edge` needs beside its URL.
+            Edge as edge {
+                /// Id of the datastream.
+                datastream_id: Uuid => RequiredFor("media-edge", "<id of your datastream>"),
+                /// Path in your own schema under which custom metadata goes, such as `_tenant.media`.
+                metadata_prefix: SchemaPath => Unset,
+            }
+            /// What a collector of the kind `otlp` may need beside its URL.
+            Otlp as otlp {
+                /// File with a line `Name: value` for each further header of a request, such as one with
+                /// a key of access.
+                headers_file: File => Unset,
+                /// Attributes of the box, such as `"deployment.environment.name" = "production"`, in the
+                /// section `[otlp.resource]`.
+                resource: Texts => Toml("{}"),
             }
             /// What a session says of itself where its player says nothing.
             Media as media {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::schema::{find, is_section, keys_of};
+use super::schema::{BESIDE, find, is_section, keys_of};
 use crate::core::text::nearest;
 
 /// What the variables of settings begin with.
@@ -76,13 +76,19 @@ impl Environment {
 /// Whether what follows our prefix is meant as a setting.
 fn is_meant(rest: &str) -> bool {
     let first = rest.split('_').next().unwrap_or_default().to_ascii_lowercase();
-    rest.contains(BETWEEN) || is_section(&first)
+    rest.contains(BETWEEN) || is_section(&first) || first == BESIDE
 }
 
 /// What is wrong with the name of a variable that begins with a section and has no `__`.
 pub(super) fn misnamed(name: &str) -> String {
     let rest = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
     let (section, key) = rest.split_once('_').unwrap_or((&rest, ""));
+    if section == BESIDE {
+        return format!(
+            "two underscores stand between sections and key; expected \
+             {PREFIX}COLLECTORS{BETWEEN}NAME{BETWEEN}KEY"
+        );
+    }
     let near = nearest(key, keys_of(section));
     let meant = match near.filter(|_| find(section, key).is_none()).unwrap_or(key) {
         key if near.is_none() || key.is_empty() => {

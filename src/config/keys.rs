@@ -32,6 +32,8 @@ pub enum Default {
     Toml(&'static str),
     /// The daemon needs the key; this is what a value looks like.
     Required(&'static str),
+    /// The daemon needs the key for a collector of this kind; this is what a value looks like.
+    RequiredFor(&'static str, &'static str),
     /// There is none.
     Unset,
     /// A random one, made once and stored.
@@ -42,7 +44,15 @@ impl Default {
     /// The example of a key that the daemon needs.
     pub const fn example(self) -> Option<&'static str> {
         match self {
-            Default::Required(example) => Some(example),
+            Default::Required(example) | Default::RequiredFor(_, example) => Some(example),
+            _ => None,
+        }
+    }
+
+    /// The only kind of collector for which the daemon needs the key.
+    pub const fn needed_for(self) -> Option<&'static str> {
+        match self {
+            Default::RequiredFor(kind, _) => Some(kind),
             _ => None,
         }
     }
@@ -52,6 +62,7 @@ impl std::fmt::Display for Default {
     /// The value as TOML, or one word or two.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Default::RequiredFor(kind, _) => return write!(f, "none, required for {kind}"),
             Default::Toml(value) => value,
             Default::Required(_) => "none, required",
             Default::Unset => "none",
@@ -86,6 +97,56 @@ macro_rules! documented {
 
 definition!(documented);
 
+/// The sections of a collector beside the first, in which `NAME` stands for its name. Their keys are
+/// those of the section that is named with each.
+pub const BESIDE: &[(SectionDoc, &str)] = &[
+    (
+        SectionDoc {
+            name: "collectors.NAME",
+            meaning: "A collector beside the first, which gets the same reports; its name has 1 to 32 \
+                      of a-z, 0-9, `-` and `_`, and is not `main`; there are at most 8.",
+            keys: keys_of("collector"),
+        },
+        "collector",
+    ),
+    (
+        SectionDoc {
+            name: "collectors.NAME.edge",
+            meaning: "What it needs when its kind is `media-edge`.",
+            keys: keys_of("edge"),
+        },
+        "edge",
+    ),
+    (
+        SectionDoc {
+            name: "collectors.NAME.otlp",
+            meaning: "What it may need when its kind is `otlp`.",
+            keys: keys_of("otlp"),
+        },
+        "otlp",
+    ),
+];
+
+/// The keys of a section; of none when there is no such section.
+const fn keys_of(section: &str) -> &'static [KeyDoc] {
+    let mut n = 0;
+    while n < SECTIONS.len() {
+        if same(SECTIONS[n].name.as_bytes(), section.as_bytes()) {
+            return SECTIONS[n].keys;
+        }
+        n += 1;
+    }
+    &[]
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut n = 0;
+    while n < a.len() && n < b.len() && a[n] == b[n] {
+        n += 1;
+    }
+    n == a.len() && n == b.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,7 +173,8 @@ mod tests {
 
     #[test]
     fn each_meaning_is_a_sentence() {
-        for section in SECTIONS {
+        for section in SECTIONS.iter().chain(BESIDE.iter().map(|(section, _)| section)) {
+            assert!(!section.keys.is_empty(), "{}", section.name);
             let keys = section.keys.iter().map(|key| key.meaning);
             for meaning in keys.chain([section.meaning]) {
                 assert!(meaning.ends_with('.') && !meaning.contains("  "), "{meaning}");

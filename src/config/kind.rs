@@ -21,6 +21,15 @@ pub enum Kind {
     File,
     /// A list of patterns.
     Globs,
+    /// A list of event types (spec 2.1).
+    Events,
+    /// A table of texts.
+    Texts,
+    Uuid,
+    /// Path in a schema of Adobe Experience Platform.
+    SchemaPath,
+    /// A number from 0 to 1.
+    Share,
     /// `session`, `system` or a D-Bus address.
     BusName,
     /// A time in seconds, this or more.
@@ -88,6 +97,13 @@ impl fmt::Display for Kind {
             Kind::Directory => "an absolute path",
             Kind::File => "an absolute path, or ${CREDENTIALS_DIRECTORY}/NAME",
             Kind::Globs => "a list of patterns",
+            Kind::Events => "a list of event types",
+            Kind::Texts => "a table of texts",
+            Kind::Uuid => "a UUID (8-4-4-4-12 hexadecimal digits)",
+            Kind::SchemaPath => {
+                "names of letters, digits and '_' with dots between them, the first with '_' in front"
+            }
+            Kind::Share => "a number from 0 to 1",
             Kind::BusName => "'session', 'system' or a D-Bus address (unix:path=...)",
             Kind::Count => "a whole number, at least 1",
             Kind::CountOrZero => "a whole number, 0 or more",

@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use super::checks;
+use super::collector::{OTLP, key_of};
 use super::environment::Environment;
 use super::error::{ConfigError, Mistake};
 use super::files::{self, LOOKED_FOR};
-use super::keys::{Default, SECTIONS};
+use super::keys::{BESIDE, Default, KeyDoc, SECTIONS};
 use super::merge::Merged;
-use super::schema::RULES;
+use super::schema::{INSIDE, RULES, section_name};
 use super::value::{Value, take_spoken};
 use super::{CollectorConfig, Config, DEFAULT_PATH};
+use crate::core::settings::CollectorSettings;
 
 /// Which files are read.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +25,7 @@ pub enum From<'a> {
 
 /// Looks at the files that a configuration names. Gives the keys of those that cannot be used, with
 /// what is wrong.
-pub type FileCheck<'a> = &'a dyn Fn(&CollectorConfig) -> Vec<(&'static str, String)>;
+pub type FileCheck<'a> = &'a dyn Fn(&CollectorConfig) -> Vec<(String, String)>;
 
 /// A configuration with its mistakes.
 #[derive(Debug)]
@@ -36,7 +38,8 @@ pub struct Loaded {
 /// A key of the merged configuration.
 #[derive(Debug)]
 pub struct Entry {
-    pub section: &'static str,
+    /// `collectors.NAME` and the like for those of a collector beside the first.
+    pub section: String,
     pub key: &'static str,
     /// `None` for a key that has no value.
     pub value: Option<Value>,
@@ -58,12 +61,12 @@ impl Loaded {
         texts.into_iter().for_each(|text| merged.add(text));
         merged.add_variables(environment);
         let config = checks::check(&mut merged, environment);
-        for (key, message) in files(&config.collector) {
-            merged.wrong_value(key, message);
+        for (key, message) in config.collectors.iter().flat_map(files) {
+            merged.wrong_value(&key, message);
         }
         let before = merged.mistakes.len();
         if !merged.unreadable {
-            required(&mut merged);
+            required(&config.settings.collectors, &mut merged);
         }
         if none && merged.mistakes.len() > before {
             let message = format!("there is no configuration; looked for {LOOKED_FOR}");
@@ -79,6 +82,11 @@ impl Loaded {
         &self.merged.mistakes
     }
 
+    /// What works and is surely not meant.
+    pub fn warnings(&self) -> &[Mistake] {
+        &self.merged.warnings
+    }
+
     /// The files and variables that were read, the later ones on top.
     pub fn sources(&self) -> &[String] {
         &self.merged.sources
@@ -87,7 +95,8 @@ impl Loaded {
     /// The configuration, when nothing is wrong with it.
     ///
     /// Errors: the mistakes.
-    pub fn into_config(self) -> Result<Config, ConfigError> {
+    pub fn into_config(mut self) -> Result<Config, ConfigError> {
+        self.config.warnings = self.merged.warnings.iter().map(Mistake::to_string).collect();
         match self.merged.mistakes.is_empty() {
             true => Ok(self.config),
             false => Err(ConfigError { mistakes: self.merged.mistakes }),
@@ -96,18 +105,26 @@ impl Loaded {
 
     /// Every key with its value, in the order in which keys are shown.
     pub fn entries(&mut self) -> Vec<Entry> {
+        let mut sections: Vec<(String, &[KeyDoc])> =
+            SECTIONS.iter().map(|section| (section.name.to_owned(), section.keys)).collect();
+        for collector in self.merged.beside.keys() {
+            let of_it = BESIDE
+                .iter()
+                .map(|(section, own)| (section_name(Some(collector), own), section.keys));
+            sections.extend(of_it);
+        }
         let mut entries = Vec::new();
-        for section in SECTIONS {
-            for key in section.keys {
-                let name = format!("{}.{}", section.name, key.name);
+        for (section, keys) in sections {
+            for key in keys {
+                let name = format!("{section}.{}", key.name);
                 let slot = self.merged.slot_of(&name).and_then(|slot| slot.clone());
                 let value = match (&slot, key.default) {
-                    (Some(given), _) => given.value.clone().filter(|value| !is_empty(value)),
+                    (Some(given), _) => given.value.clone().filter(|value| !value.is_empty()),
                     (None, Default::Toml(value)) => take_spoken(key.kind, value).ok(),
                     (None, _) => None,
                 };
                 entries.push(Entry {
-                    section: section.name,
+                    section: section.clone(),
                     key: key.name,
                     refused: slot.is_some_and(|given| given.value.is_none()),
                     origin: self.merged.origin_of(&name),
@@ -119,33 +136,50 @@ impl Loaded {
     }
 }
 
-/// An empty text is as none.
-fn is_empty(value: &Value) -> bool {
-    matches!(value, Value::Text(text) if text.is_empty())
-}
-
 /// Notes the keys that a daemon needs and that are not set: where to report, and for whom.
-fn required(merged: &mut Merged) {
+fn required(collectors: &[CollectorSettings], merged: &mut Merged) {
     for rule in RULES {
         let Some(example) = rule.example else { continue };
-        let (key, section) = (rule.key, rule.section);
-        let example = format!("{key} = \"{example}\" below [{section}]");
-        match merged.slot_of(&rule.name()).and_then(|slot| slot.as_ref()) {
-            None => {
-                let message = format!(
-                    "not set; put {example} into {DEFAULT_PATH} or the file given with --config"
-                );
-                let last = merged.sources.len();
-                merged.mistakes.push(missing(last, rule.name(), message));
+        let of_collector = rule.section == "collector" || INSIDE.contains(&rule.section);
+        for collector in collectors {
+            if rule.needed_for.is_some_and(|kind| kind != collector.kind) {
+                continue;
             }
-            Some(given) if given.value.as_ref().is_some_and(is_empty) => {
-                merged.wrong_value(
-                    &rule.name(),
-                    format!("expected a text that is not empty: {example}"),
-                );
+            let (name, section) = match of_collector {
+                true => {
+                    let name = key_of(&collector.name, rule.section, rule.key);
+                    let section =
+                        name.rsplit_once('.').map_or("", |(section, _)| section).to_owned();
+                    (name, section)
+                }
+                false => (rule.name(), rule.section.to_owned()),
+            };
+            let example = if collector.kind == OTLP { OTLP_URL } else { example };
+            missing_or_empty(merged, &name, &section, &format!("{} = \"{example}\"", rule.key));
+            if !of_collector {
+                break;
             }
-            Some(_) => {}
         }
+    }
+}
+
+/// What the URL of a collector of the kind `otlp` looks like.
+const OTLP_URL: &str = "https://<your pipeline>:4318";
+
+fn missing_or_empty(merged: &mut Merged, name: &str, section: &str, example: &str) {
+    let example = format!("{example} below [{section}]");
+    match merged.slot_of(name).and_then(|slot| slot.as_ref()) {
+        None => {
+            let message = format!(
+                "not set; put {example} into {DEFAULT_PATH} or the file given with --config"
+            );
+            let last = merged.sources.len();
+            merged.mistakes.push(missing(last, name.to_owned(), message));
+        }
+        Some(given) if given.value.as_ref().is_some_and(Value::is_empty) => {
+            merged.wrong_value(name, format!("expected a text that is not empty: {example}"));
+        }
+        Some(_) => {}
     }
 }
 

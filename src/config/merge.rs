@@ -11,9 +11,18 @@ use super::address::CREDENTIALS;
 use super::environment::{Environment, misnamed, path_of};
 use super::error::{MOST_IN_ALL, MOST_OF_A_FILE, Mistake, short};
 use super::files::{Text, Unread};
-use super::schema::{Given, Origin, RULES, Schema, Slot, find, is_section, keys_of, sections};
-use super::value::{Value, take, take_spoken};
+use super::schema::{
+    BESIDE, Given, INSIDE, Origin, RULES, Schema, Slot, TABLE, find, is_section, keys_of,
+    section_name, sections, split_section,
+};
+use super::value::{Value, take, take_spoken, take_text};
+use crate::core::settings::FIRST_COLLECTOR;
 use crate::core::text::nearest;
+
+/// The most collectors beside the first.
+const MOST_BESIDE: usize = 8;
+/// The most letters in the name of one.
+const MOST_NAME: usize = 32;
 
 /// A key of a file, with its place.
 type Name<'i> = Spanned<Cow<'i, str>>;
@@ -22,7 +31,12 @@ type Name<'i> = Spanned<Cow<'i, str>>;
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     pub schema: Schema,
+    /// What was said of the collectors beside the first, by their names. Of each only the sections of
+    /// a collector are used.
+    pub beside: BTreeMap<String, Schema>,
     pub mistakes: Vec<Mistake>,
+    /// What works and is surely not meant.
+    pub warnings: Vec<Mistake>,
     /// The files, variables and other places that were read, in this order.
     pub sources: Vec<String>,
     /// How many mistakes are not told, by source; those of no source are beyond the most in all.
@@ -53,55 +67,130 @@ impl Merged {
     }
 
     fn add_text(&mut self, source: usize, text: &str) {
-        let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end).collect();
-        let at = |span: std::ops::Range<usize>| {
-            let line = ends.partition_point(|end| *end < span.start) + 1;
-            Origin::Place { source, line }
-        };
+        let lines = Lines::of(source, text);
         let document = match DeTable::parse(text) {
             Ok(document) => document,
             Err(error) => {
                 let message = error.message().trim().replace('\n', ", ");
                 self.unreadable = true;
-                return self.wrong(at(error.span().unwrap_or_default()), String::new(), message);
+                let place = lines.at(error.span().unwrap_or_default());
+                return self.wrong(place, String::new(), message);
             }
         };
         for (name, table) in by_line(document.get_ref()) {
             let section = name.get_ref();
-            if !is_section(section) && !self.has_room(source) {
+            let known = is_section(section) || section == BESIDE;
+            if !known && !self.has_room(source) {
                 continue;
             }
-            let Some(keys) = table.get_ref().as_table() else {
-                let message = match RULES.iter().find(|rule| rule.key == *section) {
-                    _ if is_section(section) => {
-                        let got = table.get_ref().type_str();
-                        format!("expected a section, [{section}], got a value of the type {got}")
-                    }
-                    Some(rule) => format!("`{section}` belongs to the section [{}]", rule.section),
-                    None => unknown("section", section, sections()),
-                };
-                self.wrong(at(name.span()), String::new(), message);
-                continue;
-            };
-            if !is_section(section) {
-                let message = unknown("section", section, sections());
-                self.wrong(at(name.span()), String::new(), message);
-                continue;
-            }
-            for (key, value) in by_line(keys) {
-                match find(section, key.get_ref()) {
-                    Some(index) => {
-                        let taken = take(RULES[index].kind, value.get_ref());
-                        self.set(index, taken, at(value.span()));
-                    }
-                    None if self.has_room(source) => {
-                        let (full, message) = unknown_key(section, key.get_ref());
-                        self.wrong(at(key.span()), full, message);
-                    }
-                    None => {}
+            let message = match table.get_ref().as_table() {
+                Some(tables) if section == BESIDE => {
+                    self.add_collectors(&lines, tables);
+                    continue;
                 }
+                Some(keys) if known => {
+                    self.add_section(&lines, None, section, keys);
+                    continue;
+                }
+                None if known => {
+                    let section = if section == BESIDE { "collectors.NAME" } else { section };
+                    no_section(section, table.get_ref())
+                }
+                table => match RULES.iter().find(|rule| rule.key == *section) {
+                    Some(rule) if table.is_none() => {
+                        format!("`{section}` belongs to the section [{}]", rule.section)
+                    }
+                    _ => unknown("section", section, sections()),
+                },
+            };
+            self.wrong(lines.at(name.span()), String::new(), message);
+        }
+    }
+
+    /// Takes the sections of the collectors beside the first.
+    fn add_collectors(&mut self, lines: &Lines, tables: &DeTable<'_>) {
+        for (name, table) in by_line(tables) {
+            let place = lines.at(name.span());
+            match table.get_ref().as_table() {
+                Some(keys) => {
+                    let name = name.get_ref();
+                    if self.admit(name, place) {
+                        self.add_section(lines, Some(name), "collector", keys);
+                    }
+                }
+                None if self.has_room(lines.source) => {
+                    let message = no_section("collectors.NAME", table.get_ref());
+                    self.wrong(place, format!("{BESIDE}.{}", short(name.get_ref())), message);
+                }
+                None => {}
             }
         }
+    }
+
+    /// Takes the keys of a section, of a collector beside the first if one is named.
+    fn add_section(
+        &mut self,
+        lines: &Lines,
+        collector: Option<&str>,
+        section: &str,
+        keys: &DeTable<'_>,
+    ) {
+        for (key, value) in by_line(keys) {
+            let name = key.get_ref();
+            let inside = collector.is_some() && section == "collector";
+            let inside = INSIDE.into_iter().find(|section| inside && section == name);
+            match (find(section, name), inside) {
+                (Some(index), _) => {
+                    let taken = take(RULES[index].kind, value.get_ref());
+                    self.set(collector, index, taken, lines.at(value.span()));
+                }
+                (None, Some(section)) => match value.get_ref().as_table() {
+                    Some(keys) => self.add_section(lines, collector, section, keys),
+                    None => {
+                        let full = section_name(collector, section);
+                        let message = no_section(&full, value.get_ref());
+                        self.wrong(lines.at(key.span()), String::new(), message);
+                    }
+                },
+                (None, None) if self.has_room(lines.source) => {
+                    let (full, message) = unknown_key(collector, section, name);
+                    self.wrong(lines.at(key.span()), full, message);
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// Whether there can be a collector of this name beside the first.
+    fn admit(&mut self, name: &str, place: Origin) -> bool {
+        let possible =
+            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+        let message = match name {
+            known if self.beside.contains_key(known) => return true,
+            FIRST_COLLECTOR => {
+                format!(
+                    "`{FIRST_COLLECTOR}` is the first collector, and its section is [collector]"
+                )
+            }
+            name if name.is_empty() || name.len() > MOST_NAME || !name.bytes().all(possible) => {
+                format!(
+                    "expected the name of a collector of 1 to {MOST_NAME} of a-z, 0-9, '-' and '_', \
+                     got '{}'",
+                    short(name)
+                )
+            }
+            name if self.beside.len() >= MOST_BESIDE => {
+                format!(
+                    "expected at most {MOST_BESIDE} collectors beside the first, got `{name}` too"
+                )
+            }
+            name => {
+                self.beside.insert(name.to_owned(), Schema::default());
+                return true;
+            }
+        };
+        self.wrong(place, String::new(), message);
+        false
     }
 
     /// Puts the variables on top.
@@ -132,56 +221,94 @@ impl Merged {
 
     /// Takes what was said of a key outside of files, in the last source.
     fn add_spoken(&mut self, section: &str, key: &str, value: Option<&str>) {
-        match find(section, key) {
-            Some(index) => {
-                let taken = match value {
-                    Some(value) => take_spoken(RULES[index].kind, value),
-                    None => Err("expected UTF-8".into()),
-                };
-                self.set(index, taken, self.last());
-            }
-            None if is_section(section) => {
-                let (full, message) = unknown_key(section, key);
-                self.wrong(self.last(), full, message);
-            }
-            None => {
-                let message = unknown("section", section, sections());
-                self.wrong(self.last(), String::new(), message);
-            }
+        let (collector, own) = split_section(section);
+        let path = format!("{own}.{key}");
+        // The name of a text in a table may have dots in it.
+        let attribute = path.strip_prefix(TABLE).and_then(|rest| rest.strip_prefix('.'));
+        if attribute.is_none() && !is_section(own) {
+            let message = match section == BESIDE {
+                true => format!("expected {BESIDE}.NAME.{}", short(key)),
+                false => unknown("section", section, sections()),
+            };
+            return self.wrong(self.last(), String::new(), message);
         }
+        if collector.is_some_and(|name| !self.admit(name, self.last())) {
+            return;
+        }
+        let (own, key) = if attribute.is_some() { ("otlp", "resource") } else { (own, key) };
+        let Some(index) = find(own, key) else {
+            let (full, message) = unknown_key(collector, own, key);
+            return self.wrong(self.last(), full, message);
+        };
+        let taken = match (value, attribute) {
+            (None, _) => Err("expected UTF-8".into()),
+            (Some(text), None) => take_spoken(RULES[index].kind, text),
+            (Some(text), Some(name)) => take_text(name, text),
+        };
+        self.set(collector, index, taken, self.last());
     }
 
     fn last(&self) -> Origin {
         Origin::Place { source: self.sources.len().saturating_sub(1), line: 0 }
     }
 
-    fn set(&mut self, index: usize, taken: Result<Value, String>, origin: Origin) {
+    fn set(
+        &mut self,
+        collector: Option<&str>,
+        index: usize,
+        taken: Result<Value, String>,
+        origin: Origin,
+    ) {
         let value = match taken {
             Ok(value) => Some(value),
             Err(message) => {
-                self.wrong(origin, RULES[index].name(), message);
+                let rule = &RULES[index];
+                let name = format!("{}.{}", section_name(collector, rule.section), rule.key);
+                self.wrong(origin.clone(), name, message);
                 None
             }
         };
-        if let Some(slot) = self.slot(index) {
-            *slot = Some(Given { value, origin });
+        let Some(slot) = self.slot(collector, index) else { return };
+        match (slot.as_mut(), value) {
+            // Tables are merged, too.
+            (
+                Some(Given { value: Some(Value::Table(known)), origin: last, also }),
+                Some(Value::Table(texts)),
+            ) => {
+                known.extend(texts);
+                let last = std::mem::replace(last, origin);
+                if !also.contains(&last) {
+                    also.push(last);
+                }
+            }
+            (_, value) => *slot = Some(Given::new(value, origin)),
+        }
+        if let Some(Given { value: Some(Value::Table(texts)), .. }) = slot {
+            texts.retain(|_, text| !text.is_empty());
         }
     }
 
-    fn slot(&mut self, index: usize) -> Option<&mut Slot> {
-        self.schema.slots().into_iter().nth(index)
+    fn slot(&mut self, collector: Option<&str>, index: usize) -> Option<&mut Slot> {
+        let schema = match collector {
+            None => &mut self.schema,
+            Some(name) => self.beside.get_mut(name)?,
+        };
+        schema.slots().into_iter().nth(index)
     }
 
     /// The slot of a `section.key`.
     pub fn slot_of(&mut self, name: &str) -> Option<&mut Slot> {
         let (section, key) = name.rsplit_once('.')?;
-        self.slot(find(section, key)?)
+        let (collector, own) = split_section(section);
+        self.slot(collector, find(own, key)?)
     }
 
     /// Says that a key has this value because of another one.
-    pub fn follow(&mut self, name: &str, value: Value, other: &'static str) {
-        if let Some(slot @ None) = self.slot_of(name) {
-            *slot = Some(Given { value: Some(value), origin: Origin::Follows(other) });
+    pub fn follow(&mut self, name: &str, value: Value, other: String) {
+        if let Some(slot) = self.slot_of(name)
+            && slot.as_ref().is_none_or(|given| given.value.as_ref().is_some_and(Value::is_empty))
+        {
+            *slot = Some(Given::new(Some(value), Origin::Follows(other)));
         }
     }
 
@@ -193,13 +320,27 @@ impl Merged {
         }
     }
 
+    /// Where the value of a key stands; one that nobody has set is in no file.
+    fn place_of(&mut self, name: &str) -> Origin {
+        let given = self.slot_of(name).and_then(|slot| slot.as_ref());
+        let origin = given.map(|given| given.origin.clone());
+        origin.unwrap_or(Origin::Place { source: self.sources.len(), line: 0 })
+    }
+
+    /// Notes a key whose value works and is surely not meant.
+    pub fn warn(&mut self, name: &str, message: String) {
+        let origin = self.place_of(name);
+        let (source, line) = self.source_and_line(&origin);
+        let place = self.sources.get(source).cloned().unwrap_or_default();
+        let (key, restart) = (name.to_owned(), false);
+        self.warnings.push(Mistake { source, place, line, key, message, restart, more: 0 });
+    }
+
     /// Notes what is wrong with a key's value, where the value stands.
     pub fn wrong_value(&mut self, name: &str, message: String) {
-        let origin = self.slot_of(name).and_then(|slot| slot.as_ref()).map(|given| given.origin);
-        // A value that nobody has set is in no file.
-        let nowhere = Origin::Place { source: self.sources.len(), line: 0 };
+        let origin = self.place_of(name);
         let told = self.mistakes.len();
-        self.wrong(origin.unwrap_or(nowhere), name.into(), message);
+        self.wrong(origin, name.into(), message);
         // The credentials are those with which the service was started.
         let of_credentials = self.is_credential(name);
         if let Some(mistake) = self.mistakes.get_mut(told) {
@@ -207,11 +348,15 @@ impl Merged {
         }
     }
 
-    fn wrong(&mut self, origin: Origin, key: String, message: String) {
-        let (source, line) = match origin {
-            Origin::Place { source, line } => (source, line),
+    fn source_and_line(&self, origin: &Origin) -> (usize, usize) {
+        match origin {
+            Origin::Place { source, line } => (*source, *line),
             Origin::Follows(_) => (self.sources.len(), 0),
-        };
+        }
+    }
+
+    fn wrong(&mut self, origin: Origin, key: String, message: String) {
+        let (source, line) = self.source_and_line(&origin);
         if !self.has_room(source) {
             return;
         }
@@ -243,13 +388,13 @@ impl Merged {
     }
 
     /// Where a value comes from, in words.
-    pub fn origin(&self, origin: Origin) -> String {
+    fn origin(&self, origin: &Origin) -> String {
         match origin {
             Origin::Place { source, line: 0 } => {
-                self.sources.get(source).cloned().unwrap_or_default()
+                self.sources.get(*source).cloned().unwrap_or_default()
             }
             Origin::Place { source, line } => {
-                format!("{}:{line}", self.sources.get(source).map_or("", String::as_str))
+                format!("{}:{line}", self.sources.get(*source).map_or("", String::as_str))
             }
             Origin::Follows(other) => format!("default, follows {other}"),
         }
@@ -257,8 +402,29 @@ impl Merged {
 
     /// Where the value of a key comes from, in words.
     pub fn origin_of(&mut self, name: &str) -> String {
-        let origin = self.slot_of(name).and_then(|slot| slot.as_ref()).map(|given| given.origin);
-        origin.map_or_else(|| "default".into(), |origin| self.origin(origin))
+        let Some(given) = self.slot_of(name).and_then(|slot| slot.clone()) else {
+            return "default".into();
+        };
+        let all: Vec<String> =
+            given.also.iter().chain([&given.origin]).map(|origin| self.origin(origin)).collect();
+        all.join(", ")
+    }
+}
+
+/// Where the lines of a text begin.
+struct Lines {
+    source: usize,
+    ends: Vec<usize>,
+}
+
+impl Lines {
+    fn of(source: usize, text: &str) -> Lines {
+        Lines { source, ends: text.match_indices('\n').map(|(end, _)| end).collect() }
+    }
+
+    fn at(&self, span: std::ops::Range<usize>) -> Origin {
+        let line = self.ends.partition_point(|end| *end < span.start) + 1;
+        Origin::Place { source: self.source, line }
     }
 }
 
@@ -269,17 +435,29 @@ fn by_line<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a Name<'i>, &'a Spanned<DeV
     entries
 }
 
+fn no_section(section: &str, value: &DeValue<'_>) -> String {
+    format!("expected a section, [{section}], got a value of the type {}", value.type_str())
+}
+
 /// The full name of a key that is not one, and what may have been meant.
-fn unknown_key(section: &str, key: &str) -> (String, String) {
-    let known = || keys_of(section);
+fn unknown_key(collector: Option<&str>, section: &str, key: &str) -> (String, String) {
+    let inside = INSIDE.into_iter().filter(|_| collector.is_some() && section == "collector");
+    let known = || keys_of(section).chain(inside.clone());
+    let full = |section: &str| match INSIDE.contains(&section) {
+        true => section_name(collector, section),
+        false => section.to_owned(),
+    };
     let elsewhere = RULES.iter().find(|rule| rule.key == key);
     let message = match elsewhere {
         Some(rule) if nearest(key, known()).is_none() => {
-            format!("unknown key `{key}` here; there is one in the section [{}]", rule.section)
+            format!(
+                "unknown key `{key}` here; there is one in the section [{}]",
+                full(rule.section)
+            )
         }
         _ => unknown("key", key, known()),
     };
-    (format!("{section}.{}", short(key)), message)
+    (format!("{}.{}", section_name(collector, section), short(key)), message)
 }
 
 fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> String {

@@ -4,6 +4,7 @@
 
 mod address;
 mod checks;
+mod collector;
 mod definition;
 mod environment;
 mod error;
@@ -18,7 +19,7 @@ mod value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use self::checks::is_of_the_service;
+pub use self::collector::{is_of_the_service, key_of};
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, Mistake};
 pub use self::files::{DIRECTORIES, LOOKED_FOR};
@@ -35,23 +36,30 @@ pub const DEFAULT_PATH: &str = "/etc/playheadd/playheadd.toml";
 #[derive(Debug, Clone)]
 pub struct Config {
     pub settings: Settings,
-    pub collector: CollectorConfig,
+    /// In the order of `Settings::collectors`.
+    pub collectors: Vec<CollectorConfig>,
     pub store: StoreConfig,
     pub mpris: MprisConfig,
     /// Trust the wall clock only when the kernel says that it is synchronised (behaviour.md 2.6).
     pub require_sync: bool,
     pub log_level: tracing::Level,
+    /// What works and is surely not meant, each with its place.
+    pub warnings: Vec<String>,
 }
 
-/// How to reach the collector.
-#[derive(Debug, Clone)]
+/// How to reach a collector.
+#[derive(Debug, Clone, PartialEq)]
 pub struct CollectorConfig {
+    /// As in the settings.
+    pub name: String,
     /// BasePlayback URL without a trailing slash; a path prefix is kept (spec 1). `None` when not set.
     pub url: Option<String>,
     pub proxy: Option<String>,
     pub ca_file: Option<PathBuf>,
     pub client_cert_file: Option<PathBuf>,
     pub client_key_file: Option<PathBuf>,
+    /// Further headers of each request; of the kind `otlp` only.
+    pub headers_file: Option<PathBuf>,
     pub connect_timeout: Duration,
     pub timeout: Duration,
 }

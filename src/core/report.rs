@@ -84,6 +84,8 @@ macro_rules! kinds {
         pub enum Kind { $(#[serde(rename = $event_type)] $name),* }
 
         impl Kind {
+            pub const ALL: &[Kind] = &[$(Kind::$name),*];
+
             /// The event type of spec 2.1, from which every dialect makes its own.
             pub const fn event_type(self) -> &'static str {
                 match self { $(Kind::$name => $event_type),* }

@@ -10,7 +10,7 @@ use crate::cli::ConfigArgs;
 use crate::collector;
 use crate::config::keys::{Default, SECTIONS};
 use crate::config::{
-    self, CollectorConfig, Entry, Environment, From, Loaded, Mistake, is_of_the_service,
+    self, CollectorConfig, Entry, Environment, From, Loaded, Mistake, is_of_the_service, key_of,
 };
 use crate::core::text::printable;
 
@@ -37,6 +37,11 @@ pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
             output::print(&text)?;
         }
     }
+    if !(args.check && args.json) {
+        for warning in loaded.warnings() {
+            eprintln!("warning: {}", printable(&warning.to_string()));
+        }
+    }
     if loaded.mistakes().is_empty() {
         return Ok(());
     }
@@ -61,23 +66,26 @@ fn below(root: &Path, config: &CollectorConfig) -> CollectorConfig {
         ca_file: moved(&config.ca_file),
         client_cert_file: moved(&config.client_cert_file),
         client_key_file: moved(&config.client_key_file),
+        headers_file: moved(&config.headers_file),
         ..config.clone()
     }
 }
 
 fn well(loaded: &Loaded) -> String {
     let mut text = format!("nothing is wrong in {}\n", loaded.sources().join(", "));
-    let collector = &loaded.config.collector;
-    for (key, file) in [
-        ("ca_file", &collector.ca_file),
-        ("client_cert_file", &collector.client_cert_file),
-        ("client_key_file", &collector.client_key_file),
-    ] {
-        if file.as_deref().is_some_and(is_of_the_service) {
-            text.push_str(&format!(
-                "collector.{key} is a credential of the service: `systemctl reload playheadd` \
-                 checks it\n"
-            ));
+    for collector in &loaded.config.collectors {
+        for (section, key, file) in [
+            ("collector", "ca_file", &collector.ca_file),
+            ("collector", "client_cert_file", &collector.client_cert_file),
+            ("collector", "client_key_file", &collector.client_key_file),
+            ("otlp", "headers_file", &collector.headers_file),
+        ] {
+            if file.as_deref().is_some_and(is_of_the_service) {
+                text.push_str(&format!(
+                    "{} is a credential of the service: `systemctl reload playheadd` checks it\n",
+                    key_of(&collector.name, section, key)
+                ));
+            }
         }
     }
     text
@@ -92,14 +100,18 @@ fn checked(loaded: &Loaded) -> Value {
         })
     };
     let errors: Vec<Value> = loaded.mistakes().iter().map(row).collect();
-    json!({"ok": errors.is_empty(), "sources": loaded.sources(), "errors": errors})
+    let warnings: Vec<Value> = loaded.warnings().iter().map(row).collect();
+    json!({
+        "ok": errors.is_empty(), "sources": loaded.sources(), "errors": errors,
+        "warnings": warnings,
+    })
 }
 
 /// The value as JSON, with its origin.
 fn as_json(entries: &[Entry]) -> Value {
     let mut sections = Map::new();
     for entry in entries {
-        let section = sections.entry(entry.section).or_insert_with(|| json!({}));
+        let section = sections.entry(entry.section.clone()).or_insert_with(|| json!({}));
         let value = entry.value.as_ref().map(json_of);
         section[entry.key] = json!({"value": value, "origin": entry.origin});
     }
@@ -113,6 +125,7 @@ fn json_of(value: &config::Value) -> Value {
         config::Value::Number(number) => json!(number),
         config::Value::Text(text) => json!(text),
         config::Value::List(items) => json!(items),
+        config::Value::Table(texts) => json!(texts),
     }
 }
 
@@ -122,7 +135,7 @@ fn as_toml(entries: &[Entry], origin: bool) -> String {
     let mut section = "";
     for entry in entries {
         if entry.section != section {
-            section = entry.section;
+            section = &entry.section;
             let before = if text.is_empty() { "" } else { "\n" };
             text.push_str(&format!("{before}[{section}]\n"));
         }
@@ -143,10 +156,18 @@ fn as_toml(entries: &[Entry], origin: bool) -> String {
 
 /// Why a key has no value.
 fn absent(section: &str, key: &str) -> &'static str {
-    let section = SECTIONS.iter().find(|s| s.name == section);
+    // Of a collector beside the first it is what follows its name.
+    let name = match section.strip_prefix("collectors.").map(|rest| rest.split_once('.')) {
+        None => section,
+        Some(None) => "collector",
+        Some(Some((_, inside))) => inside,
+    };
+    let section = SECTIONS.iter().find(|section| section.name == name);
     match section.and_then(|s| s.keys.iter().find(|k| k.name == key)).map(|k| k.default) {
         Some(Default::Random) => "random, stored",
         Some(Default::Required(_)) => "not set, required",
+        Some(Default::RequiredFor("media-edge", _)) => "not set, required for media-edge",
+        Some(Default::RequiredFor(..)) => "not set, required for media-collection",
         _ => "not set",
     }
 }

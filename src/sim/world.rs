@@ -314,7 +314,8 @@ impl<'a> World<'a> {
         let body: serde_json::Value = serde_json::from_str(&request.body).unwrap_or_default();
         let path = request.path.clone();
         let to_sid = self.session(&request, &body);
-        let collector = &self.options.config.collector;
+        let all = &self.options.config.collectors;
+        let collector = all.iter().find(|c| c.name == *request.collector).unwrap_or(&all[0]);
         let timeout = collector.timeout.as_millis() as i64;
         let (delay, (outcome, status, sid)) = if self.network {
             let model = self.collectors.models.get_mut(&*request.collector);

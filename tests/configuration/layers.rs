@@ -104,7 +104,7 @@ fn variables_are_toml_or_texts() {
         (
             "PLAYHEADD_COLLECTORS__LAB__URL",
             "x",
-            ["unknown section `collectors.lab`", "`collector`"],
+            ["collectors.lab.url: expected an https:// URL", "without http://"],
         ),
         ("PLAYHEADD___URL", "x", ["unknown section ``", "expected one of"]),
         ("PLAYHEADD_COLLECTOR_URL", "x", ["two underscores", "mean PLAYHEADD_COLLECTOR__URL?"]),

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use playheadd::config::keys::{Default, KeyDoc, SECTIONS, SectionDoc};
+use playheadd::config::keys::{BESIDE, Default, KeyDoc, SECTIONS, SectionDoc};
 use playheadd::config::kind::Kind;
 
 use crate::scene::Scene;
@@ -87,11 +87,17 @@ fn part(name: &str) -> String {
                 let (name, meaning) = (section.name, section.meaning);
                 text.push_str(&format!("| `[{name}]` | {meaning} {} |\n", keys.join(", ")));
             }
+            for (section, own) in BESIDE {
+                let (name, meaning) = (section.name, section.meaning);
+                text.push_str(&format!("| `[{name}]` | {meaning} The keys of `[{own}]` |\n"));
+            }
             text
         }
         "all" => {
+            let beside = BESIDE.iter().map(|(section, _)| section);
             SECTIONS
                 .iter()
+                .chain(beside)
                 .map(|s| format!("\n### `[{}]`\n{}\n\n{}", s.name, s.meaning, table(s)))
                 .collect::<String>()
                 + "\n"
@@ -141,22 +147,36 @@ fn example() -> String {
     ));
     for section in SECTIONS {
         text.push_str(&format!("\n{}[{}]\n", comment(section.meaning), section.name));
-        for key in section.keys {
-            let (value, note) = match key.default {
-                Default::Toml(value) => (value.to_owned(), ""),
-                Default::Required(example) => (format!("{example:?}"), " The daemon needs it."),
-                Default::Unset => (value_like(key.kind).to_owned(), " Not set by default."),
-                Default::Random => {
-                    (value_like(key.kind).to_owned(), " Random by default, and stored.")
-                }
-            };
-            let kind = key.kind.to_string();
-            text.push_str(&format!(
-                "\n{}",
-                comment(&format!("{}{note} Takes {kind}.", key.meaning))
-            ));
-            text.push_str(&format!("#{} = {value}\n", key.name));
-        }
+        text.push_str(&keys(section));
+    }
+    // A header that is no comment would make such a collector.
+    for (section, _) in BESIDE {
+        let name = section.name.replace("NAME", "pipeline");
+        text.push_str(&format!("\n{}#[{name}]\n", comment(section.meaning)));
+        text.push_str(&keys(section));
+    }
+    text
+}
+
+fn keys(section: &SectionDoc) -> String {
+    let mut text = String::new();
+    for key in section.keys {
+        let (value, note) = match key.default {
+            Default::Toml(value) => (value.to_owned(), String::new()),
+            Default::Required(example) => {
+                (format!("{example:?}"), " The daemon needs it.".to_owned())
+            }
+            Default::RequiredFor(kind, example) => {
+                (format!("{example:?}"), format!(" The daemon needs it for {kind}."))
+            }
+            Default::Unset => (value_like(key.kind).to_owned(), " Not set by default.".to_owned()),
+            Default::Random => {
+                (value_like(key.kind).to_owned(), " Random by default, and stored.".to_owned())
+            }
+        };
+        let kind = key.kind.to_string();
+        text.push_str(&format!("\n{}", comment(&format!("{}{note} Takes {kind}.", key.meaning))));
+        text.push_str(&format!("#{} = {value}\n", key.name));
     }
     text
 }
@@ -166,6 +186,7 @@ fn value_like(kind: Kind) -> &'static str {
     match kind {
         Kind::Proxy => "\"http://proxy.example:3128\"",
         Kind::File => "\"/etc/playheadd/FILE.pem\"",
+        Kind::SchemaPath => "\"_tenant.media\"",
         _ => "\"\"",
     }
 }
@@ -184,14 +205,17 @@ fn the_example_file_says_the_defaults() {
     scene.write("etc/playheadd/playheadd.toml", read(EXAMPLE));
     let said = scene.ctl(&[]);
     assert_eq!((said.code, said.out), (Some(0), nothing.out.clone()), "{}", said.err);
-    let unset = ["FILE.pem", "proxy.example", "<your"];
+    let unset = ["FILE.pem", "proxy.example", "_tenant.media\"", "<"];
     let spoken = |line: &str| {
         let key = line
             .strip_prefix('#')
             .filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
         key.filter(|line| !unset.iter().any(|word| line.contains(word))).unwrap_or(line).to_owned()
     };
-    let text: Vec<String> = read(EXAMPLE).lines().map(spoken).collect();
+    let example = read(EXAMPLE);
+    let (of_first, beside) = example.split_once("\n#[collectors.").expect("a collector beside it");
+    assert!(beside.contains("\n#url = "), "{beside}");
+    let text: Vec<String> = of_first.lines().map(spoken).collect();
     assert!(text.iter().filter(|line| line.contains(" = ") && !line.starts_with('#')).count() > 60);
     scene.write("etc/playheadd/playheadd.toml", text.join("\n"));
     let said = scene.ctl(&[]);

@@ -1,7 +1,7 @@
 //! The three pages: what comes from a definition, between what stands in `texts`.
 
 use playheadd::cli::{self, daemon};
-use playheadd::config::keys::{Default, SECTIONS};
+use playheadd::config::keys::{BESIDE, Default, KeyDoc, SECTIONS};
 
 use super::roff::{Block, Page};
 use super::{programs, texts};
@@ -68,13 +68,16 @@ pub fn settings() -> String {
     page.lines(&least());
     page.section("SECTIONS AND KEYS");
     page.text(texts::SETTINGS_KEYS);
-    for section in SECTIONS {
+    for section in SECTIONS.iter().chain(BESIDE.iter().map(|(section, _)| section)) {
         page.heading(&format!("[{}]", section.name));
         page.text(section.meaning);
         for key in section.keys {
             let default = match key.default {
                 Default::Toml(value) => format!("The default is `{value}`."),
                 Default::Required(_) => "The daemon needs it.".to_owned(),
+                Default::RequiredFor(kind, _) => {
+                    format!("The daemon needs it for a collector of the kind `{kind}`.")
+                }
                 Default::Unset => "It has no default.".to_owned(),
                 Default::Random => "Without it a random one is made once and stored.".to_owned(),
             };
@@ -93,7 +96,10 @@ pub fn settings() -> String {
 fn least() -> String {
     let mut lines = String::new();
     for section in SECTIONS {
-        let keys = section.keys.iter().filter_map(|key| Some((key.name, key.default.example()?)));
+        let of_default_kind =
+            |key: &&KeyDoc| key.default.needed_for().is_none_or(|kind| kind == "media-collection");
+        let keys = section.keys.iter().filter(of_default_kind);
+        let keys = keys.filter_map(|key| Some((key.name, key.default.example()?)));
         for (n, (name, example)) in keys.enumerate() {
             if n == 0 {
                 lines += &format!("\n[{}]\n", section.name);
