@@ -1,5 +1,7 @@
 //! The machine: its clocks, its network, its sleep, its processes, the service manager.
 
+#[cfg(all(panic = "abort", not(debug_assertions), target_env = "gnu"))]
+mod backtrace;
 pub mod clock;
 pub mod clock_watcher;
 pub mod groups;
