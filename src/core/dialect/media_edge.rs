@@ -204,7 +204,7 @@ mod tests {
         ]);
         assert_eq!(collection["customMetadata"], custom);
         let map = json!({
-            "FPID": [{"id": "00112233-4455-4677-8899-aabbccddeeff", "primary": false}],
+            "FPID": [{"id": "00112233-4455-4677-8899-aabbccddeeff"}],
             "ECID": [{"id": "7".repeat(38)}],
             "crm": [{"id": "c", "authenticatedState": "loggedOut"}],
         });

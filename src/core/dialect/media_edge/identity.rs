@@ -20,7 +20,7 @@ pub(super) fn identity_map(content: &RequestContent<'_>) -> Members {
     let configured = settings.app_installation_id.as_deref();
     let box_id = configured.filter(|id| is_uuid_v4(id)).map(str::to_ascii_lowercase);
     if let Some(id) = box_id.or_else(|| uuid_v4(&settings.installation)) {
-        set(&mut map, "FPID", json!([{"id": id, "primary": false}]));
+        set(&mut map, "FPID", json!([{"id": id}]));
     }
     let user = viewer.and_then(|viewer| viewer.marketing_cloud_user_id.as_ref());
     if let Some(user) = user.or(settings.marketing_cloud_user_id.as_ref()) {
