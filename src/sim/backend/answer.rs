@@ -63,7 +63,8 @@ impl Reply {
         }
     }
 
-    fn with(self, status: u16) -> Outcome {
+    /// The answer of this status.
+    pub fn with(self, status: u16) -> Outcome {
         let Reply { headers, body } = self;
         Outcome::Answer { status, headers, body, delay_ms: None }
     }

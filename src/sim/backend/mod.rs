@@ -7,6 +7,7 @@
 mod answer;
 mod faults;
 pub mod media_collection;
+pub mod media_edge;
 mod protocol;
 mod session;
 mod shape;
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use self::answer::Reply;
 use self::media_collection::MediaCollection;
+use self::media_edge::MediaEdge;
 use self::protocol::{Arrival, Numbers, Protocol};
 use super::CollectorModel;
 
@@ -28,6 +30,7 @@ pub struct Backend {
     rules: Vec<Rule>,
     numbers: Numbers,
     media_collection: MediaCollection,
+    media_edge: MediaEdge,
 }
 
 /// Why a body could not be read.
@@ -74,8 +77,9 @@ impl Backend {
     /// standstill are judged at that instant (behaviour.md 4). The first rule that matches the request
     /// applies.
     pub fn judge(&mut self, path: &str, body: &Value, now_ms: i64) -> PlannedAnswer {
-        let Backend { rules, numbers, media_collection } = self;
-        let Some(protocol) = the_protocol([media_collection], path) else {
+        let Backend { rules, numbers, media_collection, media_edge } = self;
+        let all: [&mut dyn Protocol; 2] = [media_collection, media_edge];
+        let Some(protocol) = all.into_iter().find(|protocol| protocol.has(path)) else {
             return no_such_path(path);
         };
         if let Err(refusal) = protocol.check(path, body) {
@@ -115,13 +119,9 @@ impl Backend {
     }
 
     fn protocol(&self, path: &str) -> Option<&dyn Protocol> {
-        let all: [&dyn Protocol; 1] = [&self.media_collection];
+        let all: [&dyn Protocol; 2] = [&self.media_collection, &self.media_edge];
         all.into_iter().find(|protocol| protocol.has(path))
     }
-}
-
-fn the_protocol<'a>(all: [&'a mut dyn Protocol; 1], path: &str) -> Option<&'a mut dyn Protocol> {
-    all.into_iter().find(|protocol| protocol.has(path))
 }
 
 fn no_such_path(path: &str) -> PlannedAnswer {

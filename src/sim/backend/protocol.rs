@@ -70,6 +70,11 @@ impl Numbers {
         next(&mut self.batches)
     }
 
+    /// Downloaded sessions asked for so far.
+    pub fn batches(&self) -> u64 {
+        self.batches
+    }
+
     /// Of a session that is opened.
     pub fn next_session(&mut self) -> u64 {
         next(&mut self.sessions)
