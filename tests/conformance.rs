@@ -1,7 +1,11 @@
 //! Every given case through the simulator.
 
+#[path = "conformance/from_edge.rs"]
+mod from_edge;
 #[path = "conformance/judge.rs"]
 mod judge;
+#[path = "conformance/through_edge.rs"]
+mod through_edge;
 
 use judge::Repeats;
 use playheadd::sim;
@@ -16,6 +20,10 @@ fn run(case: &Value, repeats: Repeats) -> Vec<String> {
 }
 
 fn hold(name: &str, least: usize, repeats: Repeats) {
+    hold_by(name, least, |case| run(case, repeats));
+}
+
+fn hold_by(name: &str, least: usize, run: impl Fn(&Value) -> Vec<String>) {
     let mut cases = judge::cases(name);
     assert!(cases.len() >= least, "{} cases", cases.len());
     for case in cases.iter_mut().filter(|case| case["id"] == AFTER_AN_OUTAGE) {
@@ -23,7 +31,7 @@ fn hold(name: &str, least: usize, repeats: Repeats) {
     }
     let mut report = String::new();
     for case in &cases {
-        for fault in run(case, repeats) {
+        for fault in run(case) {
             report.push_str(&format!("{} {}: {fault}\n", case["id"], case["title"]));
         }
     }
@@ -43,6 +51,16 @@ fn the_walks_hold() {
 #[test]
 fn each_rule_by_itself_holds() {
     hold("rules.json", 286, Repeats::Wrong);
+}
+
+#[test]
+fn the_scenarios_hold_in_media_edge() {
+    hold_by("scenarios.json", 14, |case| through_edge::run(case, Repeats::Tolerated));
+}
+
+#[test]
+fn the_walks_hold_in_media_edge() {
+    hold_by("walks.json", 24, |case| through_edge::run(case, Repeats::Tolerated));
 }
 
 #[test]
