@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::AppError;
 use super::bus_link::BusLink;
+use super::clients::Clients;
 use super::control::{Control, Missed, bus_gone};
 use super::reload::Source;
 use super::store_worker::{ConsentThread, StoreThread};
-use crate::collector::Client;
-use crate::core::dialect::exchange::{Outcome, Purpose, RequestId};
+use crate::core::dialect::exchange::{Cause, Outcome, Problem, Purpose, RequestId};
 use crate::core::input::{CallId, Input};
 use crate::core::message_ids as ids;
 use crate::core::turn::Notice;
@@ -34,6 +34,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// While the wall clock is not trusted, the loop looks at it this often.
 const UNTRUSTED_SLEEP: Duration = Duration::from_secs(1);
 
+/// What becomes of a request to a collector that was taken out of the configuration meanwhile.
+const REMOVED: &str = "the configuration does not have this collector any more";
+
 /// The threads that touch the disk, and the runtime of the requests, which has its own.
 pub struct Threads {
     pub store: StoreThread,
@@ -44,7 +47,7 @@ pub struct Threads {
 /// The parts that the loop joins.
 pub struct EventLoop {
     pub engine: Engine,
-    pub client: Client,
+    pub clients: Clients,
     pub source: Source,
     pub threads: Threads,
     pub link: BusLink,
@@ -66,14 +69,14 @@ pub struct EventLoop {
 
 impl EventLoop {
     pub fn new(
-        (engine, client, source, threads): (Engine, Client, Source, Threads),
+        (engine, clients, source, threads): (Engine, Clients, Source, Threads),
         link: BusLink,
         watch: ClockWatcher,
         notify: Notify,
     ) -> EventLoop {
         EventLoop {
             engine,
-            client,
+            clients,
             source,
             threads,
             link,
@@ -95,7 +98,8 @@ impl EventLoop {
     pub fn ready(&mut self) {
         self.publish();
         self.notify.ready(&self.engine.status_line(clock::now()));
-        tracing::info!(collector = self.engine.snapshot(clock::now()).collector, "ready");
+        let collector = self.engine.snapshot(clock::now()).of_collectors(|c| &c.host);
+        tracing::info!(collector, "ready");
         crate::system::memory::let_go_of_program_pages();
     }
 
@@ -112,15 +116,22 @@ impl EventLoop {
             Action::Consent(job) => self.threads.consent.ask(job),
             Action::Send(request) => {
                 tracing::debug!(path = request.path, "sending");
+                let client = self.clients.get(&request.collector);
                 // A probe finds out how a connection is made, so it uses none that is there.
-                let client = match request.purpose {
-                    Purpose::Probe => self.client.anew().unwrap_or_else(|_| self.client.clone()),
-                    _ => self.client.clone(),
+                let client = match (client, &request.purpose) {
+                    (Some(client), Purpose::Probe) => client.anew().ok().or(Some(client.clone())),
+                    (client, _) => client.cloned(),
                 };
-                let send = async move { (request.id, client.send(&request).await) };
+                let send = async move {
+                    let outcome = match client {
+                        Some(client) => client.send(&request).await,
+                        None => Outcome::Unreachable(Problem::new(Cause::Connection, REMOVED)),
+                    };
+                    (request.id, outcome)
+                };
                 self.requests.spawn_on(send, &self.threads.collector);
             }
-            Action::Reconnect => self.reconnect(),
+            Action::Reconnect => self.clients.reconnect(),
             Action::DropRequests => self.requests.abort_all(),
             Action::Reply(call, result) => {
                 if let Some(answer) = self.answers.remove(&call) {
@@ -239,13 +250,6 @@ impl EventLoop {
         }
     }
 
-    fn reconnect(&mut self) {
-        match self.client.anew() {
-            Ok(client) => self.client = client,
-            Err(error) => tracing::error!(%error, "the old connections are used further"),
-        }
-    }
-
     fn wake_at(&self) -> Instant {
         let now = clock::now();
         let until = self.engine.deadline().map_or(self.longest_sleep, |due| {
@@ -260,12 +264,12 @@ impl EventLoop {
     /// service manager hears of the end in both cases.
     fn reload(&mut self) {
         self.notify.reloading(clock::monotonic_us());
-        match self.source.read() {
-            Ok((config, client)) => {
-                self.client = client;
+        match self.source.read(&self.clients) {
+            Ok((config, clients)) => {
+                self.clients = clients;
                 self.watch.require_sync(config.require_sync);
                 let until_restart = self.source.until_restart(&config);
-                super::reload::warn(&config);
+                self.warn(config.warnings);
                 self.tell(Event::Reload(Box::new(config.settings)));
                 tracing::info!("the configuration was read anew{until_restart}");
                 self.look_for_hidden_clock();
@@ -283,6 +287,14 @@ impl EventLoop {
         // Whoever looks when it is over sees what became of it.
         self.turn();
         self.notify.ready(&self.engine.status_line(clock::now()));
+    }
+
+    /// Says in the log what works in the configuration and is surely not meant.
+    pub fn warn(&mut self, warnings: Vec<String>) {
+        for what in &warnings {
+            tracing::warn!("the configuration: {what}");
+        }
+        self.tell(Event::Warnings(warnings));
     }
 
     /// Says when a synchronised clock is required, and nobody can say that it is.

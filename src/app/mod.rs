@@ -1,6 +1,7 @@
 //! The daemon. Its parts are made and connected here and nowhere else.
 
 mod bus_link;
+mod clients;
 mod control;
 mod event_loop;
 pub mod log;
@@ -128,7 +129,7 @@ pub fn load(arguments: &Arguments) -> Result<Config, AppError> {
 
 /// The same with the variables of another process.
 fn load_with(arguments: &Arguments, environment: &Environment) -> Result<Config, AppError> {
-    let mut config = Config::load(arguments.config.as_deref(), environment, &collector::mistakes)?;
+    let mut config = Config::load(arguments.config.as_deref(), environment, &collector::look)?;
     if let Some(dir) = &arguments.state_dir {
         config.store.path.clone_from(dir);
     }
@@ -143,7 +144,7 @@ pub async fn run(arguments: Arguments) -> Result<(), AppError> {
         .map_err(|e| AppError::System("signal handling", e))?;
     let (control, mut controls) = mpsc::channel(CONTROLS);
     tokio::spawn(relay_signals(signals, control.clone()));
-    let loaded = reload::read(&arguments);
+    let loaded = reload::read(&arguments, None);
     log::start(loaded.as_ref().map_or(tracing::Level::INFO, |(config, _)| config.log_level));
     let notify = Notify::from_environment();
     // A bus that does not answer must not keep us from stopping.
@@ -152,7 +153,7 @@ pub async fn run(arguments: Arguments) -> Result<(), AppError> {
         connected = BusLink::connect(&arguments.bus) => connected?,
         () = missed.until_stop(&mut controls) => return Ok(()),
     };
-    let (config, client) = match loaded {
+    let (config, clients) = match loaded {
         Ok(loaded) => loaded,
         Err(error) => {
             let ours = (control.clone(), &mut controls);
@@ -164,10 +165,9 @@ pub async fn run(arguments: Arguments) -> Result<(), AppError> {
         }
     };
     log::set_level(config.log_level);
-    reload::warn(&config);
     let source = Source::new(arguments, &config);
     let event_loop = tokio::select! {
-        started = start(link, (config, client), source, notify, control) => started?,
+        started = start(link, (config, clients), source, notify, control) => started?,
         () = missed.until_stop(&mut controls) => return Ok(()),
     };
     event_loop.run(messages, controls, missed).await
@@ -203,7 +203,7 @@ impl StateDir {
 /// Makes the parts and connects them. When this is done, the daemon can be called.
 async fn start(
     link: BusLink,
-    (config, client): Loaded,
+    (config, clients): Loaded,
     source: Source,
     notify: Notify,
     control: mpsc::Sender<Control>,
@@ -243,8 +243,9 @@ async fn start(
     };
     let engine = Engine::new(agent, store_state, consent_state, now);
     let address = source.bus().clone();
-    let parts = (engine, client, source, threads);
+    let parts = (engine, clients, source, threads);
     let mut event_loop = EventLoop::new(parts, link, watch, notify);
+    event_loop.warn(config.warnings);
     event_loop.look_for_hidden_clock();
     event_loop.look_for_broken_store();
     event_loop.read_again = watcher.is_some().then_some(read_again);

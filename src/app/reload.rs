@@ -1,7 +1,7 @@
 //! The configuration of a daemon that runs, read anew (behaviour.md 3).
 
+use super::clients::Clients;
 use super::{AppError, Arguments, load, load_with};
-use crate::collector::Client;
 use crate::config::{Config, Environment, MprisConfig, StoreConfig};
 use crate::core::settings::Limits;
 use crate::dbus::BusAddress;
@@ -29,9 +29,9 @@ impl Source {
         }
     }
 
-    /// Reads the configuration anew.
-    pub fn read(&self) -> Result<Loaded, AppError> {
-        read(&self.arguments)
+    /// Reads the configuration anew, and keeps what it can of the clients.
+    pub fn read(&self, before: &Clients) -> Result<Loaded, AppError> {
+        read(&self.arguments, Some(before))
     }
 
     /// The bus that it serves.
@@ -74,29 +74,16 @@ impl Source {
     }
 }
 
-/// A configuration that can be used, and the client that it asks for.
-pub type Loaded = (Config, Client);
+/// A configuration that can be used, and the clients that it asks for.
+pub type Loaded = (Config, Clients);
 
-/// Reads the configuration, and makes the client.
+/// Reads the configuration, and makes the clients, but for those of before that are the same.
 ///
 /// Errors: whatever keeps the agent from its work.
-pub fn read(arguments: &Arguments) -> Result<Loaded, AppError> {
+pub fn read(arguments: &Arguments, before: Option<&Clients>) -> Result<Loaded, AppError> {
     let config = load(arguments)?;
-    let client = client(&config)?;
-    Ok((config, client))
-}
-
-/// Says in the log what works in a configuration and is surely not meant.
-pub fn warn(config: &Config) {
-    for what in &config.warnings {
-        tracing::warn!("the configuration: {what}");
-    }
-}
-
-/// The client for the configured collector.
-fn client(config: &Config) -> Result<Client, AppError> {
-    let first = &config.collectors[0];
-    Ok(Client::new(first.url.as_deref().unwrap_or_default(), first)?)
+    let clients = Clients::new(&config.collectors, before)?;
+    Ok((config, clients))
 }
 
 /// Checks all that keeps the agent from its work. Gives warnings about what is allowed and may not

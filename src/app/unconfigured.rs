@@ -125,7 +125,7 @@ impl Waiting<'_> {
     /// Reads the configuration anew. Gives a good one.
     fn reload(&mut self) -> Option<Box<Loaded>> {
         self.notify.reloading(clock::monotonic_us());
-        match reload::read(self.arguments) {
+        match reload::read(self.arguments, None) {
             Ok(loaded) => {
                 self.state.say_dropped();
                 tracing::info!("there is a configuration that can be used now");

@@ -1,5 +1,7 @@
 //! Sends requests of any dialect over HTTP and gives the outcome of each.
 
+mod files;
+mod headers;
 mod sockets;
 mod tls;
 
@@ -9,7 +11,9 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use tokio::runtime::{Builder, Handle};
 
-use crate::config::{CollectorConfig, key_of};
+use self::files::{Key, Mistake};
+pub use self::sockets::Mark;
+use crate::config::{CollectorConfig, Finding, key_of};
 use crate::core::dialect::exchange::{
     Cause, MOST_ANSWER_BYTES, Outcome, Problem, Purpose, Request, RetryAfter,
 };
@@ -43,28 +47,35 @@ pub enum CollectorError {
 }
 
 impl CollectorError {
-    /// Something is wrong with a key of the section `[collector]`.
-    fn of(config: &CollectorConfig, (key, message): tls::Mistake) -> CollectorError {
-        CollectorError::Key { key: key_of(&config.name, "collector", key), message }
+    /// Something is wrong with a key of a collector.
+    fn of(config: &CollectorConfig, (Key(section, key), message): Mistake) -> CollectorError {
+        CollectorError::Key { key: key_of(&config.name, section, key), message }
     }
 }
 
-/// Looks at what a configuration names. Gives the keys of what a client could not be made of, with
-/// what is wrong: all of them at once.
-pub fn mistakes(config: &CollectorConfig) -> Vec<(String, String)> {
+/// Looks at what a configuration names: all of what a client could not be made of, and what is surely
+/// not meant.
+pub fn look(config: &CollectorConfig) -> Vec<Finding> {
     let mut found = Vec::new();
     for (key, url) in [(URL, &config.url), (PROXY, &config.proxy)] {
         if let Some(message) = url.as_deref().and_then(unusable) {
             found.push((key, message));
         }
     }
-    tls::files(config, &mut found);
-    let of_key = |(key, message)| (key_of(&config.name, "collector", key), message);
-    found.into_iter().map(of_key).collect()
+    tls::look(config, &mut found);
+    let (wrong, public) = files::named(&config.headers_file).map(headers::look).unwrap_or_default();
+    found.extend(wrong);
+    let finding = |(Key(section, key), message), only_warns| Finding {
+        key: key_of(&config.name, section, key),
+        message,
+        only_warns,
+    };
+    let warned = public.into_iter().map(|found| finding(found, true));
+    found.into_iter().map(|found| finding(found, false)).chain(warned).collect()
 }
 
-const URL: &str = "url";
-const PROXY: &str = "proxy";
+const URL: Key = Key("collector", "url");
+const PROXY: Key = Key("collector", "proxy");
 
 /// What is wrong with a URL, if something is.
 fn unusable(url: &str) -> Option<String> {
@@ -94,17 +105,47 @@ pub struct Client {
 struct Setup {
     base: String,
     config: CollectorConfig,
+    /// Of the files at the time.
+    fingerprint: u64,
     tls: rustls::ClientConfig,
+    headers: HeaderMap,
+    mark: Mark,
 }
 
 impl Client {
-    /// Makes a client for `base`, the collector's URL without a trailing slash.
-    pub fn new(base: &str, config: &CollectorConfig) -> Result<Client, CollectorError> {
-        if let Some(message) = unusable(base) {
+    /// Makes a client for a collector. No other client of the process has its mark.
+    ///
+    /// Errors: its URL, its proxy or one of its files cannot be used.
+    pub fn new(config: &CollectorConfig, mark: Mark) -> Result<Client, CollectorError> {
+        let base = config.url.clone().unwrap_or_default();
+        if let Some(message) = unusable(&base) {
             return Err(CollectorError::of(config, (URL, message)));
         }
-        let (base, tls) = (base.to_owned(), tls::config(config)?);
-        Client::of(Arc::new(Setup { base, config: config.clone(), tls }))
+        let fingerprint = files::fingerprint(config);
+        let headers = config.headers_file.as_deref().map(headers::read).transpose();
+        let headers = headers.map_err(|mistake| CollectorError::of(config, mistake))?;
+        Client::of(Arc::new(Setup {
+            base,
+            config: config.clone(),
+            fingerprint,
+            tls: tls::config(config)?,
+            headers: headers.unwrap_or_default(),
+            mark,
+        }))
+    }
+
+    /// The name of its collector in the settings.
+    pub fn name(&self) -> &str {
+        &self.setup.config.name
+    }
+
+    pub fn mark(&self) -> Mark {
+        self.setup.mark
+    }
+
+    /// Whether a client of this configuration would be the same. The files count as they are now.
+    pub fn is_of(&self, config: &CollectorConfig) -> bool {
+        self.setup.config == *config && self.setup.fingerprint == files::fingerprint(config)
     }
 
     /// The same client without the connections of this one, which may be dead after a sleep of the box
@@ -114,7 +155,7 @@ impl Client {
     }
 
     fn of(setup: Arc<Setup>) -> Result<Client, CollectorError> {
-        let Setup { config, tls, .. } = &*setup;
+        let Setup { config, tls, headers, mark, .. } = &*setup;
         let chain = |e: reqwest::Error| CollectorError::Client(causes(&e));
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
@@ -122,7 +163,8 @@ impl Client {
             .connect_timeout(config.connect_timeout)
             .timeout(config.timeout)
             .pool_idle_timeout(IDLE_CONNECTION)
-            .tcp_keepalive(IDLE_CONNECTION)
+            .tcp_keepalive(mark.keepalive())
+            .default_headers(headers.clone())
             .user_agent(concat!("playheadd/", env!("CARGO_PKG_VERSION")));
         // The configuration alone names the proxy: what the environment says is for other programs.
         builder = match &config.proxy {
@@ -148,7 +190,7 @@ impl Client {
         };
         let sent = tokio::select! {
             sent = request_out.send() => sent,
-            () = too_much_came() => {
+            () = too_much_came(self.setup.mark) => {
                 let why = format!("{MOST_BEFORE_ANSWER} bytes came, and no answer among them");
                 return Outcome::Unanswered(Problem::new(Cause::Connection, why));
             }
@@ -234,11 +276,11 @@ fn connection_cause(error: &reqwest::Error) -> Cause {
     Cause::Connection
 }
 
-/// Returns when much has come in since it was called. Nothing that a collector answers is that long, so
-/// it is one that never comes to its point.
-async fn too_much_came() {
-    let before = sockets::bytes_received();
-    while sockets::bytes_received().saturating_sub(before) <= MOST_BEFORE_ANSWER {
+/// Returns when much has come in on the sockets of a client since it was called. Nothing that a collector
+/// answers is that long, so it is one that never comes to its point.
+async fn too_much_came(mark: Mark) {
+    let before = mark.bytes_received();
+    while mark.bytes_received().saturating_sub(before) <= MOST_BEFORE_ANSWER {
         tokio::time::sleep(LOOK).await;
     }
 }

@@ -1,6 +1,5 @@
 //! TLS with rustls and ring: the roots of `webpki-roots`, or the box's own CA file.
 
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,17 +9,12 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::CollectorError;
-use crate::config::{CollectorConfig, is_of_the_service};
+use super::files::{self, Key, Mistake};
+use crate::config::CollectorConfig;
 
-/// The most bytes of a file: a bundle of all authorities has a quarter of it.
-const MOST_BYTES: u64 = 1 << 20;
-
-const CA_FILE: &str = "ca_file";
-const CERTIFICATE: &str = "client_cert_file";
-const KEY: &str = "client_key_file";
-
-/// A key of the section `[collector]` with what is wrong with its file.
-pub(super) type Mistake = (&'static str, String);
+const CA_FILE: Key = Key("collector", "ca_file");
+const CERTIFICATE: Key = Key("collector", "client_cert_file");
+const KEY: Key = Key("collector", "client_key_file");
 
 pub(super) fn config(config: &CollectorConfig) -> Result<ClientConfig, CollectorError> {
     let of_key = |mistake| CollectorError::of(config, mistake);
@@ -44,17 +38,15 @@ pub(super) fn config(config: &CollectorConfig) -> Result<ClientConfig, Collector
 }
 
 /// Looks at each file that is named. What the service alone can read is left to it.
-pub(super) fn files(config: &CollectorConfig, into: &mut Vec<Mistake>) {
-    let named = |file: &'_ Option<std::path::PathBuf>| {
-        file.as_deref().filter(|path| !is_of_the_service(path)).map(Path::to_owned)
-    };
-    if let Some(path) = named(&config.ca_file) {
-        into.extend(authorities(&path).err());
+pub(super) fn look(config: &CollectorConfig, into: &mut Vec<Mistake>) {
+    if let Some(path) = files::named(&config.ca_file) {
+        into.extend(authorities(path).err());
     }
-    let certificate = named(&config.client_cert_file).map(|path| certificates(&path, CERTIFICATE));
-    let key = named(&config.client_key_file).map(|path| (private_key(&path), path));
+    let certificate =
+        files::named(&config.client_cert_file).map(|path| certificates(path, CERTIFICATE));
+    let key = files::named(&config.client_key_file).map(|path| (private_key(path), path));
     match (certificate, key) {
-        (Some(Ok(chain)), Some((Ok(key), path))) => into.extend(matching(chain, &key, &path).err()),
+        (Some(Ok(chain)), Some((Ok(key), path))) => into.extend(matching(chain, &key, path).err()),
         (certificate, key) => {
             into.extend(certificate.and_then(Result::err));
             into.extend(key.and_then(|(key, _)| key.err()));
@@ -86,11 +78,11 @@ fn authorities(path: &Path) -> Result<RootCertStore, Mistake> {
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Mistake> {
-    PrivateKeyDer::from_pem_slice(&bytes(path, KEY)?).map_err(|e| unusable(KEY, path, e))
+    PrivateKeyDer::from_pem_slice(&files::read(path, KEY)?).map_err(|e| unusable(KEY, path, e))
 }
 
-fn certificates(path: &Path, key: &'static str) -> Result<Vec<CertificateDer<'static>>, Mistake> {
-    let found = CertificateDer::pem_slice_iter(&bytes(path, key)?)
+fn certificates(path: &Path, key: Key) -> Result<Vec<CertificateDer<'static>>, Mistake> {
+    let found = CertificateDer::pem_slice_iter(&files::read(path, key)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| unusable(key, path, e))?;
     match found.is_empty() {
@@ -99,22 +91,6 @@ fn certificates(path: &Path, key: &'static str) -> Result<Vec<CertificateDer<'st
     }
 }
 
-fn bytes(path: &Path, key: &'static str) -> Result<Vec<u8>, Mistake> {
-    let unreadable = |why: String| (key, format!("{} cannot be read: {why}", path.display()));
-    let said = |e: std::io::Error| unreadable(e.to_string());
-    // Looked at before it is opened: whoever opens a FIFO waits for its other end.
-    if !path.metadata().map_err(said)?.is_file() {
-        return Err(unreadable("it is no regular file".into()));
-    }
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(said)?;
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(said)?;
-    match bytes.len() as u64 > MOST_BYTES {
-        true => Err(unreadable(format!("it has more than {MOST_BYTES} bytes"))),
-        false => Ok(bytes),
-    }
-}
-
-fn unusable(key: &'static str, path: &Path, why: impl std::fmt::Display) -> Mistake {
+fn unusable(key: Key, path: &Path, why: impl std::fmt::Display) -> Mistake {
     (key, format!("{} holds no usable certificate or key: {why}", path.display()))
 }

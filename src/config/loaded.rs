@@ -23,9 +23,18 @@ pub enum From<'a> {
     File(&'a Path),
 }
 
-/// Looks at the files that a configuration names. Gives the keys of those that cannot be used, with
-/// what is wrong.
-pub type FileCheck<'a> = &'a dyn Fn(&CollectorConfig) -> Vec<(String, String)>;
+/// Looks at the files that the configuration of a collector names.
+pub type FileCheck<'a> = &'a dyn Fn(&CollectorConfig) -> Vec<Finding>;
+
+/// What is wrong with the file of a key, or surely not meant.
+#[derive(Debug)]
+pub struct Finding {
+    /// `section.key`
+    pub key: String,
+    pub message: String,
+    /// It can be used.
+    pub only_warns: bool,
+}
 
 /// A configuration with its mistakes.
 #[derive(Debug)]
@@ -61,8 +70,11 @@ impl Loaded {
         texts.into_iter().for_each(|text| merged.add(text));
         merged.add_variables(environment);
         let config = checks::check(&mut merged, environment);
-        for (key, message) in config.collectors.iter().flat_map(files) {
-            merged.wrong_value(&key, message);
+        for Finding { key, message, only_warns } in config.collectors.iter().flat_map(files) {
+            match only_warns {
+                true => merged.warn(&key, message),
+                false => merged.wrong_value(&key, message),
+            }
         }
         let before = merged.mistakes.len();
         if !merged.unreadable {

@@ -23,7 +23,7 @@ pub use self::collector::{is_of_the_service, key_of};
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, Mistake};
 pub use self::files::{DIRECTORIES, LOOKED_FOR};
-pub use self::loaded::{Entry, FileCheck, From, Loaded};
+pub use self::loaded::{Entry, FileCheck, Finding, From, Loaded};
 use self::merge::Merged;
 pub use self::value::Value;
 use crate::core::settings::Settings;

@@ -21,7 +21,7 @@ pub(super) fn run(args: &ConfigArgs) -> Result<(), Failure> {
     let root = args.root.as_deref().unwrap_or(Path::new("/"));
     let from = args.config.as_deref().map_or(From::Box(root), From::File);
     let environment = Environment::of_process().outside_of_the_service();
-    let files = |config: &CollectorConfig| collector::mistakes(&below(root, config));
+    let files = |config: &CollectorConfig| collector::look(&below(root, config));
     let mut loaded = Loaded::read(from, &environment, &files);
     match (args.check, args.json) {
         (true, true) => output::print_json(&checked(&loaded).to_string())?,

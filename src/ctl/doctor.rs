@@ -9,6 +9,7 @@ use super::ask::{self, Properties};
 use super::{Failure, agent, output};
 use crate::cli::OutputArgs;
 use crate::core::dialect::exchange::Cause;
+use crate::core::time::WallTime;
 use crate::dbus::{BusAddress, MONITOR_INTERFACE};
 use crate::system::network::MANAGERS;
 
@@ -65,12 +66,12 @@ pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Fai
     }
     let mpris = ask::list(&connection, "mpris").await;
     let mut checks = vec![bus(&properties, &mpris)];
-    checks.extend(configuration(&mut problems));
+    checks.extend(configuration(&properties, &mut problems));
     checks.extend(clock(&properties, &mut problems));
     checks.extend(store(&properties, &mut problems));
     checks.push(consent(&properties));
     checks.push(network(&connection, &properties).await);
-    checks.push(collector(&connection, &properties).await);
+    checks.extend(collectors(&connection, &properties).await);
     checks.extend(delivery(&properties, &mut problems));
     // Nothing that the agent complains of is left out.
     checks.extend(problems.into_iter().map(|problem| check("other", false, problem)));
@@ -152,9 +153,14 @@ fn bus(properties: &Properties, asked: &Result<Value, Failure>) -> Check {
     }
 }
 
-fn configuration(problems: &mut Vec<String>) -> Vec<Check> {
+fn configuration(properties: &Properties, problems: &mut Vec<String>) -> Vec<Check> {
     let broken = taken(problems, &["the old configuration is in force"]);
-    lines("config", broken, check("config", true, "what was loaded last is in force"))
+    let mut all =
+        lines("config", broken, check("config", true, "what was loaded last is in force"));
+    // What works is no reason for another exit status.
+    let warned = properties.texts("Warnings").into_iter();
+    all.extend(warned.map(|text| check("config", true, format!("warning: {text}"))));
+    all
 }
 
 fn clock(properties: &Properties, problems: &mut Vec<String>) -> Vec<Check> {
@@ -213,19 +219,50 @@ async fn network(connection: &Connection, properties: &Properties) -> Check {
     }
 }
 
-/// Whether the agent itself reaches the collector, with its own proxy and certificates.
-async fn collector(connection: &Connection, properties: &Properties) -> Check {
-    let host = properties.word("Collector");
+/// Whether the agent itself reaches each collector, with its own proxy and certificates.
+async fn collectors(connection: &Connection, properties: &Properties) -> Vec<Check> {
     let found = match ask::call(connection, MONITOR_INTERFACE, "Probe", &()).await {
         Ok(answer) => ask::json(answer),
         Err(failure) => Err(failure),
     };
-    let found = match found {
-        Ok(found) => found,
+    match found {
+        Ok(found) => reached(&found, properties),
         Err(failure) => {
-            return check("collector", false, format!("{host} was not asked: {}", failure.message));
+            let host = properties.word("Collector");
+            vec![check("collector", false, format!("{host} was not asked: {}", failure.message))]
         }
+    }
+}
+
+/// A line for each collector that was asked, with its name and its last answer where there are several.
+fn reached(found: &Value, properties: &Properties) -> Vec<Check> {
+    let all = found["collectors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let known = properties.0.get("Collectors").and_then(Value::as_array);
+    let line = |one: &Value| {
+        let name = one["name"].as_str().unwrap_or_default();
+        let mut line = answered(one);
+        if all.len() > 1 {
+            let of = known.and_then(|all| all.iter().find(|of| of["name"] == name));
+            let said = of.map_or_else(|| "nothing was sent yet".to_owned(), last_answer);
+            line.text = format!("{name}: {}; {said}", line.text);
+        }
+        line
     };
+    all.iter().map(line).collect()
+}
+
+/// What a collector last said to a hit.
+fn last_answer(of: &Value) -> String {
+    let at = of["last_answer_at"].as_i64().filter(|ms| *ms != 0);
+    match (of["last_answer"].as_str().unwrap_or_default(), at) {
+        ("", _) => "nothing was sent yet".to_owned(),
+        (said, None) => format!("the last answer was {said}"),
+        (said, Some(at)) => format!("the last answer was {said} at {}", WallTime(at)),
+    }
+}
+
+/// What became of a probe.
+fn answered(found: &Value) -> Check {
     let word = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
     let url = word("collector");
     let ms = found["ms"].as_i64().unwrap_or_default();
@@ -234,7 +271,7 @@ async fn collector(connection: &Connection, properties: &Properties) -> Check {
         None => check("collector", false, format!("{url}: {}; {}", word("error"), word("advice"))),
         // Anything else is no more than its opinion of a request that is none of its own.
         Some(status @ (407 | 500 | 502..=504)) => {
-            let advice = Cause::Status(status).advice();
+            let advice = Cause::Status(status).advice_for(&word("name"));
             check("collector", false, format!("{url} answers {status}: {advice}"))
         }
         Some(status) => {
@@ -247,13 +284,9 @@ async fn collector(connection: &Connection, properties: &Properties) -> Check {
 fn delivery(properties: &Properties, problems: &mut Vec<String>) -> Vec<Check> {
     let fails = taken(problems, &["delivery fails", "the collector refuses hits"]);
     let state = properties.word("DeliveryState");
-    let said = match (properties.word("LastAnswer"), properties.time("LastAnswerAt")) {
-        ("", _) => "nothing was sent yet".to_owned(),
-        (said, at) => {
-            let at = at.map(|at| format!(" at {at}")).unwrap_or_default();
-            format!("the last answer was {said}{at}")
-        }
-    };
+    let at = properties.time("LastAnswerAt").map(|at| at.0);
+    let said =
+        last_answer(&json!({"last_answer": properties.word("LastAnswer"), "last_answer_at": at}));
     let text = match ask::meaning(state) {
         Some(meaning) => format!("{state}: {meaning}; {said}"),
         None => format!("{state}: {said}"),
@@ -294,6 +327,37 @@ mod tests {
         assert_eq!(store(&properties, &mut problems)[0].text, "a broken store lies aside since");
         assert_eq!(delivery(&properties, &mut problems)[0].text, "delivery fails since");
         assert_eq!(problems, ["something new"]);
+    }
+
+    #[test]
+    fn each_of_several_collectors_is_named_with_what_it_last_said() {
+        let good =
+            json!({"name": "main", "collector": "https://a.example", "ms": 7, "status": 404});
+        let bad = json!({
+            "name": "lab", "collector": "https://b.example", "ms": 7, "error": "refused",
+            "advice": "check collectors.lab.url",
+        });
+        let known = json!([
+            {"name": "main", "last_answer": "204", "last_answer_at": 1_800_000_000_000_i64},
+            {"name": "lab", "last_answer": "", "last_answer_at": 0},
+        ]);
+        let properties = Properties([("Collectors".to_owned(), known)].into());
+        let shown = |found: Value| -> Vec<(&str, String)> {
+            reached(&found, &properties).into_iter().map(|c| (c.state.word(), c.text)).collect()
+        };
+        let well = "https://a.example answers in 7 ms, and its certificate is good (404 to a HEAD)";
+        assert_eq!(shown(json!({"collectors": [good]})), [("ok", well.to_owned())]);
+        assert_eq!(
+            shown(json!({"collectors": [good, bad]})),
+            [
+                ("ok", format!("main: {well}; the last answer was 204 at 2027-01-15T08:00:00Z")),
+                (
+                    "!!",
+                    "lab: https://b.example: refused; check collectors.lab.url; nothing was sent yet"
+                        .to_owned()
+                ),
+            ]
+        );
     }
 
     #[test]

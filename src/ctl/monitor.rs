@@ -155,6 +155,7 @@ fn hit(line: &Json) -> (String, String, String) {
             let late = late.filter(|ms| *ms >= LATE_MS);
             let late = late.map(|ms| format!("{:.1} s late", ms as f64 / 1000.0));
             let words = resume.then(|| "resume".to_owned()).into_iter().chain(late);
+            let words = words.chain(line["collector"].as_str().map(|name| format!("to {name}")));
             (sid.to_owned(), kind, words.collect::<Vec<_>>().join("  "))
         }
     }

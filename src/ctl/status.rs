@@ -1,6 +1,6 @@
 //! `playheadctl status`: whether it works, in one look, and what keeps hits back.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ask::Properties;
 use super::{Failure, agent, ask, output};
@@ -59,6 +59,37 @@ impl Status<'_> {
         self.properties.is(name)
     }
 
+    fn collectors(&self) -> &[Value] {
+        let list = self.properties.0.get("Collectors").and_then(Value::as_array);
+        list.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// One of several collectors in a line.
+    fn collector(&self, of: &Value) -> String {
+        let word = |name: &str| printable(of[name].as_str().unwrap_or_default()).into_owned();
+        let time =
+            |name: &str| of[name].as_i64().filter(|ms| *ms != 0).map(|ms| self.dated(WallTime(ms)));
+        let number = |name: &str| of[name].as_u64().unwrap_or_default();
+        let mut text = format!("{}: {} ({})", word("name"), word("host"), word("kind"));
+        match number("hits") {
+            0 => text.push_str("; nothing waits"),
+            hits => {
+                let waiting = ask::waiting(hits);
+                text.push_str(&format!("; {waiting} ({} bytes)", number("bytes")));
+            }
+        }
+        if let Some(since) = time("failing_since") {
+            text.push_str(&format!("; fails since {since}"));
+        }
+        let delivered = time("last_delivered");
+        text.push_str("; delivered ");
+        text.push_str(delivered.as_deref().unwrap_or("nothing since the start"));
+        if let Some(at) = time("last_answer_at") {
+            text.push_str(&format!("; last heard {} at {at}", word("last_answer")));
+        }
+        text
+    }
+
     fn problems(&self) -> Vec<String> {
         let problems = self.properties.texts("Problems").into_iter();
         problems.map(|problem| printable(&problem).into_owned()).collect()
@@ -95,20 +126,18 @@ impl Status<'_> {
             let problems = self.problems().into_iter().map(|problem| ("problem", problem));
             return about.chain(problems).map(line).collect();
         }
+        let collectors = self.collectors();
+        let reporting = match collectors.len() {
+            0 | 1 => format!("{} ({})", self.word("Collector"), self.word("CollectorKind")),
+            several => format!("{several} collectors"),
+        };
+        let suite = match self.word("ReportSuite") {
+            suite if suite.is_empty() => "none".to_owned(),
+            suite => suite,
+        };
+        let version = self.word("Version");
         let mut lines = vec![
-            (
-                "playheadd",
-                format!(
-                    "{}, reporting to {} ({}), report suite {}",
-                    self.word("Version"),
-                    self.word("Collector"),
-                    self.word("CollectorKind"),
-                    match self.word("ReportSuite").as_str() {
-                        "" => "none",
-                        suite => suite,
-                    },
-                ),
-            ),
+            ("playheadd", format!("{version}, reporting to {reporting}, report suite {suite}")),
             ("state", format!("{state}: {}", meaning(&state))),
         ];
         // What does not show, because another state comes first.
@@ -123,6 +152,9 @@ impl Status<'_> {
         lines.extend(self.time("NextTry").map(|at| ("next try", at)));
         if let Some(at) = self.time("LastAnswerAt") {
             lines.push(("last heard", format!("{} at {at}", self.word("LastAnswer"))));
+        }
+        if collectors.len() > 1 {
+            lines.extend(collectors.iter().map(|of| ("collector", self.collector(of))));
         }
         let delivered = self.time("LastDelivered");
         lines.push(("delivered", delivered.unwrap_or_else(|| "nothing yet".into())));
@@ -173,8 +205,6 @@ fn line((name, text): (&str, String)) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use serde_json::Value;
-
     use super::*;
 
     const NOW: WallTime = WallTime(1_800_000_000_000);
@@ -219,6 +249,33 @@ mod tests {
              2027-01-15T07:50:00Z (10 min ago)\n\
              in all      70 hits delivered, 1 given up, 0 events refused since \
              2027-01-05T08:00:00Z (10 days ago)\n"
+        );
+    }
+
+    #[test]
+    fn each_of_several_collectors_has_a_line() {
+        let (text, _) = text(|p| {
+            p.insert("Collectors".into(), json!([
+                {"name": "main", "kind": "media-collection", "host": "a.example", "hits": 0, "bytes": 0,
+                 "last_delivered": NOW.0 - 5_000, "last_answer": "204",
+                 "last_answer_at": NOW.0 - 5_000, "failing_since": 0},
+                {"name": "lab", "kind": "otlp", "host": "b.example\u{1b}", "hits": 1, "bytes": 120,
+                 "last_delivered": 0, "last_answer": "cannot connect",
+                 "last_answer_at": NOW.0 - 1_000, "failing_since": NOW.0 - 60_000},
+            ]));
+        });
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("s")).collect();
+        assert_eq!(lines[0], "playheadd   1.0.0, reporting to 2 collectors, report suite suite");
+        assert_eq!(
+            lines[1],
+            "collector   main: a.example (media-collection); nothing waits; delivered \
+             2027-01-15T07:59:55Z (5 s ago); last heard 204 at 2027-01-15T07:59:55Z (5 s ago)"
+        );
+        assert_eq!(
+            lines[2],
+            "collector   lab: b.example\\u001b (otlp); 1 hit waits (120 bytes); fails since \
+             2027-01-15T07:59:00Z (60 s ago); delivered nothing since the start; last heard cannot \
+             connect at 2027-01-15T07:59:59Z (1 s ago)"
         );
     }
 

@@ -21,6 +21,7 @@ use crate::core::settings::Consent;
 use crate::core::time::WallTime;
 use crate::core::tracker::info::Value;
 use crate::core::turn::Reply;
+use crate::engine::snapshot::CollectorSnapshot;
 use crate::port::{self, Port};
 use crate::system::clock;
 
@@ -38,10 +39,12 @@ const PROPERTIES: &[&str] = &[
     "Consent",
     "Collector",
     "CollectorKind",
+    "Collectors",
     "ReportSuite",
     "DeliveryState",
     "LastError",
     "Problems",
+    "Warnings",
     "FailingSince",
     "LastDelivered",
     "OldestQueued",
@@ -74,11 +77,13 @@ pub(super) fn property(port: &Port, name: &str) -> Option<Variant<'static>> {
             "Online" => gates.is_some_and(|g| g.online).into(),
             "ClockTrusted" => gates.is_some_and(|g| g.clock_trusted).into(),
             "Consent" => status.map_or(Consent::Unknown, |s| s.consent).name().into(),
-            "Collector" => snapshot.collector.clone().into(),
-            "CollectorKind" => snapshot.kind.clone().into(),
+            "Collector" => snapshot.of_collectors(|c| &c.host).into(),
+            "CollectorKind" => snapshot.of_collectors(|c| &c.kind).into(),
+            "Collectors" => snapshot.collectors.iter().map(collector).collect::<Vec<_>>().into(),
             "ReportSuite" => snapshot.report_suite.clone().into(),
             "DeliveryState" => snapshot.delivery.into(),
             "LastError" => snapshot.failures.newest(clock::now()).into(),
+            "Warnings" => snapshot.warnings.to_vec().into(),
             "Problems" => snapshot.failures.texts(clock::now()).into(),
             "FailingSince" => unix_ms(snapshot.times.failing_since),
             "LastDelivered" => unix_ms(snapshot.times.last_delivered),
@@ -91,6 +96,22 @@ pub(super) fn property(port: &Port, name: &str) -> Option<Variant<'static>> {
             _ => return None,
         })
     })
+}
+
+/// A collector: `a{sv}`.
+fn collector(of: &CollectorSnapshot) -> HashMap<String, Variant<'static>> {
+    let named = [
+        ("name", of.name.clone().into()),
+        ("kind", of.kind.clone().into()),
+        ("host", of.host.clone().into()),
+        ("hits", of.hits.into()),
+        ("bytes", of.bytes.into()),
+        ("last_delivered", unix_ms(of.last_delivered)),
+        ("last_answer", of.last_answer.clone().into()),
+        ("last_answer_at", unix_ms(of.last_answer_at)),
+        ("failing_since", unix_ms(of.failing_since)),
+    ];
+    named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Milliseconds since 1970 UTC; 0: none.

@@ -149,11 +149,14 @@ impl Engine {
         let Some((message_id, text)) = explained(state) else { return };
         let failing = delivery.failing().filter(|_| state == DeliveryState::Failing);
         let why = failing.map(|(_, trouble)| reason(&trouble.problem.why));
+        let collector = failing.map(|(_, trouble)| &*trouble.collector);
         let until = delivery.budget_until(now).filter(|_| state == DeliveryState::HeldBudget);
         let until = until.map(|until| tracing::field::display(now.at(until).wall));
         let oldest = delivery.oldest_queued(now).map(tracing::field::display);
         let (state, since) = (state.name(), now.at(since).wall);
-        tracing::warn!(message_id, state, %since, until, why, waiting, oldest, "{still}{text}");
+        tracing::warn!(
+            message_id, state, %since, until, collector, why, waiting, oldest, "{still}{text}"
+        );
     }
 
     /// When something is to be said at the latest.

@@ -6,6 +6,7 @@ use std::mem::discriminant;
 use super::Engine;
 use super::mistakes::{Mend, Mistakes, reason};
 use crate::core::dialect::exchange::{Cause, Problem};
+use crate::core::settings::CollectorSettings;
 use crate::core::text::host;
 use crate::core::time::{BootInstant, Now};
 
@@ -29,10 +30,30 @@ pub enum Failure {
     StoreSetAside(String),
     /// The bus of the MPRIS players is away.
     PlayersAway,
-    /// Requests to this host fail.
-    Delivery(String, Problem),
-    /// The collector has refused so many hits for good, the last one so.
-    Refused(u64, Problem),
+    /// Requests to this collector fail.
+    Delivery(Place, Problem),
+    /// This collector has refused so many hits for good, the last one so.
+    Refused(Place, u64, Problem),
+}
+
+/// A collector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub name: String,
+    pub host: String,
+    /// There is no other.
+    pub alone: bool,
+}
+
+impl Place {
+    fn of(collector: &CollectorSettings, alone: bool) -> Place {
+        Place { name: collector.name.clone(), host: host(&collector.url), alone }
+    }
+
+    /// What stands before what is said of it.
+    fn before(&self) -> String {
+        if self.alone { String::new() } else { format!("{}: ", self.name) }
+    }
 }
 
 impl Failure {
@@ -92,17 +113,28 @@ impl fmt::Display for Failure {
             Failure::PlayersAway => {
                 write!(f, "their bus cannot be reached; it is tried again, see mpris.bus")
             }
-            Failure::Delivery(host, problem) => {
-                write!(f, "{host}: {}; {}", public(problem), problem.cause.advice())
+            Failure::Delivery(place, problem) => {
+                let (before, advice) = (place.before(), problem.cause.advice_for(&place.name));
+                write!(f, "{before}{}: {}; {advice}", place.host, public(problem))
             }
-            Failure::Refused(count, problem) => {
-                write!(f, "{count} so far; {}; {}", public(problem), problem.cause.advice())
+            Failure::Refused(place, count, problem) => {
+                let (before, advice) = (place.before(), problem.cause.advice_for(&place.name));
+                write!(f, "{before}{count} so far; {}; {advice}", public(problem))
             }
         }
     }
 }
 
-/// What is wrong now: at most one failure of a kind, each with the time since when. The newest comes
+/// Whether both are of one kind, and of one collector.
+fn same(a: &Failure, b: &Failure) -> bool {
+    let place = |failure: &Failure| match failure {
+        Failure::Delivery(place, _) | Failure::Refused(place, ..) => Some(place.name.clone()),
+        _ => None,
+    };
+    discriminant(a) == discriminant(b) && place(a) == place(b)
+}
+
+/// What is wrong now: at most one failure of a kind (and of a collector), each with the time since when. The newest comes
 /// last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failures(Vec<(Failure, BootInstant)>);
@@ -125,13 +157,12 @@ impl Failures {
 
     /// A failure of this kind is over, whatever its reason.
     pub fn end(&mut self, kind: &Failure) {
-        self.0.retain(|(known, _)| discriminant(known) != discriminant(kind));
+        self.0.retain(|(known, _)| !same(known, kind));
     }
 
     /// Since when a failure of this kind lasts.
     fn since(&self, kind: &Failure) -> Option<BootInstant> {
-        let same = |(known, _): &&(Failure, BootInstant)| discriminant(known) == discriminant(kind);
-        self.0.iter().find(same).map(|(_, since)| *since)
+        self.0.iter().find(|(known, _)| same(known, kind)).map(|(_, since)| *since)
     }
 
     /// A failure that lasts, or is over.
@@ -141,6 +172,15 @@ impl Failures {
             None if self.0.is_empty() => {}
             None => self.end(kind),
         }
+    }
+
+    /// What is wrong with collectors now.
+    fn of_collectors(&mut self, now: Vec<(Failure, BootInstant)>) {
+        let lasts = |known: &Failure| now.iter().any(|(failure, _)| same(known, failure));
+        self.0.retain(|(known, _)| {
+            !matches!(known, Failure::Delivery(..) | Failure::Refused(..)) || lasts(known)
+        });
+        now.into_iter().for_each(|(failure, since)| self.begin(failure, since));
     }
 
     /// Each failure, and since when.
@@ -172,18 +212,19 @@ impl Engine {
         // Another reason is the same failure.
         let since = self.failures.since(&Failure::Store(String::new())).unwrap_or(now.boot);
         let store = self.store.failing().map(|why| (Failure::Store(reason(why)), since));
-        let delivery = self.agent.delivery();
-        let failing = delivery.failing().map(|(since, trouble)| {
-            let collector = self.agent.settings().collectors.first();
-            let host = collector.map_or_else(String::new, |first| host(&first.url));
-            (Failure::Delivery(host, trouble.problem.clone()), since)
-        });
-        let refused = delivery.refusals(now.boot);
-        let refused = refused.map(|r| (Failure::Refused(r.count, r.problem.clone()), r.since));
-        let none = || Problem::new(Cause::Connection, "");
         self.failures.hold(&Failure::Store(String::new()), store);
-        self.failures.hold(&Failure::Delivery(String::new(), none()), failing);
-        self.failures.hold(&Failure::Refused(0, none()), refused);
+        let (delivery, collectors) = (self.agent.delivery(), &self.agent.settings().collectors);
+        let mut wrong = Vec::new();
+        for collector in collectors {
+            let place = || Place::of(collector, collectors.len() == 1);
+            if let Some((since, trouble)) = delivery.failing_of(&collector.name) {
+                wrong.push((Failure::Delivery(place(), trouble.problem.clone()), since));
+            }
+            if let Some(r) = delivery.refusals(&collector.name, now.boot) {
+                wrong.push((Failure::Refused(place(), r.count, r.problem.clone()), r.since));
+            }
+        }
+        self.failures.of_collectors(wrong);
     }
 }
 

@@ -16,6 +16,7 @@ mod trace;
 pub mod unconfigured;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use self::alerts::Alerts;
 use self::consent::ConsentQueue;
@@ -33,7 +34,7 @@ use crate::core::dialect::exchange::{Outcome, Request, RequestId};
 use crate::core::input::{CallId, Input};
 use crate::core::record::{ConsentRecord, ConsentState, Durability, StoreState};
 use crate::core::rejected::{Refusal, Rejected};
-use crate::core::settings::Settings;
+use crate::core::settings::{CollectorSettings, Settings};
 use crate::core::time::{BootInstant, Now, Span, WallTime};
 use crate::core::tracker::event::EventName;
 use crate::core::turn::{Notice, Reply, Step, Turn};
@@ -61,6 +62,8 @@ pub enum Event {
     Reload(Box<Settings>),
     /// A new configuration is broken, for this reason.
     ReloadFailed(Mistakes),
+    /// What works in the configuration in force and is surely not meant.
+    Warnings(Vec<String>),
     /// Whether a synchronised clock is required and nobody can say that it is.
     ClockHidden(bool),
     /// Where a broken store lies that was set aside, if one does.
@@ -119,6 +122,8 @@ pub struct Engine {
     oldest: Option<(BootInstant, WallTime)>,
     /// What is wrong.
     failures: Failures,
+    /// What works and is surely not meant.
+    warnings: Arc<[String]>,
     alerts: Alerts,
     refusals: RefusalLog,
     /// When a requested stop is over at the latest.
@@ -147,6 +152,7 @@ impl Engine {
             started: now,
             oldest: None,
             failures: Failures::default(),
+            warnings: Arc::default(),
             alerts: Alerts::new(now),
             refusals: RefusalLog::default(),
             stopping: None,
@@ -175,13 +181,15 @@ impl Engine {
                     self.input(input, now.at(arrived.min(now.boot)));
                 }
             }
-            Event::Answer { request: RequestId::PROBE, outcome } => self.probed(&outcome, now.boot),
             Event::Message { input, arrived } => {
                 let input =
                     if self.store.crowded() { self.hold_off(input, now) } else { Some(input) };
                 if let Some(input) = input {
                     self.input(input, now.at(arrived.min(now.boot)));
                 }
+            }
+            Event::Answer { request, outcome } if request.probe_number().is_some() => {
+                self.probed(request.probe_number().unwrap_or_default(), &outcome, now.boot);
             }
             Event::Answer { request, outcome } => {
                 self.flying.remove(&request);
@@ -198,8 +206,10 @@ impl Engine {
             Event::Clock { trusted } => self.input(Input::Clock { trusted }, now),
             Event::Reload(settings) => {
                 self.failures.end(&Failure::configuration(&Mistakes::default()));
+                self.drop_held_for_others(&settings);
                 self.input(Input::Reload { settings }, now);
             }
+            Event::Warnings(warnings) => self.warnings = warnings.into(),
             Event::ReloadFailed(mistakes) => {
                 self.failures.begin(Failure::configuration(&mistakes), now.boot);
             }
@@ -410,6 +420,24 @@ impl Engine {
         }
     }
 
+    /// A request that waits for its batch does not go to another collector than the one that it was made
+    /// for. Its lane makes another one.
+    fn drop_held_for_others(&mut self, new: &Settings) {
+        let old = &self.agent.settings().collectors;
+        let same = |name: &str| {
+            let of = |all: &[CollectorSettings]| {
+                all.iter().find(|c| c.name == name).map(|c| (c.kind.clone(), c.url.clone()))
+            };
+            of(old) == of(&new.collectors)
+        };
+        for held in &mut self.held {
+            held.steps.retain(|step| match step {
+                Step::Send(request) => same(&request.collector),
+                _ => true,
+            });
+        }
+    }
+
     fn consent_written(&mut self, written: &Result<(), String>, now: Now) {
         let Some((revision, mut replies)) = self.consent.written(written, now.boot) else { return };
         self.may_wipe(revision);
@@ -456,7 +484,8 @@ impl Engine {
             match step {
                 Step::Send(request) => {
                     if let Some(trace) = &mut self.trace {
-                        let line = trace.request(&request, now).to_string();
+                        let several = self.agent.settings().collectors.len() > 1;
+                        let line = trace.request(&request, several, now).to_string();
                         self.actions.push(Action::Show(line));
                     }
                     self.flying.insert(request.id);

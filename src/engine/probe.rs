@@ -1,44 +1,58 @@
-//! A look whether the collector can be reached, for `playheadctl doctor`: a request that reports
-//! nothing, made as every other one is. One at a time; who asks meanwhile gets the same answer.
+//! A look whether the collectors can be reached, for `playheadctl doctor`: a request to each that reports
+//! nothing, made as every other one is. One look at a time; who asks meanwhile gets the same answer.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Action, Engine};
 use crate::core::dialect::exchange::{Outcome, Purpose, Request, RequestId};
 use crate::core::input::CallId;
-use crate::core::settings::CollectorSettings;
 use crate::core::text::shown_url;
 use crate::core::time::BootInstant;
 use crate::core::turn::Reply;
 
-/// The probe that is under way.
+/// The look that is under way.
 #[derive(Debug, Default)]
 pub(super) struct Probe {
-    sent: Option<BootInstant>,
     calls: Vec<CallId>,
+    /// One for each collector, the first one first.
+    probes: Vec<One>,
+}
+
+/// What is known of one collector.
+#[derive(Debug)]
+struct One {
+    collector: String,
+    url: String,
+    sent: BootInstant,
+    found: Option<Value>,
 }
 
 impl Engine {
-    fn collector(&self) -> Option<&CollectorSettings> {
-        self.agent.settings().collectors.first()
-    }
-
     /// Somebody asks.
     pub(super) fn probe(&mut self, call: CallId, now: BootInstant) {
         self.probe.calls.push(call);
-        if self.probe.sent.is_none() {
-            self.probe.sent = Some(now);
+        if self.probe.probes.is_empty() {
+            let collectors = &self.agent.settings().collectors;
+            self.probe.probes = collectors
+                .iter()
+                .map(|c| One {
+                    collector: c.name.clone(),
+                    url: shown_url(&c.url),
+                    sent: now,
+                    found: None,
+                })
+                .collect();
             self.probe_again();
         }
     }
 
-    /// Sends the probe; for the second time when all requests were dropped.
+    /// Sends the probes that are not answered; for the second time when all requests were dropped.
     pub(super) fn probe_again(&mut self) {
-        if self.probe.sent.is_some() {
-            let collector = self.collector().map_or("", |first| &first.name).into();
+        for (n, one) in self.probe.probes.iter().enumerate().filter(|(_, one)| one.found.is_none())
+        {
             self.actions.push(Action::Send(Request {
-                id: RequestId::PROBE,
-                collector,
+                id: RequestId::probe(n),
+                collector: one.collector.as_str().into(),
                 purpose: Purpose::Probe,
                 path: String::new(),
                 body: String::new(),
@@ -47,18 +61,28 @@ impl Engine {
         }
     }
 
-    /// What became of it.
-    pub(super) fn probed(&mut self, outcome: &Outcome, now: BootInstant) {
-        let Probe { sent, calls } = std::mem::take(&mut self.probe);
+    /// What became of one.
+    pub(super) fn probed(&mut self, number: usize, outcome: &Outcome, now: BootInstant) {
+        let Some(one) = self.probe.probes.get_mut(number) else { return };
         let mut found = match outcome {
             Outcome::Answered { status, .. } => json!({"status": status}),
             Outcome::Unreachable(problem) | Outcome::Unanswered(problem) => {
-                json!({"error": problem.why, "advice": problem.cause.advice()})
+                json!({"error": problem.why, "advice": problem.cause.advice_for(&one.collector)})
             }
         };
-        found["collector"] = self.collector().map_or("".into(), |c| shown_url(&c.url).into());
-        found["ms"] = sent.map(|sent| (now - sent).0).into();
-        let text = found.to_string();
+        found["name"] = one.collector.as_str().into();
+        found["collector"] = one.url.as_str().into();
+        found["ms"] = (now - one.sent).0.into();
+        one.found = Some(found);
+        if self.probe.probes.iter().any(|one| one.found.is_none()) {
+            return;
+        }
+        let Probe { calls, probes } = std::mem::take(&mut self.probe);
+        let all: Vec<Value> = probes.into_iter().filter_map(|one| one.found).collect();
+        // What is said of the first one alone stood here before there could be others.
+        let mut answer = all.first().cloned().unwrap_or_default();
+        answer["collectors"] = all.into();
+        let text = answer.to_string();
         let reply = |call| Action::Reply(call, Ok(Reply::Json(text.clone())));
         self.actions.extend(calls.into_iter().map(reply));
     }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use super::Engine;
 use super::failure::Failures;
 use crate::core::delivery::trouble::DeliveryState;
+use crate::core::dialect::exchange::Problem;
 use crate::core::media::MediaInfo;
 use crate::core::rejected::Rejected;
+use crate::core::settings::CollectorSettings;
 use crate::core::text::host;
 use crate::core::time::{BootInstant, Now, Span, WallTime};
 use crate::core::tracker::playhead::Playhead;
@@ -20,11 +22,11 @@ pub struct Snapshot {
     pub status: Option<Status>,
     pub store_healthy: bool,
     pub queued_bytes: u64,
-    /// Host of the collector, nothing more of its URL.
-    pub collector: String,
-    /// Its protocol, and the report suite.
-    pub kind: String,
+    /// The first one first.
+    pub collectors: Vec<CollectorSnapshot>,
     pub report_suite: String,
+    /// What works in the configuration and is surely not meant.
+    pub warnings: Arc<[String]>,
     /// The word for `DeliveryState`.
     pub delivery: &'static str,
     pub times: DeliveryTimes,
@@ -43,9 +45,9 @@ impl Default for Snapshot {
             status: None,
             store_healthy: true,
             queued_bytes: 0,
-            collector: String::new(),
-            kind: String::new(),
+            collectors: Vec::new(),
             report_suite: String::new(),
+            warnings: Arc::default(),
             delivery: DeliveryState::Idle.name(),
             times: DeliveryTimes::default(),
             last_answer: String::new(),
@@ -67,6 +69,23 @@ pub struct DeliveryTimes {
     pub oldest_queued: Option<WallTime>,
     /// When the next request can go.
     pub next_try: Option<WallTime>,
+}
+
+/// A collector as the properties show it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CollectorSnapshot {
+    pub name: String,
+    pub kind: String,
+    /// Nothing more of its URL.
+    pub host: String,
+    /// What waits for it: hits, and bytes in the store.
+    pub hits: u64,
+    pub bytes: u64,
+    pub last_delivered: Option<WallTime>,
+    /// What it last said, in words, and when.
+    pub last_answer: String,
+    pub last_answer_at: Option<WallTime>,
+    pub failing_since: Option<WallTime>,
 }
 
 /// One session as its object shows it (behaviour.md 1.4).
@@ -130,7 +149,6 @@ impl Engine {
             sessions.insert(number, snapshot);
         }
         let settings = self.agent.settings();
-        let collector = settings.collectors.first();
         let status = self.agent.status();
         let state = self.agent.delivery_state(now);
         // What is dated in boot time needs a clock that is right.
@@ -147,18 +165,15 @@ impl Engine {
             next_try: waits.and_then(|at| wall(at.max(now.boot))),
         };
         Snapshot {
-            kind: collector.map_or_else(String::new, |first| first.kind.clone()),
+            collectors: settings.collectors.iter().map(|c| self.collector(c, now)).collect(),
+            warnings: self.warnings.clone(),
             report_suite: settings.identity.report_suite.clone(),
             delivery: state.name(),
             times,
-            last_answer: heard.map_or_else(String::new, |(_, said)| match said {
-                Ok(status) => status.to_string(),
-                Err(problem) => problem.why.clone(),
-            }),
+            last_answer: heard.map_or_else(String::new, |(_, said)| words(said)),
             status: Some(status),
             store_healthy: self.store.healthy(),
             queued_bytes: delivery.queued_bytes(),
-            collector: collector.map_or_else(String::new, |first| host(&first.url)),
             failures: self.failures.clone(),
             not_configured: None,
             sessions,
@@ -166,7 +181,43 @@ impl Engine {
     }
 }
 
+impl Engine {
+    fn collector(&self, collector: &CollectorSettings, now: Now) -> CollectorSnapshot {
+        let (delivery, name) = (self.agent.delivery(), collector.name.as_str());
+        let waiting = delivery.waiting_for(name);
+        let heard = delivery.heard_of(name);
+        let failing = delivery.failing_of(name).filter(|_| delivery.gates.clock_trusted);
+        CollectorSnapshot {
+            name: name.to_owned(),
+            kind: collector.kind.clone(),
+            host: host(&collector.url),
+            hits: waiting.count,
+            bytes: waiting.bytes,
+            last_delivered: match self.agent.settings().collectors.len() {
+                1 => self.agent.status().totals.last_delivered,
+                _ => delivery.delivered_of(name),
+            },
+            last_answer: heard.map_or_else(String::new, |(_, said)| words(said)),
+            last_answer_at: heard.map(|(at, _)| *at),
+            failing_since: failing.map(|(since, _)| now.at(since).wall),
+        }
+    }
+}
+
+/// What a collector said.
+fn words(said: &Result<u16, Problem>) -> String {
+    match said {
+        Ok(status) => status.to_string(),
+        Err(problem) => problem.why.clone(),
+    }
+}
+
 impl Snapshot {
+    /// Of each collector, what `of` gives, with commas between them.
+    pub fn of_collectors(&self, of: fn(&CollectorSnapshot) -> &str) -> String {
+        self.collectors.iter().map(of).collect::<Vec<_>>().join(", ")
+    }
+
     /// The announced properties that differ between `self` and `new`.
     pub fn changes_to(&self, new: &Snapshot) -> Vec<Changed> {
         let mut changes = Vec::new();

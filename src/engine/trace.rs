@@ -118,14 +118,18 @@ impl Trace {
         line
     }
 
-    /// The line of a request that is sent now.
-    pub fn request(&mut self, request: &Request, now: Now) -> Json {
+    /// The line of a request that is sent now, with its collector where there are several.
+    pub fn request(&mut self, request: &Request, several: bool, now: Now) -> Json {
         self.left.insert(request.id, now.boot);
         let body: Json = serde_json::from_str(&request.body).unwrap_or_default();
-        json!({
+        let mut line = json!({
             "what": "hit", "unix_ms": now.wall.0, "id": request.id.0,
             "path": request.path, "body": body,
-        })
+        });
+        if several {
+            line["collector"] = (*request.collector).into();
+        }
+        line
     }
 }
 

@@ -32,7 +32,7 @@ impl Delivery {
             Outcome::Answered { status, .. } => Ok(*status),
             Outcome::Unreachable(problem) | Outcome::Unanswered(problem) => Err(problem.clone()),
         };
-        self.troubles.heard(now.wall, said);
+        self.troubles.heard(&collector, now.wall, said);
         match lane.dialect.judge(&purpose, outcome, now.wall) {
             Verdict::Opened { sid } => {
                 self.accepted(key, at, Some(sid), flight, now, ctx);
@@ -117,7 +117,7 @@ impl Delivery {
         let ours = log.origin.boot == self.boot;
         let lane = &mut log.lanes[at];
         self.troubles.over(key, &lane.collector);
-        self.troubles.last_delivered = Some(now.wall);
+        self.troubles.delivered(&lane.collector, now.wall);
         lane.progress.last_ts = Some(flight.last_ts);
         // The anchor of a log can date only what happened in the boot of its reports.
         lane.progress.accepted = Some(match ours {
@@ -174,7 +174,7 @@ impl Delivery {
         let lane = &log.lanes[at];
         let Some(report) = lane.front().cloned() else { return };
         let problem = Problem::new(Cause::Status(status), format!("{status}: {message}"));
-        self.troubles.refused(now.boot, problem);
+        self.troubles.refused(&lane.collector, now.boot, problem);
         self.troubles.over(key, &lane.collector);
         let whole = report.kind() == Kind::Start && lane.facts().session_id == SessionId::Server;
         let waiting = lane.waiting(&log.summary).count;

@@ -2,16 +2,20 @@
 //! thousands of logs at every turn.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::lane::Lane;
 use super::log::Log;
 use crate::core::record::Totals;
 
 /// What of a log is in the sums.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Counted {
     waiting: Totals,
     /// Bytes of the records beside its reports.
     beside: u64,
+    /// What waits in each of its lanes, by collector, where there are several collectors.
+    lanes: Vec<(Arc<str>, Totals)>,
 }
 
 #[derive(Debug, Default)]
@@ -20,6 +24,8 @@ pub struct Logs {
     counted: BTreeMap<u64, Counted>,
     /// Reports that wait in all logs, and all bytes that they keep in the store.
     waiting: Totals,
+    /// What waits for each collector, where there are several.
+    apart: Option<BTreeMap<Arc<str>, Totals>>,
     /// The logs of each session.
     of_session: BTreeMap<u32, BTreeSet<u64>>,
     /// Logs that may have changed since they were counted.
@@ -73,7 +79,18 @@ impl Logs {
     }
 
     pub fn clear(&mut self) {
+        let apart = self.apart.is_some();
         *self = Logs::default();
+        self.tell_apart(apart);
+    }
+
+    /// Whether it counts for each collector what waits for it.
+    pub fn tell_apart(&mut self, apart: bool) {
+        if self.apart.is_some() != apart {
+            self.apart = apart.then(BTreeMap::new);
+            self.counted.values_mut().for_each(|counted| counted.lanes.clear());
+            self.uncounted.extend(self.logs.keys());
+        }
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &u64> {
@@ -121,22 +138,40 @@ impl Logs {
     }
 
     fn counted_anew(&self) -> Totals {
-        let one =
-            |log: &Log| Counted { waiting: log.waiting(), beside: log.bytes_beside() }.whole();
+        let one = |log: &Log| whole(log.waiting(), log.bytes_beside());
         self.logs.values().map(one).fold(Totals::default(), Totals::and)
     }
 
     fn count_one(&mut self, key: u64) {
-        let now = self
-            .logs
-            .get(&key)
-            .map(|log| Counted { waiting: log.waiting(), beside: log.bytes_beside() });
+        let now = self.logs.get(&key).map(|log| Counted {
+            waiting: log.waiting(),
+            beside: log.bytes_beside(),
+            lanes: match self.apart {
+                Some(_) => log.lanes.iter().map(|lane| lane_totals(lane, log)).collect(),
+                None => Vec::new(),
+            },
+        });
         let before = self.counted.remove(&key).unwrap_or_default();
-        self.waiting = self.waiting.without(before.whole());
-        if let Some(now) = now {
-            self.counted.insert(key, now);
-            self.waiting = self.waiting.and(now.whole());
+        self.waiting = self.waiting.without(whole(before.waiting, before.beside));
+        if let Some(apart) = &mut self.apart {
+            for (collector, totals) in &before.lanes {
+                let sum = apart.entry(collector.clone()).or_default();
+                *sum = sum.without(*totals);
+            }
+            for (collector, totals) in now.iter().flat_map(|now| &now.lanes) {
+                let sum = apart.entry(collector.clone()).or_default();
+                *sum = sum.and(*totals);
+            }
         }
+        if let Some(now) = now {
+            self.waiting = self.waiting.and(whole(now.waiting, now.beside));
+            self.counted.insert(key, now);
+        }
+    }
+
+    /// What waits for one collector of several, as of the last `count`.
+    pub fn waiting_for(&self, collector: &str) -> Totals {
+        self.apart.as_ref().and_then(|apart| apart.get(collector)).copied().unwrap_or_default()
     }
 
     /// Reports that wait, and all bytes that they keep in the store, as of the last `count`.
@@ -145,9 +180,11 @@ impl Logs {
     }
 }
 
-impl Counted {
-    fn whole(self) -> Totals {
-        let Totals { count, bytes } = self.waiting;
-        Totals { count, bytes: bytes.saturating_add(self.beside) }
-    }
+/// All that a log keeps in the store.
+fn whole(Totals { count, bytes }: Totals, beside: u64) -> Totals {
+    Totals { count, bytes: bytes.saturating_add(beside) }
+}
+
+fn lane_totals(lane: &Lane, log: &Log) -> (Arc<str>, Totals) {
+    (lane.collector.clone(), lane.waiting(&log.summary))
 }

@@ -33,7 +33,9 @@ use self::trouble::Troubles;
 use super::clock::{Anchor, BootId};
 use super::dialect::{Dialects, SessionId};
 use super::pending_changes::PendingChanges;
-use super::record::{Accepted, DayBudget, Key, Read, ReadId, Record, ReportRange, StoredReport};
+use super::record::{
+    Accepted, DayBudget, Key, Read, ReadId, Record, ReportRange, StoredReport, Totals,
+};
 use super::report::{Kind, Report};
 use super::settings::{CollectorSettings, Settings};
 use super::time::{BootInstant, Now, WallTime};
@@ -145,6 +147,7 @@ impl Delivery {
     /// with another kind or URL does not know the sessions. A new one begins with the next session.
     pub(crate) fn set_collectors(&mut self, ctx: &mut DeliveryContext<'_>) {
         let before = std::mem::replace(&mut self.collectors, ctx.settings.collectors.clone());
+        self.logs.tell_apart(self.collectors.len() > 1);
         // Another kind or URL is another collector.
         let kept = |contact: &Contact| {
             let old = before.iter().find(|c| c.name == contact.collector);
@@ -163,7 +166,7 @@ impl Delivery {
         }
         // What was corrected may have been in the way.
         self.revive();
-        self.troubles.try_anew();
+        self.troubles.try_anew(&self.collectors);
         self.budget_until = BootInstant(i64::MIN);
         let named = |name: &str| self.collectors.iter().find(|c| c.name == name);
         let mut orphans = Vec::new();
@@ -224,6 +227,14 @@ impl Delivery {
     /// Reports that wait in all logs.
     pub fn queued(&self) -> u64 {
         self.logs.waiting().count
+    }
+
+    /// What waits for one collector: its reports, and the bytes of their records.
+    pub fn waiting_for(&self, collector: &str) -> Totals {
+        match self.collectors.len() {
+            0 | 1 => self.logs.waiting(),
+            _ => self.logs.waiting_for(collector),
+        }
     }
 
     /// Bytes that these keep in the store: the reports, their starts' metadata, and the records

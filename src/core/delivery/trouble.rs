@@ -9,7 +9,7 @@ use super::Delivery;
 use super::lane::Lane;
 use super::log::Log;
 use crate::core::dialect::exchange::Problem;
-use crate::core::settings::{Consent, Settings};
+use crate::core::settings::{CollectorSettings, Consent, Settings};
 use crate::core::time::{BootInstant, Now, Span, WallTime};
 
 /// Lanes whose failures are remembered one by one. What fails in more of them says nothing new.
@@ -52,13 +52,14 @@ impl DeliveryState {
 /// A lane that fails.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trouble {
+    pub collector: Arc<str>,
     /// When the first try of the row was sent.
     pub since: BootInstant,
     pub last: BootInstant,
     pub problem: Problem,
 }
 
-/// Hits that collectors have refused for good, as one row.
+/// Hits that a collector has refused for good, as one row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusals {
     pub since: BootInstant,
@@ -69,20 +70,32 @@ pub struct Refusals {
     pub problem: Problem,
 }
 
+/// What a collector last said, and when.
+pub type Heard = (WallTime, Result<u16, Problem>);
+
+/// What one collector last said, took and refused.
+#[derive(Debug, Default)]
+struct Exchanges {
+    refusals: Option<Refusals>,
+    heard: Option<Heard>,
+    /// When it last took something.
+    delivered: Option<WallTime>,
+}
+
 /// What collectors last said, and what they refuse.
 #[derive(Debug, Default)]
 pub struct Troubles {
     lanes: BTreeMap<(u64, Arc<str>), Trouble>,
-    refusals: Option<Refusals>,
-    /// What a collector last said, and when.
-    heard: Option<(WallTime, Result<u16, Problem>)>,
-    /// When a collector last took something.
-    pub last_delivered: Option<WallTime>,
+    collectors: BTreeMap<Arc<str>, Exchanges>,
 }
 
 impl Troubles {
-    pub fn heard(&mut self, at: WallTime, said: Result<u16, Problem>) {
-        self.heard = Some((at, said));
+    fn of(&mut self, collector: &Arc<str>) -> &mut Exchanges {
+        self.collectors.entry(collector.clone()).or_default()
+    }
+
+    pub fn heard(&mut self, collector: &Arc<str>, at: WallTime, said: Result<u16, Problem>) {
+        self.of(collector).heard = Some((at, said));
     }
 
     pub fn failed(
@@ -94,8 +107,14 @@ impl Troubles {
         problem: &Problem,
     ) {
         let room = self.lanes.len() < MOST;
-        let new = Trouble { since: sent_at, last: now, problem: problem.clone() };
-        match self.lanes.entry((key, collector.clone())) {
+        let collector = collector.clone();
+        let new = Trouble {
+            collector: collector.clone(),
+            since: sent_at,
+            last: now,
+            problem: problem.clone(),
+        };
+        match self.lanes.entry((key, collector)) {
             Entry::Occupied(mut known) => {
                 let since = known.get().since;
                 known.insert(Trouble { since, ..new });
@@ -107,7 +126,12 @@ impl Troubles {
         }
     }
 
-    /// A lane has delivered something.
+    /// A collector has taken something.
+    pub fn delivered(&mut self, collector: &Arc<str>, at: WallTime) {
+        self.of(collector).delivered = Some(at);
+    }
+
+    /// A lane does not fail any more.
     pub fn over(&mut self, key: u64, collector: &Arc<str>) {
         if !self.lanes.is_empty() {
             self.lanes.remove(&(key, collector.clone()));
@@ -121,47 +145,75 @@ impl Troubles {
         }
     }
 
-    /// What failed is tried with another configuration.
-    pub fn try_anew(&mut self) {
+    /// What failed is tried with another configuration, which has these collectors.
+    pub fn try_anew(&mut self, collectors: &[CollectorSettings]) {
         self.lanes.clear();
+        self.collectors.retain(|name, _| collectors.iter().any(|known| known.name == **name));
     }
 
     /// Nothing that was said counts any more.
     pub fn forget_all(&mut self) {
         self.lanes.clear();
-        self.refusals = None;
-        self.heard = None;
-        self.last_delivered = None;
+        self.collectors.clear();
     }
 
-    pub fn refused(&mut self, now: BootInstant, problem: Problem) {
-        let before = self.refusals.take().filter(|r| now - r.last < REFUSAL_SHOWN);
+    pub fn refused(&mut self, collector: &Arc<str>, now: BootInstant, problem: Problem) {
+        let refusals = &mut self.of(collector).refusals;
+        let before = refusals.take().filter(|r| now - r.last < REFUSAL_SHOWN);
         let (since, count) = before.map_or((now, 0), |r| (r.since, r.count));
-        self.refusals = Some(Refusals { since, last: now, count: count + 1, problem });
+        *refusals = Some(Refusals { since, last: now, count: count + 1, problem });
     }
 }
 
 impl Delivery {
     /// Since when some lane fails, and the newest failure.
     pub fn failing(&self) -> Option<(BootInstant, &Trouble)> {
-        let since = self.troubles.lanes.values().map(|trouble| trouble.since).min()?;
-        let newest = self.troubles.lanes.values().max_by_key(|trouble| trouble.last)?;
-        Some((since, newest))
+        self.failing_at(|_| true)
     }
 
-    /// What collectors have refused in the last hour.
-    pub fn refusals(&self, now: BootInstant) -> Option<&Refusals> {
-        self.troubles.refusals.as_ref().filter(|r| now - r.last < REFUSAL_SHOWN)
+    /// The same of the lanes of one collector.
+    pub fn failing_of(&self, collector: &str) -> Option<(BootInstant, &Trouble)> {
+        self.failing_at(|name| name == collector)
+    }
+
+    fn failing_at(&self, is_meant: impl Fn(&str) -> bool) -> Option<(BootInstant, &Trouble)> {
+        let meant = self.troubles.lanes.values().filter(|trouble| is_meant(&trouble.collector));
+        meant.fold(None, |found, trouble| {
+            let (since, newest) = found.unwrap_or((trouble.since, trouble));
+            let newest = if trouble.last >= newest.last { trouble } else { newest };
+            Some((since.min(trouble.since), newest))
+        })
+    }
+
+    fn exchanges(&self, collector: &str) -> Option<&Exchanges> {
+        self.troubles.collectors.get(collector)
+    }
+
+    /// What a collector has refused in the last hour.
+    pub fn refusals(&self, collector: &str, now: BootInstant) -> Option<&Refusals> {
+        let refusals = self.exchanges(collector)?.refusals.as_ref();
+        refusals.filter(|r| now - r.last < REFUSAL_SHOWN)
     }
 
     /// What a collector last said, and when.
-    pub fn last_heard(&self) -> Option<&(WallTime, Result<u16, Problem>)> {
-        self.troubles.heard.as_ref()
+    pub fn heard_of(&self, collector: &str) -> Option<&Heard> {
+        self.exchanges(collector)?.heard.as_ref()
+    }
+
+    /// What any of them last said, and when.
+    pub fn last_heard(&self) -> Option<&Heard> {
+        let all = self.troubles.collectors.values();
+        all.filter_map(|of| of.heard.as_ref()).max_by_key(|(at, _)| *at)
     }
 
     /// When a collector last took something.
+    pub fn delivered_of(&self, collector: &str) -> Option<WallTime> {
+        self.exchanges(collector)?.delivered
+    }
+
+    /// When any of them last took something.
     pub fn last_delivered(&self) -> Option<WallTime> {
-        self.troubles.last_delivered
+        self.troubles.collectors.values().filter_map(|of| of.delivered).max()
     }
 
     /// What keeps hits back.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::core::settings::FIRST_COLLECTOR;
 use crate::core::time::WallTime;
 
 /// Names a request that is on its way to a collector.
@@ -37,8 +38,19 @@ pub struct Request {
 }
 
 impl RequestId {
-    /// A probe's; no report is in it.
-    pub const PROBE: RequestId = RequestId(u64::MAX);
+    /// The most probes at one time: one for each collector.
+    const PROBES: u64 = 256;
+
+    /// A probe's; no report is in it. No other request reaches these numbers.
+    pub const fn probe(number: usize) -> RequestId {
+        RequestId(u64::MAX - number as u64 % Self::PROBES)
+    }
+
+    /// The number of a probe.
+    pub const fn probe_number(self) -> Option<usize> {
+        let number = u64::MAX - self.0;
+        if number < Self::PROBES { Some(number as usize) } else { None }
+    }
 }
 
 /// The most of an answer's body that is read, in bytes.
@@ -158,6 +170,16 @@ impl Cause {
                  kept"
             }
             Cause::NoSession => "this is no such collector: check collector.url and collector.kind",
+        }
+    }
+}
+
+impl Cause {
+    /// The same about the collector of this name.
+    pub fn advice_for(self, collector: &str) -> String {
+        match collector {
+            FIRST_COLLECTOR => self.advice().to_owned(),
+            name => self.advice().replace("collector.", &format!("collectors.{name}.")),
         }
     }
 }
