@@ -36,6 +36,7 @@ impl Dialect for Toy {
         Capabilities {
             session_id: SessionId::Agent,
             reports_per_request: MOST,
+            bytes_per_request: usize::MAX,
             tells_repeats_apart: true,
             downloads_in_one: false,
             reads_answer: true,
@@ -47,7 +48,7 @@ impl Dialect for Toy {
     }
 
     fn append(&self, body: &mut String, content: &RequestContent<'_>) {
-        for DatedReport { ts, report } in content.reports {
+        for DatedReport { ts, report, .. } in content.reports {
             body.push(if body.is_empty() { '[' } else { ',' });
             let mut line = json!({
                 "session": content.sid, "what": report.kind().event_type(), "ms": ts.0,

@@ -200,6 +200,7 @@ fn resume_point(media: usize, position: u64) -> (Key, Option<Record>) {
         ended_at: None,
         ended: BootInstant(0),
         boot: BootId("b".into()),
+        session: None,
     };
     (Key::Resume("tv.app".into(), media.to_string()), Some(Record::Resume(point)))
 }

@@ -311,6 +311,11 @@ pub struct LogRecord {
     /// The tracker will add nothing more.
     pub ended: bool,
     pub summary: Summary,
+    /// The agent's own id of the session, a UUID, and of the one that it goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<str>>,
     pub lanes: Vec<LaneRecord>,
 }
 
@@ -442,6 +447,9 @@ pub struct ResumePoint {
     pub ended_at: Option<WallTime>,
     pub ended: BootInstant,
     pub boot: BootId,
+    /// The agent's own id of the session that it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Box<str>>,
 }
 
 /// A report that a collector refused, with its reason (behaviour.md 2.7).

@@ -42,6 +42,10 @@ impl Delivery {
                 self.accepted(key, at, None, flight, now, ctx);
                 self.reached(&collector, now, ctx);
             }
+            Verdict::AcceptedBut { .. } => {
+                self.accepted(key, at, None, flight, now, ctx);
+                self.reached(&collector, now, ctx);
+            }
             Verdict::Refused { status, message } => {
                 // An earlier try may have been accepted although its answer was lost.
                 lane.progress.last_ts = Some(flight.last_ts);

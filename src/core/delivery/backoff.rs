@@ -35,6 +35,19 @@ impl Rng {
     pub fn hex128(&mut self) -> String {
         format!("{:016x}{:016x}", self.number(), self.number())
     }
+
+    /// A version 4 UUID, for a session.
+    pub fn uuid(&mut self) -> String {
+        let (a, b) = (self.number(), self.number());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            a >> 32,
+            (a >> 16) & 0xffff,
+            a & 0xfff,
+            0x8000 | (b >> 48) & 0x3fff,
+            b & 0xffff_ffff_ffff
+        )
+    }
 }
 
 /// What is known of a failure besides that it was one.

@@ -1,10 +1,10 @@
 //! What would be sent if the viewer allowed it, for whoever watches (`playheadctl monitor`).
 
 use super::log::Log;
-use super::requests::purpose;
+use super::requests::{content, purpose};
 use crate::core::clock::Anchor;
+use crate::core::dialect::DatedReport;
 use crate::core::dialect::exchange::Purpose;
-use crate::core::dialect::{DatedReport, RequestContent};
 use crate::core::report::{Kind, Report};
 use crate::core::settings::Settings;
 use crate::core::time::Now;
@@ -26,14 +26,8 @@ pub(super) fn hit(log: &Log, report: &Report, now: Now, settings: &Settings) -> 
         purpose => purpose,
     };
     let ts = lane.anchor.unwrap_or_else(|| Anchor::taken(now)).wall(report.at);
-    let content = RequestContent {
-        purpose: &purpose,
-        sid: lane.sid.as_deref(),
-        media: &log.origin.media,
-        collector: settings.collectors.iter().find(|c| c.name == *lane.collector)?,
-        settings,
-        reports: &[DatedReport { ts, report }],
-    };
+    let dated = [DatedReport { ts, number: log.summary.next as i64, report }];
+    let content = content(&purpose, log, 0, settings, &dated)?;
     let mut body = String::new();
     lane.dialect.append(&mut body, &content);
     lane.dialect.finish(&mut body, &content);

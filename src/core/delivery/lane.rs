@@ -88,12 +88,10 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A lane at the beginning of a log. `sid` is the agent's own id for the session, where the
-    /// server gives none.
+    /// A lane at the beginning of a log.
     pub fn new(
         collector: &CollectorSettings,
         dialect: Arc<dyn Dialect>,
-        sid: Option<String>,
         anchor: Option<Anchor>,
     ) -> Lane {
         let first = super::log::FIRST;
@@ -109,7 +107,7 @@ impl Lane {
             kind: collector.kind.clone(),
             url: collector.url.clone(),
             dialect,
-            sid,
+            sid: None,
             anchor,
             lost: false,
             context: SessionContext::default(),
@@ -212,10 +210,13 @@ impl Lane {
         }
     }
 
-    /// The first reports of the lane that are in memory, at most `most`.
-    pub fn first(&self, most: usize) -> impl Iterator<Item = &Report> {
-        let ahead = self.ahead.iter().map(|(_, report)| report);
-        self.reopening.iter().chain(ahead).take(most).map(Arc::as_ref)
+    /// The first reports of the lane that are in memory, at most `most`, with the numbers that a
+    /// dialect gets (`DatedReport::number`).
+    pub fn first(&self, most: usize) -> impl Iterator<Item = (i64, &Report)> {
+        // The first one that is passed has the lowest number, so the others keep theirs.
+        let again = (-(self.reopening.len() as i64)..).zip(&self.reopening);
+        let ahead = self.ahead.iter().map(|(number, report)| (*number as i64, report));
+        again.chain(ahead).take(most).map(|(number, report)| (number, report.as_ref()))
     }
 
     /// Reports that wait, and their bytes in the store.
@@ -404,14 +405,14 @@ impl Lane {
     pub fn date<'a>(
         anchor: Anchor,
         last: Option<WallTime>,
-        reports: impl Iterator<Item = &'a Report>,
+        reports: impl Iterator<Item = (i64, &'a Report)>,
     ) -> Vec<DatedReport<'a>> {
         let mut last = last;
-        let dated = reports.map(|report| {
+        let dated = reports.map(|(number, report)| {
             let least = last.map_or(WallTime(0), |l| l + Span::millis(1));
             let ts = anchor.wall(report.at).max(least);
             last = Some(ts);
-            DatedReport { ts, report }
+            DatedReport { ts, number, report }
         });
         dated.collect()
     }

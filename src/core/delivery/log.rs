@@ -43,6 +43,8 @@ pub struct Origin {
     pub media: Arc<MediaInfo>,
     /// The boot in which the reports are dated.
     pub boot: BootId,
+    /// The agent's own id of the session that it goes on with, when that is known.
+    pub previous: Option<Box<str>>,
 }
 
 impl Origin {
@@ -67,6 +69,9 @@ pub struct Log {
     /// The tracker will add nothing more.
     pub ended: bool,
     pub summary: Summary,
+    /// The agent's own id of the session. Every collector that takes such ids gets the same, unless
+    /// the session was opened anew there. `None`: none has needed it yet.
+    pub uuid: Option<Box<str>>,
     pub lanes: Vec<Lane>,
     /// Reports that no finished batch holds yet.
     unwritten: VecDeque<(u64, Arc<Report>)>,
@@ -96,6 +101,7 @@ impl Log {
             origin,
             ended: false,
             summary,
+            uuid: None,
             lanes,
             unwritten: VecDeque::new(),
             handed_to: FIRST,
@@ -115,12 +121,14 @@ impl Log {
         media: Arc<MediaInfo>,
         lanes: Vec<Lane>,
     ) -> Log {
-        let origin = Origin { session: record.session, app: record.app, media, boot: record.boot };
+        let LogRecord { session, app, boot, previous, .. } = record;
+        let origin = Origin { session, app, media, boot, previous };
         let mut log = Log {
             origin,
             ended: record.ended,
             recorded_next: record.summary.next,
             summary: record.summary,
+            uuid: record.uuid,
             lanes,
             unwritten: VecDeque::new(),
             handed_to: FIRST,
@@ -161,6 +169,8 @@ impl Log {
             boot: self.origin.boot.clone(),
             ended: self.ended,
             summary: self.summary.clone(),
+            uuid: self.uuid.clone(),
+            previous: self.origin.previous.clone(),
             lanes: self.lanes.iter().map(|lane| lane.record(&self.summary)).collect(),
         }
     }
@@ -175,6 +185,17 @@ impl Log {
             lanes,
             position: self.position.take(),
         }
+    }
+
+    /// Gives a lane the agent's own id of the session, or `fresh` if it reports to another one.
+    pub fn give_id(&mut self, lane: usize, fresh: String) {
+        let lane = &mut self.lanes[lane];
+        let first = lane.reopening.is_empty() && lane.progress.cursor == FIRST;
+        let uuid = match first {
+            true => self.uuid.get_or_insert(fresh.into()).to_string(),
+            false => fresh,
+        };
+        lane.sid = Some(uuid);
     }
 
     /// Whether it is time to write the record anew.

@@ -36,7 +36,7 @@ use super::pending_changes::PendingChanges;
 use super::record::{
     Accepted, DayBudget, Key, Read, ReadId, Record, ReportRange, StoredReport, Totals,
 };
-use super::report::{Kind, Report};
+use super::report::{Kind, Report, What};
 use super::settings::{CollectorSettings, Settings};
 use super::time::{BootInstant, Now, WallTime};
 
@@ -275,6 +275,12 @@ impl Delivery {
         self.logs.get(&log)?.lanes.first()?.progress.accepted
     }
 
+    /// Whether every collector gets this downloaded session when it has ended, and nothing before.
+    pub(crate) fn keeps_whole(&self, log: u64) -> bool {
+        let whole = |log: &Log| log.lanes.iter().all(|lane| lane.facts().downloads_in_one);
+        self.logs.get(&log).is_none_or(whole)
+    }
+
     /// Whether reports of this session still wait in some log.
     pub(crate) fn has_log_of(&self, session: u32) -> bool {
         self.logs.of_session(session).next().is_some()
@@ -319,7 +325,7 @@ impl Delivery {
         for report in reports {
             let window = window(self.logs.len());
             if report.kind() == Kind::Start {
-                *current = self.open_log(origin, &report, now, ctx);
+                *current = self.open_log(origin, *current, &report, now, ctx);
             }
             let ends = report.kind().is_end();
             self.lose(*current, ends, ctx);
@@ -374,23 +380,37 @@ impl Delivery {
     fn open_log(
         &mut self,
         origin: &Origin,
+        before: u64,
         start: &Report,
         now: Now,
         ctx: &mut DeliveryContext<'_>,
     ) -> u64 {
+        let before = self.logs.get(&before).and_then(|log| log.uuid.clone());
+        let previous = before.or_else(|| origin.previous.clone());
         let key = *ctx.next_log;
         *ctx.next_log = ctx.next_log.wrapping_add(1);
         let anchor = self.gates.clock_trusted.then(|| Anchor::taken(now));
         let mut lanes = Vec::new();
         for collector in &self.collectors {
             let Some(dialect) = self.dialects.get(&collector.kind) else { continue };
-            let sid = match dialect.facts().session_id {
-                SessionId::Server => None,
-                SessionId::Agent => Some(self.chance.hex128()),
-            };
-            lanes.push(Lane::new(collector, dialect.clone(), sid, anchor));
+            lanes.push(Lane::new(collector, dialect.clone(), anchor));
         }
-        self.logs.insert(key, Log::new(origin.clone(), start.at, lanes));
+        let own_id = lanes.iter().any(|lane| lane.facts().session_id == SessionId::Agent);
+        let mut origin = Origin { previous: previous.filter(|_| own_id), ..origin.clone() };
+        if !matches!(start.what, What::Start { resume: true }) {
+            origin.previous = None;
+        }
+        let mut log = Log::new(origin, start.at, lanes);
+        if own_id {
+            // Every collector gets the same.
+            let uuid = self.chance.uuid();
+            for lane in 0..log.lanes.len() {
+                if log.lanes[lane].facts().session_id == SessionId::Agent {
+                    log.give_id(lane, uuid.clone());
+                }
+            }
+        }
+        self.logs.insert(key, log);
         key
     }
 

@@ -156,7 +156,8 @@ impl Delivery {
                 let Lane { anchor, progress, .. } = &mut lanes[at];
                 if let (Some(anchor), Some((_, ping))) = (*anchor, stored) {
                     // It may have arrived, so what follows is later.
-                    let dated = Lane::date(anchor, progress.last_ts, [&ping.report].into_iter());
+                    let dated =
+                        Lane::date(anchor, progress.last_ts, [(0, &ping.report)].into_iter());
                     progress.last_ts = dated.last().map(|dated| dated.ts);
                 }
                 lanes[at].skip_ping_under_way(summary, bytes);

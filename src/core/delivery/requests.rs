@@ -10,7 +10,6 @@ use super::{Delivery, DeliveryContext};
 use crate::core::clock::Anchor;
 use crate::core::dialect::exchange::{Purpose, Request, RequestId};
 use crate::core::dialect::{DatedReport, RequestContent, SessionId};
-use crate::core::media::MediaInfo;
 use crate::core::record::{Durability, Key, ReadReports, ReportRange};
 use crate::core::report::{Kind, Report};
 use crate::core::settings::Settings;
@@ -30,9 +29,8 @@ impl Delivery {
         let Some(log) = self.logs.get_mut(&key) else { return false };
         let lane = &mut log.lanes[at];
         let facts = lane.facts();
-        let in_one = log.origin.media.downloaded && facts.downloads_in_one;
-        if in_one || facts.session_id == SessionId::Agent {
-            if in_one && lane.lost {
+        if log.origin.media.downloaded && facts.downloads_in_one {
+            if lane.lost {
                 // Its beginning was given up to make room; a download begins with a start.
                 lane.reopen(now.boot);
                 log.change(Changed::Everything);
@@ -46,8 +44,16 @@ impl Delivery {
             );
             lane.sid = None;
         }
-        let starts = lane.front().is_some_and(|report| report.kind() == Kind::Start);
-        if lane.sid.is_some() || starts {
+        if lane.sid.is_some() {
+            return true;
+        }
+        if lane.front().is_some_and(|report| report.kind() == Kind::Start) {
+            if facts.session_id == SessionId::Agent {
+                let uuid = self.chance.uuid();
+                log.give_id(at, uuid);
+                log.change(Changed::Everything);
+                ctx.changes.require(Durability::Flushed);
+            }
             return true;
         }
         if !lane.holds_play_time(&log.summary) {
@@ -75,6 +81,9 @@ impl Delivery {
             return false;
         }
         lane.reopen(now.boot);
+        if lane.facts().session_id == SessionId::Agent {
+            lane.sid = Some(self.chance.uuid());
+        }
         if log.origin.boot == self.boot {
             // A new session takes a new anchor (behaviour.md 2.6); only its own boot can give it
             // one.
@@ -117,29 +126,27 @@ impl Delivery {
             Purpose::Download => {
                 self.download(key, at, ctx);
                 let log = self.logs.get_mut(&key)?;
-                let lane = &mut log.lanes[at];
                 // Taken whole: a later try puts the body together anew.
-                let mut whole = lane.download.take_if(|d| d.next >= log.summary.next)?;
-                let content = content(&purpose, lane, &log.origin.media, ctx.settings, &[])?;
-                let left_out = lane.dialect.finish(&mut whole.body, &content);
+                let next = log.summary.next;
+                let mut whole = log.lanes[at].download.take_if(|d| d.next >= next)?;
+                let content = content(&purpose, log, at, ctx.settings, &[])?;
+                let left_out = log.lanes[at].dialect.finish(&mut whole.body, &content);
                 (whole.body, whole.reports, left_out, whole.last_ts?)
             }
             _ => single(log, at, &purpose, ctx.settings)?,
         };
         let log = self.logs.get_mut(&key)?;
-        let lane = &mut log.lanes[at];
-        let dated = match lane.front() {
-            Some(report) => [DatedReport { ts: last_ts, report }],
-            None => return None,
-        };
-        let content = content(&purpose, lane, &log.origin.media, ctx.settings, &dated)?;
-        let path = lane.dialect.path(&content);
+        let lane = &log.lanes[at];
+        let (number, report) = lane.first(1).next()?;
+        let dated = [DatedReport { ts: last_ts, number, report }];
+        let path = lane.dialect.path(&content(&purpose, log, at, ctx.settings, &dated)?);
         if ctx.settings.delivery.daily_bytes > 0 {
             self.budget.spend(body.len() as u64, now.wall);
         }
         let id = RequestId(self.next_request);
         self.next_request += 1;
         let whole = purpose == Purpose::Download;
+        let lane = &mut log.lanes[at];
         lane.flight = Some(InFlight {
             request: id,
             sent_at: now.boot,
@@ -182,7 +189,8 @@ impl Delivery {
                 last_ts: lane.progress.last_ts,
                 reading: false,
             });
-            let reports: Vec<Report> = lane.first(WINDOW).cloned().collect();
+            let first = lane.first(WINDOW).map(|(number, report)| (number, report.clone()));
+            let reports: Vec<(i64, Report)> = first.collect();
             let to = lane.ahead_to();
             append_piece(log, at, &reports, to, ctx.settings);
         }
@@ -200,8 +208,9 @@ impl Delivery {
             return;
         }
         if next >= stored_to {
-            let reports: Vec<Report> =
-                log.unwritten_from(next).map(|(_, report)| Report::clone(report)).collect();
+            let unwritten = log.unwritten_from(next);
+            let reports: Vec<(i64, Report)> =
+                unwritten.map(|(number, report)| (*number as i64, Report::clone(report))).collect();
             append_piece(log, at, &reports, end, ctx.settings);
             return;
         }
@@ -226,8 +235,9 @@ impl Delivery {
         let download = log.lanes[at].download.as_mut();
         let Some(download) = download.filter(|download| download.next == from) else { return };
         download.reading = false;
-        let reports: Vec<Report> =
-            read.reports.into_iter().map(|(_, stored)| stored.report).collect();
+        let numbered = read.reports.into_iter();
+        let reports: Vec<(i64, Report)> =
+            numbered.map(|(number, stored)| (number as i64, stored.report)).collect();
         append_piece(log, at, &reports, read.to, ctx.settings);
         self.read_on(key, at, ctx);
     }
@@ -238,6 +248,9 @@ pub(super) fn purpose(log: &Log, lane: &Lane, _settings: &Settings) -> Purpose {
     let facts = lane.facts();
     if log.origin.media.downloaded && facts.downloads_in_one {
         return Purpose::Download;
+    }
+    if facts.session_id == SessionId::Agent {
+        return Purpose::Batch;
     }
     match &lane.sid {
         Some(sid) => Purpose::Report { sid: sid.clone() },
@@ -258,7 +271,7 @@ fn single(
     let most = if *purpose == Purpose::Open { 1 } else { lane.facts().reports_per_request };
     let dated = Lane::date(anchor, lane.progress.last_ts, lane.first(most));
     let last_ts = dated.last()?.ts;
-    let mut content = content(purpose, lane, &log.origin.media, settings, &dated)?;
+    let mut content = content(purpose, log, at, settings, &dated)?;
     let mut body = String::new();
     lane.dialect.append(&mut body, &content);
     content.reports = &[];
@@ -268,29 +281,39 @@ fn single(
 
 /// What a dialect gets for a request of a lane. `None` when the settings have no such collector any
 /// more.
-fn content<'a>(
+pub(super) fn content<'a>(
     purpose: &'a Purpose,
-    lane: &'a Lane,
-    media: &'a MediaInfo,
+    log: &'a Log,
+    at: usize,
     settings: &'a Settings,
     reports: &'a [DatedReport<'a>],
 ) -> Option<RequestContent<'a>> {
+    let lane = &log.lanes[at];
     let collector = settings.collectors.iter().find(|c| c.name == *lane.collector)?;
-    Some(RequestContent { purpose, sid: lane.sid.as_deref(), media, collector, settings, reports })
+    let (sid, media) = (lane.sid.as_deref(), &*log.origin.media);
+    // One that was opened anew goes on with what it was before.
+    let uuid = log.uuid.as_deref();
+    let previous = if uuid == sid { log.origin.previous.as_deref() } else { uuid };
+    Some(RequestContent { purpose, sid, previous, media, collector, settings, reports })
 }
 
 /// Appends reports to a download. It then holds every report with a number below `next`.
-fn append_piece(log: &mut Log, at: usize, reports: &[Report], next: u64, settings: &Settings) {
-    let lane = &mut log.lanes[at];
-    let Some(anchor) = lane.anchor else { return };
-    let Some(mut download) = lane.download.take() else { return };
-    let dated = Lane::date(anchor, download.last_ts, reports.iter());
+fn append_piece(
+    log: &mut Log,
+    at: usize,
+    reports: &[(i64, Report)],
+    next: u64,
+    settings: &Settings,
+) {
+    let Some(anchor) = log.lanes[at].anchor else { return };
+    let Some(mut download) = log.lanes[at].download.take() else { return };
+    let numbered = reports.iter().map(|(number, report)| (*number, report));
+    let dated = Lane::date(anchor, download.last_ts, numbered);
     download.last_ts = dated.last().map(|d| d.ts).or(download.last_ts);
     download.reports += dated.len();
     download.next = next;
-    let content = content(&Purpose::Download, lane, &log.origin.media, settings, &dated);
-    if let Some(content) = content {
-        lane.dialect.append(&mut download.body, &content);
+    if let Some(content) = content(&Purpose::Download, log, at, settings, &dated) {
+        log.lanes[at].dialect.append(&mut download.body, &content);
     }
-    lane.download = Some(download);
+    log.lanes[at].download = Some(download);
 }

@@ -16,6 +16,8 @@ pub enum Purpose {
     Open,
     /// Reports of a session that is open there, under its id.
     Report { sid: String },
+    /// Reports of any sessions, whose ids the agent has made.
+    Batch,
     /// A downloaded session as a whole (spec 7).
     Download,
     /// Nothing is reported: whether the collector answers at all, and how. `HEAD` without a body.

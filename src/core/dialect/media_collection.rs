@@ -8,8 +8,7 @@ use super::exchange::{Cause, Outcome, Problem, Purpose};
 use super::members::{Members, answered, extend, set};
 use super::{Capabilities, DatedReport, Dialect, RequestContent, SessionId, Verdict};
 use crate::core::media::{Ad, AdBreak, Chapter, MediaInfo, Metadata, Qoe, Viewer};
-use crate::core::report::{Report, What};
-use crate::core::settings::Settings;
+use crate::core::report::{Kind, Report, What};
 use crate::core::time::{DAY_SECONDS, WallTime};
 
 /// `collector.kind` of this dialect.
@@ -23,6 +22,7 @@ impl Dialect for MediaCollection {
         Capabilities {
             session_id: SessionId::Server,
             reports_per_request: 1,
+            bytes_per_request: usize::MAX,
             tells_repeats_apart: false,
             downloads_in_one: true,
             reads_answer: false,
@@ -36,7 +36,7 @@ impl Dialect for MediaCollection {
             Purpose::Report { sid } => format!("/api/v1/sessions/{sid}/events"),
             Purpose::Download if legacy => "/api/v1/sessions".into(),
             Purpose::Download => "/api/v1/downloaded".into(),
-            Purpose::Probe => String::new(),
+            Purpose::Batch | Purpose::Probe => String::new(),
         }
     }
 
@@ -98,13 +98,16 @@ impl Dialect for MediaCollection {
 
 /// The JSON of one event (spec 2), with the operator's parameters in a start.
 fn event(dated: &DatedReport<'_>, content: &RequestContent<'_>) -> Value {
-    let DatedReport { ts, report } = dated;
+    let DatedReport { ts, report, .. } = dated;
     let (mut event, mut time) = (Members::new(), Members::new());
     set(&mut time, "playhead", number(report.playhead));
     set(&mut time, "ts", ts.0);
     set(&mut event, "playerTime", time);
     set(&mut event, "eventType", report.kind().event_type());
-    let (params, custom) = params(report, content);
+    let (mut params, custom) = params(report, content.media);
+    if report.kind() == Kind::Start {
+        identify(&mut params, content);
+    }
     if !params.is_empty() {
         set(&mut event, "params", params);
     }
@@ -120,11 +123,13 @@ fn event(dated: &DatedReport<'_>, content: &RequestContent<'_>) -> Value {
     Value::Object(event)
 }
 
-/// `params` and `customMetadata` of an event (spec 2.2 to 2.5).
-fn params<'a>(report: &'a Report, content: &RequestContent<'a>) -> (Members, Option<&'a Metadata>) {
-    let media = content.media;
+/// `params` and `customMetadata` of an event (spec 2.2 to 2.5), without who reports to whom.
+pub(super) fn params<'a>(
+    report: &'a Report,
+    media: &'a MediaInfo,
+) -> (Members, Option<&'a Metadata>) {
     match &report.what {
-        What::Start { resume } => (start(media, *resume, content), Some(&media.custom)),
+        What::Start { resume } => (media_params(media, *resume), Some(&media.custom)),
         What::AdBreakStart(ad_break) => (ad_break_params(ad_break), None),
         What::AdStart(ad) => (ad_params(ad, &media.player_name), Some(&ad.custom)),
         What::ChapterStart(chapter) => (chapter_params(chapter), Some(&chapter.custom)),
@@ -137,20 +142,14 @@ fn params<'a>(report: &'a Report, content: &RequestContent<'a>) -> (Members, Opt
     }
 }
 
-fn start(media: &MediaInfo, resume: bool, content: &RequestContent<'_>) -> Members {
-    let mut p = media_params(media, resume);
-    identify(&mut p, content.settings, media);
-    let delivery = &content.settings.delivery;
-    let flagged = delivery.send_flag || delivery.legacy_sessions_batch;
-    if media.downloaded && flagged {
-        set(&mut p, "media.downloaded", true);
-    }
-    p
-}
-
 /// Who reports to whom (spec 2.2). Filled in when a start is sent, not when it is stored
 /// (spec 7).
-fn identify(p: &mut Members, settings: &Settings, media: &MediaInfo) {
+fn identify(p: &mut Members, content: &RequestContent<'_>) {
+    let RequestContent { settings, media, .. } = content;
+    let delivery = &settings.delivery;
+    if !delivery.send_flag && !delivery.legacy_sessions_batch {
+        p.remove("media.downloaded");
+    }
     let (id, viewer) = (&settings.identity, media.viewer.as_deref());
     let of_viewer = |get: fn(&Viewer) -> &Option<String>| viewer.and_then(|v| get(v).as_ref());
     set(p, "analytics.trackingServer", id.tracking_server.as_str());
@@ -194,6 +193,9 @@ fn media_params(media: &MediaInfo, resume: bool) -> Members {
     if let Some(version) = &media.app_version {
         set(&mut p, "media.sdkVersion", version.as_str());
     }
+    if media.downloaded {
+        set(&mut p, "media.downloaded", true);
+    }
     extend(&mut p, &media.standard, |key| key);
     p
 }
@@ -227,7 +229,7 @@ fn chapter_params(chapter: &Chapter) -> Members {
 }
 
 /// The members of `qoeData` (spec 2.6); empty when nothing is known.
-fn quality(report: &Report) -> Members {
+pub(super) fn quality(report: &Report) -> Members {
     let Qoe { bitrate, dropped_frames, fps, startup_ms } =
         report.quality.as_deref().copied().unwrap_or_default();
     let known = [
@@ -275,7 +277,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::core::settings::CollectorSettings;
+    use crate::core::settings::{CollectorSettings, Settings};
     use crate::core::time::BootInstant;
 
     #[test]
@@ -310,6 +312,7 @@ mod tests {
         ) {
             Verdict::Opened { .. } => "opened",
             Verdict::Accepted => "accepted",
+            Verdict::AcceptedBut { .. } => "accepted but some",
             Verdict::Refused { .. } => "refused",
             Verdict::Gone => "gone",
             Verdict::Later { .. } => "later",
@@ -341,10 +344,11 @@ mod tests {
 
     fn body(what: What, playhead: f64) -> String {
         let report = Report::new(what, BootInstant(1), playhead);
-        let reports = [DatedReport { ts: WallTime(1700), report: &report }];
+        let reports = [DatedReport { ts: WallTime(1700), number: 1, report: &report }];
         let content = RequestContent {
             purpose: &Purpose::Report { sid: "s".into() },
             sid: Some("s"),
+            previous: None,
             media: &MediaInfo::default(),
             collector: &CollectorSettings::default(),
             settings: &Settings::default(),

@@ -7,6 +7,7 @@ pub mod keys;
 pub mod media_collection;
 pub mod media_edge;
 mod members;
+pub mod otlp;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use self::exchange::{Outcome, Problem, Purpose};
 use self::media_collection::MediaCollection;
 use self::media_edge::MediaEdge;
+use self::otlp::Otlp;
 use super::media::MediaInfo;
 use super::report::Report;
 use super::settings::{CollectorSettings, Settings};
@@ -48,6 +50,8 @@ pub struct Capabilities {
     /// The most reports in one request. A start is sent alone where the server makes the sid.
     /// A dialect with more than one must be able to tell repeated reports apart.
     pub reports_per_request: usize,
+    /// The most bytes of a request's body. One report may be longer.
+    pub bytes_per_request: usize,
     /// The server recognises a repeated report, so a ping may be sent again when it is unknown
     /// whether it arrived.
     pub tells_repeats_apart: bool,
@@ -63,7 +67,8 @@ pub enum SessionId {
     /// The server, in its answer to the start. It forgets a session that is silent for longer than
     /// `delivery.sid_lifetime` (spec 3.3).
     Server,
-    /// The agent; the server has no sessions and forgets none.
+    /// The agent, a UUID; the server has no sessions and forgets none. A request may hold reports of
+    /// many sessions.
     Agent,
 }
 
@@ -73,6 +78,8 @@ pub struct RequestContent<'a> {
     pub purpose: &'a Purpose,
     /// The session's id at this collector, once it has one.
     pub sid: Option<&'a str>,
+    /// The agent's own id of the session that a start goes on with, when it is known.
+    pub previous: Option<&'a str>,
     pub media: &'a MediaInfo,
     /// The collector that it is for.
     pub collector: &'a CollectorSettings,
@@ -84,6 +91,9 @@ pub struct RequestContent<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct DatedReport<'a> {
     pub ts: WallTime,
+    /// Tells it from all others of its session, also after a restart of the agent. Reports that open
+    /// a session anew count up to -1.
+    pub number: i64,
     pub report: &'a Report,
 }
 
@@ -94,6 +104,8 @@ pub enum Verdict {
     Opened { sid: String },
     /// Accepted.
     Accepted,
+    /// Accepted, but for so many that are refused for good. The server does not say which.
+    AcceptedBut { refused: u64, status: u16, message: String },
     /// Refused for good: the data is wrong.
     Refused { status: u16, message: String },
     /// The session is unknown or closed.
@@ -114,6 +126,7 @@ impl Default for Dialects {
         let mut dialects = Dialects(BTreeMap::new());
         dialects.add(media_collection::KIND, Arc::new(MediaCollection));
         dialects.add(media_edge::KIND, Arc::new(MediaEdge));
+        dialects.add(otlp::KIND, Arc::new(Otlp));
         dialects
     }
 }

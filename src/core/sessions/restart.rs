@@ -142,6 +142,10 @@ impl Agent {
     ) {
         let waited = self.sessions.get(&number).is_some_and(|session| session.waiting.is_some());
         self.release_recorded(number, recorded_at, run, now);
+        let Some(session) = self.sessions.get(&number) else { return };
+        let uuid = self.session_id(session);
+        let kept_whole =
+            session.tracker.media().downloaded && self.delivery.keeps_whole(session.log);
         let Some(session) = self.sessions.get_mut(&number) else { return };
         let position = session.tracker.position(recorded_at);
         let mut stands_from = recorded_at;
@@ -150,7 +154,7 @@ impl Agent {
             // Nothing of a start that waited was delivered either.
             false if waited => recorded_at.max(session.tracker.last_report() + Span::millis(1)),
             // No hit of a download was delivered, so none can be predated (spec 7).
-            false if session.tracker.media().downloaded => {
+            false if kept_whole => {
                 stands_from = session.tracker.last_report();
                 stands_from + Span::millis(1)
             }
@@ -169,6 +173,7 @@ impl Agent {
             ended_at: self.delivery.wall_of(session.log, recorded_at),
             ended: recorded_at,
             boot: run.boot.clone(),
+            session: uuid,
         };
         let (app, media_id) = (session.app.clone(), session.tracker.media().id.clone());
         let mut reports = Vec::new();

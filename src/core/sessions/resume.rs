@@ -32,7 +32,7 @@ pub struct ResumePoints {
 
 /// Estimated bytes of a point in the store: its key and its record.
 fn stored_bytes((app, media_id): &(String, String)) -> u64 {
-    const RECORD: usize = 160;
+    const RECORD: usize = 210;
     (app.len() + media_id.len() + RECORD) as u64
 }
 
@@ -165,6 +165,7 @@ mod tests {
             ended_at: None,
             ended: BootInstant(ended_s * 1000),
             boot: BootId("a".into()),
+            session: None,
         }
     }
 

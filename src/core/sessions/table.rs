@@ -12,7 +12,7 @@ use crate::core::media::MediaInfo;
 use crate::core::player::{EventSource, PlayerId};
 use crate::core::record::{Durability, InterruptCause, Key, Record, ResumePoint};
 use crate::core::rejected::{Refusal, Rejected};
-use crate::core::report::Report;
+use crate::core::report::{Report, What};
 use crate::core::time::{BootInstant, Now};
 use crate::core::tracker::event::{Event, EventName};
 use crate::core::tracker::info::{Info, Reader};
@@ -320,7 +320,13 @@ impl Agent {
             self.changes.require(Durability::Synced);
         }
         let Some(session) = self.sessions.get_mut(&number) else { return };
+        let resumes = |report: &Report| matches!(report.what, What::Start { resume: true });
+        let point = reports.iter().any(resumes).then(|| {
+            let MediaInfo { id, .. } = &**session.tracker.media();
+            self.resume.get(&session.app, id)
+        });
         let origin = Origin {
+            previous: point.flatten().and_then(|point| point.session.clone()),
             session: number,
             app: session.app.clone(),
             media: session.tracker.media().clone(),
@@ -431,7 +437,15 @@ impl Agent {
             ended_at: self.delivery.wall(now).map(|wall| wall + (at - now.boot)),
             ended: at,
             boot: self.meta.boot.clone(),
+            session: self.session_id(session),
         }
+    }
+
+    /// The agent's own id of a session, or of what it went on with if that is all that is known.
+    pub(super) fn session_id(&self, session: &Session) -> Option<Box<str>> {
+        let MediaInfo { id, .. } = &**session.tracker.media();
+        let known = || self.resume.get(&session.app, id)?.session.clone();
+        self.delivery.log(session.log).and_then(|log| log.uuid.clone()).or_else(known)
     }
 
     /// Where a viewer of this application is in this media: in an open session, else as stored. A
