@@ -81,7 +81,7 @@ impl Agent {
                 None
             }
             Input::Flush { call } => {
-                self.delivery.flush();
+                self.delivery.flush(now.boot);
                 answer(call, Ok(Reply::Pending(self.delivery.queued())))
             }
             Input::SetConsent { call, consent } => {
@@ -131,6 +131,7 @@ impl Agent {
             }
             Input::Sleep => {
                 self.sleep(now);
+                self.delivery.close(now.boot);
                 None
             }
             // What the sleep means was handled before its timers (`Agent::handle`).
@@ -159,10 +160,12 @@ impl Agent {
             Input::Tick | Input::Probe { .. } | Input::TurnedAway { .. } => None,
             Input::Stop => {
                 self.stop();
+                self.delivery.close(now.boot);
                 None
             }
             Input::ShutDown => {
                 self.shut_down(now);
+                self.delivery.close(now.boot);
                 None
             }
         }

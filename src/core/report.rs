@@ -142,6 +142,24 @@ impl Kind {
     }
 }
 
+/// Some kinds of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kinds(u32);
+
+impl Kinds {
+    pub const ALL: Kinds = Kinds(u32::MAX);
+
+    /// The kinds with these event types.
+    pub fn of(event_types: &[String]) -> Kinds {
+        let named = |kind: &&Kind| event_types.iter().any(|name| name == kind.event_type());
+        Kinds(Kind::ALL.iter().filter(named).fold(0, |set, kind| set | 1 << *kind as u32))
+    }
+
+    pub const fn has(self, kind: Kind) -> bool {
+        self.0 & (1 << kind as u32) != 0
+    }
+}
+
 impl What {
     pub const fn kind(&self) -> Kind {
         match self {

@@ -5,7 +5,7 @@ use std::mem::discriminant;
 
 use super::Engine;
 use super::mistakes::{Mend, Mistakes, reason};
-use crate::core::dialect::exchange::{Cause, Problem};
+use crate::core::dialect::exchange::Problem;
 use crate::core::settings::CollectorSettings;
 use crate::core::text::host;
 use crate::core::time::{BootInstant, Now};

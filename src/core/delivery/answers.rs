@@ -3,14 +3,16 @@
 use super::backoff::Failure;
 use super::lane::{Class, InFlight, Lane};
 use super::log::{Changed, Log};
-use super::lost::RefusedSession;
+use super::requests::purpose;
 use super::{Delivery, DeliveryContext};
 use crate::core::dialect::exchange::{Cause, Outcome, Problem, RequestId};
 use crate::core::dialect::{SessionId, Verdict};
-use crate::core::message_ids as ids;
-use crate::core::record::{Accepted, Durability, Key, Record, RejectedReport, ReportRange};
+use crate::core::record::{Accepted, Durability, Key, ReportRange};
 use crate::core::report::Kind;
 use crate::core::time::{Now, Span};
+
+/// What was in a request of one lane: its log, its place there, and what went out.
+pub(super) type Flown = (u64, usize, InFlight);
 
 impl Delivery {
     /// The answer to a request.
@@ -21,70 +23,111 @@ impl Delivery {
         now: Now,
         ctx: &mut DeliveryContext<'_>,
     ) {
-        let Some((key, at)) = self.flight_of(request) else { return };
-        let Some(log) = self.logs.get_mut(&key) else { return };
-        let lane = &mut log.lanes[at];
-        let Some(flight) = lane.flight.take() else { return };
-        let purpose = purpose(log, at, ctx);
-        let lane = &mut log.lanes[at];
-        let collector = lane.collector.clone();
+        let flown = self.landed(request);
+        let Some((key, at, _)) = flown.first() else { return };
+        let Some(log) = self.logs.get(key) else { return };
+        let lane = &log.lanes[*at];
+        let (collector, dialect) = (lane.collector.clone(), lane.dialect.clone());
+        let purpose = purpose(log, lane);
         let said = match outcome {
             Outcome::Answered { status, .. } => Ok(*status),
             Outcome::Unreachable(problem) | Outcome::Unanswered(problem) => Err(problem.clone()),
         };
         self.troubles.heard(&collector, now.wall, said);
-        match lane.dialect.judge(&purpose, outcome, now.wall) {
+        match dialect.judge(&purpose, outcome, now.wall) {
             Verdict::Opened { sid } => {
-                self.accepted(key, at, Some(sid), flight, now, ctx);
-                self.reached(&collector, now, ctx);
+                self.accepted(&flown, Some(&sid), now, ctx);
+                self.reached(&collector, &flown, now, ctx);
             }
             Verdict::Accepted => {
-                self.accepted(key, at, None, flight, now, ctx);
-                self.reached(&collector, now, ctx);
+                self.accepted(&flown, None, now, ctx);
+                self.reached(&collector, &flown, now, ctx);
             }
-            Verdict::AcceptedBut { .. } => {
-                self.accepted(key, at, None, flight, now, ctx);
-                self.reached(&collector, now, ctx);
+            Verdict::AcceptedBut { refused, status, message } => {
+                self.refused_among(&flown, refused, status, message, now, ctx);
+                self.reached(&collector, &flown, now, ctx);
             }
             Verdict::Refused { status, message } => {
-                // An earlier try may have been accepted although its answer was lost.
-                lane.progress.last_ts = Some(flight.last_ts);
-                self.refused(key, at, flight.reports, status, message, now, ctx);
+                self.refused(&flown, status, message, now, ctx);
             }
             Verdict::Gone => {
-                self.ping_stays(key, at, now, ctx);
-                self.gone(key, at, now, ctx);
+                self.pings_stay(&flown, now, ctx);
+                for (key, at, _) in &flown {
+                    self.gone(*key, *at, now, ctx);
+                }
             }
             Verdict::Ambiguous { problem } => {
-                let ping = lane.front().is_some_and(|report| report.kind() == Kind::Ping);
-                if ping && !lane.facts().tells_repeats_apart {
-                    lane.progress.last_ts = Some(flight.last_ts);
-                    self.counters.ambiguous_pings += 1;
-                    self.drop_front(key, at, 1, ctx);
-                } else {
-                    self.ping_stays(key, at, now, ctx);
+                for (key, at, flight) in &flown {
+                    self.ambiguous(*key, *at, flight, now, ctx);
                 }
-                self.failed(key, at, &flight, now, None, &problem, ctx);
+                self.failed(&flown, now, None, &problem, ctx);
             }
             Verdict::Later { after, problem } => {
-                self.ping_stays(key, at, now, ctx);
-                self.failed(key, at, &flight, now, after, &problem, ctx);
+                self.pings_stay(&flown, now, ctx);
+                self.failed(&flown, now, after, &problem, ctx);
             }
         }
-        self.settle(key, ctx);
+        for (key, ..) in &flown {
+            self.settle(*key, ctx);
+        }
     }
 
-    fn flight_of(&self, request: RequestId) -> Option<(u64, usize)> {
-        let flying = |lane: &Lane| lane.flight.as_ref().is_some_and(|f| f.request == request);
-        self.logs.iter().find_map(|(key, log)| Some((*key, log.lanes.iter().position(flying)?)))
+    /// Takes what is in a request off its lanes, because its answer has come. The one that leads is
+    /// the first.
+    fn landed(&mut self, request: RequestId) -> Vec<Flown> {
+        let mut flown = Vec::new();
+        for (key, log) in self.logs.iter() {
+            let flying = |lane: &Lane| lane.flight.as_ref().is_some_and(|f| f.request == request);
+            flown.extend(log.lanes.iter().position(flying).map(|at| (*key, at)));
+        }
+        let land = |(key, at): (u64, usize)| {
+            Some((key, at, self.logs.get_mut(&key)?.lanes[at].flight.take()?))
+        };
+        let mut flown: Vec<Flown> = flown.into_iter().filter_map(land).collect();
+        flown.sort_by_key(|(_, _, flight)| !flight.leads);
+        flown
     }
 
-    fn accepted(
+    /// Nobody knows whether a request has arrived. A ping is not repeated, unless the server can tell
+    /// that it is the same.
+    fn ambiguous(
         &mut self,
         key: u64,
         at: usize,
-        opened: Option<String>,
-        flight: InFlight,
+        flight: &InFlight,
+        now: Now,
+        ctx: &mut DeliveryContext<'_>,
+    ) {
+        let Some(log) = self.logs.get_mut(&key) else { return };
+        let lane = &mut log.lanes[at];
+        let ping = lane.front().is_some_and(|report| report.kind() == Kind::Ping);
+        if ping && !lane.facts().tells_repeats_apart {
+            lane.progress.last_ts = Some(flight.last_ts);
+            self.counters.ambiguous_pings += 1;
+            self.drop_front(key, at, 1, ctx);
+        } else {
+            self.ping_stays(key, at, now, ctx);
+        }
+    }
+
+    pub(super) fn accepted(
+        &mut self,
+        flown: &[Flown],
+        opened: Option<&str>,
+        now: Now,
+        ctx: &mut DeliveryContext<'_>,
+    ) {
+        for (key, at, flight) in flown {
+            self.accepted_in(*key, *at, opened, flight, now, ctx);
+        }
+    }
+
+    fn accepted_in(
+        &mut self,
+        key: u64,
+        at: usize,
+        opened: Option<&str>,
+        flight: &InFlight,
         now: Now,
         ctx: &mut DeliveryContext<'_>,
     ) {
@@ -92,7 +135,7 @@ impl Delivery {
         let whole = flight.whole;
         let mut changed = Changed::Progress;
         if whole {
-            self.counters.delivered += (flight.reports - flight.left_out) as u64;
+            self.counters.delivered += flight.reports.saturating_sub(flight.left_out) as u64;
             self.counters.dropped += flight.left_out as u64;
             self.counters.over_limit += flight.left_out as u64;
             if flight.left_out > 0 {
@@ -108,7 +151,7 @@ impl Delivery {
         }
         for _ in 0..if whole { 0 } else { flight.reports } {
             let Some((number, report)) = log.lanes[at].pass() else { break };
-            self.counters.delivered += 1;
+            self.counters.delivered += u64::from(log.lanes[at].wants(&report));
             if report.kind() != Kind::Ping {
                 // If it were sent again after a crash or a power cut, it would count twice.
                 ctx.changes.require(Durability::Synced);
@@ -138,7 +181,7 @@ impl Delivery {
                 sid,
                 "the collector has opened the session"
             );
-            lane.sid = Some(sid);
+            lane.sid = Some(sid.to_owned());
         } else {
             lane.retry.succeeded();
         }
@@ -155,80 +198,11 @@ impl Delivery {
     ) {
         let Some(log) = self.logs.get_mut(&key) else { return };
         for _ in 0..reports {
-            let Some((number, _)) = log.lanes[at].pass() else { break };
+            let Some((number, report)) = log.lanes[at].pass() else { break };
             forget_passed(key, log, number, ctx);
-            self.counters.dropped += 1;
+            self.counters.dropped += u64::from(log.lanes[at].wants(&report));
         }
         log.change(Changed::Everything);
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "a refusal is all of this")]
-    fn refused(
-        &mut self,
-        key: u64,
-        at: usize,
-        reports: usize,
-        status: u16,
-        message: String,
-        now: Now,
-        ctx: &mut DeliveryContext<'_>,
-    ) {
-        let refused_at = self.wall(now);
-        let Some(log) = self.logs.get_mut(&key) else { return };
-        let lane = &log.lanes[at];
-        let Some(report) = lane.front().cloned() else { return };
-        let problem = Problem::new(Cause::Status(status), format!("{status}: {message}"));
-        self.troubles.refused(&lane.collector, now.boot, problem);
-        self.troubles.over(key, &lane.collector);
-        let whole = report.kind() == Kind::Start && lane.facts().session_id == SessionId::Server;
-        let waiting = lane.waiting(&log.summary).count;
-        let lost = if whole { waiting } else { reports as u64 }.saturating_sub(1);
-        tracing::warn!(
-            message_id = ids::HITS_REFUSED,
-            app = log.origin.app,
-            collector = &*lane.collector,
-            hit = report.kind().event_type(),
-            status,
-            answer = message,
-            lost = 1 + lost,
-            "the collector refused a hit for good"
-        );
-        let rejected = RejectedReport {
-            collector: lane.collector.to_string(),
-            app: log.origin.app.clone(),
-            media_id: log.origin.media_id().to_owned(),
-            report,
-            lost,
-            status,
-            message,
-            at: refused_at,
-        };
-        let number = *ctx.next_rejected;
-        self.rejected.add(vec![(number, rejected.clone().into())], ctx.settings);
-        *ctx.next_rejected = ctx.next_rejected.wrapping_add(1);
-        ctx.changes.put(Key::Rejected(number), Record::Rejected(Box::new(rejected.clone())));
-        if let Some(oldest) = number.checked_sub(ctx.settings.limits.rejected_kept as u64) {
-            ctx.changes.delete(Key::Rejected(oldest));
-        }
-        ctx.changes.require(Durability::Flushed);
-        if !whole {
-            self.drop_front(key, at, reports, ctx);
-            return;
-        }
-        // The collector refused the whole session, so its lane is removed.
-        if !log.ended {
-            self.refused.push(RefusedSession::new(key, number, rejected));
-        }
-        self.counters.dropped += 1 + lost;
-        let before = log.first();
-        log.lanes.remove(at);
-        log.change(Changed::Everything);
-        if log.lanes.is_empty() {
-            self.remove(key, ctx);
-        } else {
-            let range = ReportRange { log: key, from: before, to: log.first() };
-            ctx.changes.delete_reports(range);
-        }
     }
 
     /// The session is unknown at the collector (spec 1.1).
@@ -247,19 +221,17 @@ impl Delivery {
     }
 
     /// The collector has taken something. If it was away, what waits is old now.
-    fn reached(&mut self, collector: &str, now: Now, ctx: &DeliveryContext<'_>) {
+    fn reached(&mut self, collector: &str, flown: &[Flown], now: Now, ctx: &DeliveryContext<'_>) {
         let Some(at) = self.contacts.iter().position(|c| c.collector == collector) else { return };
+        self.contacts[at].halves_over(reports_in(flown));
         if self.contacts[at].succeeded(now.boot, &ctx.settings.delivery, &mut self.chance) {
             self.fall_behind(collector);
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "a failure is all of this")]
     fn failed(
         &mut self,
-        key: u64,
-        at: usize,
-        flight: &InFlight,
+        flown: &[Flown],
         now: Now,
         after: Option<Span>,
         problem: &Problem,
@@ -267,29 +239,51 @@ impl Delivery {
     ) {
         let d = &ctx.settings.delivery;
         let failure = Failure { after, offline: !self.gates.online };
-        let Some(log) = self.logs.get_mut(&key) else { return };
-        let lane = &mut log.lanes[at];
-        lane.retry.failed(now.boot, failure, d, &mut self.chance);
-        lane.failed = flight.request.0 + 1;
-        let contact = self.contacts.iter_mut().find(|c| *c.collector == *lane.collector);
-        if let Some(contact) = contact {
-            contact.failed(flight.sent_at, now.boot);
-            if flight.class == Class::Ended {
-                contact.ended_failed(now.boot, failure, d, &mut self.chance);
+        for (key, at, flight) in flown {
+            let Some(log) = self.logs.get_mut(key) else { continue };
+            let lane = &mut log.lanes[*at];
+            let of = self.contacts.iter_mut().find(|c| *c.collector == *lane.collector);
+            let alone = lane.facts().session_id == SessionId::Server;
+            if alone {
+                lane.retry.failed(now.boot, failure, d, &mut self.chance);
+            }
+            let mut failures = lane.retry.failures();
+            if let Some(contact) = of {
+                contact.failed(flight.sent_at, now.boot);
+                if alone && flight.class == Class::Ended {
+                    contact.ended_failed(now.boot, failure, d, &mut self.chance);
+                }
+                if !alone && flight.leads && !contact.retry.failed_since(flight.sent_at) {
+                    contact.retry.failed(now.boot, failure, d, &mut self.chance);
+                }
+                if !alone {
+                    failures = contact.retry.failures();
+                    if contact.retry.asked_for().is_some() {
+                        // A wait that the collector asked for is kept with the lane.
+                        lane.retry = contact.retry.clone();
+                    }
+                }
+            }
+            lane.failed = flight.request.0 + 1;
+            self.troubles.failed(*key, &lane.collector, flight.sent_at, now.boot, problem);
+            let (why, media, collector) =
+                (problem.why.as_str(), log.origin.media.log_id(), &*lane.collector);
+            if failures == 1 && flight.leads {
+                tracing::info!(media, collector, why, "delivery failed; it is tried again");
+            } else {
+                tracing::debug!(media, collector, why, failures, "delivery failed again");
+            }
+            if lane.retry.asked_for().is_some() {
+                // A wait that the collector asked for must survive a restart of the agent.
+                log.change(Changed::Everything);
+                ctx.changes.write_within(now.boot, ctx.settings.flush_interval);
             }
         }
-        self.troubles.failed(key, &lane.collector, flight.sent_at, now.boot, problem);
-        let (failures, why) = (lane.retry.failures(), problem.why.as_str());
-        let (media, collector) = (log.origin.media.log_id(), &*lane.collector);
-        if failures == 1 {
-            tracing::info!(media, collector, why, "delivery failed; it is tried again");
-        } else {
-            tracing::debug!(media, collector, why, failures, "delivery failed again");
-        }
-        if lane.retry.asked_for().is_some() {
-            // A wait that the collector asked for must survive a restart of the agent.
-            log.change(Changed::Everything);
-            ctx.changes.write_within(now.boot, ctx.settings.flush_interval);
+    }
+
+    fn pings_stay(&mut self, flown: &[Flown], now: Now, ctx: &mut DeliveryContext<'_>) {
+        for (key, at, _) in flown {
+            self.ping_stays(*key, *at, now, ctx);
         }
     }
 
@@ -303,13 +297,9 @@ impl Delivery {
     }
 }
 
-/// What the request in flight was for: the dialect needs it to judge the answer.
-fn purpose(
-    log: &Log,
-    at: usize,
-    ctx: &DeliveryContext<'_>,
-) -> crate::core::dialect::exchange::Purpose {
-    super::requests::purpose(log, &log.lanes[at], ctx.settings)
+/// How many reports went out.
+pub(super) fn reports_in(flown: &[Flown]) -> usize {
+    flown.iter().map(|(_, _, flight)| flight.reports - flight.unwanted).sum()
 }
 
 /// Deletes a report that a lane has just passed, if every lane has passed it.

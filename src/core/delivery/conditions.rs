@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use super::Delivery;
-use super::contact::Contact;
 use super::lane::Lane;
 use super::log::Changed;
 use crate::core::clock::{Anchor, BootId};
@@ -95,8 +94,13 @@ impl Delivery {
     }
 
     /// Tries everything now, whatever back-off says, but not before a collector wants to be asked.
-    pub fn flush(&mut self) {
-        self.contacts.iter_mut().for_each(Contact::hurry);
+    pub fn flush(&mut self, now: BootInstant) {
+        self.contacts.iter_mut().for_each(|contact| contact.hurry(now));
         self.lanes_mut().for_each(|lane| lane.retry.hurry());
+    }
+
+    /// The agent stops or the box sleeps: nothing is gathered any longer.
+    pub(crate) fn close(&mut self, now: BootInstant) {
+        self.contacts.iter_mut().for_each(|contact| contact.close(now));
     }
 }

@@ -5,7 +5,7 @@
 //! with something old is *behind*, until nothing waits in it any more.
 
 use super::backoff::{Failure, Pace, Retry, Rng};
-use crate::core::settings::DeliverySettings;
+use crate::core::settings::{CollectorSettings, DeliverySettings};
 use crate::core::time::{BootInstant, Span};
 
 /// A collector that takes nothing for so long, while something is to be said, is away.
@@ -50,6 +50,16 @@ pub struct Contact {
     drawn: bool,
     /// The agent has started with something left over, and has not drawn a wait for it yet.
     pub left_over: bool,
+    /// The back-off of the collector as a whole, where a request holds reports of many sessions.
+    pub retry: Retry,
+    /// How long reports are gathered for one request (`collector.interval_seconds`), and until when
+    /// somebody has asked for all that had happened.
+    pub interval: Span,
+    hurried: BootInstant,
+    /// The most reports in a request, while one that was refused is sent again in halves; and how
+    /// many of its reports are left.
+    pub most: usize,
+    halves_left: usize,
     /// Of everything old together.
     pub pace: Pace,
     /// Of ended sessions together, which go one after another.
@@ -64,14 +74,19 @@ pub struct Contact {
 }
 
 impl Contact {
-    pub fn new(collector: &str) -> Contact {
+    pub fn new(collector: &CollectorSettings) -> Contact {
         Contact {
-            collector: collector.to_owned(),
+            collector: collector.name.clone(),
             silent_since: None,
             last_success: BootInstant(i64::MIN),
             spread: Spread::default(),
             drawn: false,
             left_over: false,
+            retry: Retry::default(),
+            interval: collector.interval,
+            hurried: BootInstant(i64::MIN),
+            most: usize::MAX,
+            halves_left: 0,
             pace: Pace::default(),
             ended_pace: Pace::default(),
             ended_retry: Retry::default(),
@@ -102,6 +117,7 @@ impl Contact {
     ) -> bool {
         let silence = self.silent_since.take().map_or(Span::ZERO, |since| now - since);
         self.last_success = now;
+        self.retry.succeeded();
         self.ended_retry.succeeded();
         self.ended_failed = false;
         let over = silence >= OUTAGE && !self.drawn;
@@ -143,6 +159,7 @@ impl Contact {
         settings: &DeliverySettings,
         chance: &mut Rng,
     ) -> bool {
+        self.retry.revive();
         self.ended_retry.revive();
         let silence = self.silent_since.map_or(Span::ZERO, |since| now - since);
         let over = silence >= OUTAGE && !self.drawn;
@@ -185,10 +202,37 @@ impl Contact {
         self.ended_pace = Pace::default();
     }
 
-    /// What is old need not wait any more.
-    pub fn hurry(&mut self) {
+    /// What is old need not wait any more, and what is gathered goes.
+    pub fn hurry(&mut self, now: BootInstant) {
         self.spread = Spread::default();
+        self.retry.hurry();
         self.ended_retry.hurry();
+        self.close(now);
+    }
+
+    /// What has happened until now is gathered no longer: the agent stops or the box sleeps.
+    pub fn close(&mut self, now: BootInstant) {
+        // What happens at one instant is dated some milliseconds apart.
+        self.hurried = now + Span::seconds(1);
+    }
+
+    /// Until when something that happened then is gathered.
+    pub fn gathered_until(&self, at: BootInstant) -> BootInstant {
+        if at <= self.hurried { BootInstant(i64::MIN) } else { at + self.interval }
+    }
+
+    /// A request of so many reports was refused: it is sent again in halves.
+    pub fn halve(&mut self, reports: usize) {
+        self.most = reports.div_ceil(2);
+        self.halves_left = reports;
+    }
+
+    /// So many reports were accepted, or one was found that is refused by itself.
+    pub fn halves_over(&mut self, reports: usize) {
+        self.halves_left = self.halves_left.saturating_sub(reports);
+        if self.halves_left == 0 {
+            self.most = usize::MAX;
+        }
     }
 
     /// When what is old may go. `last_chance` is when the sid of a session that lives needs a hit at
@@ -201,6 +245,7 @@ impl Contact {
 
     /// A configuration was loaded: waits and rates of the old one are over.
     pub fn reloaded(&mut self) {
+        self.retry.revive();
         self.ended_retry.revive();
         self.pace = Pace::default();
         self.ended_pace = Pace::default();

@@ -21,7 +21,7 @@ pub struct HeldHit {
 /// the id `-`.
 pub(super) fn hit(log: &Log, report: &Report, now: Now, settings: &Settings) -> Option<HeldHit> {
     let lane = log.lanes.first()?;
-    let purpose = match purpose(log, lane, settings) {
+    let purpose = match purpose(log, lane) {
         Purpose::Open if report.kind() != Kind::Start => Purpose::Report { sid: "-".into() },
         purpose => purpose,
     };

@@ -10,7 +10,7 @@ use crate::core::context::SessionContext;
 use crate::core::dialect::exchange::RequestId;
 use crate::core::dialect::{Capabilities, DatedReport, Dialect, SessionId};
 use crate::core::record::{Accepted, LaneRecord, Numbered, Progress, Summary, Totals};
-use crate::core::report::Report;
+use crate::core::report::{Kind, Kinds, Report};
 use crate::core::settings::CollectorSettings;
 use crate::core::time::{BootInstant, Now, Span, WallTime};
 
@@ -37,8 +37,12 @@ pub struct InFlight {
     pub reports: usize,
     /// Of these, pings that are not in it because they did not fit.
     pub left_out: usize,
+    /// Of these, reports that the collector does not want.
+    pub unwanted: usize,
     /// It is a downloaded session as a whole.
     pub whole: bool,
+    /// Of the lanes in the request, the one that counts for all.
+    pub leads: bool,
     pub last_ts: WallTime,
 }
 
@@ -60,6 +64,8 @@ pub struct Lane {
     kind: String,
     url: String,
     pub dialect: Arc<dyn Dialect>,
+    /// What the collector wants to hear of (`collector.events`).
+    events: Kinds,
     pub sid: Option<String>,
     pub anchor: Option<Anchor>,
     /// The session is lost, and no report since was worth a new one (behaviour.md 2.7).
@@ -107,6 +113,7 @@ impl Lane {
             kind: collector.kind.clone(),
             url: collector.url.clone(),
             dialect,
+            events: events(collector),
             sid: None,
             anchor,
             lost: false,
@@ -136,6 +143,7 @@ impl Lane {
             kind,
             url,
             dialect,
+            events: Kinds::ALL,
             sid,
             anchor,
             lost,
@@ -177,6 +185,21 @@ impl Lane {
         self.dialect.facts()
     }
 
+    /// The settings of its collector have been loaded.
+    pub fn reload(&mut self, collector: &CollectorSettings) {
+        self.events = events(collector);
+    }
+
+    /// Whether the collector gets a report. A start without which there is no session always goes.
+    pub fn wants(&self, report: &Report) -> bool {
+        self.wants_kind(report.kind())
+    }
+
+    pub fn wants_kind(&self, kind: Kind) -> bool {
+        let opens = kind == Kind::Start && self.facts().session_id == SessionId::Server;
+        self.events.has(kind) || opens
+    }
+
     /// Whether the collector still has this lane's kind and URL.
     pub fn leads_to(&self, collector: &CollectorSettings) -> bool {
         self.kind == collector.kind && self.url == collector.url
@@ -190,6 +213,7 @@ impl Lane {
         self.sid = None;
         self.progress.accepted = None;
         self.flight = None;
+        self.progress.ping_under_way = None;
         self.download = None;
         self.retry.succeeded();
     }
@@ -416,6 +440,10 @@ impl Lane {
         });
         dated.collect()
     }
+}
+
+fn events(collector: &CollectorSettings) -> Kinds {
+    collector.events.as_deref().map_or(Kinds::ALL, Kinds::of)
 }
 
 /// The reports of a read, as the lanes hold them.

@@ -1,10 +1,12 @@
 //! How much may wait (behaviour.md 2.8): over the limit pings are thinned first, then whole oldest
-//! downloaded sessions go, then oldest sessions. Each loss is counted and logged.
+//! downloaded sessions go, then oldest sessions. Each loss is counted and logged. With several
+//! collectors this happens first to those for which most waits, and to what no other needs.
 //!
 //! Waiting reports lie in the store, so room is made in steps: reports that must be looked at are
 //! read first.
 
 use super::answers::{forget_passed, pass_all};
+use super::contact::Contact;
 use super::lane::Lane;
 use super::log::{Changed, Log, WINDOW};
 use super::reading::Reading;
@@ -50,11 +52,11 @@ impl Delivery {
         }
         let target = most - most / ROOM;
         while self.queued_bytes() > target {
-            let thinned = self.thin_pings(target, ctx);
-            if thinned == Step::Reading {
-                return;
+            let mut step = self.make_room(&self.away(), target, ctx);
+            if step == Step::Nothing {
+                step = self.make_room(&Away::all(), target, ctx);
             }
-            if thinned == Step::Nothing && self.drop_some(target, ctx) != Step::Done {
+            if step != Step::Done {
                 return;
             }
             self.logs.count();
@@ -62,40 +64,61 @@ impl Delivery {
         self.making_room = false;
     }
 
+    /// The collectors for which most waits: at least half as much as for the first of them.
+    fn away(&self) -> Away {
+        let waiting = |contact: &Contact| -> u64 {
+            self.lanes_of(contact).map(|(_, log, lane)| lane.waiting(&log.summary).bytes).sum()
+        };
+        let sums: Vec<u64> = self.contacts.iter().map(waiting).collect();
+        let most = sums.iter().copied().max().unwrap_or_default();
+        let away = self.contacts.iter().zip(sums).filter(|(_, sum)| sum.saturating_mul(2) >= most);
+        Away(Some(away.map(|(contact, _)| contact.collector.clone()).collect()))
+    }
+
+    fn make_room(&mut self, of: &Away, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
+        match self.thin_pings(of, target, ctx) {
+            Step::Nothing => self.drop_some(of, target, ctx),
+            step => step,
+        }
+    }
+
     /// Thins pings among the next reports of the oldest log that was not thinned yet. Reports in
     /// flight stay.
-    fn thin_pings(&mut self, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
+    fn thin_pings(&mut self, of: &Away, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
         if self.reads.values().any(|reading| matches!(reading, Reading::Thin { .. })) {
-            return self.thin_unwritten(target, ctx);
+            return self.thin_unwritten(of, target, ctx);
         }
         let unthinned = |(key, log): (&u64, &Log)| {
             let from = log.thinned_to.max(log.first());
+            let to = log.summary.next.min(of.alone_below(log));
             let downloading = log.lanes.iter().any(Lane::downloading);
-            (from < log.summary.next && !downloading).then_some((*key, from))
+            (from < to && !downloading).then_some((*key, from, to))
         };
-        let Some((key, from)) = self.logs.iter().find_map(unthinned) else { return Step::Nothing };
+        let Some((key, from, to)) = self.logs.iter().find_map(unthinned) else {
+            return Step::Nothing;
+        };
         let Some(log) = self.logs.get(&key) else { return Step::Nothing };
         let stored_to = log.stored_to();
         if from < stored_to {
-            let range = ReportRange { log: key, from, to: stored_to };
+            let range = ReportRange { log: key, from, to: stored_to.min(to) };
             self.want_read(range, WINDOW, Reading::Thin { log: key });
             return Step::Reading;
         }
-        let (pings, to) = (unwritten_pings(log, from), log.summary.next);
+        let pings = unwritten_pings(log, from, to);
         let kept = self.thin(key, pings, target, ctx);
         self.thinned(key, kept.unwrap_or(to));
         Step::Done
     }
 
     /// Thins pings that are only in memory, when the store could not be read for long.
-    fn thin_unwritten(&mut self, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
+    fn thin_unwritten(&mut self, of: &Away, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
         let most = ctx.settings.delivery.queue_max_bytes;
         if self.queued_bytes() <= most + most / UNANSWERED {
             return Step::Reading;
         }
         for key in self.logs.keys().copied().collect::<Vec<_>>() {
             let Some(log) = self.logs.get(&key) else { continue };
-            let pings = unwritten_pings(log, 0);
+            let pings = unwritten_pings(log, 0, of.alone_below(log));
             self.thin(key, pings, target, ctx);
         }
         Step::Reading
@@ -139,16 +162,17 @@ impl Delivery {
                 kept = Some(number);
                 break;
             }
-            let wanted = log.lanes.iter().any(|lane| lane.progress.cursor <= number);
-            if !wanted
+            let waits = |lane: &&Lane| lane.progress.cursor <= number;
+            if !log.lanes.iter().any(|lane| waits(&lane))
                 || newest == Some(number)
                 || log.lanes.iter().any(|lane| lane.is_under_way(number))
             {
                 continue;
             }
+            let lanes = log.lanes.iter().filter(waits);
+            thinned += lanes.filter(|lane| lane.wants_kind(Kind::Ping)).count() as u64;
             log.thin(number, bytes);
             ctx.changes.delete(Key::Report(key, number));
-            thinned += 1;
             left = left.saturating_sub(bytes);
         }
         self.counters.dropped += thinned;
@@ -161,19 +185,19 @@ impl Delivery {
     }
 
     /// Drops the oldest downloaded session, else the oldest ended one, else the oldest reports of
-    /// the oldest open one.
-    fn drop_some(&mut self, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
-        let free = |log: &Log| !log.in_flight() && log.waiting().count > 0;
+    /// the oldest open one, all of them only for the collectors that are away.
+    fn drop_some(&mut self, of: &Away, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
         let oldest = |wanted: &dyn Fn(&Log) -> bool| {
+            let free = |log: &Log| log.lanes.iter().any(|lane| of.can_drop(log, lane));
             let mut all = self.logs.iter().filter(|(_, log)| free(log) && wanted(log));
             all.next().map(|(key, _)| *key)
         };
         let ended = oldest(&|log| log.origin.media.downloaded).or_else(|| oldest(&|log| log.ended));
         if let Some(key) = ended {
-            self.drop_log(key, "the queue is full", ctx);
+            self.drop_log(key, of, "the queue is full", ctx);
             Step::Done
         } else if let Some(key) = oldest(&|_| true) {
-            self.drop_oldest(key, target, ctx)
+            self.drop_oldest(key, of, target, ctx)
         } else {
             Step::Nothing
         }
@@ -181,24 +205,37 @@ impl Delivery {
 
     /// Drops the oldest reports of a session that is still open. The lane's context keeps what they
     /// opened, for the restart that the rest will need.
-    fn drop_oldest(&mut self, key: u64, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
+    fn drop_oldest(
+        &mut self,
+        key: u64,
+        of: &Away,
+        target: u64,
+        ctx: &mut DeliveryContext<'_>,
+    ) -> Step {
         let mut left = self.queued_bytes();
         let Some(log) = self.logs.get_mut(&key) else { return Step::Nothing };
-        let mut hits = 0;
+        let (mut passed, mut hits) = (0, 0);
         while left > target {
             let before = log.waiting().bytes;
-            let slowest = |lane: &&mut Lane| lane.progress.cursor;
-            let Some(lane) = log.lanes.iter_mut().min_by_key(slowest) else { break };
-            let Some((number, _)) = lane.pass() else { break };
+            let can = |at: &usize| of.can_drop(log, &log.lanes[*at]);
+            let slowest = |at: &usize| log.lanes[*at].progress.cursor;
+            let Some(at) = (0..log.lanes.len()).filter(can).min_by_key(slowest) else { break };
+            let lane = &mut log.lanes[at];
+            let Some((number, report)) = lane.pass() else { break };
+            if report.kind() == Kind::Start {
+                // Nobody there knows of the session.
+                lane.sid = None;
+            }
+            hits += u64::from(lane.wants(&report));
             forget_passed(key, log, number, ctx);
             left = left.saturating_sub(before.saturating_sub(log.waiting().bytes));
-            hits += 1;
+            passed += 1;
         }
         log.change(Changed::Everything);
         self.counters.dropped += hits;
         self.counters.over_limit += hits;
         self.settle(key, ctx);
-        if hits == 0 {
+        if passed == 0 {
             return Step::Reading;
         }
         tracing::warn!(
@@ -209,15 +246,18 @@ impl Delivery {
         Step::Done
     }
 
-    /// Drops everything that waits in one log. A session that is still open keeps its context and
-    /// is opened again when there is play time to report.
-    fn drop_log(&mut self, key: u64, why: &str, ctx: &mut DeliveryContext<'_>) {
+    /// Drops everything that waits in one log for some collectors. A session that is still open keeps
+    /// its context and is opened again when there is play time to report.
+    fn drop_log(&mut self, key: u64, of: &Away, why: &str, ctx: &mut DeliveryContext<'_>) {
         let Some(log) = self.logs.get_mut(&key) else { return };
-        let hits = log.waiting().count;
+        let mut hits = 0;
         for at in 0..log.lanes.len() {
-            pass_all(key, log, at, ctx);
-            log.lanes[at].lost = true;
-            log.lanes[at].sid = None;
+            if of.can_drop(log, &log.lanes[at]) {
+                hits += log.lanes[at].waiting(&log.summary).count;
+                pass_all(key, log, at, ctx);
+                log.lanes[at].lost = true;
+                log.lanes[at].sid = None;
+            }
         }
         self.counters.dropped += hits;
         self.counters.over_limit += hits;
@@ -235,22 +275,50 @@ impl Delivery {
     /// Drops the sessions whose last report is older than `most`.
     fn drop_old(&mut self, now: Now, most: Span, ctx: &mut DeliveryContext<'_>) {
         let trusted = self.gates.clock_trusted;
-        let old: Vec<u64> = self
-            .logs
-            .iter()
-            .filter(|(_, log)| !log.in_flight() && age(log, &self.boot, now, trusted) > most)
-            .map(|(key, _)| *key)
-            .collect();
+        let all = Away::all();
+        let old = |log: &Log| {
+            let free = log.lanes.iter().any(|lane| all.can_drop(log, lane));
+            free && age(log, &self.boot, now, trusted) > most
+        };
+        let old: Vec<u64> =
+            self.logs.iter().filter(|(_, log)| old(log)).map(|(key, _)| *key).collect();
         for key in old {
-            self.drop_log(key, "it is too old", ctx);
+            self.drop_log(key, &all, "it is too old", ctx);
         }
     }
 }
 
-/// The pings of a log that are only in memory, from a number on: their numbers and bytes.
-fn unwritten_pings(log: &Log, from: u64) -> Vec<(u64, u64)> {
+/// Collectors that give something up to make room; `None`: all.
+struct Away(Option<Vec<String>>);
+
+impl Away {
+    fn all() -> Away {
+        Away(None)
+    }
+
+    fn has(&self, lane: &Lane) -> bool {
+        self.0.as_ref().is_none_or(|names| names.iter().any(|name| *name == *lane.collector))
+    }
+
+    /// The reports of a log with lower numbers are needed by no other collector.
+    fn alone_below(&self, log: &Log) -> u64 {
+        let others = log.lanes.iter().filter(|lane| !self.has(lane));
+        others.map(|lane| lane.progress.cursor).min().unwrap_or(u64::MAX)
+    }
+
+    /// Whether it makes room to drop what waits in a lane.
+    fn can_drop(&self, log: &Log, lane: &Lane) -> bool {
+        self.has(lane)
+            && lane.flight.is_none()
+            && lane.waiting(&log.summary).count > 0
+            && lane.progress.cursor < self.alone_below(log)
+    }
+}
+
+/// The pings of a log that are only in memory, with numbers in a range: their numbers and bytes.
+fn unwritten_pings(log: &Log, from: u64, to: u64) -> Vec<(u64, u64)> {
     log.unwritten_from(from)
-        .filter(|(_, report)| report.kind() == Kind::Ping)
+        .filter(|(number, report)| *number < to && report.kind() == Kind::Ping)
         .map(|(number, report)| (*number, report.stored_bytes()))
         .collect()
 }

@@ -3,15 +3,19 @@
 
 mod answers;
 pub mod backoff;
+mod batch;
+mod collectors;
 mod conditions;
 mod contact;
 pub mod held;
+mod incoming;
 pub mod lane;
 mod limits;
 pub mod log;
 mod logs;
 mod lost;
 mod reading;
+mod refusals;
 mod rejected;
 mod requests;
 mod schedule;
@@ -20,23 +24,21 @@ mod waiting;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use self::answers::forget_passed;
 use self::backoff::Rng;
 use self::contact::Contact;
 use self::held::HeldHit;
 use self::lane::Lane;
-use self::log::{Changed, Log, Origin, window};
+use self::log::{Changed, Log};
 use self::logs::Logs;
 use self::lost::RefusedSession;
 use self::reading::Reading;
 use self::rejected::RejectedHits;
 use self::trouble::Troubles;
 use super::clock::{Anchor, BootId};
-use super::dialect::{Dialects, SessionId};
+use super::dialect::Dialects;
 use super::pending_changes::PendingChanges;
-use super::record::{
-    Accepted, DayBudget, Key, Read, ReadId, Record, ReportRange, StoredReport, Totals,
-};
-use super::report::{Kind, Report, What};
+use super::record::{Accepted, DayBudget, Key, Read, ReadId, ReportRange, Totals};
 use super::settings::{CollectorSettings, Settings};
 use super::time::{BootInstant, Now, WallTime};
 
@@ -140,59 +142,6 @@ impl Delivery {
             rejected: RejectedHits::default(),
             watched: false,
             held: Vec::new(),
-        }
-    }
-
-    /// Takes over the collectors of the settings. Lanes of a removed collector are dropped. One
-    /// with another kind or URL does not know the sessions. A new one begins with the next session.
-    pub(crate) fn set_collectors(&mut self, ctx: &mut DeliveryContext<'_>) {
-        let before = std::mem::replace(&mut self.collectors, ctx.settings.collectors.clone());
-        self.logs.tell_apart(self.collectors.len() > 1);
-        // Another kind or URL is another collector.
-        let kept = |contact: &Contact| {
-            let old = before.iter().find(|c| c.name == contact.collector);
-            old.is_some_and(|old| self.collectors.contains(old))
-        };
-        self.contacts.retain(kept);
-        self.contacts.iter_mut().for_each(Contact::reloaded);
-        for collector in &self.collectors {
-            if self.contacts.iter().all(|contact| contact.collector != collector.name) {
-                self.contacts.push(Contact::new(&collector.name));
-            }
-        }
-        self.lanes_mut().for_each(|lane| lane.pace = Default::default());
-        if std::mem::take(&mut self.left_over) {
-            self.contacts.iter_mut().for_each(|contact| contact.left_over = true);
-        }
-        // What was corrected may have been in the way.
-        self.revive();
-        self.troubles.try_anew(&self.collectors);
-        self.budget_until = BootInstant(i64::MIN);
-        let named = |name: &str| self.collectors.iter().find(|c| c.name == name);
-        let mut orphans = Vec::new();
-        for (key, log) in self.logs.iter_mut() {
-            let before = log.lanes.len();
-            log.lanes.retain(|lane| named(&lane.collector).is_some());
-            if log.lanes.len() != before {
-                log.change(Changed::Everything);
-            }
-            for lane in &mut log.lanes {
-                if let Some(collector) = named(&lane.collector).filter(|c| !lane.leads_to(c))
-                    && let Some(dialect) = self.dialects.get(&collector.kind)
-                {
-                    lane.turn_to(collector, dialect.clone());
-                    log.changed = Changed::Everything;
-                }
-            }
-            if log.lanes.is_empty() {
-                orphans.push(*key);
-            }
-        }
-        for key in orphans {
-            let waiting = self.logs.get(&key).map_or(0, |log| log.waiting().count);
-            self.counters.dropped += waiting;
-            tracing::warn!(hits = waiting, "a log has no collector in the settings; dropped");
-            self.remove(key, ctx);
         }
     }
 
@@ -309,113 +258,12 @@ impl Delivery {
         self.logs.take_unrecorded()
     }
 
-    /// Keeps the reports of one session, in order. A start opens a new log, whose number becomes
-    /// the session's.
-    pub(crate) fn submit(
-        &mut self,
-        origin: &Origin,
-        current: &mut u64,
-        reports: Vec<Report>,
-        now: Now,
-        ctx: &mut DeliveryContext<'_>,
-    ) {
-        if self.queued() == 0 {
-            self.contacts.iter_mut().for_each(Contact::nothing_to_say);
-        }
-        for report in reports {
-            let window = window(self.logs.len());
-            if report.kind() == Kind::Start {
-                *current = self.open_log(origin, *current, &report, now, ctx);
-            }
-            let ends = report.kind().is_end();
-            self.lose(*current, ends, ctx);
-            let Some(log) = self.logs.get_mut(current) else {
-                // The session was refused, so its later reports are dropped (spec 1.1).
-                self.counters.dropped += 1;
-                continue;
-            };
-            // A lane whose session is lost skips reports until one is worth a new session.
-            let skips = |lane: &Lane, log: &Log| {
-                lane.lost
-                    && lane.waiting(&log.summary).count == 0
-                    && !report.holds_play_time(lane.context.playback())
-            };
-            let skipping: Vec<bool> = log.lanes.iter().map(|lane| skips(lane, log)).collect();
-            if skipping.iter().all(|skips| *skips) {
-                log.fold(&report);
-                for lane in &mut log.lanes {
-                    lane.context.fold(&report);
-                }
-                self.counters.dropped += 1;
-                self.counters.closed_by_server += 1;
-                // What a new session would have to repeat must survive a restart of the agent.
-                if ends || report.kind() != Kind::Ping {
-                    log.change(Changed::Everything);
-                }
-            } else {
-                if self.watched && !self.gates.consent {
-                    self.held.extend(held::hit(log, &report, now, ctx.settings));
-                }
-                let number = log.append(report.clone(), window);
-                self.grown.insert(*current);
-                let stored = StoredReport { report, recorded_at: None };
-                ctx.changes.put(Key::Report(*current, number), Record::Report(stored));
-                let Log { lanes, summary, .. } = log;
-                for (lane, skips) in lanes.iter_mut().zip(skipping) {
-                    if skips {
-                        lane.pass_all(summary);
-                    } else if lane.behind {
-                        lane.hear_news();
-                    }
-                }
-                if ends || log.wants_checkpoint() {
-                    log.change(Changed::Everything);
-                }
-            }
-            self.settle(*current, ctx);
-        }
-        self.enforce_limits(now, ctx);
-    }
-
-    fn open_log(
-        &mut self,
-        origin: &Origin,
-        before: u64,
-        start: &Report,
-        now: Now,
-        ctx: &mut DeliveryContext<'_>,
-    ) -> u64 {
-        let before = self.logs.get(&before).and_then(|log| log.uuid.clone());
-        let previous = before.or_else(|| origin.previous.clone());
-        let key = *ctx.next_log;
-        *ctx.next_log = ctx.next_log.wrapping_add(1);
-        let anchor = self.gates.clock_trusted.then(|| Anchor::taken(now));
-        let mut lanes = Vec::new();
-        for collector in &self.collectors {
-            let Some(dialect) = self.dialects.get(&collector.kind) else { continue };
-            lanes.push(Lane::new(collector, dialect.clone(), anchor));
-        }
-        let own_id = lanes.iter().any(|lane| lane.facts().session_id == SessionId::Agent);
-        let mut origin = Origin { previous: previous.filter(|_| own_id), ..origin.clone() };
-        if !matches!(start.what, What::Start { resume: true }) {
-            origin.previous = None;
-        }
-        let mut log = Log::new(origin, start.at, lanes);
-        if own_id {
-            // Every collector gets the same.
-            let uuid = self.chance.uuid();
-            for lane in 0..log.lanes.len() {
-                if log.lanes[lane].facts().session_id == SessionId::Agent {
-                    log.give_id(lane, uuid.clone());
-                }
-            }
-        }
-        self.logs.insert(key, log);
-        key
-    }
-
     /// After a change of a log: removes it if it is done, else refills its lanes.
     fn settle(&mut self, key: u64, ctx: &mut DeliveryContext<'_>) {
+        while self.pass_unwanted(key, ctx) {
+            // What comes next may be unwanted too.
+            self.refill(key);
+        }
         let Some(log) = self.logs.get_mut(&key) else { return };
         if log.done() {
             self.remove(key, ctx);
@@ -428,6 +276,26 @@ impl Delivery {
             }
             self.refill(key);
         }
+    }
+
+    /// Passes the first reports of lanes whose collectors do not want them. False when there was none.
+    fn pass_unwanted(&mut self, key: u64, ctx: &mut DeliveryContext<'_>) -> bool {
+        let Some(log) = self.logs.get_mut(&key) else { return false };
+        let mut passed = false;
+        for at in 0..log.lanes.len() {
+            let idle = |lane: &Lane| lane.flight.is_none() && lane.download.is_none();
+            while idle(&log.lanes[at])
+                && log.lanes[at].front().is_some_and(|report| !log.lanes[at].wants(report))
+                && let Some((number, _)) = log.lanes[at].pass()
+            {
+                passed = true;
+                forget_passed(key, log, number, ctx);
+            }
+        }
+        if passed {
+            log.change(Changed::Progress);
+        }
+        passed
     }
 
     fn remove(&mut self, key: u64, ctx: &mut DeliveryContext<'_>) {

@@ -135,18 +135,27 @@ impl Delivery {
         }
         let earlier_boot = record.boot != self.boot;
         let lanes = std::mem::take(&mut record.lanes);
-        let mut restored = Vec::new();
+        let (known, mut restored) = (lanes.len(), Vec::new());
         for mut lane in lanes {
             if let (true, Some(Accepted::Boot(at)), Some(anchor)) =
                 (earlier_boot, lane.progress.accepted, lane.anchor)
             {
                 lane.progress.accepted = Some(Accepted::Wall(anchor.wall(at)));
             }
-            if let Some(dialect) = self.dialects.get(&lane.kind) {
+            // A kind that this program does not know, of a newer one: the collector may have another
+            // kind by now, and `set_collectors` turns the lane to it.
+            let collector = ctx.settings.collectors.iter().find(|c| c.name == lane.collector);
+            let turned = || self.dialects.get(&collector?.kind);
+            if let Some(dialect) = self.dialects.get(&lane.kind).or_else(turned) {
                 restored.push(Lane::restored(lane, dialect.clone(), &record.summary));
             }
         }
+        let lost = restored.len() < known;
         let mut log = Log::restored(record, heartbeat, newest, media, restored);
+        if lost {
+            // Heartbeats name lanes by their places.
+            log.change(Changed::Everything);
+        }
         for at in 0..log.lanes.len() {
             let Log { lanes, summary, .. } = &mut log;
             if let Some(number) = lanes[at].progress.ping_under_way {

@@ -121,7 +121,7 @@ impl Delivery {
         ctx: &mut DeliveryContext<'_>,
     ) -> Option<Request> {
         let log = self.logs.get_mut(&key)?;
-        let purpose = purpose(log, &log.lanes[at], ctx.settings);
+        let purpose = purpose(log, &log.lanes[at]);
         let (body, reports, left_out, last_ts) = match purpose {
             Purpose::Download => {
                 self.download(key, at, ctx);
@@ -153,7 +153,9 @@ impl Delivery {
             class,
             reports,
             left_out,
+            unwanted: 0,
             whole,
+            leads: true,
             last_ts,
         });
         let facts = lane.facts();
@@ -244,7 +246,7 @@ impl Delivery {
 }
 
 /// What a request of a lane is for.
-pub(super) fn purpose(log: &Log, lane: &Lane, _settings: &Settings) -> Purpose {
+pub(super) fn purpose(log: &Log, lane: &Lane) -> Purpose {
     let facts = lane.facts();
     if log.origin.media.downloaded && facts.downloads_in_one {
         return Purpose::Download;
@@ -269,7 +271,8 @@ fn single(
     let anchor = lane.anchor?;
     // A start whose answer gives the sid is the only report in its request.
     let most = if *purpose == Purpose::Open { 1 } else { lane.facts().reports_per_request };
-    let dated = Lane::date(anchor, lane.progress.last_ts, lane.first(most));
+    let wanted = lane.first(most).take_while(|(_, report)| lane.wants(report));
+    let dated = Lane::date(anchor, lane.progress.last_ts, wanted);
     let last_ts = dated.last()?.ts;
     let mut content = content(purpose, log, at, settings, &dated)?;
     let mut body = String::new();
@@ -305,9 +308,11 @@ fn append_piece(
     next: u64,
     settings: &Settings,
 ) {
-    let Some(anchor) = log.lanes[at].anchor else { return };
-    let Some(mut download) = log.lanes[at].download.take() else { return };
-    let numbered = reports.iter().map(|(number, report)| (*number, report));
+    let lane = &mut log.lanes[at];
+    let Some(anchor) = lane.anchor else { return };
+    let Some(mut download) = lane.download.take() else { return };
+    let wanted = reports.iter().filter(|(_, report)| lane.wants(report));
+    let numbered = wanted.map(|(number, report)| (*number, report));
     let dated = Lane::date(anchor, download.last_ts, numbered);
     download.last_ts = dated.last().map(|d| d.ts).or(download.last_ts);
     download.reports += dated.len();

@@ -5,8 +5,9 @@ use super::contact::Contact;
 use super::lane::{Class, Lane};
 use super::log::Log;
 use super::{Delivery, DeliveryContext};
+use crate::core::dialect::SessionId;
 use crate::core::dialect::exchange::Request;
-use crate::core::record::Accepted;
+use crate::core::record::{Accepted, Totals};
 use crate::core::settings::{DeliverySettings, Settings};
 use crate::core::time::{BootInstant, Now, Span};
 
@@ -18,6 +19,8 @@ pub(super) struct UnderWay {
     slow: usize,
     failing: usize,
     ended: bool,
+    /// Less than a request holds is waiting, so reports are gathered.
+    gathers: bool,
 }
 
 /// Lanes that may send now, in their order: the request that served each last, and its log.
@@ -47,7 +50,7 @@ impl Delivery {
                 let undrawn = contact.left_over && lane.behind;
                 under_way.has_place(class, lane, &settings.delivery).then(|| match undrawn {
                     true => BootInstant(i64::MIN),
-                    false => ready_at(class, log, lane, contact, settings),
+                    false => ready_at(class, log, lane, contact, &under_way, settings),
                 })
             };
             let lanes = self.lanes_of(contact).map(|(_, log, lane)| (log, lane));
@@ -82,6 +85,9 @@ impl Delivery {
         requests: &mut Vec<Request>,
         ctx: &mut DeliveryContext<'_>,
     ) {
+        if !self.lanes_of(&self.contacts[contact]).any(|(_, log, lane)| waits(log, lane)) {
+            return self.contacts[contact].nothing_to_say();
+        }
         let of = &self.contacts[contact];
         let left_over = |(_, log, lane): (u64, &Log, &Lane)| lane.behind && sendable(log, lane);
         if of.left_over && self.lanes_of(of).any(left_over) {
@@ -127,14 +133,21 @@ impl Delivery {
         let at = log.lanes.iter().position(|lane| *lane.collector == *of.collector)?;
         let lane = &log.lanes[at];
         let (class, failing) = (class(log, lane), lane.retry.failures() > 0);
-        let due = ready_at(class, log, lane, of, ctx.settings);
-        if !under_way.has_place(class, lane, &ctx.settings.delivery) || due > now.boot {
+        let due = ready_at(class, log, lane, of, under_way, ctx.settings);
+        // It may have joined another one.
+        if !sendable(log, lane)
+            || !under_way.has_place(class, lane, &ctx.settings.delivery)
+            || due > now.boot
+        {
             return None;
         }
         if !self.alive(key, at, now, ctx) {
             return None;
         }
-        let request = self.request(key, at, class, now, ctx)?;
+        let (request, lanes) = match self.logs.get(&key)?.lanes[at].facts().session_id {
+            SessionId::Server => (self.request(key, at, class, now, ctx)?, vec![(key, at)]),
+            SessionId::Agent => self.batch(contact, (key, at), class, now, ctx)?,
+        };
         let served = request.id.0 + 1;
         let of = &mut self.contacts[contact];
         of.something_to_say(now.boot);
@@ -142,9 +155,11 @@ impl Delivery {
         if class == Class::Ended {
             of.ended_served = served;
         }
-        if let Some(log) = self.logs.get_mut(&key) {
-            log.lanes[at].served = served;
-            charge(class, log, at, of, now.boot, ctx.settings);
+        for (key, at) in lanes {
+            if let Some(log) = self.logs.get_mut(&key) {
+                log.lanes[at].served = served;
+                charge(class, log, at, of, now.boot, ctx.settings);
+            }
         }
         Some((class, failing, request))
     }
@@ -163,7 +178,7 @@ impl Delivery {
         for (key, log, lane) in self.lanes_of(of).filter(|(_, log, lane)| sendable(log, lane)) {
             waits = true;
             let class = class(log, lane);
-            let due = ready_at(class, log, lane, of, settings) <= now.boot;
+            let due = ready_at(class, log, lane, of, under_way, settings) <= now.boot;
             if !due || !under_way.has_place(class, lane, &settings.delivery) {
                 continue;
             }
@@ -193,11 +208,20 @@ impl Delivery {
 
     pub(super) fn under_way(&self, contact: &Contact) -> UnderWay {
         let mut under_way = UnderWay::default();
-        for (_, _, lane) in self.lanes_of(contact) {
-            if let Some(flight) = &lane.flight {
+        let (mut waiting, mut facts) = (Totals::default(), None);
+        for (_, log, lane) in self.lanes_of(contact) {
+            if let Some(flight) = lane.flight.as_ref().filter(|flight| flight.leads) {
                 under_way.add(flight.class, lane.retry.failures() > 0);
             }
+            if contact.interval > Span::ZERO {
+                waiting = waiting.and(lane.waiting(&log.summary));
+                facts = Some(lane.facts());
+            }
         }
+        under_way.gathers = facts.is_some_and(|facts| {
+            waiting.count < facts.reports_per_request as u64
+                && waiting.bytes < facts.bytes_per_request as u64
+        });
         under_way
     }
 
@@ -281,9 +305,10 @@ pub(super) fn ready_at(
     log: &Log,
     lane: &Lane,
     contact: &Contact,
+    under_way: &UnderWay,
     settings: &Settings,
 ) -> BootInstant {
-    let mut at = lane.retry.not_before();
+    let mut at = lane.retry.not_before().max(contact.retry.not_before());
     // The sid of a session that lives is kept alive: neither the spread nor the back-off costs it.
     let alive = (!log.ended).then(|| lane.last_chance(settings.delivery.sid_lifetime)).flatten();
     if let Some(chance) = alive.filter(|chance| !lane.retry.failed_since(*chance))
@@ -303,6 +328,10 @@ pub(super) fn ready_at(
             _ => lane.pace.ready(),
         };
         at = at.max(own).max(contact.pace.ready());
+    } else if under_way.gathers
+        && let Some(front) = lane.front()
+    {
+        at = at.max(contact.gathered_until(front.at));
     }
     at
 }
@@ -338,9 +367,13 @@ fn charge(
     }
 }
 
+fn waits(log: &Log, lane: &Lane) -> bool {
+    lane.flight.is_some() || lane.waiting(&log.summary).count > 0
+}
+
 /// Whether a lane can send: its front report is in memory, no request is in flight, its wall time
 /// is known, and a downloaded session has ended.
-fn sendable(log: &Log, lane: &Lane) -> bool {
+pub(super) fn sendable(log: &Log, lane: &Lane) -> bool {
     let in_one = log.origin.media.downloaded && lane.facts().downloads_in_one;
     let reading = lane.download.as_ref().is_some_and(|download| download.reading);
     lane.front().is_some()

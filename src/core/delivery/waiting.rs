@@ -67,14 +67,14 @@ fn waits_for(
     settings: &Settings,
 ) -> (&'static str, Option<BootInstant>) {
     let class = class(log, lane);
-    let due = ready_at(class, log, lane, contact, settings);
+    let due = ready_at(class, log, lane, contact, under_way, settings);
     let word = if lane.flight.is_some() {
         "under-way"
     } else if log.origin.media.downloaded && lane.facts().downloads_in_one && !log.ended {
         "waiting-end"
     } else if lane.anchor.is_none() {
         "waiting-clock"
-    } else if lane.retry.failures() > 0 {
+    } else if lane.retry.failures().max(contact.retry.failures()) > 0 {
         return ("failing", Some(due));
     } else if lane.behind && due > now.boot {
         return ("behind", Some(due));
