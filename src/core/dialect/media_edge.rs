@@ -34,6 +34,7 @@ impl Dialect for MediaEdge {
         Capabilities {
             session_id: SessionId::Server,
             reports_per_request: 1,
+            bytes_per_request: usize::MAX,
             tells_repeats_apart: false,
             downloads_in_one: true,
             reads_answer: true,
@@ -129,10 +130,11 @@ mod tests {
         let content = RequestContent {
             purpose,
             sid: None,
+            previous: None,
             media,
             collector: &CollectorSettings { edge, ..CollectorSettings::default() },
             settings: &settings,
-            reports: &[DatedReport { ts: WallTime(1_700_000_000_007), report }],
+            reports: &[DatedReport { ts: WallTime(1_700_000_000_007), number: 1, report }],
         };
         let mut body = String::new();
         MediaEdge.append(&mut body, &content);

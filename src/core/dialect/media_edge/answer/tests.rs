@@ -21,6 +21,7 @@ fn word(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Opened { sid } => sid.replace(ID, "ID"),
         Verdict::Accepted => "accepted".into(),
+        Verdict::AcceptedBut { .. } => "accepted but some".into(),
         Verdict::Refused { status, .. } => format!("refused {status}"),
         Verdict::Gone => "gone".into(),
         Verdict::Later { problem, .. } => format!("later {:?}", problem.cause),
