@@ -265,8 +265,8 @@ impl Agent {
         let playing = session.tracker.state() == State::Playing;
         let rate = session.tracker.playhead().rate();
         let interrupt = session.interrupt;
-        let metadata = media.standard.iter().chain(&media.custom);
-        let metadata = metadata.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut metadata = media.standard.clone();
+        metadata.extend(media.custom.clone());
         let info = [
             ("id", Value::Text(media.id.clone())),
             ("name", Value::Text(media.name.clone())),

@@ -34,8 +34,9 @@ pub enum Value {
 
 /// An info dictionary as JSON, for people and timelines.
 pub fn info_json(info: &Info) -> serde_json::Value {
-    let members = info.iter().map(|(key, value)| (key.clone(), value.to_json()));
-    serde_json::Value::Object(members.collect())
+    let mut members = serde_json::Map::new();
+    members.extend(info.iter().map(|(key, value)| (key.clone(), value.to_json())));
+    serde_json::Value::Object(members)
 }
 
 impl Value {
@@ -304,7 +305,9 @@ impl<'a> Reader<'a> {
             Some(Value::Map(map)) => map.clone(),
             // All its values are texts.
             Some(Value::Dict(texts)) => {
-                texts.iter().map(|(key, text)| (key.clone(), Value::Text(text.clone()))).collect()
+                let mut map = BTreeMap::new();
+                map.extend(texts.iter().map(|(k, text)| (k.clone(), Value::Text(text.clone()))));
+                map
             }
             Some(other) => return Err(self.wrong(KEY, "a dictionary (a{sv})", other)),
         };

@@ -288,7 +288,8 @@ impl Tracker {
         c.quality_sent = Qoe::default();
         c.reported = None;
         c.idle_since = c.idle_since.map(|_| at);
-        c.state_names = c.states.iter().cloned().collect();
+        c.state_names.clear();
+        c.state_names.extend(c.states.iter().cloned());
         self.report(What::Start { resume: true }, at, out);
         if let Some(chapter) = self.context.chapter.clone() {
             self.report(What::ChapterStart(Box::new(chapter)), at, out);
