@@ -11,7 +11,14 @@ fn main() {
         let out = std::env::var("OUT_DIR").expect("cargo says where");
         std::fs::write(format!("{out}/{interface}.xml"), introspected(&xml)).expect("written");
     }
-    unwind_tables();
+    if is("PROFILE", "release") {
+        unwind_tables();
+    }
+}
+
+#[allow(clippy::disallowed_methods)]
+fn is(name: &str, wanted: &str) -> bool {
+    std::env::var(name).is_ok_and(|value| value == wanted)
 }
 
 /// The text that introspection gives. Comments are for docs/dbus.md. The annotations for Qt are for
@@ -30,13 +37,10 @@ fn introspected(xml: &str) -> String {
 
 /// The release profile aborts on a panic, and nothing else unwinds. The tables are a tenth of the
 /// program, and the linker leaves them out when told so.
-#[allow(clippy::disallowed_methods)]
 fn unwind_tables() {
     println!("cargo:rerun-if-changed=cross/no-unwind.ld");
-    let is = |name: &str, wanted: &str| std::env::var(name).is_ok_and(|value| value == wanted);
-    // 32-bit ARM has tables of another kind.
-    let tables = is("CARGO_CFG_TARGET_ARCH", "x86_64") || is("CARGO_CFG_TARGET_ARCH", "aarch64");
-    if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") && tables {
+    let tables = ["x86_64", "aarch64", "arm"].iter().any(|arch| is("CARGO_CFG_TARGET_ARCH", arch));
+    if is("CARGO_CFG_TARGET_OS", "linux") && tables {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/cross/no-unwind.ld");
         println!("cargo:rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
         println!("cargo:rustc-link-arg-bins=-Wl,-T,{script}");
