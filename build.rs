@@ -1,5 +1,5 @@
-//! What a box has no use for is left out: unwind tables, and of the interfaces the comments and what
-//! is for Qt's code generator.
+//! What a box has no use for is left out: unwind tables, functions that are there twice, and of the
+//! interfaces the comments and what is for Qt's code generator.
 
 #[allow(clippy::disallowed_methods)]
 fn main() {
@@ -13,6 +13,7 @@ fn main() {
     }
     if is("PROFILE", "release") {
         unwind_tables();
+        identical_functions();
     }
 }
 
@@ -44,5 +45,24 @@ fn unwind_tables() {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/cross/no-unwind.ld");
         println!("cargo:rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
         println!("cargo:rustc-link-arg-bins=-Wl,-T,{script}");
+    }
+}
+
+/// Functions with the same code are kept once, a hundredth of the program, if the linker knows how: lld
+/// and mold do, GNU's does not. Which one it is, only the compiler knows; so a program is linked with it.
+#[allow(clippy::disallowed_methods)]
+fn identical_functions() {
+    let var = |name| std::env::var(name).unwrap_or_default();
+    let program = var("OUT_DIR") + "/empty";
+    let source = program.clone() + ".rs";
+    std::fs::write(&source, "fn main() {}").expect("written");
+    let mut rustc = std::process::Command::new(var("RUSTC"));
+    rustc.args([&source, "-o", &program, "--target", &var("TARGET"), "-Clink-arg=-Wl,--icf=all"]);
+    rustc.args(var("CARGO_ENCODED_RUSTFLAGS").split('\x1f').filter(|flag| !flag.is_empty()));
+    if let Ok(linker) = std::env::var("RUSTC_LINKER") {
+        rustc.arg(format!("-Clinker={linker}"));
+    }
+    if rustc.output().is_ok_and(|linked| linked.status.success()) {
+        println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");
     }
 }
