@@ -260,6 +260,7 @@ mod tests {
         assert_eq!(faults.status, 204);
         for (wrong, part) in [
             ("[{\"on\":\"events\",\"sttus\":500}]", "sttus"),
+            ("[{\"on\":\"logs\",\"collector\":\"main\"}]", "has no name"),
             ("[{\"on\":\"events\",\"headers\":{\"a b\":\"c\"}}]", "a b"),
             ("[", "expected JSON"),
         ] {

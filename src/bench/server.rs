@@ -24,11 +24,14 @@ pub const MAX_BODY_BYTES: usize = 8 << 20;
 
 /// Reads fault rules, such as the body of `POST /bench/faults`.
 ///
-/// Errors: one sentence for what is not JSON, for what [`Rule::list`] refuses, and for headers that
-/// HTTP does not allow.
+/// Errors: one sentence for what is not JSON, for what [`Rule::list`] refuses, for a rule that names
+/// a collector, and for headers that HTTP does not allow.
 pub fn rules_from_json(text: &[u8]) -> Result<Vec<Rule>, String> {
     let value = serde_json::from_slice(text).map_err(|e| format!("expected JSON: {e}"))?;
     let rules = Rule::list(&value)?;
+    if let Some(name) = rules.iter().find_map(|rule| rule.collector.as_ref()) {
+        return Err(format!("collector: expected none, this one has no name; got {name:?}"));
+    }
     for (name, value) in rules.iter().flat_map(|rule| &rule.headers) {
         if header(name, value).is_none() {
             return Err(format!("headers: expected an HTTP header, got {name:?}: {value:?}"));
@@ -138,7 +141,7 @@ impl Shared {
             }
         };
         let posted = method == Method::POST;
-        let PlannedAnswer { plan, counted, fault, refusal } = match &json {
+        let PlannedAnswer { plan, counted, fault, refusal, .. } = match &json {
             _ if !posted && state.backend.has(path) => no_post(),
             Ok(json) => state.backend.judge(path, json, at_ms),
             Err((unread, why)) => state.backend.refuse_unread(path, *unread, why),
@@ -233,10 +236,7 @@ async fn read(body: Incoming) -> Result<Payload, Dropped> {
 
 /// The answer to a GET where hits are posted.
 fn no_post() -> PlannedAnswer {
-    let (headers, body) = (Vec::new(), "expected a POST".to_owned());
-    let outcome = Outcome::Answer { status: 405, headers, body, delay_ms: None };
-    let plan = Plan { sid: None, outcome };
-    PlannedAnswer { plan, counted: false, fault: false, refusal: None }
+    PlannedAnswer::in_words(405, "expected a POST")
 }
 
 fn not_allowed(expected: &str) -> Answer {

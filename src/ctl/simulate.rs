@@ -19,6 +19,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
         None => Config::from_overrides(&args.settings),
     }
     .map_err(Failure::usage)?;
+    sim::check_rules(&lines, &config).map_err(Failure::usage)?;
     config.settings.zone = Zone(clock::utc_offset_seconds);
     let until_ms = match args.until {
         Some(seconds) if !(0.0..=1e11).contains(&seconds) => {

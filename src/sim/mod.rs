@@ -68,12 +68,37 @@ pub struct Collectors {
     pub models: BTreeMap<String, Box<dyn CollectorModel>>,
 }
 
+/// Holds the fault rules of a timeline to the collectors of the configuration.
+///
+/// Errors: one sentence for a rule that names a collector which is not there.
+pub fn check_rules(lines: &[Line], config: &Config) -> Result<(), String> {
+    let names: Vec<&str> =
+        config.settings.collectors.iter().map(|collector| collector.name.as_str()).collect();
+    for line in lines {
+        let timeline::What::Collector(rules) = &line.what else { continue };
+        let named = rules.iter().filter_map(|rule| rule.collector.as_deref());
+        if let Some(other) = named.into_iter().find(|name| !names.contains(name)) {
+            let at = line.at_ms as f64 / 1000.0;
+            let names = names.join(", ");
+            return Err(format!(
+                "Collector at {at}: a rule names the collector {other:?}; the configuration has {names}"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Runs the whole agent over a timeline and gives every request in the order made. The same
 /// timeline, configuration and seed give the same exchanges.
 pub fn simulate(lines: &[Line], options: Options) -> Vec<Exchange> {
     let mut models: BTreeMap<String, Box<dyn CollectorModel>> = BTreeMap::new();
     for collector in &options.config.settings.collectors {
-        models.insert(collector.name.clone(), Box::new(Backend::new()));
+        let starts = |events: &Vec<String>| events.iter().any(|event| event == "sessionStart");
+        let model = match &collector.events {
+            Some(events) if !starts(events) => Backend::new().without_starts(),
+            _ => Backend::new(),
+        };
+        models.insert(collector.name.clone(), Box::new(model));
     }
     simulate_with(lines, options, Collectors { dialects: Dialects::default(), models })
 }

@@ -23,6 +23,8 @@ pub struct PlannedAnswer {
     pub fault: bool,
     /// Why the backend refused it, in one sentence; never because of a rule.
     pub refusal: Option<String>,
+    /// How many of its records had been taken before, where the protocol tells repeats apart.
+    pub repeated: usize,
 }
 
 /// How a request ends.
@@ -74,7 +76,7 @@ impl PlannedAnswer {
     /// The backend took the request.
     pub fn taken(sid: Option<String>, status: u16, reply: Reply) -> PlannedAnswer {
         let plan = Plan { sid, outcome: reply.with(status) };
-        PlannedAnswer { plan, counted: true, fault: false, refusal: None }
+        PlannedAnswer { plan, counted: true, fault: false, refusal: None, repeated: 0 }
     }
 
     /// The backend refused it; `why` is one sentence.
@@ -85,13 +87,18 @@ impl PlannedAnswer {
         why: impl Into<String>,
     ) -> PlannedAnswer {
         let plan = Plan { sid, outcome: reply.with(status) };
-        PlannedAnswer { plan, counted: false, fault: false, refusal: Some(why.into()) }
+        PlannedAnswer { plan, counted: false, fault: false, refusal: Some(why.into()), repeated: 0 }
+    }
+
+    /// A refusal that is a sentence and concerns no session.
+    pub fn in_words(status: u16, why: &str) -> PlannedAnswer {
+        PlannedAnswer::refused(None, status, Reply::text(why), why)
     }
 
     /// A rule withheld it from the backend.
     pub fn withheld(sid: Option<String>, outcome: Outcome) -> PlannedAnswer {
         let plan = Plan { sid, outcome };
-        PlannedAnswer { plan, counted: false, fault: true, refusal: None }
+        PlannedAnswer { plan, counted: false, fault: true, refusal: None, repeated: 0 }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What a request is addressed to (spec 1, edge 3).
+/// What a request is addressed to (spec 1, edge 3, otlp 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Endpoint {
@@ -15,6 +15,8 @@ pub enum Endpoint {
     Events,
     /// A downloaded session as a whole.
     Downloaded,
+    /// Log records of any sessions.
+    Logs,
 }
 
 /// What rules ask about a request.
@@ -36,7 +38,11 @@ pub struct Request<'a> {
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     pub on: Endpoint,
-    /// Only this `eventType`; of a batch, any of its events.
+    /// Only at this collector, by its name in the configuration; absent: at all of them.
+    #[serde(default)]
+    pub collector: Option<String>,
+    /// Only this `eventType`; of a batch, any of its events. The name is that of the Media
+    /// Collection API in every protocol.
     #[serde(default)]
     pub event_type: Option<String>,
     /// `S<n>`: on events the sid, on sessions the n-th sessionStart requested, on downloaded the

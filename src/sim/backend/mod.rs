@@ -8,6 +8,7 @@ mod answer;
 mod faults;
 pub mod media_collection;
 pub mod media_edge;
+pub mod otlp;
 mod protocol;
 mod session;
 mod shape;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use self::answer::Reply;
 use self::media_collection::MediaCollection;
 use self::media_edge::MediaEdge;
+use self::otlp::Otlp;
 use self::protocol::{Arrival, Numbers, Protocol};
 use super::CollectorModel;
 
@@ -31,6 +33,7 @@ pub struct Backend {
     numbers: Numbers,
     media_collection: MediaCollection,
     media_edge: MediaEdge,
+    otlp: Otlp,
 }
 
 /// Why a body could not be read.
@@ -65,6 +68,12 @@ impl Backend {
         Backend::default()
     }
 
+    /// The same for a receiver of logs that is not meant to get the start of a session.
+    pub fn without_starts(mut self) -> Backend {
+        self.otlp.without_starts = true;
+        self
+    }
+
     /// Whether a protocol has the path.
     pub fn has(&self, path: &str) -> bool {
         self.protocol(path).is_some()
@@ -77,8 +86,8 @@ impl Backend {
     /// standstill are judged at that instant (behaviour.md 4). The first rule that matches the request
     /// applies.
     pub fn judge(&mut self, path: &str, body: &Value, now_ms: i64) -> PlannedAnswer {
-        let Backend { rules, numbers, media_collection, media_edge } = self;
-        let all: [&mut dyn Protocol; 2] = [media_collection, media_edge];
+        let Backend { rules, numbers, media_collection, media_edge, otlp } = self;
+        let all: [&mut dyn Protocol; 3] = [media_collection, media_edge, otlp];
         let Some(protocol) = all.into_iter().find(|protocol| protocol.has(path)) else {
             return no_such_path(path);
         };
@@ -104,7 +113,12 @@ impl Backend {
         arrival.told = rule.body.as_ref();
         let answer = match counts {
             true => protocol.take(&arrival, numbers),
-            false => PlannedAnswer::withheld(sid, Outcome::DropAfterSend),
+            false => {
+                if rule.status.is_some_and(|status| (400..500).contains(&status)) {
+                    protocol.excuse(body);
+                }
+                PlannedAnswer::withheld(sid, Outcome::DropAfterSend)
+            }
         };
         under(rule, answer, request.endpoint, &*protocol)
     }
@@ -119,14 +133,13 @@ impl Backend {
     }
 
     fn protocol(&self, path: &str) -> Option<&dyn Protocol> {
-        let all: [&dyn Protocol; 2] = [&self.media_collection, &self.media_edge];
+        let all: [&dyn Protocol; 3] = [&self.media_collection, &self.media_edge, &self.otlp];
         all.into_iter().find(|protocol| protocol.has(path))
     }
 }
 
 fn no_such_path(path: &str) -> PlannedAnswer {
-    let why = format!("the API has no {path}");
-    PlannedAnswer::refused(None, 404, Reply::text(why.as_str()), why)
+    PlannedAnswer::in_words(404, &format!("the API has no {path}"))
 }
 
 /// An answer as a rule changes it; a request that was counted stays counted.

@@ -32,6 +32,11 @@ pub trait Protocol: Debug {
     /// Deals with a request whose body was checked.
     fn take(&mut self, arrival: &Arrival<'_>, numbers: &mut Numbers) -> PlannedAnswer;
 
+    /// A rule refuses this body for good: what is missing later is no mistake of the sender.
+    fn excuse(&mut self, body: &Value) {
+        let _ = body;
+    }
+
     /// The answer to a request whose body could not be read; `why` is one sentence.
     fn refuse_unread(&self, path: &str, status: u16, why: &str) -> PlannedAnswer;
 
@@ -73,6 +78,11 @@ impl Numbers {
     /// Downloaded sessions asked for so far.
     pub fn batches(&self) -> u64 {
         self.batches
+    }
+
+    /// Sessions opened so far.
+    pub fn sessions(&self) -> u64 {
+        self.sessions
     }
 
     /// Of a session that is opened.

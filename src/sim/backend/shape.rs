@@ -198,6 +198,18 @@ pub fn is_key(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(allowed)
 }
 
+/// Whether a text is a UUID with hyphens, of one version if there is one.
+pub fn is_uuid(text: &str, version: Option<u8>) -> bool {
+    let mut parts = text.split('-');
+    let part = |digits: usize, part: Option<&str>| {
+        part.is_some_and(|p| p.len() == digits && p.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    let form = [8, 4, 4, 4, 12].into_iter().all(|digits| part(digits, parts.next()));
+    let of_version =
+        |version: u8| text.as_bytes()[14] == version && b"89abAB".contains(&text.as_bytes()[19]);
+    form && parts.next().is_none() && version.is_none_or(of_version)
+}
+
 /// The path of a member.
 pub fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }

@@ -5,6 +5,7 @@ use crate::core::input::Input;
 use crate::core::settings::Limits;
 use crate::core::time::BootInstant;
 use crate::engine::Event;
+use crate::sim::backend::Rule;
 use crate::sim::bus::Bus;
 use crate::sim::timeline::What;
 
@@ -80,8 +81,9 @@ impl World<'_> {
                 self.give(Input::SetConsent { call: None, consent: *consent });
             }
             What::Collector(rules) => {
-                for model in self.collectors.models.values_mut() {
-                    model.set_rules(rules.clone());
+                for (name, model) in &mut self.collectors.models {
+                    let here = |rule: &&Rule| rule.collector.as_ref().is_none_or(|its| its == name);
+                    model.set_rules(rules.iter().filter(here).cloned().collect());
                 }
             }
             What::Disk(fault) => self.driver.disk.fault = *fault,

@@ -131,6 +131,11 @@ fn params_of(event_type: &str) -> Option<&'static [Key]> {
     })
 }
 
+/// Whether the API has the event type.
+pub fn has(event_type: &str) -> bool {
+    params_of(event_type).is_some()
+}
+
 /// Checks one event against the schema of its type (spec 2).
 ///
 /// Errors: one sentence that begins with the path of the offending key and says what was expected,

@@ -16,7 +16,7 @@ use super::answer::{PlannedAnswer, Reply};
 use super::faults::{Endpoint, Request};
 use super::protocol::{Arrival, Numbers, Protocol, label};
 use super::session::{Event, LIFE_MS, Session, Sessions};
-use super::shape::Mistake;
+use super::shape::{Mistake, is_uuid};
 
 /// The sessions of this protocol, by their ids of 64 hexadecimal digits.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ impl Route<'_> {
 
     fn has_datastream(self) -> bool {
         let mut parts = self.query.split('&');
-        parts.any(|p| p.strip_prefix("configId=").is_some_and(|id| schema::is_uuid(id, None)))
+        parts.any(|p| p.strip_prefix("configId=").is_some_and(|id| is_uuid(id, None)))
     }
 }
 

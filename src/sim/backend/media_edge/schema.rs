@@ -6,7 +6,7 @@ use super::timestamp::unix_ms;
 use crate::sim::backend::shape::Type::{
     Flag, IntegerTo, ListOf, Object, OneOf, StateName, Text, TextMap, Words,
 };
-use crate::sim::backend::shape::{INTEGER, Key, Mistakes, Type, join};
+use crate::sim::backend::shape::{INTEGER, Key, Mistakes, Type, is_uuid, join};
 
 /// The largest request that Edge is known to take, bytes (edge 2).
 pub const MOST_BYTES: usize = 64 * 1024;
@@ -365,18 +365,6 @@ fn identities(path: &str, value: &Value, wrong: &mut Wrong) {
             wrong.identities.wrong(&format!("{at}[{index}].id"), expected, &id["id"]);
         }
     }
-}
-
-/// Whether a text is a UUID with hyphens, of one version if there is one.
-pub fn is_uuid(text: &str, version: Option<u8>) -> bool {
-    let mut parts = text.split('-');
-    let part = |digits: usize, part: Option<&str>| {
-        part.is_some_and(|p| p.len() == digits && p.bytes().all(|b| b.is_ascii_hexdigit()))
-    };
-    let form = [8, 4, 4, 4, 12].into_iter().all(|digits| part(digits, parts.next()));
-    let of_version =
-        |version: u8| text.as_bytes()[14] == version && b"89abAB".contains(&text.as_bytes()[19]);
-    form && parts.next().is_none() && version.is_none_or(of_version)
 }
 
 /// The first event of a body.
