@@ -10,8 +10,8 @@ use playheadd::core::settings::{Consent, Identity, Settings};
 use playheadd::core::time::{BootInstant, Now, Span, WallTime};
 use playheadd::core::{Agent, StartInfo};
 use playheadd::engine::{Action, Event};
+use playheadd::sim::backend::{Backend, Outcome as Planned};
 use playheadd::sim::driver::{Driver, start_info};
-use playheadd::sim::validate;
 use playheadd::store::memory::MemoryStore;
 
 pub const PLAYERS: usize = 3;
@@ -124,11 +124,11 @@ impl Rig {
     fn sent(&mut self, request: Request) {
         if self.own_bytes {
             let body = serde_json::from_str(&request.body).expect("a body is JSON");
-            let valid = match &body {
-                serde_json::Value::Array(_) => validate::batch(&body),
-                body => validate::event(body),
-            };
-            valid.unwrap_or_else(|why| panic!("{why}: {}", request.body));
+            // A backend that knows no session says so only of a body that is valid.
+            let judged = Backend::new().judge(&request.path, &body, 0);
+            if let Planned::Answer { status: 207 | 400, body: why, .. } = judged.plan.outcome {
+                panic!("{why}: {}", request.body);
+            }
         }
         self.flying.push_back(request);
     }
