@@ -20,7 +20,7 @@ use playheadd::core::settings::CollectorSettings;
 use playheadd::core::time::WallTime;
 use playheadd::sim::backend::{Backend, Outcome as Planned, Plan, Rule};
 use playheadd::sim::{
-    CollectorModel, Collectors, Exchange, Options, simulate, simulate_with, timeline,
+    CollectorModel, Collectors, Exchange, Options, check_rules, simulate, simulate_with, timeline,
 };
 use serde_json::{Value, json};
 
@@ -339,4 +339,22 @@ fn an_agent_that_dies_repeats_no_ping_in_either_lane() {
     };
     let missing: Vec<_> = other(&first).difference(&other(&second)).cloned().collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn a_rule_may_name_a_collector() {
+    let rules = |collector: &str| {
+        let rule = format!(r#"{{"on": "events", "status": 503, "collector": "{collector}"}}"#);
+        let line = format!(r#"{{"at": 0, "event": "Collector", "rules": [{rule}]}}"#);
+        format!("{line}\n{}", VIEWING.trim_start())
+    };
+    let events = |lane: &[Exchange]| lane.iter().any(|e| e.body["eventType"] == "play");
+    for (name, expected) in [("main", (false, true)), ("second", (true, false))] {
+        let (first, second) = with_two(&rules(name), (0, 0), &[]);
+        assert_eq!((events(&first), events(&second)), expected, "{name}");
+    }
+    let config = options(&[]).config;
+    assert_eq!(check_rules(&lines(&rules("main")), &config), Ok(()));
+    let why = check_rules(&lines(&rules("second")), &config).expect_err("nobody has this name");
+    assert!(why.contains("\"second\"; the configuration has main"), "{why}");
 }

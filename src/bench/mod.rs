@@ -1,8 +1,7 @@
-//! The bench collector: the Media Collection API as a real HTTP/1.1 server, with faults on request.
+//! The bench collector: a collector of every protocol as a real HTTP/1.1 server, with faults on request.
 //!
-//! For development and tests, not part of a box (feature `bench`). The rules are those of the
-//! simulated collector (`sim::backend`), which check each body against its schema,
-//! and every request is recorded.
+//! For development and tests, not part of a box (feature `bench`). The rules are those of the simulated
+//! collector (`sim::backend`), which checks each body, and every request is recorded.
 
 mod collector;
 mod connections;
@@ -179,6 +178,58 @@ mod tests {
             assert!(reply.head.contains("content-type: text/plain"));
         }
         assert_eq!(collector.refused(), number);
+    }
+
+    #[test]
+    fn the_path_tells_the_protocol() {
+        let (collector, mut client) = bench(json!([]));
+        let config = "?configId=11111111-2222-4333-8444-555555555555";
+        let session = format!("/ee/va/v1/sessionStart{config}");
+        let edge = |kind: &str, second: u8, collection: Value| {
+            json!({"events": [{"xdm": {
+                "eventType": format!("media.{kind}"),
+                "timestamp": format!("2024-01-01T00:00:0{second}Z"), "mediaCollection": collection,
+            }}]})
+        };
+        let mut details = json!({
+            "name": "ep-1", "playerName": "p", "length": 60, "channel": "c", "contentType": "vod",
+        });
+        let edge_start = |details: &Value| {
+            edge("sessionStart", 0, json!({"playhead": 0, "sessionDetails": details}))
+        };
+        let opened = client.post(&session, &edge_start(&details));
+        assert_eq!(opened.status, 200, "{}", opened.body);
+        assert!(opened.head.contains("content-type: application/json\r\n"), "{}", opened.head);
+        let id = opened.body.split("\"sessionId\":\"").nth(1).expect("an id")[..64].to_owned();
+        let play = edge("play", 1, json!({"playhead": 0, "sessionID": id}));
+        let played = client.post(&format!("/ee/va6/va/v1/play{config}"), &play);
+        assert_eq!((played.status, played.body.as_str()), (204, ""));
+        details["length"] = json!("60");
+        let refused = client.post(&session, &edge_start(&details));
+        assert!(refused.status == 207 && refused.body.contains("va-edge-0400-400"));
+        let unread = client.call("POST", &session, "{");
+        assert!(unread.status == 400 && unread.head.contains("application/problem+json"));
+        let logs = client.post("/v1/logs", &json!({"resourceLogs": []}));
+        assert!(logs.status == 400 && logs.body.contains("\"code\":3"), "{}", logs.body);
+        assert_eq!(client.post(SESSIONS, &start()).status, 201);
+
+        let seen: Vec<_> = collector
+            .hits()
+            .iter()
+            .map(|r| (r.status, r.sid.clone(), r.counted, r.refusal.is_some()))
+            .collect();
+        let taken = |status, sid: &str| (Some(status), Some(sid.to_owned()), true, false);
+        let wrong = |status| (Some(status), None, false, true);
+        let expected = [
+            taken(200, "S1"),
+            taken(204, "S1"),
+            wrong(207),
+            wrong(400),
+            wrong(400),
+            taken(201, "S2"),
+        ];
+        assert_eq!(seen, expected);
+        assert_eq!(collector.refused(), 3);
     }
 
     #[test]
