@@ -99,6 +99,7 @@ fn qt_is_told_the_type_of_every_dictionary() {
             let cpp = match value("type").as_deref() {
                 None => continue,
                 Some("a{sv}") => "QVariantMap",
+                Some("aa{sv}") => "QList&lt;QVariantMap&gt;",
                 Some("a{st}") => "QMap&lt;QString,qulonglong&gt;",
                 Some("as") => continue,
                 Some(simple) if simple.len() == 1 => continue,

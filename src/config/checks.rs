@@ -6,119 +6,21 @@ use std::path::{Component, PathBuf};
 
 use super::environment::Environment;
 use super::error::short;
+use super::found::Found;
 use super::merge::Merged;
 use super::schema::{self, Slot};
+use super::slots::{flag, given, size, small, span, text, texts, whole};
 use super::value::Value;
 use super::{Config, MprisBus, MprisConfig, StoreConfig, collector};
 use crate::core::settings::{Consent, FIRST_COLLECTOR, Settings};
 use crate::core::time::Span;
 
-/// What a check says.
-#[derive(Default)]
-pub(super) struct Found {
-    wrong: Vec<Wrong>,
-    /// Keys that nobody has set and that another one has changed.
-    follow: Vec<(String, Value, String)>,
-    warnings: Vec<(String, String)>,
-}
-
-/// A key whose value cannot be, and the other one that it contradicts, which is named between both
-/// parts of the message, with its place.
-struct Wrong {
-    key: String,
-    message: String,
-    other: Option<(String, String)>,
-}
-
-impl Found {
-    pub fn wrong(&mut self, key: &str, message: String) {
-        self.wrong.push(Wrong { key: key.into(), message, other: None });
-    }
-
-    pub fn contradiction(&mut self, key: &str, before: String, other: &str, after: String) {
-        let other = Some((other.into(), after));
-        self.wrong.push(Wrong { key: key.into(), message: before, other });
-    }
-
-    pub fn follow(&mut self, key: &str, value: Value, other: &str) {
-        self.follow.push((key.into(), value, other.into()));
-    }
-
-    pub fn warning(&mut self, key: &str, message: String) {
-        self.warnings.push((key.into(), message));
-    }
-}
-
 /// Makes the configuration. A key with a mistake keeps its default, so that all others are checked.
 pub(super) fn check(merged: &mut Merged, environment: &Environment) -> Config {
     let mut found = Found::default();
     let config = config(&merged.schema, &merged.beside, environment, &mut found);
-    for (key, value, other) in found.follow {
-        merged.follow(&key, value, other);
-    }
-    for Wrong { key, mut message, other } in found.wrong {
-        if let Some((other, after)) = other {
-            let origin = merged.origin_of(&other);
-            message.push_str(&format!("{other} ({origin}){after}"));
-        }
-        merged.wrong_value(&key, message);
-    }
-    for (key, message) in found.warnings {
-        merged.warn(&key, message);
-    }
+    found.note(merged);
     config
-}
-
-pub(super) fn given(slot: &Slot) -> Option<&Value> {
-    slot.as_ref()?.value.as_ref()
-}
-
-/// A text that is set and not empty.
-pub(super) fn text(slot: &Slot) -> Option<&str> {
-    match given(slot) {
-        Some(Value::Text(text)) if !text.is_empty() => Some(text),
-        _ => None,
-    }
-}
-
-pub(super) fn flag(slot: &Slot, default: bool) -> bool {
-    match given(slot) {
-        Some(Value::Flag(flag)) => *flag,
-        _ => default,
-    }
-}
-
-fn whole(slot: &Slot) -> Option<u64> {
-    match given(slot) {
-        Some(Value::Whole(number)) => Some(*number),
-        _ => None,
-    }
-}
-
-pub(super) fn span(slot: &Slot, into: &mut Span) {
-    if let Some(Value::Number(seconds)) = given(slot) {
-        *into = Span::millis((seconds * 1000.0).round() as i64);
-    }
-}
-
-/// A number that its kind bounds to 32 bits.
-fn small(slot: &Slot, into: &mut u32) {
-    if let Some(number) = whole(slot).and_then(|n| n.try_into().ok()) {
-        *into = number;
-    }
-}
-
-fn size(slot: &Slot, into: &mut usize) {
-    if let Some(number) = whole(slot).and_then(|n| n.try_into().ok()) {
-        *into = number;
-    }
-}
-
-fn texts(slot: &Slot, default: &str) -> Vec<String> {
-    match given(slot) {
-        Some(Value::List(items)) => items.clone(),
-        _ => vec![default.into()],
-    }
 }
 
 fn config(

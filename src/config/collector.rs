@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::CollectorConfig;
 use super::address::{CREDENTIALS, is_loopback, is_random_uuid};
-use super::checks::{Found, flag, given, span, text};
 use super::environment::{Credentials, Environment};
 use super::error::short;
+use super::found::Found;
 use super::schema::{Schema, Slot, section_name};
+use super::slots::{flag, given, span, text};
 use super::value::{Value, bounded};
 use crate::core::report::Kind;
 use crate::core::settings::{

@@ -1,11 +1,7 @@
 //! The layers, merged key by key; of each value it is known where it stands.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 use super::address::CREDENTIALS;
 use super::environment::{Environment, misnamed, path_of};
@@ -15,7 +11,7 @@ use super::schema::{
     BESIDE, Given, INSIDE, Origin, RULES, Schema, Slot, TABLE, find, is_section, keys_of,
     section_name, sections, split_section,
 };
-use super::value::{Value, take, take_spoken, take_text};
+use super::value::{Value, take_spoken, take_text};
 use crate::core::settings::FIRST_COLLECTOR;
 use crate::core::text::nearest;
 
@@ -23,9 +19,6 @@ use crate::core::text::nearest;
 const MOST_BESIDE: usize = 8;
 /// The most letters in the name of one.
 const MOST_NAME: usize = 32;
-
-/// A key of a file, with its place.
-type Name<'i> = Spanned<Cow<'i, str>>;
 
 /// All that was read, and what was wrong in it.
 #[derive(Debug, Default)]
@@ -66,103 +59,8 @@ impl Merged {
         self.sources.len() - 1
     }
 
-    fn add_text(&mut self, source: usize, text: &str) {
-        let lines = Lines::of(source, text);
-        let document = match DeTable::parse(text) {
-            Ok(document) => document,
-            Err(error) => {
-                let message = error.message().trim().replace('\n', ", ");
-                self.unreadable = true;
-                let place = lines.at(error.span().unwrap_or_default());
-                return self.wrong(place, String::new(), message);
-            }
-        };
-        for (name, table) in by_line(document.get_ref()) {
-            let section = name.get_ref();
-            let known = is_section(section) || section == BESIDE;
-            if !known && !self.has_room(source) {
-                continue;
-            }
-            let message = match table.get_ref().as_table() {
-                Some(tables) if section == BESIDE => {
-                    self.add_collectors(&lines, tables);
-                    continue;
-                }
-                Some(keys) if known => {
-                    self.add_section(&lines, None, section, keys);
-                    continue;
-                }
-                None if known => {
-                    let section = if section == BESIDE { "collectors.NAME" } else { section };
-                    no_section(section, table.get_ref())
-                }
-                table => match RULES.iter().find(|rule| rule.key == *section) {
-                    Some(rule) if table.is_none() => {
-                        format!("`{section}` belongs to the section [{}]", rule.section)
-                    }
-                    _ => unknown("section", section, sections()),
-                },
-            };
-            self.wrong(lines.at(name.span()), String::new(), message);
-        }
-    }
-
-    /// Takes the sections of the collectors beside the first.
-    fn add_collectors(&mut self, lines: &Lines, tables: &DeTable<'_>) {
-        for (name, table) in by_line(tables) {
-            let place = lines.at(name.span());
-            match table.get_ref().as_table() {
-                Some(keys) => {
-                    let name = name.get_ref();
-                    if self.admit(name, place) {
-                        self.add_section(lines, Some(name), "collector", keys);
-                    }
-                }
-                None if self.has_room(lines.source) => {
-                    let message = no_section("collectors.NAME", table.get_ref());
-                    self.wrong(place, format!("{BESIDE}.{}", short(name.get_ref())), message);
-                }
-                None => {}
-            }
-        }
-    }
-
-    /// Takes the keys of a section, of a collector beside the first if one is named.
-    fn add_section(
-        &mut self,
-        lines: &Lines,
-        collector: Option<&str>,
-        section: &str,
-        keys: &DeTable<'_>,
-    ) {
-        for (key, value) in by_line(keys) {
-            let name = key.get_ref();
-            let inside = collector.is_some() && section == "collector";
-            let inside = INSIDE.into_iter().find(|section| inside && section == name);
-            match (find(section, name), inside) {
-                (Some(index), _) => {
-                    let taken = take(RULES[index].kind, value.get_ref());
-                    self.set(collector, index, taken, lines.at(value.span()));
-                }
-                (None, Some(section)) => match value.get_ref().as_table() {
-                    Some(keys) => self.add_section(lines, collector, section, keys),
-                    None => {
-                        let full = section_name(collector, section);
-                        let message = no_section(&full, value.get_ref());
-                        self.wrong(lines.at(key.span()), String::new(), message);
-                    }
-                },
-                (None, None) if self.has_room(lines.source) => {
-                    let (full, message) = unknown_key(collector, section, name);
-                    self.wrong(lines.at(key.span()), full, message);
-                }
-                (None, None) => {}
-            }
-        }
-    }
-
     /// Whether there can be a collector of this name beside the first.
-    fn admit(&mut self, name: &str, place: Origin) -> bool {
+    pub(super) fn admit(&mut self, name: &str, place: Origin) -> bool {
         let possible =
             |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
         let message = match name {
@@ -252,7 +150,7 @@ impl Merged {
         Origin::Place { source: self.sources.len().saturating_sub(1), line: 0 }
     }
 
-    fn set(
+    pub(super) fn set(
         &mut self,
         collector: Option<&str>,
         index: usize,
@@ -355,7 +253,7 @@ impl Merged {
         }
     }
 
-    fn wrong(&mut self, origin: Origin, key: String, message: String) {
+    pub(super) fn wrong(&mut self, origin: Origin, key: String, message: String) {
         let (source, line) = self.source_and_line(&origin);
         if !self.has_room(source) {
             return;
@@ -366,7 +264,7 @@ impl Merged {
     }
 
     /// Whether one more mistake of a source is told. One that is not is counted.
-    fn has_room(&mut self, source: usize) -> bool {
+    pub(super) fn has_room(&mut self, source: usize) -> bool {
         let of_source = self.mistakes.iter().filter(|known| known.source == source).count();
         let full = match of_source < MOST_OF_A_FILE {
             true if self.mistakes.len() < MOST_IN_ALL => return true,
@@ -411,36 +309,8 @@ impl Merged {
     }
 }
 
-/// Where the lines of a text begin.
-struct Lines {
-    source: usize,
-    ends: Vec<usize>,
-}
-
-impl Lines {
-    fn of(source: usize, text: &str) -> Lines {
-        Lines { source, ends: text.match_indices('\n').map(|(end, _)| end).collect() }
-    }
-
-    fn at(&self, span: std::ops::Range<usize>) -> Origin {
-        let line = self.ends.partition_point(|end| *end < span.start) + 1;
-        Origin::Place { source: self.source, line }
-    }
-}
-
-/// What is in a table, in the order of its lines.
-fn by_line<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a Name<'i>, &'a Spanned<DeValue<'i>>)> {
-    let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_by_key(|(name, _)| name.span().start);
-    entries
-}
-
-fn no_section(section: &str, value: &DeValue<'_>) -> String {
-    format!("expected a section, [{section}], got a value of the type {}", value.type_str())
-}
-
 /// The full name of a key that is not one, and what may have been meant.
-fn unknown_key(collector: Option<&str>, section: &str, key: &str) -> (String, String) {
+pub(super) fn unknown_key(collector: Option<&str>, section: &str, key: &str) -> (String, String) {
     let inside = INSIDE.into_iter().filter(|_| collector.is_some() && section == "collector");
     let known = || keys_of(section).chain(inside.clone());
     let full = |section: &str| match INSIDE.contains(&section) {
@@ -460,7 +330,7 @@ fn unknown_key(collector: Option<&str>, section: &str, key: &str) -> (String, St
     (format!("{}.{}", section_name(collector, section), short(key)), message)
 }
 
-fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> String {
+pub(super) fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> String {
     let known: Vec<&str> = known.collect();
     // The beginning of a key, without its unit, say.
     let mut longer = known.iter().copied().filter(|k| name.len() > 2 && k.starts_with(name));

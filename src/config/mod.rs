@@ -6,14 +6,17 @@ mod address;
 mod checks;
 mod collector;
 mod definition;
+mod document;
 mod environment;
 mod error;
 mod files;
+mod found;
 pub mod keys;
 pub mod kind;
 mod loaded;
 mod merge;
 mod schema;
+mod slots;
 mod value;
 
 use std::path::{Path, PathBuf};
