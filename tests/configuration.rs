@@ -3,6 +3,8 @@
 
 mod common;
 
+#[path = "configuration/collectors.rs"]
+mod collectors;
 #[path = "configuration/layers.rs"]
 mod layers;
 #[path = "configuration/mistakes.rs"]

@@ -140,12 +140,6 @@ pub(super) fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// Whether it is a random UUID, version 4.
-pub(super) fn is_random_uuid(text: &str) -> bool {
-    let digit = |at: usize| text.as_bytes().get(at).map(u8::to_ascii_lowercase);
-    is_uuid(text) && digit(14) == Some(b'4') && matches!(digit(19), Some(b'8' | b'9' | b'a' | b'b'))
-}
-
 /// Path in a schema: names with dots between them. A dot may stand at its end.
 pub(super) fn schema_path(path: &str) -> Result<(), String> {
     let names = path.strip_suffix('.').unwrap_or(path);

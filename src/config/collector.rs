@@ -4,23 +4,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::CollectorConfig;
-use super::address::{CREDENTIALS, is_loopback, is_random_uuid};
+use super::address::{CREDENTIALS, is_loopback};
 use super::environment::{Credentials, Environment};
 use super::error::short;
 use super::found::Found;
 use super::schema::{Schema, Slot, section_name};
 use super::slots::{flag, given, span, text};
 use super::value::{Value, bounded};
+use crate::core::dialect::media_collection::KIND as MEDIA_COLLECTION;
+use crate::core::dialect::media_edge::{KIND as MEDIA_EDGE, is_uuid_v4};
+use crate::core::dialect::otlp::KIND as OTLP;
 use crate::core::report::Kind;
 use crate::core::settings::{
     CollectorSettings, EdgeSettings, FIRST_COLLECTOR, OtlpSettings, Settings,
 };
 use crate::core::text::shown_url;
 use crate::core::time::Span;
-
-pub(super) const MEDIA_COLLECTION: &str = "media-collection";
-pub(super) const MEDIA_EDGE: &str = "media-edge";
-pub(super) const OTLP: &str = "otlp";
 
 /// Where Media Edge is for everybody (edge 2).
 const EDGE_URL: &str = "https://edge.adobedc.net";
@@ -212,17 +211,24 @@ pub fn is_of_the_service(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().starts_with(CREDENTIALS.as_bytes())
 }
 
-/// Says when an identity of the box is set that Media Edge does not take (edge 11.5).
+/// Says when an identity of the box is set that Media Edge does not take (edge 6, 11.5).
 pub(super) fn identity(settings: &Settings, found: &mut Found) {
     let edge = settings.collectors.iter().find(|collector| collector.kind == MEDIA_EDGE);
-    let wrong = settings.identity.app_installation_id.as_deref().filter(|id| !is_random_uuid(id));
-    if let (Some(collector), Some(_)) = (edge, wrong) {
-        let key = "analytics.app_installation_id";
-        let name = key_of(&collector.name, "collector", "kind");
+    let Some(collector) = edge else { return };
+    let name = key_of(&collector.name, "collector", "kind");
+    let identity = &settings.identity;
+    if identity.app_installation_id.as_deref().is_some_and(|id| !is_uuid_v4(id)) {
         let message = format!(
             "Media Edge ({name}) takes a UUID of version 4 alone, and this is none; it gets one that \
              is made of the box's own random id"
         );
-        found.warning(key, message);
+        found.warning("analytics.app_installation_id", message);
+    }
+    let is_ecid = |id: &str| id.len() == 38 && id.bytes().all(|byte| byte.is_ascii_digit());
+    if identity.marketing_cloud_user_id.as_deref().is_some_and(|id| !is_ecid(id)) {
+        let message = format!(
+            "Media Edge ({name}) takes 38 digits alone, and these are none; it gets no such id"
+        );
+        found.warning("analytics.marketing_cloud_user_id", message);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::checks;
-use super::collector::{OTLP, key_of};
+use super::collector::key_of;
 use super::environment::Environment;
 use super::error::{ConfigError, Mistake};
 use super::files::{self, LOOKED_FOR};
@@ -12,6 +12,7 @@ use super::merge::Merged;
 use super::schema::{INSIDE, RULES, section_name};
 use super::value::{Value, take_spoken};
 use super::{CollectorConfig, Config, DEFAULT_PATH};
+use crate::core::dialect::otlp::KIND as OTLP;
 use crate::core::settings::CollectorSettings;
 
 /// Which files are read.

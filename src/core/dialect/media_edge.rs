@@ -14,6 +14,7 @@ use serde_json::json;
 use self::answer::hint_and_id;
 use self::content::{event_type, media_collection, timestamp};
 use self::identity::identity_map;
+pub use self::identity::is_uuid_v4;
 use super::exchange::{Outcome, Purpose};
 use super::members::{Members, set};
 use super::{Capabilities, Dialect, RequestContent, SessionId, Verdict};
