@@ -1,10 +1,20 @@
 //! A protocol that the program does not speak, plugged in from outside: session ids of the agent's
 //! own, three reports a request, answers in the body. No rule of tracker, sessions, queue or clock
-//! is touched for it. And two collectors at once: one log, a lane each.
+//! is touched for it. And two collectors at once: one log, a lane each. And OpenTelemetry logs, where a
+//! request holds reports of many sessions.
 
 #[path = "conformance/judge.rs"]
 #[allow(dead_code, reason = "no case of our own is read here")]
 mod judge;
+
+mod driven;
+
+#[path = "dialects/batches.rs"]
+mod batches;
+#[path = "dialects/lanes.rs"]
+mod lanes;
+#[path = "dialects/pipeline.rs"]
+mod pipeline;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

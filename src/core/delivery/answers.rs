@@ -3,7 +3,6 @@
 use super::backoff::Failure;
 use super::lane::{Class, InFlight, Lane};
 use super::log::{Changed, Log};
-use super::requests::purpose;
 use super::{Delivery, DeliveryContext};
 use crate::core::dialect::exchange::{Cause, Outcome, Problem, RequestId};
 use crate::core::dialect::{SessionId, Verdict};
@@ -28,7 +27,7 @@ impl Delivery {
         let Some(log) = self.logs.get(key) else { return };
         let lane = &log.lanes[*at];
         let (collector, dialect) = (lane.collector.clone(), lane.dialect.clone());
-        let purpose = purpose(log, lane);
+        let purpose = log.purpose(lane);
         let said = match outcome {
             Outcome::Answered { status, .. } => Ok(*status),
             Outcome::Unreachable(problem) | Outcome::Unanswered(problem) => Err(problem.clone()),

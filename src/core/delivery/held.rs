@@ -1,7 +1,7 @@
 //! What would be sent if the viewer allowed it, for whoever watches (`playheadctl monitor`).
 
 use super::log::Log;
-use super::requests::{content, purpose};
+use super::requests::content;
 use crate::core::clock::Anchor;
 use crate::core::dialect::DatedReport;
 use crate::core::dialect::exchange::Purpose;
@@ -21,7 +21,7 @@ pub struct HeldHit {
 /// the id `-`.
 pub(super) fn hit(log: &Log, report: &Report, now: Now, settings: &Settings) -> Option<HeldHit> {
     let lane = log.lanes.first()?;
-    let purpose = match purpose(log, lane) {
+    let purpose = match log.purpose(lane) {
         Purpose::Open if report.kind() != Kind::Start => Purpose::Report { sid: "-".into() },
         purpose => purpose,
     };

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use super::lane::{self, Lane};
 use crate::core::clock::BootId;
+use crate::core::dialect::SessionId;
+use crate::core::dialect::exchange::Purpose;
 use crate::core::media::MediaInfo;
 use crate::core::record::{
     HeartbeatRecord, LogRecord, ReadReports, ReportRange, Stamp, StoredReport, Summary, Totals,
@@ -184,6 +186,17 @@ impl Log {
             totals: self.summary.totals,
             lanes,
             position: self.position.take(),
+        }
+    }
+
+    /// What the next request of a lane is for.
+    pub fn purpose(&self, lane: &Lane) -> Purpose {
+        let facts = lane.facts();
+        match (&lane.sid, facts.session_id) {
+            _ if self.origin.media.downloaded && facts.downloads_in_one => Purpose::Download,
+            (_, SessionId::Agent) => Purpose::Batch,
+            (Some(sid), SessionId::Server) => Purpose::Report { sid: sid.clone() },
+            (None, SessionId::Server) => Purpose::Open,
         }
     }
 

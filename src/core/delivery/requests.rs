@@ -121,7 +121,7 @@ impl Delivery {
         ctx: &mut DeliveryContext<'_>,
     ) -> Option<Request> {
         let log = self.logs.get_mut(&key)?;
-        let purpose = purpose(log, &log.lanes[at]);
+        let purpose = log.purpose(&log.lanes[at]);
         let (body, reports, left_out, last_ts) = match purpose {
             Purpose::Download => {
                 self.download(key, at, ctx);
@@ -242,21 +242,6 @@ impl Delivery {
             numbered.map(|(number, stored)| (number as i64, stored.report)).collect();
         append_piece(log, at, &reports, read.to, ctx.settings);
         self.read_on(key, at, ctx);
-    }
-}
-
-/// What a request of a lane is for.
-pub(super) fn purpose(log: &Log, lane: &Lane) -> Purpose {
-    let facts = lane.facts();
-    if log.origin.media.downloaded && facts.downloads_in_one {
-        return Purpose::Download;
-    }
-    if facts.session_id == SessionId::Agent {
-        return Purpose::Batch;
-    }
-    match &lane.sid {
-        Some(sid) => Purpose::Report { sid: sid.clone() },
-        None => Purpose::Open,
     }
 }
 
