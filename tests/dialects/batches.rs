@@ -158,7 +158,6 @@ fn what_is_refused_of_an_accepted_request_is_counted_and_listed() {
     assert_eq!((&list[0]["message"], &list[0]["lost"]), (&"no such column".into(), &1.into()));
 }
 
-/// A session that is opened and ends while nobody answers for a time, and the uids of all tries.
 #[test]
 fn what_may_have_arrived_is_sent_again_with_the_same_ids() {
     let mut box_ = agents(otlp());
@@ -176,7 +175,7 @@ fn what_may_have_arrived_is_sent_again_with_the_same_ids() {
     let got = all_records(&run(&mut box_, 300_000, healthy));
     hold_once(&got);
     let got: BTreeSet<String> = got.into_iter().map(|record| record.uid).collect();
-    assert!(tried.len() > 10 && tried.is_subset(&got), "{} of {}", tried.len(), got.len());
+    assert!(tried.len() > 5 && tried.is_subset(&got), "{} of {}", tried.len(), got.len());
     assert_eq!(counters(&box_).1, 0);
 }
 
@@ -278,7 +277,7 @@ fn a_resume_names_the_session_that_it_goes_on_with() {
     got.extend(all_records(&run(&mut box_, 1_000, healthy)));
     // The point keeps it over a power cut.
     box_.cut_power();
-    box_.start(Vec::new());
+    box_.start_with(otlp(), Vec::new());
     box_.give(Input::Metered(false));
     film(&mut box_, 600.0);
     got.extend(all_records(&run(&mut box_, 1_000, healthy)));

@@ -23,6 +23,8 @@ pub struct Agents {
     /// Milliseconds on the clock of the box.
     pub now: i64,
     boots: u32,
+    /// Starts of an agent, each of which has random numbers of its own.
+    starts: u64,
     settings: Settings,
     /// Requests that were not answered yet.
     pub sent: Vec<Request>,
@@ -56,6 +58,7 @@ impl Agents {
             driver: Driver::default(),
             now: 0,
             boots: 1,
+            starts: 1,
             settings,
             sent: Vec::new(),
             replies: Vec::new(),
@@ -113,7 +116,8 @@ impl Agents {
     pub fn start_with(&mut self, settings: Settings, present: Vec<String>) {
         self.driver.kill();
         self.settings = settings;
-        self.start_seeded(2, present);
+        self.starts += 1;
+        self.start_seeded(self.starts, present);
     }
 
     /// The power is cut, and a new boot begins at 0.
