@@ -5,6 +5,7 @@
 pub mod backend;
 mod bus;
 pub mod driver;
+pub mod hits;
 mod mpris;
 pub mod mpris_lines;
 pub mod timeline;

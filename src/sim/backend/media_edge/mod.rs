@@ -2,7 +2,7 @@
 
 mod documents;
 pub mod schema;
-mod timestamp;
+pub mod timestamp;
 
 use std::collections::HashMap;
 
