@@ -20,7 +20,7 @@ fn the_scripted_evening_is_seen_in_a_browser() {
     }
     let complaints = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{text}{complaints}");
-    assert_eq!(text.matches("\nok    ").count() + 1, 10, "{text}");
+    assert_eq!(text.matches("\nok    ").count() + 1, 12, "{text}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod collector;
 mod connections;
+mod lines;
 mod log;
 mod mistakes_page;
 mod page;
@@ -17,7 +18,8 @@ mod tls_files;
 
 pub use collector::Collector;
 pub use connections::serve;
-pub use log::{Lines, Record};
+pub use lines::Lines;
+pub use log::Record;
 pub use saved::{Saved, read_saved, timeline_notes};
 pub use server::{MAX_BODY_BYTES, rules_from_json};
 pub use shared::Options;
@@ -334,12 +336,27 @@ mod tests {
         };
         let sums = |requests: u64, by_session: Value| {
             json!({"requests": requests, "accepted": requests / 2, "refused": 0,
-                   "hits_by_session": by_session})
+                   "hits": requests / 2, "hits_by_session": by_session})
         };
         assert_eq!(summary(&mut client), sums(2, json!({"S1": 1})));
         assert_eq!(client.call("POST", "/bench/clear", "").status, 204);
         assert_eq!(summary(&mut client), sums(0, json!({})));
+        let file = format!(
+            "{}\n",
+            json!({"at_ms": 5, "method": "POST", "body": start(),
+            "path": SESSIONS, "status": 201, "sid": "S1", "counted": true, "fault": false})
+        );
+        let read = client.call("POST", "/bench/read", &file);
+        let read: Value = serde_json::from_str(&read.body).expect("JSON");
+        assert_eq!(read["hits"][0]["hits"][0]["params"]["media.id"], "ep-1");
+        assert_eq!(read["timeline"], json!([]));
+        let line = json!({"at": 1, "event": "Play", "playhead": 0}).to_string();
+        let read = client.call("POST", "/bench/read", &line).body;
+        assert!(read.contains("\"at_ms\":1700000001000"), "{read}");
+        let wrong = client.call("POST", "/bench/read", "nonsense");
+        assert!(wrong.status == 400 && wrong.body.starts_with("file:1: no JSON"), "{}", wrong.body);
         for (method, path, status) in [
+            ("GET", "/bench/read", 405),
             ("GET", "/bench/faults", 405),
             ("POST", "/bench/hits", 405),
             ("GET", "/bench/other", 404),

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::lines::Lines;
 use super::log::Record;
 use crate::sim::Exchange;
 
@@ -41,6 +42,7 @@ pub fn read_saved(name: &str, text: &str) -> Result<Option<Saved>, String> {
         saved.timeline = parts.timeline;
         return Ok(Some(saved));
     }
+    let mut simulated = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let bad = |why: String| {
             format!(
@@ -55,13 +57,42 @@ pub fn read_saved(name: &str, text: &str) -> Result<Option<Saved>, String> {
         }
         let hit = if value.get("answered").is_some() {
             let sent: Sent = serde_json::from_value(value).map_err(|e| bad(e.to_string()))?;
+            simulated.push(saved.hits.len());
             sent.record(BOOT_MS)
         } else {
             serde_json::from_value(value).map_err(|e| bad(e.to_string()))?
         };
         saved.hits.push(hit);
     }
+    let shift = ahead_of_arrival(simulated.iter().map(|at| &saved.hits[*at]));
+    for at in simulated {
+        saved.hits[at].at_ms = saved.hits[at].at_ms.saturating_add(shift);
+    }
     Ok(Some(saved))
+}
+
+/// How much later than it arrives the hit happens that arrives soonest, ms; 0 when no hit has a time. What
+/// `simulate` prints does not say when its timeline begins, but no hit happens after it arrived.
+fn ahead_of_arrival<'a>(records: impl Iterator<Item = &'a Record>) -> i64 {
+    let ahead = |record: &Record| {
+        let newest = record.hits().iter().filter_map(|hit| hit.ts).max();
+        newest.map(|ts| ts.saturating_sub(record.at_ms))
+    };
+    records.filter_map(ahead).max().unwrap_or_default()
+}
+
+/// What is in a file, for the page that opens it; a timeline is what the players did, without hits.
+///
+/// Errors: as [`read_saved`].
+pub(super) fn read_for_page(text: &str) -> Result<String, String> {
+    // The page knows the name.
+    let name = "file";
+    let saved = match read_saved(name, text)? {
+        Some(saved) => saved,
+        None => timeline_notes(name, text, Vec::new()),
+    };
+    let hits: Vec<String> = saved.hits.iter().map(|record| Lines::Json.line(record)).collect();
+    Ok(format!(r#"{{"hits":[{}],"timeline":{}}}"#, hits.join(","), json!(saved.timeline)))
 }
 
 #[derive(Deserialize)]
@@ -80,6 +111,8 @@ struct Sent {
     body: Value,
     status: Option<u16>,
     sid: Option<String>,
+    #[serde(default)]
+    collector: Option<String>,
 }
 
 impl Sent {
@@ -96,6 +129,7 @@ impl Sent {
             fault: self.status.is_none_or(|status| status >= 500),
             delay_ms: None,
             refusal: refused.map(|status| format!("the simulated collector answered {status}")),
+            collector: self.collector,
         }
     }
 }
@@ -113,8 +147,8 @@ pub fn timeline_notes(name: &str, text: &str, exchanges: Vec<Exchange>) -> Saved
     let hits = exchanges
         .into_iter()
         .map(|exchange| {
-            let Exchange { at, method, path, body, status, sid, .. } = exchange;
-            Sent { at, method: method.into(), path, body, status, sid }.record(boot_ms)
+            let Exchange { at, method, path, body, status, sid, collector, .. } = exchange;
+            Sent { at, method: method.into(), path, body, status, sid, collector }.record(boot_ms)
         })
         .collect();
     Saved { name: Some(name.to_owned()), hits, timeline }
@@ -132,12 +166,32 @@ mod tests {
         let saved = read_saved("f", &format!("{HIT}\n\n{sent}\n")).expect("hits").expect("hits");
         assert_eq!(saved.hits[0].at_ms, 5);
         assert_eq!(saved.hits[1].at_ms, BOOT_MS + 1500);
+        let named = sent.replacen('{', r#"{"collector":"own","#, 1);
+        let named = read_saved("f", &named).expect("hits").expect("hits").hits.remove(0);
+        assert_eq!(named.collector.as_deref(), Some("own"));
         assert_eq!(saved.hits[1].refusal.as_deref(), Some("the simulated collector answered 400"));
         let trace = format!(r#"{{"traceEvents":[],"playheadd":{{"hits":[{HIT}]}}}}"#);
         assert_eq!(read_saved("f", &trace).expect("a trace").expect("hits").hits, saved.hits[..1]);
         let timeline = r#"{"at":0,"event":"Play","playhead":0}"#;
         assert_eq!(read_saved("f", timeline), Ok(None));
         assert_eq!(read_saved("f", "").expect("empty").expect("empty").hits, []);
+    }
+
+    #[test]
+    fn simulated_requests_arrive_at_the_time_of_their_hits() {
+        let sent = |at: f64, ts: i64| {
+            let body = json!({"eventType": "ping", "playerTime": {"ts": ts, "playhead": 0}});
+            let sent = json!({"at": at, "method": "POST", "path": "/api/v1/sessions/S1/events",
+                "body": body, "status": 204, "sid": "S1", "answered": at});
+            format!("{sent}\n")
+        };
+        // The first waited for 100 s.
+        for begin in [9_000, BOOT_MS, BOOT_MS + 11_600_000] {
+            let text = [sent(101.0, begin + 1_000), sent(102.0, begin + 102_000), HIT.into()];
+            let saved = read_saved("f", &text.concat()).expect("hits").expect("hits");
+            let at: Vec<i64> = saved.hits.iter().map(|hit| hit.at_ms).collect();
+            assert_eq!(at, [begin + 101_000, begin + 102_000, 5]);
+        }
     }
 
     #[test]

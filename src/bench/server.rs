@@ -12,8 +12,10 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::Notify;
 
-use super::log::{Lines, Record};
+use super::lines::Lines;
+use super::log::Record;
 use super::page;
+use super::saved::read_for_page;
 use super::shared::{Shared, unix_ms};
 use super::stream::{self, Stream};
 use crate::sim::CollectorModel as _;
@@ -21,6 +23,9 @@ use crate::sim::backend::{Outcome, Plan, PlannedAnswer, Rule, Unread};
 
 /// Longest body of a request, bytes.
 pub const MAX_BODY_BYTES: usize = 8 << 20;
+/// Where the page has a saved file read, and the longest, bytes.
+const READ: &str = "/bench/read";
+const MAX_SAVED_BYTES: usize = 128 << 20;
 
 /// Reads fault rules, such as the body of `POST /bench/faults`.
 ///
@@ -106,7 +111,8 @@ impl Shared {
         path: String,
         body: Incoming,
     ) -> Result<Answer, Dropped> {
-        let body = read(body).await?;
+        let most = if path == READ { MAX_SAVED_BYTES } else { MAX_BODY_BYTES };
+        let body = read(body, most).await?;
         if let Some(command) = path.strip_prefix("/bench/") {
             return Ok(self.control(method, command, &body));
         }
@@ -155,6 +161,7 @@ impl Shared {
             method: method.to_string(),
             path: path.to_owned(),
             refusal: refusal.filter(|_| posted),
+            collector: None,
             status,
             sid: plan.sid.clone(),
             counted,
@@ -202,9 +209,22 @@ impl Shared {
                 self.clear();
                 answer(204, Vec::new(), String::new())
             }
-            ("faults" | "clear", _) => not_allowed("POST"),
+            ("read", "POST") => match body {
+                Payload::Whole(bytes) => match read_for_page(&String::from_utf8_lossy(bytes)) {
+                    Ok(saved) => typed("application/json", saved),
+                    Err(why) => answer(400, Vec::new(), why),
+                },
+                Payload::TooLarge => {
+                    let why = format!(
+                        "expected at most {MAX_SAVED_BYTES} bytes; `playheadctl collector --open` \
+                         shows larger files"
+                    );
+                    answer(413, Vec::new(), why)
+                }
+            },
+            ("faults" | "clear" | "read", _) => not_allowed("POST"),
             ("hits" | "summary", _) => not_allowed("GET"),
-            _ => answer(404, Vec::new(), "expected faults, hits, summary or clear".into()),
+            _ => answer(404, Vec::new(), "expected faults, hits, summary, clear or read".into()),
         }
     }
 }
@@ -223,11 +243,11 @@ enum Payload {
 }
 
 /// Reads a body up to the limit; an error is a client that went away.
-async fn read(body: Incoming) -> Result<Payload, Dropped> {
-    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+async fn read(body: Incoming, most: usize) -> Result<Payload, Dropped> {
+    if body.size_hint().lower() > most as u64 {
         return Ok(Payload::TooLarge);
     }
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+    match Limited::new(body, most).collect().await {
         Ok(whole) => Ok(Payload::Whole(whole.to_bytes())),
         Err(error) if error.is::<LengthLimitError>() => Ok(Payload::TooLarge),
         Err(_) => Err(Dropped),

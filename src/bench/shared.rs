@@ -8,7 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::log::{Lines, Log};
+use super::lines::Lines;
+use super::log::Log;
 use super::saved::Saved;
 use super::tls::Tls;
 use crate::sim::CollectorModel as _;

@@ -11,7 +11,7 @@ use hyper::body::{Body, Bytes, Frame};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 
-use super::log::Lines;
+use super::lines::Lines;
 use super::shared::Shared;
 
 /// Pages that may listen at a time.

@@ -272,6 +272,123 @@ def live(page, _url):
         quiet(page)
 
 
+DATASTREAM = "3d2c9a54-5f0e-4a6b-9c1d-7e8f90a1b2c3"
+KINDS = {"media-collection": "Media Collection", "media-edge": "Media Edge"}
+# What is the same of a session whatever the protocol.
+COMMON = ("Media", "Player", "Began", "Lasted", "Played", "Paused", "Stalls", "Seeks", "Ads")
+
+
+def shown_over(page, kind, directory):
+    """The evening as a protocol reports it: the sessions in their order, and the file."""
+    saved = os.path.join(directory, f"{kind}.jsonl")
+    with open(saved, "w") as out:
+        subprocess.run([PROGRAM, "simulate", "--set", f"collector.kind={kind}", "--set",
+                        f"edge.datastream_id={DATASTREAM}", EVENING], stdout=out,
+                       stderr=subprocess.DEVNULL, check=True)
+    with collector("--open", saved) as url:
+        page.go(url + "/")
+        page.until(kind, "app.view.lanes.length > 0 && !app.stale")
+        return list(table(page).values()), saved
+
+
+def protocols(page, _url):
+    """The same evening over each protocol has the same lanes, names and figures."""
+    with tempfile.TemporaryDirectory() as directory:
+        evenings = {kind: shown_over(page, kind, directory) for kind in KINDS}
+        wanted, _ = evenings["media-collection"]
+        seen = {}
+        for kind, (rows, saved) in evenings.items():
+            same({row["Collector"] for row in rows}, {KINDS[kind]}, "what is spoken")
+            place = {row["Session"]: number for number, row in enumerate(rows)}
+            resumes = [place.get(row["Resumed"].split(" ")[1]) if row["Resumed"] != "–" else None
+                       for row in rows]
+            said = [[row[name] for name in COMMON] for row in rows]
+            same(len(rows), 9, f"sessions over {kind}")
+            same(said, [[row[name] for name in COMMON] for row in wanted], f"the sessions over {kind}")
+            same(resumes, seen.setdefault("resumes", resumes), f"who resumes whom over {kind}")
+            # The page reads such a file itself, beside a collector that has something else.
+            with collector() as url:
+                page.go(url + "/")
+                page.until("an empty page", "document.getElementById('state').textContent === 'live'")
+                page.run("document.querySelector('details.menu').open = true")
+                page.type_into("#import", saved)
+                page.until("the file", "document.getElementById('message').textContent.includes(' hits')")
+                same(list(table(page).values()), rows, f"the file of {kind} on the page")
+
+
+def attribute(key, value):
+    kind = {bool: "boolValue", str: "stringValue", float: "doubleValue"}[type(value)]
+    return {"key": key, "value": {kind: value}}
+
+
+def log(session, kind, ts, playhead, **more):
+    """A record of OTLP."""
+    texts = {"session.id": session, "log.record.uid": f"{session} {kind} {ts}", "media.playhead": float(playhead)}
+    start = {"media.id": "film", "media.name": "A Film", "media.playerName": "p"} if kind == "sessionStart" else {}
+    return {"timeUnixNano": f"{ts}000000", "eventName": f"media.{kind}", "attributes": [
+        attribute(key, value) for key, value in {**texts, **start, **more}.items()]}
+
+
+def logs(at, records, collector, status=200, **more):
+    """A request of OTLP, as the collector keeps it."""
+    resource = {"attributes": [attribute("service.instance.id", "0123456789abcdef")]}
+    body = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]}
+    return {"at_ms": at, "method": "POST", "path": "/v1/logs", "body": body, "status": status, "sid": None,
+            "counted": status is None or status < 300, "fault": status is None, "collector": collector, **more}
+
+
+def streams(page, _url):
+    """Two collectors and their requests of many records: lanes of their own, repeats once, refusals, resumes."""
+    begin = 1_700_000_000_000
+    at = lambda seconds: begin + seconds * 1000
+    one, two = "0f6e7d5a-0000-4000-8000-000000000001", "77aa0000-0000-4000-8000-000000000002"
+    start = event("sessionStart", 0, begin, **START, appInstallationId="0123456789abcdef")
+    records = [
+        {"at_ms": begin, "method": "POST", "path": "/api/v1/sessions", "body": start, "status": 201, "sid": "S1",
+         "counted": True, "fault": False},
+        logs(at(0), [log(one, "sessionStart", at(0), 0), log(one, "play", at(0), 0)], "own"),
+        # The answer is lost, so the record comes again.
+        logs(at(10), [log(one, "ping", at(10), 10)], "own", None),
+        logs(at(20), [log(one, "ping", at(10), 10), log(one, "ping", at(20), 20)], "own"),
+        logs(at(30), [log(one, "ping", at(30), 30)], "own", 400, refusal="no such attribute"),
+        logs(at(40), [log(one, "sessionEnd", at(40), 40), log(two, "sessionStart", at(40), 40, **{
+            "media.resume": True, "session.previous_id": one})], "own"),
+        # This one is told of everything a minute later, as it wishes.
+        logs(at(0), [log(one, "sessionStart", at(0), 0)], "slow"),
+        *(logs(at(60 * n), [log(one, "ping", at(60 * n - 10 * s), 0) for s in range(5, -1, -1)], "slow")
+          for n in range(1, 4))]
+    with tempfile.TemporaryDirectory() as directory:
+        saved = os.path.join(directory, "hits.jsonl")
+        with open(saved, "w") as out:
+            out.writelines(json.dumps(record) + "\n" for record in records)
+        with collector("--open", saved) as url:
+            page.go(url + "/")
+            page.until("all of it", "app.view.lanes.length === 4 && !app.stale")
+            spoken = page.run("return app.view.rows.filter((r) => r.group).map((r) => r.group.spoken)")
+            same(sorted(spoken), ["Media Collection", "OpenTelemetry to own", "OpenTelemetry to slow"], "groups")
+            page.run("showAs(true)")
+            page.until("the table", "document.querySelectorAll('#sessions-body tr').length === 4")
+            rows = page.run("return [...document.querySelectorAll('#sessions-body tr')].map((r) => [1, 2, 12, 13, 14, 15]"
+                            ".map((n) => r.children[n].textContent))")
+            same(sorted(rows), sorted([
+                ["S1", "Media Collection", "1", "0", "0", "–"],
+                ["0f6e7d5a", "OpenTelemetry to own", "7", "0", "1", "–"],
+                ["77aa0000", "OpenTelemetry to own", "1", "0", "0", "from 0f6e7d5a at 0:40"],
+                ["0f6e7d5a", "OpenTelemetry to slow", "19", "0", "0", "–"]]), "the sessions")
+            page.run("const s = app.view.lanes.find((s) => s.collector === 'own' && !s.resume);"
+                     "choose(app, s, s.hits.find((h) => h.repeat))")
+            page.until("its hits", "document.getElementById('hits-caption').textContent === 'Hits of A Film'")
+            remarks = page.run("return [...document.querySelectorAll('#hits-body tr')].map((r) => r.lastChild.textContent)")
+            same(remarks, ["", "", "", "came before", "", "refused: no such attribute", ""], "remarks")
+            same(figures(page)["pings"], "2", "a repeat counts once")
+            shown = json.loads(texts(page, "#details pre")[0])
+            same(shown["timeUnixNano"], f"{at(10)}000000", "the record alone")
+            expect("Three SessionStart" not in " ".join(texts(page, ".finding .go")), "a viewing is told to three")
+            page.run("app.model.notes = []")
+            made = page.run("return asTimeline(app.model)")
+            same(made.count('"SessionStart"'), 1, "a viewing in the timeline")
+
+
 def idle(page, _url):
     """A session that ended in a long pause was idle until the next one goes on."""
     with collector() as url:
@@ -447,7 +564,7 @@ def pictures(page, url):
     page.devtools("Emulation.clearDeviceMetricsOverride")
 
 
-CHECKS = [policy, evening, by_keyboard, pointer, live, idle, mistakes, files, axe, pictures]
+CHECKS = [policy, evening, by_keyboard, pointer, live, idle, protocols, streams, mistakes, files, axe, pictures]
 
 
 def main():

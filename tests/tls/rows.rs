@@ -262,7 +262,7 @@ async fn play_downloaded(player: &Player, media: &'static str) {
 
 /// The event types of an array.
 fn kinds(record: &Record) -> Vec<&str> {
-    record.events().iter().filter_map(|event| event["eventType"].as_str()).collect()
+    record.hits().iter().map(|hit| hit.event_type).collect()
 }
 
 #[tokio::test]

@@ -6,8 +6,10 @@ const RULER = 34, GROUP = 26, FONT = 'system-ui, "Segoe UI", Roboto, "DejaVu San
 function layOut(model, view) {
   const groups = new Map();
   for (const session of model.order) {
-    const key = session.sid ? `${session.box}\n${session.app}` : '\u{10ffff}';
-    if (!groups.has(key)) groups.set(key, { box: session.box, app: session.app, none: !session.sid, sessions: [] });
+    const key = session.sid ? `${streamOf(session)}\n${session.box}\n${session.app}` : '\u{10ffff}';
+    if (!groups.has(key)) {
+      groups.set(key, { box: session.box, app: session.app, spoken: spoken(session), none: !session.sid, sessions: [] });
+    }
     groups.get(key).sessions.push(session);
   }
   const rows = [];
@@ -210,7 +212,7 @@ function lowerBound(hits, ms) {
 function ticks(c, session, view, look, at) {
   const { hits } = session;
   const until = msOf(view, view.width + 6);
-  const last = { ping: -9, hit: -9, late: -9, failed: -9, refused: -9 };
+  const last = { ping: -9, hit: -9, late: -9, failed: -9, refused: -9, repeat: -9 };
   const special = [];
   c.beginPath();
   for (let i = lowerBound(hits, msOf(view, view.gutter - 6)); i < hits.length && hits[i].x <= until; i += 1) {
@@ -225,7 +227,7 @@ function ticks(c, session, view, look, at) {
   c.fillStyle = look.tick;
   c.fill();
   // Marks that say something is wrong come on top of the others.
-  const rank = { failed: 0, late: 1, refused: 2 };
+  const rank = { repeat: 0, failed: 1, late: 2, refused: 3 };
   special.sort((a, b) => rank[a[0]] - rank[b[0]]);
   for (const [kind, x, small] of special) drawMark(c, look, kind, x, at.ticks, small);
   if (view.hit && view.hit.session === session) {
@@ -266,7 +268,7 @@ function arrow(c, session, view, look, tall) {
 function label(c, row, view, look) {
   c.textAlign = 'left';
   if (row.group) {
-    const { app, box, none } = row.group;
+    const { app, box, none, spoken: how } = row.group;
     c.font = `600 12px ${FONT}`;
     c.fillStyle = look.ink;
     const words = none ? 'Without a session' : app;
@@ -275,7 +277,7 @@ function label(c, row, view, look) {
     c.font = `11px ${FONT}`;
     c.fillStyle = look.soft;
     const count = row.group.sessions.length;
-    const rest = `${none ? '' : `box ${box.slice(0, 8) || 'unknown'} · `}${count} ${count === 1 ? 'session' : 'sessions'}`;
+    const rest = `${none ? '' : `box ${box.slice(0, 8) || 'unknown'} · ${how} · `}${count} ${count === 1 ? 'session' : 'sessions'}`;
     c.fillText(rest, 14 + wide + 10, row.y + GROUP / 2);
     return;
   }
@@ -284,7 +286,7 @@ function label(c, row, view, look) {
   if (chosen) { c.fillStyle = look.focus; c.fillRect(0, row.y, 3, row.h - 1); }
   const worst = view.worst.get(session);
   const title = session.name || session.key;
-  const under = `${session.sid || 'refused'}${session.kind ? ` · ${session.kind}` : ''}${session.resume ? ' · resumed' : ''}`;
+  const under = `${session.label || 'refused'}${session.kind ? ` · ${session.kind}` : ''}${session.resume ? ' · resumed' : ''}`;
   if (view.narrow) {
     c.font = `600 12px ${FONT}`; c.fillStyle = look.ink;
     c.fillText(cut(c, title, view.width * 0.55), 14, row.y + 11);

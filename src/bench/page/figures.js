@@ -8,7 +8,7 @@ function figuresOf(session) {
   const count = (type) => session.taken.filter((hit) => hit.type === type).length;
   const start = session.taken.find((hit) => hit.type === 'sessionStart');
   const moves = session.taken.find((hit) => hit.type === 'play' || hit.type === 'adStart');
-  const reported = session.taken.map((hit) => hit.event.qoeData && hit.event.qoeData['media.qoe.timeToStart'])
+  const reported = session.taken.map((hit) => hit.quality['media.qoe.timeToStart'])
     .find((ms) => typeof ms === 'number');
   const startup = typeof reported === 'number' ? reported / 1000
     : start && moves ? (moves.ts - start.ts) / 1000 : null;

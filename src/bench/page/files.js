@@ -4,13 +4,13 @@
 function asTrace(model) {
   const events = [], players = new Map();
   model.order.forEach((session, index) => {
-    const name = `${session.app || 'no session'} ${session.box.slice(0, 8)}`;
+    const name = `${session.app || 'no session'} ${session.box.slice(0, 8)} (${spoken(session)})`;
     if (!players.has(name)) {
       players.set(name, players.size + 1);
       events.push({ ph: 'M', name: 'process_name', pid: players.get(name), tid: 0, args: { name } });
     }
     const pid = players.get(name), tid = index + 1;
-    events.push({ ph: 'M', name: 'thread_name', pid, tid, args: { name: `${session.sid || ''} ${session.name}` } });
+    events.push({ ph: 'M', name: 'thread_name', pid, tid, args: { name: `${session.label || ''} ${session.name}` } });
     for (const part of session.spans) {
       events.push({ ph: 'X', cat: 'state', name: WORDS[part.state], pid, tid, ts: part.from * 1000,
         dur: (part.to - part.from) * 1000, args: { from: part.start, to: part.stop } });
@@ -30,11 +30,16 @@ function asTrace(model) {
     }
   });
   return JSON.stringify({ displayTimeUnit: 'ms', traceEvents: events,
-    playheadd: { hits: model.records, timeline: model.notes } });
+    playheadd: { hits: model.records.map(asCame), timeline: model.notes } });
+}
+
+/** A record without what the collector reads out of its body for this page. */
+function asCame({ hits: _, protocol: __, ...record }) {
+  return record;
 }
 
 function asHits(model) {
-  return model.records.map((record) => `${JSON.stringify(record)}\n`).join('');
+  return model.records.map((record) => `${JSON.stringify(asCame(record))}\n`).join('');
 }
 
 const SAID_AS = { play: 'Play', pauseStart: 'Pause', bufferStart: 'BufferStart', adBreakStart: 'AdBreakStart',
@@ -59,8 +64,12 @@ function asTimeline(model) {
   }
   const begin = Number.isFinite(model.begin) ? Math.floor(model.begin) : 0;
   const out = [line({ at: 0, event: 'Boot', unix_ms: begin, trusted: true })];
-  const said = [];
+  const said = [], streams = new Map();
   model.order.forEach((session, index) => {
+    // What a box tells a second collector are the same viewings. Its id has hyphens on Media Edge.
+    const box = session.box.replaceAll('-', '').slice(0, 12);
+    if (!streams.has(box)) streams.set(box, streamOf(session));
+    if (streams.get(box) !== streamOf(session)) return;
     for (const hit of session.taken) {
       const event = hit.type === 'sessionStart' ? 'SessionStart' : SAID_AS[hit.type];
       if (!event) continue;
@@ -84,31 +93,9 @@ function save(name, kind, content) {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
-/** Reads a file that this page or the tools wrote. Errors: a sentence. */
-function readSaved(content) {
-  let whole = null;
-  try { whole = JSON.parse(content); } catch { /* lines */ }
-  if (whole && whole.traceEvents) {
-    if (!whole.playheadd || !Array.isArray(whole.playheadd.hits)) throw new Error('This trace was not exported here: it has no hits in it.');
-    return { hits: whole.playheadd.hits, notes: whole.playheadd.timeline || [] };
-  }
-  const hits = [], notes = [];
-  let boot = 1700000000000;
-  content.split('\n').forEach((words_, index) => {
-    if (!words_.trim()) return;
-    let value;
-    try { value = JSON.parse(words_); } catch { throw new Error(`Line ${index + 1} is no JSON.`); }
-    if (value && typeof value.event === 'string' && typeof value.at === 'number') {
-      if (value.event === 'Boot' && typeof value.unix_ms === 'number' && !notes.length) boot = value.unix_ms;
-      notes.push({ ...value, at_ms: Math.round(boot + value.at * 1000) });
-    } else if (value && typeof value.answered === 'number' && typeof value.at === 'number') {
-      const { at, method, path, body, status, sid } = value;
-      const refused = status >= 400 && status < 500;
-      hits.push({ at_ms: Math.round(boot + at * 1000), method, path, body, status, sid, counted: status >= 200 && status < 300,
-        fault: status === null || status >= 500, ...(refused && { refusal: `the simulated collector answered ${status}` }) });
-    } else if (value && typeof value.at_ms === 'number' && typeof value.path === 'string') {
-      hits.push(value);
-    } else throw new Error(`Line ${index + 1} is no hit, no line of simulate and no line of a timeline.`);
-  });
-  return { hits, notes };
+/** Reads a file that this page or the tools wrote: the collector knows them all. Errors: a sentence. */
+async function readSaved(file) {
+  const answer = await fetch('/bench/read', { method: 'POST', body: file });
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer.json();
 }

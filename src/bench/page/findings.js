@@ -193,7 +193,7 @@ function manyStarts(model) {
   const found = [], by = new Map();
   for (const session of model.order) {
     if (!session.media || !session.sid) continue;
-    const key = `${session.box}\n${session.app}\n${session.media}`;
+    const key = viewingOf(session);
     by.set(key, [...(by.get(key) || []), session]);
   }
   for (const sessions of by.values()) {

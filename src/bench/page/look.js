@@ -8,7 +8,7 @@ const WORDS = {
 
 const LIGHT = {
   paper: '#ffffff', stripe: '#f6f7f9', line: '#e2e6eb', ink: '#17202b', soft: '#5a6675', group: '#eef1f5',
-  chosen: '#e4effa', focus: '#0b5cad', tick: '#3c4858', late: '#c14f00', refused: '#b3122b', failed: '#8a5a00',
+  chosen: '#e4effa', focus: '#0b5cad', tick: '#3c4858', late: '#c14f00', refused: '#b3122b', failed: '#8a5a00', repeat: '#5a6675',
   arrow: '#7a3fa0', hatch: '#9aa5b1', outage: 'rgba(193,79,0,0.07)', outageLine: '#c14f00', chapter: '#7d8b9b',
   break: '#a88a00',
   playing: '#0072b2', paused: '#a9b3be', buffering: '#e69f00', seeking: '#cc79a7', ad: '#f0e442',
@@ -17,7 +17,7 @@ const LIGHT = {
 
 const DARK = {
   paper: '#12171d', stripe: '#161c24', line: '#27303b', ink: '#e8edf3', soft: '#9aa8b7', group: '#1c242d',
-  chosen: '#1b2f45', focus: '#6cb6ff', tick: '#b4c0cd', late: '#ff9a4d', refused: '#ff6b7f', failed: '#d9a441',
+  chosen: '#1b2f45', focus: '#6cb6ff', tick: '#b4c0cd', late: '#ff9a4d', refused: '#ff6b7f', failed: '#d9a441', repeat: '#9aa8b7',
   arrow: '#c79be6', hatch: '#5f6c7a', outage: 'rgba(255,154,77,0.08)', outageLine: '#ff9a4d', chapter: '#8b99a8',
   break: '#d8c52f',
   playing: '#2b8fd0', paused: '#5b6775', buffering: '#e69f00', seeking: '#cc79a7', ad: '#e8dc4a',
@@ -57,16 +57,17 @@ function tile(back, mark, kind) {
   return canvas.getContext('2d').createPattern(canvas, 'repeat');
 }
 
-/** The kind of a hit decides its shape: a bar, a small bar, a triangle (late), a cross (refused), a ring. */
+/** The kind of a hit decides its shape: a bar, a small bar, a triangle (late), a cross (refused), a ring, a square. */
 function kindOf(hit) {
   if (hit.refused) return 'refused';
   if (hit.failed) return 'failed';
+  if (hit.repeat) return 'repeat';
   if (hit.late) return 'late';
   return hit.type === 'ping' ? 'ping' : 'hit';
 }
 
 const KINDS = { hit: 'hit', ping: 'ping', late: 'late: sent over 10 s after it happened',
-  refused: 'refused', failed: 'tried, not taken' };
+  refused: 'refused', failed: 'tried, not taken', repeat: 'came before (same uid)' };
 
 function drawMark(c, look, kind, x, y, small) {
   c.fillStyle = c.strokeStyle = kind === 'hit' || kind === 'ping' ? look.tick : look[kind];
@@ -79,5 +80,6 @@ function drawMark(c, look, kind, x, y, small) {
     c.lineWidth = 2.6;
     c.beginPath(); c.moveTo(x - 5, y - 5); c.lineTo(x + 5, y + 5); c.moveTo(x + 5, y - 5); c.lineTo(x - 5, y + 5);
     c.stroke(); c.lineWidth = 1;
-  } else { c.lineWidth = 1.2; c.beginPath(); c.arc(x, y, 2.6, 0, 7); c.stroke(); c.lineWidth = 1; }
+  } else if (kind === 'repeat') c.strokeRect(x - 2.5, y - 2.5, 5, 5);
+  else { c.lineWidth = 1.2; c.beginPath(); c.arc(x, y, 2.6, 0, 7); c.stroke(); c.lineWidth = 1; }
 }

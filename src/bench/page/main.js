@@ -86,7 +86,7 @@ function connect() {
 
 async function open(file) {
   try {
-    const { hits, notes } = readSaved(await file.text());
+    const { hits, timeline: notes } = await readSaved(file);
     const onlyNotes = !hits.length && notes.length > 0;
     if (onlyNotes) {
       takeNotes(app.model, notes);
@@ -96,7 +96,8 @@ async function open(file) {
       for (const record of hits) takeRecord(app.model, record);
       state('saved file', 'saved');
     }
-    message(onlyNotes ? `${file.name}: what the players did is shown with the hits.` : `${file.name}: ${hits.length} hits.`);
+    const count = hits.reduce((sum, record) => sum + Math.max(record.hits.length, 1), 0);
+    message(onlyNotes ? `${file.name}: what the players did is shown with the hits.` : `${file.name}: ${count} hits.`);
     news();
   } catch (error) {
     message(`${file.name} cannot be shown. ${error.message}`);
@@ -153,7 +154,7 @@ function find(wanted) {
   if (!word) return;
   const places_ = [];
   for (const session of view.lanes) {
-    const about = `${session.key} ${session.media} ${session.name} ${session.app} ${session.box}`;
+    const about = `${session.key} ${session.media} ${session.name} ${session.app} ${session.box} ${spoken(session)}`;
     if (about.toLowerCase().includes(word)) places_.push([session, null]);
     for (const hit of session.hits) {
       if (`${hit.type} ${hit.reason}`.toLowerCase().includes(word)) places_.push([session, hit]);

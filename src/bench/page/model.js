@@ -7,7 +7,7 @@ const IDLE_MS = 25 * 60000;
 
 /** A model of all records; `notes` are the lines of a timeline, if what the players did is known. */
 function newModel() {
-  return { records: [], notes: [], sessions: new Map(), order: [], outages: [], version: 0, saved: null,
+  return { records: [], uids: new Set(), cadences: new Map(), notes: [], sessions: new Map(), order: [], outages: [], version: 0, saved: null,
     refused: 0, late: 0, dirty: new Set(), begin: Infinity, end: -Infinity };
 }
 
@@ -19,12 +19,14 @@ function number(value, otherwise) {
   return typeof value === 'number' && Number.isFinite(value) ? value : otherwise;
 }
 
-/** Takes one record of the collector: one hit, or several that were sent as a downloaded session. */
+/** Takes one record of the collector with its hits, which have one shape whatever the protocol. */
 function takeRecord(model, record) {
   const index = model.records.push(record) - 1;
-  const events = Array.isArray(record.body) ? record.body : [record.body];
-  for (const event of events) {
-    const hit = hitOf(record, event && typeof event === 'object' ? event : {}, index);
+  const gathered = gatheredFor(model, record);
+  const reported = Array.isArray(record.hits) && record.hits.length ? record.hits : [{}];
+  for (const one of reported) {
+    const hit = hitOf(record, one, index, gathered);
+    if (isRepeat(model, record, one)) { hit.repeat = true; hit.late = false; }
     const session = sessionOf(model, record, hit);
     hit.session = session;
     session.hits.push(hit);
@@ -37,26 +39,63 @@ function takeRecord(model, record) {
   model.version += 1;
 }
 
-function hitOf(record, event, index) {
-  const time = event.playerTime || {};
+/** How long hits were gathered on purpose before they were sent, ms: OTLP may do so for seconds or minutes. */
+function gatheredFor(model, record) {
+  if (record.protocol !== 'otlp' || !record.counted) return 0;
+  const key = streamOf(record), known = model.cadences.get(key);
+  const cadence = known || { last: record.at_ms, steps: [] };
+  model.cadences.set(key, cadence);
+  if (known) cadence.steps.push(record.at_ms - cadence.last);
+  if (cadence.steps.length > 49) cadence.steps.shift();
+  cadence.last = record.at_ms;
+  return median(cadence.steps, 0);
+}
+
+function median(numbers, otherwise) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted.length ? sorted[Math.floor(sorted.length / 2)] : otherwise;
+}
+
+/** A report that was taken before: its uid tells (OTLP). */
+function isRepeat(model, record, { uid }) {
+  if (!uid || !record.counted) return false;
+  const key = `${streamOf(record)}\n${uid}`;
+  const known = model.uids.has(key);
+  model.uids.add(key);
+  return known;
+}
+
+/** To whom is reported and how: what two collectors are told of one viewing are two streams. */
+function streamOf(of) {
+  return `${of.protocol || ''}\n${of.collector || ''}`;
+}
+
+function hitOf(record, reported, index, gathered) {
   const at = number(record.at_ms, 0);
-  const ts = number(time.ts, at);
+  const ts = number(reported.ts, at);
   const status = typeof record.status === 'number' ? record.status : null;
   const refused = Boolean(record.refusal) || (status !== null && status >= 400 && status < 500);
   const failed = !record.counted && !refused;
   // A hit that nobody took is shown when it was tried; it comes again, and then it counts.
   const x = failed ? at : ts;
-  return { index, at, ts, x, type: text(event.eventType, record.method || '?'), status, event, record,
-    playhead: number(time.playhead, 0), refused, failed, late: !failed && at - ts > LATE_MS,
-    reason: record.refusal || '', params: event.params || {}, session: null };
+  return { index, at, ts, x, type: text(reported.event_type, record.method || '?'), status, record,
+    pointer: reported.pointer || '', of: reported.session || null, previous: reported.previous || null,
+    playhead: number(reported.playhead, 0), refused, failed, repeat: false, late: !failed && at - ts > LATE_MS + gathered,
+    reason: record.refusal || '', params: reported.params || {}, quality: reported.qoeData || {}, session: null };
+}
+
+/** The part of the body that a hit was read from. */
+function sentAs(hit) {
+  return hit.pointer.split('/').slice(1).reduce((part, name) => (part ? part[name] : undefined), hit.record.body);
 }
 
 function sessionOf(model, record, hit) {
   const start = hit.type === 'sessionStart' ? hit.params : {};
-  const key = record.sid || lost(record, hit);
+  const name = hit.of || lost(hit), key = `${streamOf(record)}\n${name}`;
   let session = model.sessions.get(key);
   if (!session) {
-    session = { key, sid: record.sid || null, hits: [], box: '', app: '', media: '', name: '', length: 0,
+    session = { key: name, sid: hit.of, label: labelOf(record, hit.of), protocol: record.protocol || '',
+      collector: record.collector || '', previous: null, hits: [], box: '', app: '', media: '', name: '', length: 0,
       kind: '', resume: false, from: null, next: null, spans: [], track: [], gaps: [], begin: 0, end: 0,
       taken: [], over: null, state: '', last: null, player: null, findings: null, figures: null };
     model.sessions.set(key, session);
@@ -71,14 +110,15 @@ function sessionOf(model, record, hit) {
     session.length = number(start['media.length'], 0);
     session.kind = text(start['media.contentType'], '');
     session.resume = start['media.resume'] === true;
-    if (record.counted && record.sid) absorb(model, session);
+    session.previous = hit.previous;
+    if (record.counted && hit.of) absorb(model, session);
   }
   return session;
 }
 
 /** What was tried before a start was taken belongs to the session that it opened. */
 function absorb(model, session) {
-  const key = `no session: ${session.app} ${session.media}`;
+  const key = `${streamOf(session)}\nno session: ${session.app} ${session.media}`;
   const tried = model.sessions.get(key);
   if (!tried || tried.hits.some((hit) => hit.refused)) return;
   for (const hit of tried.hits) hit.session = session;
@@ -89,7 +129,7 @@ function absorb(model, session) {
 }
 
 /** Hits without a session: a start that was not answered yet, or what is no hit at all. */
-function lost(record, hit) {
+function lost(hit) {
   const params = hit.params;
   return hit.type === 'sessionStart'
     ? `no session: ${text(params['media.playerName'], 'unknown player')} ${text(params['media.id'], '')}`
@@ -101,7 +141,7 @@ function settle(model) {
   if (!model.dirty.size) return false;
   for (const session of model.dirty) {
     session.hits.sort((a, b) => a.x - b.x || a.index - b.index);
-    session.taken = session.hits.filter((hit) => !hit.refused && !hit.failed);
+    session.taken = session.hits.filter((hit) => !hit.refused && !hit.failed && !hit.repeat);
     const hits = session.taken.length ? session.taken : session.hits;
     session.begin = hits[0].x;
     session.end = hits[hits.length - 1].x;
@@ -168,16 +208,35 @@ function guessSeek(session, span) {
   if (span.state === 'paused' && Math.abs(span.stop - span.start) > 1.5) span.state = 'seeking';
 }
 
-/** Who resumes whom: the same media on the same box and in the same application. */
+/** How a session is called: ids of Media Edge have 64 characters, those of OTLP 36. */
+function labelOf(record, sid) {
+  return sid && sid.length > 12 && record.protocol !== 'media-collection' ? sid.slice(0, 8) : sid;
+}
+
+const PROTOCOLS = { 'media-collection': 'Media Collection', 'media-edge': 'Media Edge', otlp: 'OpenTelemetry' };
+
+/** What a session speaks, and to which collector where that is known. */
+function spoken(session) {
+  const protocol = PROTOCOLS[session.protocol] || 'unknown protocol';
+  return session.collector ? `${protocol} to ${session.collector}` : protocol;
+}
+
+/** The same media on the same box and in the same application, as one collector is told of it. */
+function viewingOf(session) {
+  return `${streamOf(session)}\n${session.box}\n${session.app}\n${session.media}`;
+}
+
+/** Who resumes whom: the one that it names, or the latest of the same viewing. */
 function link(model) {
   const latest = new Map();
   const before_ = model.order.map((session) => [session.from, session.next]);
   for (const session of model.order) { session.from = null; session.next = null; }
   for (const session of [...model.order].sort((a, b) => a.begin - b.begin)) {
     if (!session.media || !session.taken.length) continue;
-    const key = `${session.box}\n${session.app}\n${session.media}`;
-    const before = latest.get(key);
-    if (session.resume && before) {
+    const key = viewingOf(session);
+    const named = session.previous && model.sessions.get(`${streamOf(session)}\n${session.previous}`);
+    const before = named || latest.get(key);
+    if (session.resume && before && before !== session) {
       session.from = before;
       before.next = session;
     }
@@ -196,8 +255,7 @@ function pingInterval(session) {
       steps.push(session.taken[i].ts - session.taken[i - 1].ts);
     }
   }
-  steps.sort((a, b) => a - b);
-  return steps.length ? steps[Math.floor(steps.length / 2)] : 10000;
+  return median(steps, 10000);
 }
 
 function gapsOf(model, session) {

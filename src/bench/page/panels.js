@@ -18,7 +18,7 @@ function showFigures(app) {
   const { model, view } = app;
   const session = view.chosen;
   const title = session ? session.name || session.key : 'All sessions';
-  const sub = session ? `${session.app} · ${session.sid || 'no session'}` : model.saved || 'live';
+  const sub = session ? `${session.app} · ${session.label || 'no session'} · ${spoken(session)}` : model.saved || 'live';
   replace('figures-title', title, ' ', element('small', {}, sub));
   replace('figures', (session ? figureRows(session) : totalRows(model)).map(([name, value, what, kind]) =>
     element('div', { class: kind ? `figure ${kind}` : 'figure', title: what },
@@ -39,7 +39,7 @@ function showFindings(app) {
   const list = mine.slice(0, MOST_FINDINGS).map((one) => element('li', { class: `finding ${one.level}` },
     element('button', { type: 'button', class: 'go', onclick: () => choose(app, one.session, one.hit) },
       element('strong', {}, LEVELS[one.level]), ' ', one.words,
-      element('small', {}, `${one.session.name || one.session.key} · ${one.session.sid || '–'} · ${clockTime(one.at)}`)),
+      element('small', {}, `${one.session.name || one.session.key} · ${one.session.label || '–'} · ${clockTime(one.at)}`)),
     element('a', { href: `/bench/integrating-a-player#${one.link}`, target: '_blank', rel: 'noopener' }, one.level === 'note' ? 'in the guide' : 'the mistake, in the guide',
       element('span', { class: 'unseen' }, `: ${one.words}`))));
   if (!list.length) {
@@ -81,25 +81,26 @@ function showDetails(app) {
   if (!hit) {
     replace('details-title', chosen.name || chosen.key);
     const rows = [['media', chosen.media || '–'], ['player', chosen.app || '–'], ['box', chosen.box || '–'],
+      ['session', chosen.sid || '–'], ['collector', spoken(chosen)],
       ['began', clockTime(chosen.begin, true)], ['last hit', clockTime(chosen.end, true)],
       ['ended', endOf(chosen)], ['length', chosen.length ? position(chosen.length) : '–']];
     const jump = (session, words) => session && element('button', { type: 'button', onclick: () => choose(app, session, null) }, words);
     replace('details', steps, terms(rows), element('p', { class: 'steps' },
-      jump(chosen.from, `‹ resumes ${chosen.from ? chosen.from.sid : ''}`),
-      jump(chosen.next, `resumed by ${chosen.next ? chosen.next.sid : ''} ›`)));
+      jump(chosen.from, `‹ resumes ${chosen.from ? chosen.from.label : ''}`),
+      jump(chosen.next, `resumed by ${chosen.next ? chosen.next.label : ''} ›`)));
     return;
   }
   replace('details-title', hit.type);
   replace('details', steps, hit.refused
     ? element('p', { class: 'refusal' }, element('strong', {}, `Refused (${hit.status}). `), hit.reason) : null,
   hit.late ? element('p', { class: 'lateness' }, element('strong', {}, 'Late. '), 'It waited until somebody was reached.') : null,
-  terms(aboutHit(hit)), element('pre', { tabindex: '0', 'aria-label': 'the hit as JSON' }, JSON.stringify(hit.event, null, 2)));
+  terms(aboutHit(hit)), element('pre', { tabindex: '0', 'aria-label': 'the hit as JSON' }, JSON.stringify(sentAs(hit), null, 2) || ''));
 }
 
 /** How a session ended, or what it does now. */
 function endOf(session) {
   if (session.over) return session.over;
-  if (session.next) return `went on as ${session.next.sid}`;
+  if (session.next) return `went on as ${session.next.label}`;
   return session.taken.length ? `open, ${WORDS[session.state] || session.state}` : 'never began';
 }
 
@@ -152,10 +153,10 @@ function showTable(app) {
     return element('tr', { class: chosen ? 'chosen' : null },
       element('th', { scope: 'row' }, element('button', { type: 'button', 'aria-pressed': String(chosen),
         onclick: () => choose(app, chosen ? null : session, null) }, session.name || session.key)),
-      [session.sid || '–', session.app || '–', clockTime(session.begin), span((session.end - session.begin) / 1000),
+      [session.label || '–', spoken(session), session.app || '–', clockTime(session.begin), span((session.end - session.begin) / 1000),
         endOf(session),
         span(f.played), span(f.paused), String(f.stalls), String(f.seeks), String(f.ads), String(f.hits), String(f.late), String(f.refused),
-        session.from ? `from ${session.from.sid} at ${position(f.from || 0)}` : '–', wrong ? LEVELS[wrong] : '–'].map(cell));
+        session.from ? `from ${session.from.label} at ${position(f.from || 0)}` : '–', wrong ? LEVELS[wrong] : '–'].map(cell));
   }));
   const hits = view.chosen ? view.chosen.hits : [];
   document.getElementById('hits-caption').textContent = view.chosen
@@ -165,7 +166,7 @@ function showTable(app) {
     element('th', { scope: 'row' }, element('button', { type: 'button', 'aria-pressed': String(hit === view.hit),
       onclick: () => choose(app, hit.session, hit) }, hit.type)),
     [clockTime(hit.ts, true), clockTime(hit.at, true), position(hit.playhead), hit.status === null ? 'no answer' : String(hit.status),
-      hit.refused ? `refused: ${hit.reason}` : hit.failed ? 'not taken' : hit.late ? 'late' : ''].map(cell))));
+      hit.refused ? `refused: ${hit.reason}` : hit.failed ? 'not taken' : hit.repeat ? 'came before' : hit.late ? 'late' : ''].map(cell))));
 }
 
 /** A line about what is pointed at. */
@@ -176,11 +177,11 @@ function words(found) {
     const kind = kindOf(hit);
     const late = hit.at - hit.ts > 1000 ? `, arrived ${span((hit.at - hit.ts) / 1000)} later` : '';
     return `${hit.type} at ${position(hit.playhead)}, ${clockTime(hit.ts)}${late}${kind === 'refused' ? `, refused: ${hit.reason}`
-      : kind === 'failed' ? ', not taken' : ''}`;
+      : kind === 'failed' ? ', not taken' : kind === 'repeat' ? ', came before' : ''}`;
   }
   if (gap) return `${gap.cause}, ${span((gap.to - gap.from) / 1000)}`;
   if (part) return `${WORDS[part.state]}${found.named ? ` (${found.named})` : ''} for ${span((part.to - part.from) / 1000)}, ${position(part.start)} to ${position(part.stop)}`;
-  return `${session.name || session.key}, ${session.sid || 'no session'}, ${session.hits.length} hits`;
+  return `${session.name || session.key}, ${session.label || 'no session'}, ${session.hits.length} hits`;
 }
 
 function hover(app, found, event) {
