@@ -13,6 +13,7 @@ use super::{Failure, agent, output};
 use crate::cli::OutputArgs;
 use crate::core::text::printable;
 use crate::dbus::{BusAddress, MONITOR_INTERFACE};
+use crate::sim::hits::{self, Hit, Protocol};
 use crate::system::clock;
 
 pub(super) async fn run(address: BusAddress, args: OutputArgs) -> Result<(), Failure> {
@@ -74,28 +75,28 @@ const GREEN: u8 = 32;
 const RED: u8 = 31;
 
 impl Screen {
+    /// The rows of a line: one, or one for each hit of a request that has several.
     fn line(&mut self, line: &Json) -> String {
         let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-        let (colour, who, what, more) = match line["what"].as_str() {
+        let rows = match line["what"].as_str() {
             Some("state") => {
                 let state = text("state");
                 let colour = if ask::meaning(&state).is_none() { GREEN } else { RED };
-                (colour, text("collector"), state, meaning(line))
-            }
-            Some("hit") if !line["held"].is_null() => {
-                let (sid, kind, more) = hit(line);
-                let held = format!("held: {}  {more}", text("held"));
-                (PLAIN, sid, kind, held.trim_end().to_owned())
+                let more = meaning(line);
+                vec![Row { colour, who: text("collector"), what: state, playhead: None, more }]
             }
             Some("hit") => {
-                let (sid, kind, more) = hit(line);
-                self.requests.insert(line["id"].as_u64().unwrap_or(0), sid.clone());
-                (PLAIN, sid, kind, more)
+                let (who, rows) = hit_rows(line);
+                if let Some(id) = line["id"].as_u64() {
+                    self.requests.insert(id, who);
+                }
+                rows
             }
             Some("answer") => {
-                let sid = self.requests.remove(&line["id"].as_u64().unwrap_or(0));
-                let (good, status, more) = answer(line);
-                (if good { GREEN } else { RED }, sid.unwrap_or_default(), status, more)
+                let who = self.requests.remove(&line["id"].as_u64().unwrap_or(0));
+                let (good, what, more) = answer(line);
+                let colour = if good { GREEN } else { RED };
+                vec![Row { colour, who: who.unwrap_or_default(), what, playhead: None, more }]
             }
             _ => {
                 let refused = text("refused");
@@ -104,18 +105,14 @@ impl Screen {
                     true => (CYAN, details(line)),
                     false => (RED, format!("refused: {refused}")),
                 };
-                (colour, who.unwrap_or_default(), text("event"), more)
+                let playhead = line["playhead"].as_f64().filter(|s| *s >= 0.0);
+                let who = who.unwrap_or_default();
+                vec![Row { colour, who, what: text("event"), playhead, more }]
             }
         };
         let time = self.time(line["unix_ms"].as_i64().unwrap_or_default());
-        let kind = text("what");
-        let playhead = playhead(line).map(|s| format!("{s:.1} s")).unwrap_or_default();
-        let [who, what, more] = [&who, &what, &more].map(|text| printable(text));
-        let row = format!("{time}  {kind:<6}  {who:<12}  {what:<16}  {playhead:>10}  {more}");
-        match self.colour {
-            true => format!("\u{1b}[{colour}m{}\u{1b}[0m\n", row.trim_end()),
-            false => format!("{}\n", row.trim_end()),
-        }
+        let start = format!("{time}  {:<6}", text("what"));
+        rows.iter().map(|row| row.show(&start, self.colour)).collect()
     }
 
     /// The box's own time of day.
@@ -125,6 +122,28 @@ impl Screen {
         let ms = (unix_ms + i64::from(offset) * 1000).rem_euclid(86_400_000);
         let (s, ms) = (ms / 1000, ms % 1000);
         format!("{:02}:{:02}:{:02}.{ms:03}", s / 3600, s / 60 % 60, s % 60)
+    }
+}
+
+/// What stands behind the time and the kind of a line.
+struct Row {
+    colour: u8,
+    who: String,
+    what: String,
+    /// Seconds.
+    playhead: Option<f64>,
+    more: String,
+}
+
+impl Row {
+    fn show(&self, start: &str, colour: bool) -> String {
+        let playhead = self.playhead.map(|s| format!("{s:.1} s")).unwrap_or_default();
+        let [who, what, more] = [&self.who, &self.what, &self.more].map(|text| printable(text));
+        let row = format!("{start}  {who:<12}  {what:<16}  {playhead:>10}  {more}");
+        match colour {
+            true => format!("\u{1b}[{}m{}\u{1b}[0m\n", self.colour, row.trim_end()),
+            false => format!("{}\n", row.trim_end()),
+        }
     }
 }
 
@@ -140,25 +159,52 @@ fn meaning(line: &Json) -> String {
 /// A hit this old when it is sent is shown as late.
 const LATE_MS: i64 = 1_000;
 
-/// Session, event type, and whether the hit is a resume and how late it is sent.
-fn hit(line: &Json) -> (String, String, String) {
+/// The rows of a request's hits, and whose it is: the session, or how many hits if it has several. A
+/// downloaded session is one row.
+fn hit_rows(line: &Json) -> (String, Vec<Row>) {
     let path = line["path"].as_str().unwrap_or_default();
-    let sid = path.split('/').nth(4).unwrap_or(path.rsplit('/').next().unwrap_or_default());
-    let body = &line["body"];
-    match body {
-        Json::Array(hits) => (sid.to_owned(), format!("{} hits", hits.len()), String::new()),
-        one => {
-            let kind = one["eventType"].as_str().unwrap_or("?").to_owned();
-            let resume = one["params"]["media.resume"] == true;
-            let happened = one["playerTime"]["ts"].as_i64();
-            let late = happened.zip(line["unix_ms"].as_i64()).map(|(then, now)| now - then);
-            let late = late.filter(|ms| *ms >= LATE_MS);
-            let late = late.map(|ms| format!("{:.1} s late", ms as f64 / 1000.0));
-            let words = resume.then(|| "resume".to_owned()).into_iter().chain(late);
-            let words = words.chain(line["collector"].as_str().map(|name| format!("to {name}")));
-            (sid.to_owned(), kind, words.collect::<Vec<_>>().join("  "))
-        }
+    let hits = hits::of(path, &line["body"]);
+    let held = line["held"].as_str().map(|why| format!("held: {why}"));
+    let row = |who: &str, what: String, playhead, words: Vec<String>| {
+        let more: Vec<String> = held.clone().into_iter().chain(words).collect();
+        let more: Vec<String> = more.into_iter().chain(named(line)).collect();
+        let more = more.join("  ");
+        Row { colour: PLAIN, who: who.to_owned(), what, playhead, more }
+    };
+    if hits::is_download(path, &line["body"]) {
+        let who = "downloaded";
+        let what = format!("{} hits", hits.len());
+        return (who.to_owned(), vec![row(who, what, None, Vec::new())]);
     }
+    let session = |hit: &Hit<'_>| match (hit.session, Protocol::of(path)) {
+        (None, _) => "sessions".to_owned(),
+        (Some(id), Some(Protocol::MediaEdge | Protocol::Otlp)) => hits::short(id).to_owned(),
+        (Some(id), _) => id.to_owned(),
+    };
+    let of_hit = |hit: &Hit<'_>| {
+        let what = if hit.event_type.is_empty() { "?" } else { hit.event_type };
+        let resume = hit.resumes().then(|| "resume".to_owned());
+        let late = late(hit, line);
+        row(&session(hit), what.to_owned(), hit.playhead, resume.into_iter().chain(late).collect())
+    };
+    let mut rows: Vec<Row> = hits.iter().map(of_hit).collect();
+    if rows.is_empty() {
+        rows.push(row("", "?".to_owned(), None, Vec::new()));
+    }
+    let several = rows.iter().any(|row| row.who != rows[0].who);
+    let who = if several { format!("{} hits", rows.len()) } else { rows[0].who.clone() };
+    (who, rows)
+}
+
+/// How late a hit is sent, if it is.
+fn late(hit: &Hit<'_>, line: &Json) -> Option<String> {
+    let late = line["unix_ms"].as_i64()?.saturating_sub(hit.ts?);
+    (late >= LATE_MS).then(|| format!("{:.1} s late", late as f64 / 1000.0))
+}
+
+/// The collector's name, where there are several.
+fn named(line: &Json) -> Option<String> {
+    line["collector"].as_str().map(|name| format!("to {name}"))
 }
 
 fn answer(line: &Json) -> (bool, String, String) {
@@ -186,11 +232,6 @@ fn details(line: &Json) -> String {
         other => format!("{key}={other}"),
     });
     pairs.collect::<Vec<_>>().join(" ")
-}
-
-fn playhead(line: &Json) -> Option<f64> {
-    let of_event = line["playhead"].as_f64().filter(|s| *s >= 0.0);
-    of_event.or_else(|| line["body"]["playerTime"]["playhead"].as_f64())
 }
 
 #[cfg(test)]
@@ -255,5 +296,77 @@ mod tests {
         screen.colour = true;
         let failed = json!({"what": "answer", "unix_ms": at, "id": 9, "error": "timed out"});
         assert!(screen.line(&failed).starts_with("\u{1b}[31m23:13:20.000  answer"));
+    }
+
+    #[test]
+    fn the_other_protocols_are_as_readable() {
+        let mut screen = Screen { offset: Some(0), ..Screen::default() };
+        let at = 1_700_000_000_000_i64;
+        let mut show = |what: &str, more: Json| {
+            let mut line = json!({"what": what, "unix_ms": at, "id": 3});
+            line.as_object_mut().expect("an object").extend(more.as_object().expect("one").clone());
+            screen.line(&line)
+        };
+        let edge = |kind: &str, content: Json| {
+            json!({"path": format!("/ee/or2/va/v1/{kind}?configId=c"),
+                "body": {"events": [{"xdm": {"eventType": format!("media.{kind}"),
+                    "timestamp": "2023-11-14T22:11:45.000Z", "mediaCollection": content}}]}})
+        };
+        let start = json!({"playhead": 0, "sessionDetails": {"hasResume": true}});
+        assert_eq!(
+            show("hit", edge("sessionStart", start)),
+            "22:13:20.000  hit     sessions      sessionStart           0.0 s  resume  95.0 s late\n"
+        );
+        let id = "0f".repeat(32);
+        let mut ping = edge("ping", json!({"playhead": 12, "sessionID": id}));
+        assert_eq!(
+            show("hit", ping.clone()),
+            "22:13:20.000  hit     0f0f0f0f      ping                  12.0 s  95.0 s late\n"
+        );
+        assert_eq!(
+            show("answer", json!({"status": 204, "ms": 41})),
+            "22:13:20.000  answer  0f0f0f0f      204                           41 ms\n"
+        );
+        ping["held"] = "waiting-consent".into();
+        assert_eq!(
+            show("hit", ping),
+            "22:13:20.000  hit     0f0f0f0f      ping                  12.0 s  \
+             held: waiting-consent  95.0 s late\n"
+        );
+        let states = json!({"playhead": 1, "sessionID": id, "statesStart": [{"name": "mute"}],
+            "statesEnd": [{"name": "fullScreen"}]});
+        assert_eq!(
+            show("hit", edge("statesUpdate", states)),
+            "22:13:20.000  hit     0f0f0f0f      stateEnd               1.0 s  95.0 s late\n\
+             22:13:20.000  hit     0f0f0f0f      stateStart             1.0 s  95.0 s late\n"
+        );
+        let one = json!({"mediaEventType": "media.play", "mediaCollection": {"playhead": 1}});
+        let stored = json!({"path": "/ee/va/v1/downloaded?configId=c",
+            "body": {"events": [{"xdm": {"mediaDownloadedEvents": [one, one]}}]}});
+        assert_eq!(show("hit", stored), "22:13:20.000  hit     downloaded    2 hits\n");
+        let record = |session: &str, kind: &str, seconds: f64| {
+            json!({"timeUnixNano": "1700000000000000000", "eventName": format!("media.{kind}"),
+                "attributes": [{"key": "session.id", "value": {"stringValue": session}},
+                    {"key": "media.playhead", "value": {"doubleValue": seconds}}]})
+        };
+        let (one, two) = ("5c2a9f00-0000-4000", "77aa0000-0000-4000");
+        let logs = |records: Json| {
+            json!({"path": "/v1/logs", "collector": "own",
+                "body": {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}})
+        };
+        assert_eq!(
+            show("hit", logs(json!([record(one, "play", 3.5), record(two, "ping", 60.0)]))),
+            "22:13:20.000  hit     5c2a9f00      play                   3.5 s  to own\n\
+             22:13:20.000  hit     77aa0000      ping                  60.0 s  to own\n"
+        );
+        assert_eq!(
+            show("answer", json!({"status": 200, "ms": 7})),
+            "22:13:20.000  answer  2 hits        200                           7 ms\n"
+        );
+        show("hit", logs(json!([record(one, "play", 3.5), record(one, "ping", 60.0)])));
+        assert_eq!(
+            show("answer", json!({"error": "timed out"})),
+            "22:13:20.000  answer  5c2a9f00      no answer                     timed out\n"
+        );
     }
 }

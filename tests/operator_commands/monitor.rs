@@ -4,10 +4,14 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::mpsc;
 
+use playheadd::bench::Collector;
 use serde_json::Value;
 
 use crate::common::disk::set_consent;
-use crate::common::{AGENT, AGENT_PATH, PATIENCE, Player, SESSION, World, film, json, nothing};
+use crate::common::{
+    AGENT, AGENT_PATH, Agent, Bus, PATIENCE, Player, SESSION, World, collector_config_text, film,
+    json, nothing,
+};
 use crate::scene::{QUIET, command, paused, plays, wait_for};
 
 /// A monitor that is killed with its test, and its lines.
@@ -113,6 +117,39 @@ async fn it_shows_what_would_be_sent_and_when_a_hold_begins_and_ends() {
     assert!(shown.iter().all(|line| line.get("held").is_none()), "{shown:#?}");
     assert!(shown.iter().all(|line| line["what"] != "state"), "no news: {shown:#?}");
     assert!(shown[shown.len() - 1]["id"].is_u64());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hits_of_media_edge_are_as_readable() {
+    let (bus, collector) = (Bus::start(), Collector::start());
+    let kind = "kind = \"media-edge\"\nallow_plain_http = true\n";
+    let edge = "[edge]\ndatastream_id = \"3d2c9a54-5f0e-4a6b-9c1d-7e8f90a1b2c3\"\n";
+    let text = collector_config_text(&collector.url(), kind, &format!("{QUIET}{edge}"));
+    let agent = Agent::start_configured(&bus.dir.path().join("state"), &bus, &text).await;
+    let world = World { agent, collector, bus };
+    let (monitor, _) = Monitor::start(&world, &["monitor"]);
+    let (player, session) = plays(&world, "ep-1").await;
+    player.call(&session, "End", 6.0, nothing()).await.expect("the end");
+    // What it was, whose it is, and what it says; an answer has no more than its status.
+    let mut shown = Vec::new();
+    while shown.iter().filter(|line: &&String| line.starts_with("answer")).count() < 4 {
+        let line = monitor.lines.recv_timeout(PATIENCE).expect("a line");
+        let words: Vec<&str> = line.split_whitespace().skip(1).take(4).collect();
+        match words[..] {
+            ["hit", ..] => shown.push(words.join(" ")),
+            ["answer", who, status, _] => shown.push(format!("answer {who} {status}")),
+            _ => {}
+        }
+    }
+    let hits = world.collector.hits();
+    let id = hits[1].body["events"][0]["xdm"]["mediaCollection"]["sessionID"].as_str();
+    let id = &id.expect("an id")[..8];
+    let mut expected =
+        vec!["hit sessions sessionStart 0.0".to_owned(), "answer sessions 200".into()];
+    for hit in ["play 0.0", "pauseStart 5.0", "sessionEnd 6.0"] {
+        expected.extend([format!("hit {id} {hit}"), format!("answer {id} 204")]);
+    }
+    assert_eq!(shown, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
