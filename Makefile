@@ -23,6 +23,12 @@ SKIPPED = $(CURDIR)/target/skipped
 
 PEERS = $(addprefix --test ,examples page players_survive generated_clients demo_mpv peers_mpris)
 
+# The protocol of the demo.
+KINDS = media-collection media-edge otlp
+ifneq ($(filter-out $(KINDS),$(KIND)),)
+$(error KIND=$(KIND): expected one of $(KINDS))
+endif
+
 .PHONY: help deps peer-deps build demo demo-mpv demo-page test test-peers lint deny docs man rustdoc minimum-rust
 
 help: ## this list
@@ -37,11 +43,11 @@ peer-deps:
 build: ## both programs, as a workbench carries them
 	$(CARGO) build --release --locked --all-features
 
-demo: deps build ## a playback survives the death of its player; TLS=1: over TLS
-	$(PYTHON) demo/demo.py --page $(if $(TLS),--tls) --bin $(BIN)
+demo: deps build ## a playback survives the death of its player; TLS=1: over TLS; KIND=media-edge, otlp
+	$(PYTHON) demo/demo.py --page $(if $(TLS),--tls) $(if $(KIND),--kind $(KIND)) --bin $(BIN)
 
 demo-mpv: peer-deps build ## the same with mpv, without a line of code in the player
-	$(PYTHON) demo/demo.py --mpv $(if $(TLS),--tls) --bin $(BIN)
+	$(PYTHON) demo/demo.py --mpv $(if $(TLS),--tls) $(if $(KIND),--kind $(KIND)) --bin $(BIN)
 
 demo-page: build ## a scripted evening as a picture, at an address that is printed; Ctrl-C ends it
 	$(BIN)/playheadctl collector --open demo/evening.jsonl 2>&1 | sed -u '/warning/d'

@@ -3,7 +3,8 @@
 
 A private D-Bus daemon, the bench collector and the agent are started with a fresh state
 directory; a player plays, is killed with SIGKILL, is started again, goes on and finishes.
-usage: demo.py [--mpv] [--tls] [--page] --bin DIR      Exit status 0 only when everything was seen.
+usage: demo.py [--mpv] [--tls] [--page] [--kind KIND] --bin DIR
+Exit status 0 only when everything was seen.
 """
 import argparse
 import json
@@ -29,14 +30,24 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 <allow own="*"/></policy></busconfig>
 """
 
-AGENT_CONFIG = """[collector]
-url = "{url}"
-{trust}
-[analytics]
+DEFAULT = "media-collection"
+# collector.kind, and what it needs beside a URL.
+KINDS = {
+    "media-collection": """[analytics]
 tracking_server = "metrics.example.com"
 report_suite = "demo"
 org_id = "DEMO@AdobeOrg"
-[heartbeat]
+""",
+    "media-edge": """[edge]
+datastream_id = "3d2c9a54-5f0e-4a6b-9c1d-7e8f90a1b2c3"
+""",
+    "otlp": "",
+}
+
+AGENT_CONFIG = """[collector]
+{kind}url = "{url}"
+{trust}
+{needs}[heartbeat]
 main_seconds = 1
 [consent]
 initial = "in"
@@ -59,11 +70,13 @@ def show(who, text, strong=False):
 class Stage:
     """The processes of the demo; nothing of them is left behind."""
 
-    def __init__(self, binaries, tls):
+    def __init__(self, binaries, tls, kind):
         self.dir = tempfile.mkdtemp(prefix="playheadd-demo-")
         self.binaries = binaries
         self.tls = self.path("tls") if tls else None
+        self.kind = kind
         self.processes = []
+        self.records = []
         self.hits = queue.Queue()
         self.seen = []
 
@@ -104,25 +117,30 @@ class Stage:
     def read_hits(self, pipe):
         for line in pipe:
             record = json.loads(line)
-            body = record["body"]
-            if not isinstance(body, dict):
-                continue
-            playhead = body["playerTime"]["playhead"]
-            resumed = body.get("params", {}).get("media.resume") is True
-            kind = body["eventType"]
-            text = f"{record['sid'] or '-':<4} {record['status']}  {kind:<16} at {playhead:5.1f} s"
-            if kind == "sessionStart":
-                text += f"   media.resume: {'TRUE' if resumed else 'false'}"
-            show("collector", text, strong=resumed)
-            self.hits.put(record)
+            self.records.append(record)
+            # The collector names hits alike, whatever the protocol, and knows how many a request has.
+            for hit in record["hits"]:
+                hit["status"] = record["status"]
+                resumed = is_resumed(hit)
+                text = f"{name(hit):<4} {hit['status']}  {hit['event_type']:<16} at {hit['playhead']:5.1f} s"
+                if hit["event_type"] == "sessionStart":
+                    text += f"   media.resume: {'TRUE' if resumed else 'false'}"
+                show("collector", text, strong=resumed)
+                self.hits.put(hit)
 
     def start_agent(self, mpris):
         trust = f'ca_file = "{self.tls}/ca.pem"' if self.tls else "allow_plain_http = true"
         with open(self.path("playheadd.toml"), "w") as handle:
             handle.write(AGENT_CONFIG.format(
-                url=self.url, trust=trust, mpris="true" if mpris else "false"))
+                kind="" if self.kind == DEFAULT else f'kind = "{self.kind}"\n', needs=KINDS[self.kind], url=self.url, trust=trust,
+                mpris="true" if mpris else "false"))
+        daemon = os.path.join(self.binaries, "playheadd")
+        checked = subprocess.run([daemon, "--config", self.path("playheadd.toml"), "--check"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if checked.returncode:
+            raise RuntimeError(f"the agent refuses the configuration: {checked.stdout.strip()}")
         self.spawn(
-            [os.path.join(self.binaries, "playheadd"), "--config", self.path("playheadd.toml"),
+            [daemon, "--config", self.path("playheadd.toml"),
              "--bus-address", self.address, "--state-dir", self.path("state")],
             env=self.environment)
         bus = dbus.bus.BusConnection(self.address)
@@ -136,12 +154,12 @@ class Stage:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                record = self.hits.get(timeout=max(0.01, deadline - time.monotonic()))
+                hit = self.hits.get(timeout=max(0.01, deadline - time.monotonic()))
             except queue.Empty:
                 raise RuntimeError(f"{what} did not arrive within {seconds} s") from None
-            self.seen.append(record)
-            if wanted(record):
-                return record
+            self.seen.append(hit)
+            if wanted(hit):
+                return hit
 
     def close(self):
         for process in reversed(self.processes):
@@ -174,7 +192,17 @@ def wait_for(what, probe, seconds=20):
 
 
 def of_type(kind, playhead=0.0):
-    return lambda r: r["body"]["eventType"] == kind and r["body"]["playerTime"]["playhead"] >= playhead
+    return lambda hit: hit["event_type"] == kind and hit["playhead"] >= playhead
+
+
+def is_resumed(hit):
+    return hit.get("params", {}).get("media.resume") is True
+
+
+def name(hit):
+    """Ids that the agent makes are long."""
+    session = hit.get("session") or "-"
+    return session[:8] if len(session) > 12 else session
 
 
 class BusPlayer:
@@ -236,7 +264,7 @@ class MpvPlayer:
 def story(stage, player):
     first = player.start(0.0)
     opened = stage.until("the first session", of_type("sessionStart"))
-    player.media_id = opened["body"]["params"]["media.id"]
+    player.media_id = opened["params"]["media.id"]
     stage.until("a ping beyond 5 s", of_type("ping", 5.0))
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
@@ -253,28 +281,27 @@ def story(stage, player):
 
 
 def judge(stage, opened, paused, resumed, ended):
-    accepted = [r for r in stage.seen if r["status"] and 200 <= r["status"] < 300]
+    accepted = [hit for hit in stage.seen if hit["status"] and 200 <= hit["status"] < 300]
     refused = len(stage.seen) - len(accepted)
-    at = lambda r: r["body"]["playerTime"]["playhead"]
-    flag = resumed["body"]["params"]["media.resume"]
+    at = lambda hit: hit["playhead"]
     faults = []
-    if opened["sid"] == resumed["sid"]:
+    if opened["session"] == resumed["session"]:
         faults.append("the second session has the sid of the first")
-    if flag is not True:
+    if not is_resumed(resumed):
         faults.append("the second session is not marked as resumed")
-    if opened["body"]["params"]["media.resume"] is not False:
+    if opened["params"]["media.resume"] is not False:
         faults.append("the first session is marked as resumed")
     if abs(at(resumed) - at(paused)) > 1.0:
         faults.append(f"it goes on at {at(resumed)} s instead of {at(paused)} s")
-    if ended["sid"] != resumed["sid"]:
+    if ended["session"] != resumed["session"]:
         faults.append("the completion belongs to another session")
     if refused:
         faults.append(f"{refused} hits were refused")
     if faults:
         print("NOT PROVED: " + "; ".join(faults))
         return 1
-    print(f"PROVED: session {opened['sid']} stopped with its player at {at(paused):.1f} s, session "
-          f"{resumed['sid']} went on with media.resume true at {at(resumed):.1f} s and completed at "
+    print(f"PROVED: session {name(opened)} stopped with its player at {at(paused):.1f} s, session "
+          f"{name(resumed)} went on with media.resume true at {at(resumed):.1f} s and completed at "
           f"{at(ended):.1f} s; {len(accepted)} hits accepted, {refused} refused.")
     return 0
 
@@ -287,7 +314,7 @@ def picture(stage):
         return
     kept = os.path.join(os.path.dirname(os.path.abspath(stage.binaries)), "demo-hits.jsonl")
     with open(kept, "w") as out:
-        out.writelines(json.dumps(record) + "\n" for record in stage.seen)
+        out.writelines(json.dumps(record) + "\n" for record in stage.records)
     print(f"The picture of it: {stage.binaries}/playheadctl collector --open {kept}")
     print("It is then at the address http://127.0.0.1:8970/")
 
@@ -297,11 +324,12 @@ def main():
     parser.add_argument("--mpv", action="store_true")
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--page", action="store_true", help="ends with the address of the page")
+    parser.add_argument("--kind", choices=KINDS, default=DEFAULT, help="the protocol")
     parser.add_argument("--bin", default="target/release")
     arguments = parser.parse_args()
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda *_: sys.exit(1))
-    stage = Stage(arguments.bin, arguments.tls)
+    stage = Stage(arguments.bin, arguments.tls, arguments.kind)
     try:
         stage.set(arguments.mpv)
         player = MpvPlayer(stage) if arguments.mpv else BusPlayer(stage)

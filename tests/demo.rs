@@ -26,6 +26,30 @@ fn the_same_over_tls() {
     demo(&["--tls"]);
 }
 
+#[test]
+fn the_same_to_media_edge() {
+    demo(&["--kind", "media-edge"]);
+}
+
+#[test]
+fn the_same_to_a_pipeline_of_ones_own() {
+    demo(&["--kind", "otlp"]);
+}
+
+#[test]
+fn an_unknown_protocol_is_said_before_anything_is_built() {
+    let script = root().join("demo/demo.py");
+    let demo = Command::new(PYTHON).arg(script).args(["--kind", "smoke"]).output();
+    let make = Command::new("make").args(["demo", "KIND=smoke"]).current_dir(root()).output();
+    for (out, words) in [
+        (demo.expect("python3"), "invalid choice: 'smoke' (choose from "),
+        (make.expect("make"), "KIND=smoke: expected one of media-collection media-edge otlp"),
+    ] {
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.code() == Some(2) && said.contains(words), "{said}");
+    }
+}
+
 /// The README's player, with a film that lasts until the viewer leaves.
 struct ReadmePlayer {
     child: Child,
