@@ -15,13 +15,14 @@ MPV = mpv mpv-mpris
 PLAYERS = vlc-bin vlc-plugin-base playerctl chromium chromium-driver gir1.2-webkit2-4.1 python3-gi xvfb \
     gstreamer1.0-plugins-good
 EXAMPLES = g++ libsystemd-dev
+PIPELINE = python3-venv
 GENERATORS = libglib2.0-dev libglib2.0-dev-bin libsdbus-c++-bin libsdbus-c++-dev pkg-config \
     python3-dasbus qtbase5-dev
 
 # A line for each test that this machine cannot carry out (tests/common/skipped.rs).
 SKIPPED = $(CURDIR)/target/skipped
 
-PEERS = $(addprefix --test ,examples page players_survive generated_clients demo_mpv peers_mpris)
+PEERS = $(addprefix --test ,examples page players_survive generated_clients demo_mpv peers_mpris peers_pipeline)
 
 # The protocol of the demo.
 KINDS = media-collection media-edge otlp
@@ -38,7 +39,7 @@ deps: ## installs what is missing (Debian packages; root or sudo)
 	@sh .ci/deps $(PACKAGES)
 
 peer-deps:
-	@sh .ci/deps $(PACKAGES) $(MPV) $(PLAYERS) $(EXAMPLES) $(GENERATORS)
+	@sh .ci/deps $(PACKAGES) $(MPV) $(PLAYERS) $(EXAMPLES) $(GENERATORS) $(PIPELINE)
 
 build: ## both programs, as a workbench carries them
 	$(CARGO) build --release --locked --all-features
@@ -64,12 +65,15 @@ test: deps ## everything that needs no service manager
 	status=$$?; test ! -f $(SKIPPED) || sort -u $(SKIPPED); exit $$status
 	@$(MAKE) --no-print-directory test-broker
 
-test-peers: peer-deps ## what needs large packages: mpv, VLC, WebKitGTK, Chromium, the examples, generated clients
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+test-peers: peer-deps pipeline-deps ## what needs large packages: mpv, VLC, WebKitGTK, Chromium, examples, generated clients, ClickHouse
+	@rm -f $(SKIPPED)
+	@export SKIPPED=$(SKIPPED); \
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    $(CARGO) nextest run --locked --all-features $(PEERS); \
 	else \
 	    $(CARGO) test --locked --all-features $(PEERS); \
-	fi
+	fi; \
+	status=$$?; test ! -f $(SKIPPED) || sort -u $(SKIPPED); exit $$status
 
 lint: ## formatting and clippy
 	$(CARGO) fmt --check

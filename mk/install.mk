@@ -18,6 +18,8 @@ EXAMPLES_DIR = $(SHARE)/playheadd/examples
 POLICIES = $(wildcard dbus/tv.*.conf)
 # Drop-ins and policies to be copied to their places by who wants them.
 EXTRAS = $(wildcard systemd/examples/*.conf dbus/examples/*.conf)
+# What stands at the operator's end.
+PIPELINE_FILES = $(wildcard examples/pipeline/*)
 
 # Names of files that a system does without, as `WITHOUT="playheadctl"`. A program takes its man page and
 # its completions along; the one for bash has the program's name.
@@ -42,6 +44,7 @@ FILES = \
     $(foreach file,$(wildcard completions/*.fish),644:$(file):$(SHARE)/fish/vendor_completions.d/$(notdir $(file))) \
     $(foreach file,$(wildcard packaging/playheadd.toml.example),644:$(file):$(EXAMPLES_DIR)/playheadd.toml) \
     $(foreach file,$(EXTRAS),644:$(file):$(EXAMPLES_DIR)/$(subst examples/,,$(file))) \
+    $(foreach file,$(PIPELINE_FILES),644:$(file):$(EXAMPLES_DIR)/pipeline/$(notdir $(file))) \
     644:LICENSE-MIT:$(LICENCE)
 INSTALLED = $(foreach file,$(FILES),$(if $(filter $(LEFT_OUT),$(notdir $(file))),,$(file)))
 

@@ -148,6 +148,9 @@ fn everything_has_its_place() {
             expected.push(format!("{examples}/{directory}/{name}"));
         }
     }
+    for name in all("examples/pipeline") {
+        expected.push(format!("{examples}/pipeline/{name}"));
+    }
     read("packaging/playheadd.toml.example");
     expected.push(format!("{examples}/playheadd.toml"));
     for place in expected {
