@@ -113,7 +113,8 @@ fn the_mistakes_are_quoted_to_the_letter() {
 
 #[test]
 fn links_lead_somewhere() {
-    let top = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+    let pipeline = "examples/pipeline/README.md";
+    let top = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", pipeline];
     let mut pages: Vec<PathBuf> = top.iter().map(|page| root().join(page)).collect();
     for entry in std::fs::read_dir(root().join("docs")).expect("docs") {
         pages.push(entry.expect("an entry").path());

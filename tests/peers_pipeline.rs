@@ -1,5 +1,5 @@
 //! An operator's own pipeline (`make test-peers`, because ClickHouse is large): what a scripted evening of
-//! nine boxes sends is OTLP to the letter, the three ways of `examples/pipeline` make the same rows of it, and
+//! ten boxes sends is OTLP to the letter, the three ways of `examples/pipeline` make the same rows of it, and
 //! its queries answer with what happened. The checks themselves are `peers_pipeline/run.py`.
 
 #[path = "common/skipped.rs"]

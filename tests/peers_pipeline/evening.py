@@ -1,4 +1,4 @@
-"""The evening of the test: nine boxes, from six o'clock to a quarter to one, over the end of a month."""
+"""The evening of the test: ten boxes, from six o'clock to a quarter to one, over the end of a month."""
 import calendar
 
 from people import HOUR, Box, Truth, Viewing
@@ -19,7 +19,7 @@ def evening(logs):
     """The truth and the boxes. `logs` is what a fault rule calls the requests."""
     truth = Truth()
     boxes = [living_room(truth), hall(truth), kitchen(truth), bedroom(truth), train(truth), cabin(truth),
-             attic(truth), porch(truth, logs), study(truth)]
+             attic(truth), boat(truth), porch(truth, logs), study(truth)]
     return truth, boxes
 
 
@@ -28,7 +28,7 @@ def living_room(truth):
     box = Box(truth, "living-room", SIX + 300)
     film = Viewing(box, "harbour", "Harbour Lights")
     film.ads(15, 10).begins().plays(600).stalls(8).plays(300).pauses(120).plays(95.5)
-    film.seeks(3000).plays(400).ads(20).plays(203.25).ends()
+    film.seeks(3000).plays(400).ads(20, moves=9).plays(203.25).ends()
     box.waits(1500)
     again = Viewing(box, "harbour", "Harbour Lights", at=film.at, resumes=True)
     again.begins().plays(1000).seeks(5000).plays(390).completes()
@@ -93,6 +93,16 @@ def attic(truth):
     """Not heard of for four days, and before that not well."""
     box = Box(truth, "attic", SIX - 4 * 24 * HOUR)
     Viewing(box, "harbour", "Harbour Lights").begins().plays(90).ends()
+    return box
+
+
+def boat(truth):
+    """Four days at sea, and back in the harbour at seven in the evening."""
+    box = Box(truth, "boat", SIX - 4 * 24 * HOUR)
+    box.goes_offline()
+    Viewing(box, "lagoon", "The Lagoon", downloaded=True).begins().plays(1000).ends()
+    box.waits(SIX + HOUR - box.unix)
+    box.comes_online()
     return box
 
 

@@ -137,12 +137,17 @@ class Viewing:
         self.say("SeekComplete")
         return self
 
-    def ads(self, *lengths):
+    def ads(self, *lengths, moves=0.0):
+        """A break. Some players count on in it, by `moves` seconds, and are back where they were after it."""
         self.breaks += 1
         self.say("AdBreakStart", name=f"break {self.breaks}", position=self.breaks, start=self.at)
         for number, length in enumerate(lengths, 1):
             self.say("AdStart", id=f"ad-{number}", name=f"Ad {number}", position=number, length=length)
-            self.spends(length, "in_ads")
+            self.spends(length / 2, "in_ads")
+            self.at += moves
+            self.say("Playhead")
+            self.spends(length / 2, "in_ads")
+            self.at -= moves
             self.say("AdComplete")
         self.say("AdBreakComplete")
         return self

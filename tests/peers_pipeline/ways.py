@@ -3,6 +3,7 @@ program of vector.yaml in Vector's language, otlp-rows.lua in LuaJIT, and for th
 messages of OTLP with the columns that its ClickHouse exporter fills (exporter_logs.go)."""
 import json
 import pathlib
+import urllib.parse
 
 import lupa.luajit21
 import vrl_python
@@ -11,6 +12,10 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 PIPELINE = pathlib.Path(__file__).parents[2] / "examples" / "pipeline"
+
+
+def configuration(file):
+    return yaml.safe_load((PIPELINE / file).read_text())
 
 
 def message(body):
@@ -55,8 +60,7 @@ def collector(body):
 
 class Vector:
     def __init__(self):
-        configuration = yaml.safe_load((PIPELINE / "vector.yaml").read_text())
-        self.program = configuration["transforms"]["rows"]["source"]
+        self.program = configuration("vector.yaml")["transforms"]["rows"]["source"]
         self.runtime = vrl_python.VRLRuntime("UTC")
 
     def __call__(self, body):
@@ -67,17 +71,33 @@ class Vector:
 
 class FluentBit:
     def __init__(self):
+        (script,) = configuration("fluent-bit.yaml")["pipeline"]["filters"]
         self.lua = lupa.luajit21.LuaRuntime()
-        self.lua.execute((PIPELINE / "otlp-rows.lua").read_text())
+        self.lua.execute((PIPELINE / script["script"]).read_text())
+        self.call = self.lua.globals()[script["call"]]
 
     def __call__(self, body):
-        table = self.lua.table_from(body, recursive=True)
-        code, _, rows = self.lua.globals().rows("v1_logs", 0.0, table)
-        assert code == 2, f"the filter returned {code}"
-        return [self.plain(row) for row in rows.values()]
+        code, _, rows = self.call("v1_logs", 0.0, self.lua.table_from(body, recursive=True))
+        # -1 drops the body, 2 takes the rows in its place.
+        assert code in (-1, 2), f"the filter returned {code}"
+        return [self.plain(row) for row in rows.values()] if code == 2 else []
 
     def plain(self, row):
         return {key: dict(of.items()) if lupa.luajit21.lua_type(of) == "table" else of for key, of in row.items()}
+
+
+def check_places():
+    """Each receiver listens where boxes send to, and inserts where table.sql takes it."""
+    collector_, vector, fluent_bit = (configuration(f) for f in ("otelcol.yaml", "vector.yaml", "fluent-bit.yaml"))
+    exporter, sink = collector_["exporters"]["clickhouse"], vector["sinks"]["clickhouse"]
+    (receives,), (sends,) = fluent_bit["pipeline"]["inputs"], fluent_bit["pipeline"]["outputs"]
+    listens = [collector_["receivers"]["otlp"]["protocols"]["http"]["endpoint"],
+               vector["sources"]["boxes"]["address"], f"{receives['listen']}:{receives['port']}"]
+    assert listens == ["0.0.0.0:4318"] * 3, listens
+    assert vector["sources"]["boxes"]["path"] == "/v1/logs"
+    into = [f"{exporter['database']}.{exporter['logs_table_name']}", f"{sink['database']}.{sink['table']}",
+            urllib.parse.unquote(sends["uri"]).split(" INTO ")[1].removesuffix(" FORMAT JSONEachRow")]
+    assert into == ["playhead.incoming"] * 3, into
 
 
 def all_ways():
