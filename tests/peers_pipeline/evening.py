@@ -5,9 +5,9 @@ from people import HOUR, Box, Truth, Viewing
 
 SIX = calendar.timegm((2026, 10, 31, 18, 0, 0))
 CLOSE = SIX + 6 * HOUR + 45 * 60
-# When an operator looks who watches: with ads on one box and a stall on another, half past six, seven, half
-# past nine, one minute past midnight, at the end.
-LOOKS = [SIX + 315, SIX + 1800, SIX + 3600, SIX + 12600, SIX + 6 * HOUR + 60, CLOSE - 1]
+# When an operator looks who watches: with ads on one box and a stall on another, half past six, just after a
+# film was left, seven, half past nine, one minute past midnight, at the end.
+LOOKS = [SIX + 315, SIX + 1800, SIX + 2090, SIX + 3600, SIX + 12600, SIX + 6 * HOUR + 60, CLOSE - 1]
 # When an operator looks for silent boxes, which there are, and what was on when they were last heard.
 SILENT = {SIX + 7200: {"attic": "", "train": "News 24"}, CLOSE - 1: {"attic": "", "cabin": "Long Road"}}
 # How much of a title may be missing: the last moments before a box lost its power, or of a session that is
@@ -54,11 +54,11 @@ def kitchen(truth):
 
 
 def bedroom(truth):
-    """A film a little faster, a pause that is longer than a session lasts, and a fast forward."""
+    """A film a little faster, a pause that is longer than a session lasts, and a search forwards and backwards."""
     box = Box(truth, "bedroom", SIX)
     film = Viewing(box, "fox", "The Paper Fox", at=0)
     film.begins().plays(600).at_speed(1.5).plays(600).at_speed(1.0).plays(100).pauses(2400).plays(300)
-    film.pauses(30).at_speed(8).plays(20).pauses(5).plays(7).ends()
+    film.pauses(30).at_speed(8).plays(20).pauses(5).at_speed(-4).plays(20).pauses(5).plays(7).ends()
     box.waits(600)
     Viewing(box, "sport", "Sport Live", live=True).begins().plays(60).pauses(90).plays(60).ends()
     return box

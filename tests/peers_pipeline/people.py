@@ -87,7 +87,8 @@ class Viewing:
         box.now += seconds
         if state == "playing":
             # Who goes through a film at eight times its speed looks for a place in it.
-            box.truth.watched[self.media_id] += seconds * (self.rate if self.rate <= 2 else 1)
+            speed = 0 if self.rate < 0 else self.rate if self.rate <= 2 else 1
+            box.truth.watched[self.media_id] += seconds * speed
             self.at += seconds * self.rate
         elif self.live:
             self.at += seconds

@@ -81,8 +81,8 @@ class ClickHouse:
 
     def __init__(self):
         self.connection = session.Session()
-        # The evening is of a fixed date, and its rows grow old.
-        self.connection.query("SYSTEM STOP TTL MERGES")
+        # The evening is of a fixed date, and its rows grow old; and what is not merged yet has to count once too.
+        self.connection.query("SYSTEM STOP MERGES")
 
     def run(self, file, database, form="JSONEachRow", **parameters):
         text = re.sub(r"(?m)--.*$", "", (ways.PIPELINE / file).read_text())
@@ -107,9 +107,9 @@ def load(clickhouse, database, way, arrivals):
     rows = []
     for at, body in arrivals:
         rows += [row | {"Received": f"{at:.3f}"} for row in way(body)]
-    # In more than one insert, so that a repeat is in another part of the table.
-    for begin in range(0, len(rows), 1000):
-        clickhouse.insert(database, rows[begin:begin + 1000])
+    # In many inserts, so that a repeat is in another part of the table.
+    for begin in range(0, len(rows), 50):
+        clickhouse.insert(database, rows[begin:begin + 50])
     return len(rows)
 
 
@@ -214,6 +214,8 @@ def check_queries(arrivals, truth):
         if look in evening.SILENT:
             operator.silent_boxes(look)
     load(operator.clickhouse, "collector", ways.collector, arrivals[loaded:])
+    # A moment of the past, with all that came later in the table.
+    operator.viewers_now(evening.LOOKS[-2])
     whole = (evening.SIX - 7 * 86400, evening.CLOSE)
     operator.time_watched(*whole)
     operator.offline_content()
