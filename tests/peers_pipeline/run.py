@@ -27,13 +27,14 @@ REOPENED = {} if KIND == "otlp" else stand_in.REOPENED
 LARGEST, MOST = 64 * 1024, 100
 
 
-def delivered(playheadctl, box):
-    """(arrival in Unix time, body) of each request that reached the collector."""
+def delivered(playheadctl, box, seed):
+    """(arrival in Unix time, body) of each request that reached the collector. Session ids are random numbers,
+    so each box has a seed of its own."""
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as timeline:
         timeline.writelines(json.dumps(line) + "\n" for line in box.lines)
         timeline.flush()
         settings = [f"collector.kind={KIND}", f"analytics.app_installation_id={box.name}"]
-        command = [playheadctl, "simulate", timeline.name, "--seed", str(len(box.name)),
+        command = [playheadctl, "simulate", timeline.name, "--seed", str(seed),
                    "--until", str(evening.CLOSE - box.starts)]
         for setting in settings if KIND == "otlp" else settings[1:]:
             command += ["--set", setting]
@@ -51,8 +52,8 @@ def all_delivered(playheadctl, boxes):
     """Everything in the order of its arrival. Each request comes again a quarter of an hour later, so in another
     insert: within one, ClickHouse itself drops the second."""
     arrivals = []
-    for box in boxes:
-        for at, body in delivered(playheadctl, box):
+    for seed, box in enumerate(boxes):
+        for at, body in delivered(playheadctl, box, seed):
             arrivals += [(at, body), (at + 900, body)]
     return sorted(arrivals, key=lambda arrival: arrival[0])
 
