@@ -15,11 +15,11 @@ SILENT = {SIX + 7200: {"attic": "", "train": "News 24"}, CLOSE - 1: {"attic": ""
 UNREPORTED = {"road": 15.0, "quiz": 10.0}
 
 
-def evening(logs):
-    """The truth and the boxes. `logs` is what a fault rule calls the requests."""
+def evening():
+    """The truth and the boxes."""
     truth = Truth()
     boxes = [living_room(truth), hall(truth), kitchen(truth), bedroom(truth), train(truth), cabin(truth),
-             attic(truth), boat(truth), porch(truth, logs), study(truth)]
+             attic(truth), boat(truth), porch(truth), study(truth)]
     return truth, boxes
 
 
@@ -106,12 +106,12 @@ def boat(truth):
     return box
 
 
-def porch(truth, logs):
+def porch(truth):
     """The agent crashes, answers get lost for a while, the player dies and the viewer goes on."""
     box = Box(truth, "porch", SIX + 3 * HOUR)
     film = Viewing(box, "fox", "The Paper Fox", at=0)
     film.begins().plays(305).crash_of_the_agent(20).plays(200)
-    box.loses_answers(logs)
+    box.loses_answers()
     film.plays(125)
     box.gets_answers()
     film.pauses(10).plays(44).player_dies()

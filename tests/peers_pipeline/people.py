@@ -49,10 +49,10 @@ class Box:
         self.online = True
         self.line("NetworkUp")
 
-    def loses_answers(self, on):
+    def loses_answers(self):
         """From now on every request is taken, and its answer gets lost."""
         self.deaf = (self.now, float("inf"))
-        self.line("Collector", rules=[{"on": on, "drop_after_send": True}])
+        self.line("Collector", rules=[{"on": "logs", "drop_after_send": True}])
 
     def gets_answers(self):
         self.deaf = (self.deaf[0], self.now)
