@@ -116,16 +116,17 @@ pub enum Cause {
     /// An answer of Media Edge that does not accept who the box says it is (edge 7.3).
     Identity(u16),
     /// An answer that accepts a start, without a session.
-    NoSession,
+    NoSession(u16),
 }
 
 impl Cause {
     /// The status of the answer, if there was one. Its words may quote what was watched.
     pub const fn status(self) -> Option<u16> {
         match self {
-            Cause::Status(status) | Cause::Datastream(status) | Cause::Identity(status) => {
-                Some(status)
-            }
+            Cause::Status(status)
+            | Cause::Datastream(status)
+            | Cause::Identity(status)
+            | Cause::NoSession(status) => Some(status),
             _ => None,
         }
     }
@@ -159,7 +160,8 @@ impl Cause {
             }
             Cause::Status(404 | 410) => "this path is unknown there: check collector.url",
             Cause::Status(407) => "the proxy asks for a password: set it in collector.proxy",
-            Cause::Status(400 | 413 | 415 | 422) => {
+            // A 2xx can say that a start is wrong (edge 7.2).
+            Cause::Status(200..=299 | 400 | 413 | 415 | 422) => {
                 "these hits were given up: see `playheadctl queue --rejected`"
             }
             Cause::Status(408 | 429 | 500..=599) => "the collector has to recover; hits are kept",
@@ -171,7 +173,10 @@ impl Cause {
                 "check analytics.app_installation_id and analytics.marketing_cloud_user_id; hits are \
                  kept"
             }
-            Cause::NoSession => "this is no such collector: check collector.url and collector.kind",
+            Cause::NoSession(_) => {
+                "it gave no session: check collector.url and collector.kind, and for Media Edge that the \
+                 datastream has Media Analytics"
+            }
         }
     }
 }

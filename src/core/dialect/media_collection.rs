@@ -77,7 +77,7 @@ impl Dialect for MediaCollection {
                     None => Verdict::Later {
                         after: None,
                         problem: Problem::new(
-                            Cause::NoSession,
+                            Cause::NoSession(status),
                             format!(
                                 "the collector answered {status} without a session in Location"
                             ),

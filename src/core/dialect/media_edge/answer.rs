@@ -128,8 +128,7 @@ impl Answer<'_> {
 
     fn without_session(&self) -> Problem {
         let said = answered(self.status, &self.message());
-        let why = format!("{said} (without a session: does the datastream have Media Analytics?)");
-        Problem::new(Cause::NoSession, why)
+        Problem::new(Cause::NoSession(self.status), format!("{said} (without a session)"))
     }
 
     fn refused(&self) -> Verdict {

@@ -24,6 +24,9 @@ fn word(verdict: &Verdict) -> String {
         Verdict::AcceptedBut { .. } => "accepted but some".into(),
         Verdict::Refused { status, .. } => format!("refused {status}"),
         Verdict::Gone => "gone".into(),
+        Verdict::Later { problem: Problem { cause: Cause::NoSession(_), .. }, .. } => {
+            "later NoSession".into()
+        }
         Verdict::Later { problem, .. } => format!("later {:?}", problem.cause),
         Verdict::Ambiguous { .. } => "ambiguous".into(),
     }
