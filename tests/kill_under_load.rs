@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Info, Player, Rng, World, film, nothing, of_type};
+use common::{Info, Kind, Player, Rng, World, film, nothing, of_type};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use playheadd::bench::{Collector, Record};
@@ -117,12 +117,13 @@ fn counted(hits: &[Record]) -> BTreeMap<String, Vec<i64>> {
 
 fn kills() -> usize {
     let told = std::env::var_os("PLAYHEADD_KILLS");
-    told.and_then(|n| n.to_str()?.parse().ok()).unwrap_or(25)
+    told.and_then(|n| n.to_str()?.parse().ok()).unwrap_or(15)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_answered_event_is_lost_under_kills_and_a_failing_collector() {
-    let mut world = World::start(CONFIG).await;
+with_both_kinds!(no_answered_event_is_lost_under_kills_and_a_failing_collector);
+
+async fn no_answered_event_is_lost_under_kills_and_a_failing_collector(kind: Kind) {
+    let mut world = World::start_with(kind, CONFIG).await;
     let mut moments = Rng(11);
     fail_every_fifth(&world.collector, &mut moments);
     let mut playing = Vec::new();

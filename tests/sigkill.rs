@@ -3,16 +3,22 @@
 
 mod common;
 
-use common::{Info, Rng, SESSION, World, film, nothing, of_type};
+use common::{Info, Kind, Rng, SESSION, World, film, nothing, of_type};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 const KILLS: usize = 50;
 const CALLS: usize = 8;
 
-#[tokio::test]
-async fn every_answered_event_reaches_the_collector_in_order() {
-    let mut world = World::start("[heartbeat]\nmain_seconds = 0.1\n").await;
+with_both_kinds!(
+    every_answered_event_reaches_the_collector_in_order,
+    a_stop_that_was_asked_for_keeps_everything_too,
+    a_player_that_left_meanwhile_is_found_gone,
+    what_a_player_says_to_the_restarted_daemon_before_it_leaves_counts,
+);
+
+async fn every_answered_event_reaches_the_collector_in_order(kind: Kind) {
+    let mut world = World::start_with(kind, "[heartbeat]\nmain_seconds = 0.1\n").await;
     let player = world.player().await;
     let session = player.open(0.0, film("ep-1")).await.expect("a session");
     player.call(&session, "Play", 0.0, nothing()).await.expect("play");
@@ -64,9 +70,8 @@ async fn every_answered_event_reaches_the_collector_in_order() {
     assert!(answered.len() > KILLS, "the test has played: {} answers", answered.len());
 }
 
-#[tokio::test]
-async fn a_stop_that_was_asked_for_keeps_everything_too() {
-    let mut world = World::start("").await;
+async fn a_stop_that_was_asked_for_keeps_everything_too(kind: Kind) {
+    let mut world = World::start_with(kind, "").await;
     let player = world.player().await;
     let session = player.open(0.0, film("ep-1")).await.expect("a session");
     player.call(&session, "Play", 0.0, nothing()).await.expect("play");
@@ -78,9 +83,8 @@ async fn a_stop_that_was_asked_for_keeps_everything_too() {
     assert_eq!(common::types(&hits, "S1"), ["sessionStart", "play", "pauseStart", "sessionEnd"]);
 }
 
-#[tokio::test]
-async fn a_player_that_left_meanwhile_is_found_gone() {
-    let mut world = World::start("[interrupt]\ngrace_seconds = 1\n").await;
+async fn a_player_that_left_meanwhile_is_found_gone(kind: Kind) {
+    let mut world = World::start_with(kind, "[interrupt]\ngrace_seconds = 1\n").await;
     let player = world.player().await;
     let session = player.open(0.0, film("ep-1")).await.expect("a session");
     player.call(&session, "Play", 0.0, nothing()).await.expect("play");
@@ -97,9 +101,8 @@ async fn a_player_that_left_meanwhile_is_found_gone() {
     assert!(!bool::try_from(&point["completed"]).unwrap());
 }
 
-#[tokio::test]
-async fn what_a_player_says_to_the_restarted_daemon_before_it_leaves_counts() {
-    let mut world = World::start("[interrupt]\ngrace_seconds = 1\n").await;
+async fn what_a_player_says_to_the_restarted_daemon_before_it_leaves_counts(kind: Kind) {
+    let mut world = World::start_with(kind, "[interrupt]\ngrace_seconds = 1\n").await;
     let player = world.player().await;
     player.emit("/p", "SessionStart", 0.0, film("ep-1")).await;
     player.emit("/p", "Play", 0.0, nothing()).await;
