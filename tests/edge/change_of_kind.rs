@@ -188,8 +188,8 @@ async fn a_download_goes_as_the_new_kind_has_it() {
             assert_eq!(raw.iter().filter(|r| r.counted).count(), 1);
             assert!(raw.iter().filter(|r| r.counted).all(|r| is(new, r)), "{old:?} {how:?}");
             let whole = taken(&world).remove(0);
-            let kinds: Vec<_> =
-                whole.events().iter().map(|event| event["eventType"].clone()).collect();
+            let hits = whole.hits();
+            let kinds: Vec<_> = hits.iter().map(|hit| hit.event_type).collect();
             assert_eq!(kinds, ["sessionStart", "play", "stateStart", "sessionEnd"], "{old:?}");
         }
     }
