@@ -273,6 +273,30 @@ fn a_reply_that_promises_something_waits_for_a_slow_disk_and_nothing_else_does()
     assert_eq!(b.reply(1), Some(Ok(())));
 }
 
+/// A request that waits for the disk was made for the collector of before, in its dialect.
+#[test]
+fn a_request_that_waits_does_not_go_to_another_collector() {
+    let mut b = Box_::new();
+    b.driver.disk.delay_ms = 500;
+    b.open(1);
+    b.tell(Event::Tick);
+    assert_eq!(b.hits(), [], "it waits for the disk");
+    let settings = |url: &str| Settings {
+        initial_consent: Consent::In,
+        collectors: vec![CollectorSettings { url: url.into(), ..CollectorSettings::default() }],
+        ..Settings::default()
+    };
+    b.tell(Event::Reload(Box::new(settings("https://other.example"))));
+    b.now = 500;
+    let (now, at) = (b.clock(), b.now);
+    b.driver.store_done(now, at, &mut b.actions);
+    assert_eq!(b.hits(), [], "nobody gets what was made for the first one");
+    b.driver.disk.delay_ms = 0;
+    b.pass_to(5_000);
+    let starts = b.hits().into_iter().filter(|(kind, _)| kind == "sessionStart").count();
+    assert_eq!(starts, 1, "the other one gets its own: {:?}", b.hits());
+}
+
 #[test]
 fn a_disk_that_fails_breaks_promises_says_so_and_heals_by_itself() {
     let mut b = Box_::new();
