@@ -1,9 +1,9 @@
 //! Random days: what several players, a network, a clock, a disk and a collector do, as lines of a
 //! timeline (docs/behaviour.md 4), so that a bad day can be printed, kept and cut down.
 //!
-//! Seven lines are this world's own: `Update` (the agent is stopped and started), `Reboot` (a clean
+//! Eight lines are this world's own: `Update` (the agent is stopped and started), `Reboot` (a clean
 //! one), `NetworkSays` (a network manager says so, true or not), `DiskFull`, `DiskReadOnly`,
-//! `DiskFails` and `DiskFree`. A `comment` of `after N effects` on `AgentCrash`,
+//! `DiskFails`, `DiskFree` and `Logs` (rules of the second collector). A `comment` of `after N effects` on `AgentCrash`,
 //! `PowerLoss` means that it strikes in the middle of the next thing that the agent does, and
 //! `openings N` that so many starts die in their opening afterwards.
 
@@ -39,6 +39,8 @@ pub struct Knobs {
     pub parallel: u64,
     /// The collector speaks Media Edge.
     pub edge: bool,
+    /// A second collector takes OpenTelemetry logs.
+    pub logs: bool,
 }
 
 impl Knobs {
@@ -54,13 +56,14 @@ impl Knobs {
             backlog_ratio: dice.pick(&[2, 2, 2, 0]),
             parallel: dice.pick(&[4, 4, 1]),
             edge: seed % 3 == 2,
+            logs: seed % 2 == 1,
         }
     }
 
     fn comment(&self) -> String {
         format!(
             "seed={} ping_s={} max_session_s={} resume_window_s={} queue_bytes={} agreed={} \
-             disk_fails_every={} backlog_ratio={} parallel={} edge={}",
+             disk_fails_every={} backlog_ratio={} parallel={} edge={} logs={}",
             self.seed,
             self.ping_s,
             self.max_session_s,
@@ -70,7 +73,8 @@ impl Knobs {
             self.disk_fails_every,
             self.backlog_ratio,
             self.parallel,
-            i32::from(self.edge)
+            i32::from(self.edge),
+            i32::from(self.logs)
         )
     }
 
@@ -90,6 +94,7 @@ impl Knobs {
             backlog_ratio: number("backlog_ratio", 2),
             parallel: number("parallel", 4),
             edge: number("edge", 0) == 1,
+            logs: number("logs", 0) == 1,
         }
     }
 }
@@ -126,6 +131,9 @@ impl Day {
         if !knobs.agreed && day.dice.percent(80) {
             let at = dice_time(&mut day.dice, 4 * HOUR);
             day.line(at, "Consent", json!({"value": "in"}));
+        }
+        if knobs.logs {
+            day.faults_of_logs();
         }
         let mut lines = day.lines;
         lines.sort_by_key(|line| line.at);

@@ -89,6 +89,8 @@ pub struct Rules {
     pub max_session_ms: i64,
     pub resume_window_ms: i64,
     pub initial: Consent,
+    /// Hits of a downloaded session are delivered while it goes on, to some collector.
+    pub live_downloads: bool,
 }
 
 /// Everything that the agent has to know, as it truly is.

@@ -11,6 +11,7 @@ use crate::truth::{Owed, Wrong};
 mod accounts;
 mod arrived;
 mod reading;
+mod records;
 
 /// How far `ts` may be off, and what hits of the same instant may add to each other.
 const TS_ERROR_MS: i64 = 1_000;
@@ -67,6 +68,7 @@ pub fn judge(world: &World) -> Vec<Wrong> {
         }
     }
     oracle.settle_accounts(&lines);
+    oracle.the_logs_have_all();
     for (boot, (least, most)) in std::mem::take(&mut oracle.shifts) {
         if most - least > BUMPS_MS {
             let text = format!("sessions of boot {boot} were shifted by {least} to {most}");

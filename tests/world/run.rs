@@ -15,6 +15,7 @@ use playheadd::sim::driver::Driver;
 use self::collector::PendingAnswer;
 pub use self::collector::Post;
 use self::disk::{Copies, Saved};
+pub use self::logs::Sent;
 use self::power::Armed;
 pub use self::power::Boot;
 use self::turn::Turn;
@@ -26,6 +27,7 @@ mod checks;
 mod collector;
 mod disk;
 mod lines;
+mod logs;
 mod power;
 mod turn;
 
@@ -55,6 +57,12 @@ pub struct World {
     alive: bool,
     copies: Copies,
     backend: Backend,
+    /// The collector of logs.
+    logs: Backend,
+    /// There is one.
+    pub logs_on: bool,
+    /// What it was sent.
+    pub sent_logs: Vec<Sent>,
     /// The collector speaks Media Edge.
     pub edge: bool,
     /// The collector has fault rules.
@@ -147,7 +155,9 @@ impl World {
                 parallel: k.parallel as usize,
                 ..DeliverySettings::default()
             },
-            collectors: vec![collector::settings(k.edge)],
+            collectors: std::iter::once(collector::settings(k.edge))
+                .chain(k.logs.then(logs::settings))
+                .collect(),
             ..Settings::default()
         };
         let (ping_ms, batch_ping_ms) = (settings.main_ping.0, settings.downloaded_ping.0);
@@ -155,6 +165,7 @@ impl World {
             max_session_ms: settings.max_session.0,
             resume_window_ms: settings.resume_window.0,
             initial,
+            live_downloads: k.logs,
         };
         let model = Model::new(rules);
         let mut driver = Driver::default();
@@ -172,6 +183,9 @@ impl World {
             alive: false,
             copies: Copies::new(Saved { model: model.clone(), owed: 0, acks: 0 }),
             backend: Backend::new(),
+            logs: Backend::new(),
+            logs_on: k.logs,
+            sent_logs: Vec::new(),
             edge: k.edge,
             ruled: false,
             wished_until: i64::MIN,

@@ -195,6 +195,37 @@ impl Maker {
         self.line(at, "PowerLoss", members);
     }
 
+    /// What goes wrong at the collector of logs alone.
+    pub(super) fn faults_of_logs(&mut self) {
+        for _ in 0..self.dice.pick(&[0, 1, 2, 3, 5]) {
+            let at = self.moment();
+            let mut rule = json!({"on": "logs"});
+            match self.dice.between(0, 6) {
+                0 => rule["status"] = json!(self.dice.pick(&[500, 502, 503, 504, 429, 408])),
+                1 | 2 => rule["status"] = json!(self.dice.pick(&[400, 413, 415, 422])),
+                3 => rule["drop_after_send"] = json!(true),
+                4 => rule["hang"] = json!(true),
+                5 => rule["delay_s"] = json!(self.dice.pick(&[0.3, 2.0, 12.0, 29.9, 40.0])),
+                _ => rule["status"] = json!(self.dice.pick(&[301, 401, 403, 404, 407])),
+            }
+            let status = rule["status"].as_i64().unwrap_or(0);
+            if matches!(status, 429 | 503) && self.dice.percent(50) {
+                rule["headers"] = json!({"Retry-After": self.dice.pick(&["0", "1", "90", "5000"])});
+            }
+            if matches!(status, 400 | 413 | 415 | 422) && self.dice.percent(60) {
+                let kinds = ["play", "ping", "pauseStart", "sessionEnd", "error", "sessionStart"];
+                rule["event_type"] = json!(self.dice.pick(&kinds));
+            }
+            if matches!(status, 400 | 413 | 415 | 422) || self.dice.percent(30) {
+                rule["times"] = json!(self.dice.between(1, 12));
+            }
+            let long =
+                if self.dice.percent(20) { self.dice.between(2, 24) * HOUR } else { self.long() };
+            self.line(at, "Logs", json!({"rules": [rule]}));
+            self.line(at + long, "Logs", json!({"rules": []}));
+        }
+    }
+
     fn bad_collector(&mut self, at: i64) {
         let mut rules = Vec::new();
         for _ in 0..self.dice.between(1, 2) {

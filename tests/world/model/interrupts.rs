@@ -153,7 +153,8 @@ impl Model {
     pub fn rebooted(&mut self, clean: bool, cut: i64, slack_ms: i64, truth: &mut Truth) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
             let Some(session) = self.sessions.get_mut(&number) else { continue };
-            let (from, to) = match (clean, session.track.media.downloaded) {
+            let whole = session.track.media.downloaded && !self.rules.live_downloads;
+            let (from, to) = match (clean, whole) {
                 (true, _) => (cut, cut),
                 (_, false) => (session.heard, cut + slack_ms),
                 // Nothing of it was delivered, so nothing has to be later (spec 7).

@@ -55,6 +55,8 @@ impl Display for Post {
 pub(super) struct PendingAnswer {
     request: RequestId,
     post: Option<usize>,
+    /// Which of the records sent to the collector of logs are in it.
+    logs: Option<std::ops::Range<usize>>,
     to: Purpose,
     outcome: Outcome,
 }
@@ -67,13 +69,19 @@ impl World {
         let same =
             |f: &&PendingAnswer| matches!(f.to, Purpose::Report { .. }) && f.to == request.purpose;
         if self.flying.values().any(|f| same(&f))
-            || self.flying.len() >= self.settings.delivery.parallel
+            || self.under_way(&request.purpose) >= self.settings.delivery.parallel
         {
             self.say("flight", format!("{}: too many requests under way", self.now));
         }
-        let (delay, outcome, post) = match self.network {
-            true => self.arrive(&request),
-            false => (
+        let mut logs = None;
+        let (delay, outcome, post) = match (self.network, &request.purpose) {
+            (true, Purpose::Batch) => {
+                let arrived = self.logs_arrive(&request);
+                logs = Some(arrived.2);
+                (arrived.0, arrived.1, None)
+            }
+            (true, _) => self.arrive(&request),
+            (false, _) => (
                 CONNECT_TIMEOUT_MS,
                 Outcome::Unreachable(Problem::new(Cause::Refused, "refused")),
                 None,
@@ -87,8 +95,15 @@ impl World {
             }
         }
         self.sent += 1;
-        let flying = PendingAnswer { request: request.id, post, to: request.purpose, outcome };
+        let flying =
+            PendingAnswer { request: request.id, post, logs, to: request.purpose, outcome };
         self.flying.insert((self.now + delay, self.sent), flying);
+    }
+
+    /// Requests under way to the same collector as one for this.
+    fn under_way(&self, to: &Purpose) -> usize {
+        let logs = |purpose: &Purpose| *purpose == Purpose::Batch;
+        self.flying.values().filter(|flying| logs(&flying.to) == logs(to)).count()
     }
 
     /// The agent died before this. A ping was marked in the store already.
@@ -105,18 +120,7 @@ impl World {
             Purpose::Report { .. } => EVENT_DELAY_MS,
             _ => SESSION_DELAY_MS,
         };
-        let lost = |why: &str| Outcome::Unanswered(Problem::new(Cause::TimedOut, why));
-        let (delay, outcome, status) = match judged.plan.outcome {
-            Planned::Answer { status, headers, body, delay_ms } => {
-                let delay = delay_ms.map_or(usual, |d| d as i64);
-                match delay >= TIMEOUT_MS {
-                    true => (TIMEOUT_MS, lost("timed out"), None),
-                    false => (delay, answered(status, &headers, body), Some(status)),
-                }
-            }
-            Planned::Hang => (TIMEOUT_MS, lost("timed out"), None),
-            Planned::DropAfterSend => (usual, lost("connection lost"), None),
-        };
+        let (delay, outcome, status) = comes_back(judged.plan.outcome, usual);
         self.stood_still |= !judged.fault && outcome_says(&outcome, "stood still");
         let wish = match &outcome {
             Outcome::Answered { retry_after, .. } => *retry_after,
@@ -149,12 +153,31 @@ impl World {
             self.posts[post].told = true;
             self.acks.push(post);
         }
+        if let Some(logs) = &flying.logs {
+            self.logs_told(logs.clone(), &flying.outcome);
+        }
         // A power cut must not open a session twice (docs/behaviour.md 2.11).
         let opened = flying.to == Purpose::Open
             && matches!(&flying.outcome, Outcome::Answered { status: 200..=299, .. });
         let promise = if opened { Promise::Synced } else { Promise::Nothing };
         let event = Event::Answer { request: flying.request, outcome: flying.outcome };
         self.tell(event, promise, |_, _, _| None);
+    }
+}
+
+/// When and as what a planned answer comes back, and its status.
+pub(super) fn comes_back(planned: Planned, usual: i64) -> (i64, Outcome, Option<u16>) {
+    let lost = |why: &str| Outcome::Unanswered(Problem::new(Cause::TimedOut, why));
+    match planned {
+        Planned::Answer { status, headers, body, delay_ms } => {
+            let delay = delay_ms.map_or(usual, |d| d as i64);
+            match delay >= TIMEOUT_MS {
+                true => (TIMEOUT_MS, lost("timed out"), None),
+                false => (delay, answered(status, &headers, body), Some(status)),
+            }
+        }
+        Planned::Hang => (TIMEOUT_MS, lost("timed out"), None),
+        Planned::DropAfterSend => (usual, lost("connection lost"), None),
     }
 }
 

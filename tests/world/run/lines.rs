@@ -8,6 +8,7 @@ use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::Info;
 use playheadd::engine::Event;
 use playheadd::sim::CollectorModel as _;
+use playheadd::sim::backend::Rule;
 use playheadd::sim::driver::DiskFault;
 use playheadd::sim::timeline::{self, What};
 use serde_json::Value as Json;
@@ -40,6 +41,10 @@ impl World {
             "NetworkSays" => {
                 self.online = json["online"] == true;
                 self.hear(Input::Network { online: self.online });
+            }
+            "Logs" => {
+                let rules = Rule::list(&json["rules"]).expect("rules of ours");
+                self.logs.set_rules(rules);
             }
             "DiskFree" => {
                 self.driver.disk.fault = DiskFault::default();

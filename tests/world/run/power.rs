@@ -291,6 +291,7 @@ impl World {
         self.armed = None;
         self.ruled = false;
         self.backend.set_rules(Vec::new());
+        self.logs.set_rules(Vec::new());
         self.driver.disk.fault = Default::default();
         self.driver.disk.fails_every = 0;
         self.wake();
