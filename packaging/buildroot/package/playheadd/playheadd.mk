@@ -16,8 +16,8 @@ PLAYHEADD_SITE = file://$(abspath $(BR2_EXTERNAL_PLAYHEADD_PATH)/../../target/di
 BR_NO_CHECK_HASH_FOR += $(PLAYHEADD_SOURCE)
 endif
 
-# The profile of Cargo.toml once more, because Buildroot's own variables undo it. The override for sled,
-# which costs memory at "z", stands there and holds (tests/packaging/recipes.rs).
+# The profile of Cargo.toml once more, because Buildroot's own variables undo it
+# (tests/packaging/recipes.rs).
 PLAYHEADD_CARGO_ENV = \
 	CARGO_PROFILE_RELEASE_OPT_LEVEL="z" \
 	CARGO_PROFILE_RELEASE_LTO="fat" \
