@@ -40,16 +40,19 @@ pub(super) fn take(kind: Kind, value: &DeValue<'_>) -> Result<Value, String> {
             Ok(Value::Number(given))
         }
         Kind::Globs | Kind::Events => {
-            let (example, check): (_, fn(&str) -> Result<(), String>) = match kind {
-                Kind::Globs => ("[\"vlc\", \"mpv*\"]", address::pattern),
-                _ => ("[\"sessionStart\", \"play\"]", event_type),
+            let example = match kind {
+                Kind::Globs => r#"["vlc", "mpv*"]"#,
+                _ => r#"["sessionStart", "play"]"#,
             };
             let items = value.as_array().ok_or_else(wrong_type)?.iter();
             let items = items.map(|item| item.get_ref().as_str().map(str::to_owned));
             let items: Vec<String> = items.collect::<Option<_>>().ok_or_else(|| {
                 format!("expected {kind}, such as {example}, got something else in it")
             })?;
-            items.iter().try_for_each(|item| check(item))?;
+            items.iter().try_for_each(|item| match kind {
+                Kind::Globs => address::pattern(item),
+                _ => event_type(item),
+            })?;
             Ok(Value::List(items))
         }
         Kind::Texts => {
