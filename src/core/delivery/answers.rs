@@ -83,7 +83,9 @@ impl Delivery {
             Some((key, at, self.logs.get_mut(&key)?.lanes[at].flight.take()?))
         };
         let mut flown: Vec<Flown> = flown.into_iter().filter_map(land).collect();
-        flown.sort_by_key(|(_, _, flight)| !flight.leads);
+        if let Some(lead) = flown.iter().position(|(_, _, flight)| flight.leads) {
+            flown.swap(0, lead);
+        }
         flown
     }
 

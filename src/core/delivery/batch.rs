@@ -20,7 +20,10 @@ type Place = (u64, usize);
 struct Part<'a> {
     place: Place,
     log: &'a Log,
-    /// The first reports that the collector wants, each with its place in the lane.
+    /// The time of its next report.
+    next: Option<WallTime>,
+    /// The first reports that the collector wants, each with its place in the lane; empty until one of
+    /// them is the next.
     reports: Vec<(usize, DatedReport<'a>)>,
     taken: usize,
 }
@@ -107,22 +110,19 @@ impl Delivery {
         ctx: &DeliveryContext<'_>,
     ) -> Option<(String, String, Vec<Taken>)> {
         let most = facts.reports_per_request.min(self.contacts[contact].most);
-        let mut oldest: Vec<(WallTime, Place)> = places
-            .into_iter()
-            .filter_map(|place| Some((self.dated(place, 1)?.1.first()?.1.ts, place)))
-            .collect();
-        oldest.sort_unstable();
-        oldest.truncate(most);
-        let part = |(_, place): &(WallTime, Place)| {
-            let (log, reports) = self.dated(*place, facts.reports_per_request)?;
-            Some(Part { place: *place, log, reports, taken: 0 })
+        let part = |place: Place| {
+            let (log, first) = self.dated(place, 1)?;
+            let next = first.first().map(|(_, dated)| dated.ts);
+            Some(Part { place, log, next, reports: Vec::new(), taken: 0 })
         };
-        let mut parts: Vec<Part<'_>> = oldest.iter().filter_map(part).collect();
+        let mut parts: Vec<Part<'_>> = places.into_iter().filter_map(part).collect();
         let mut body = String::new();
         for _ in 0..most {
-            let next = |part: &Part<'_>| part.reports.get(part.taken).map(|(_, dated)| dated.ts);
-            let oldest = parts.iter_mut().filter(|part| next(part).is_some());
-            let Some(part) = oldest.min_by_key(|part| next(part)) else { break };
+            let more = parts.iter_mut().filter(|part| part.next.is_some());
+            let Some(part) = more.min_by_key(|part| part.next) else { break };
+            if part.reports.is_empty() {
+                part.reports = self.dated(part.place, facts.reports_per_request)?.1;
+            }
             let before = body.len();
             part.append(&mut body, ctx.settings)?;
             if before > 0 && body.len() + CLOSING > facts.bytes_per_request {
@@ -130,6 +130,7 @@ impl Delivery {
                 break;
             }
             part.taken += 1;
+            part.next = part.reports.get(part.taken).map(|(_, dated)| dated.ts);
         }
         let first = parts.iter().find(|part| part.taken > 0)?;
         let (log, at) = (first.log, first.place.1);
