@@ -13,7 +13,8 @@ WITH records AS
         event,
         max(event = 'play') OVER so_far AS has_played,
         ifNull(
-            min(if(event IN ('play', 'pauseStart', 'sessionEnd', 'sessionComplete'), toNullable(time), NULL)) OVER later,
+            min(if(event IN ('play', 'pauseStart', 'sessionEnd', 'sessionComplete'), toNullable(time), NULL))
+                OVER later,
             max(time) OVER (PARTITION BY session_id)) AS until
     FROM playhead.playback FINAL
     WHERE time >= {from:DateTime('UTC')} - INTERVAL 25 HOUR AND time < {to:DateTime('UTC')} + INTERVAL 1 HOUR

@@ -1,5 +1,6 @@
 -- Time watched per title between two moments, and by how many boxes.
---   clickhouse-client --param_from='2026-11-01 00:00:00' --param_to='2026-12-01 00:00:00' --queries-file time-watched.sql
+--   clickhouse-client --param_from='2026-11-01 00:00:00' --param_to='2026-12-01 00:00:00' \
+--       --queries-file time-watched.sql
 --
 -- Time watched is content played, not time on the wall: how far the playhead went from each record to the
 -- next one of its session while the last of play, pauseStart, bufferStart was play and no ad break was open.
@@ -18,16 +19,20 @@ WITH
             max(media_id) OVER whole AS media,
             max(media_name) OVER whole AS name,
             max(content_type) OVER whole AS type,
-            last_value(if(event IN ('play', 'pauseStart', 'bufferStart'), toNullable(toString(event)), NULL)) OVER so_far AS state,
-            last_value(if(event IN ('adBreakStart', 'adBreakComplete'), toNullable(toString(event)), NULL)) OVER so_far AS ad_break,
+            last_value(if(event IN ('play', 'pauseStart', 'bufferStart'), toNullable(toString(event)), NULL))
+                OVER so_far AS state,
+            last_value(if(event IN ('adBreakStart', 'adBreakComplete'), toNullable(toString(event)), NULL))
+                OVER so_far AS ad_break,
             -- To the next record, if there is one.
             leadInFrame(toNullable(playhead)) OVER whole - playhead AS moved,
             dateDiff('millisecond', time, leadInFrame(toNullable(time)) OVER whole) / 1000 AS took
         FROM playhead.playback FINAL
         WHERE time >= {from:DateTime('UTC')} - INTERVAL 25 HOUR AND time < {to:DateTime('UTC')} + INTERVAL 1 MINUTE
         WINDOW
-            whole AS (PARTITION BY session_id ORDER BY time, uid ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING),
-            so_far AS (PARTITION BY session_id ORDER BY time, uid ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+            whole AS (PARTITION BY session_id ORDER BY time, uid
+                ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING),
+            so_far AS (PARTITION BY session_id ORDER BY time, uid
+                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     played AS
     (

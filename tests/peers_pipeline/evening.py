@@ -97,11 +97,13 @@ def attic(truth):
 
 
 def boat(truth):
-    """Four days at sea, and back in the harbour at seven in the evening."""
+    """A film at sea, four days without power, and back in the harbour at seven in the evening."""
     box = Box(truth, "boat", SIX - 4 * 24 * HOUR)
     box.goes_offline()
     Viewing(box, "lagoon", "The Lagoon", downloaded=True).begins().plays(1000).ends()
-    box.waits(SIX + HOUR - box.unix)
+    box.waits(60)
+    box.is_unplugged(SIX + HOUR - box.unix)
+    box.waits(60)
     box.comes_online()
     return box
 

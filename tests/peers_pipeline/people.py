@@ -58,8 +58,9 @@ class Box:
         self.deaf = (self.deaf[0], self.now)
         self.line("Collector", rules=[])
 
-    def is_unplugged(self):
-        self.line("PowerLoss", down_s=10_000_000)
+    def is_unplugged(self, seconds=10_000_000):
+        self.line("PowerLoss", down_s=seconds)
+        self.now += seconds
 
 
 class Viewing:

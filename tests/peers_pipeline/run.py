@@ -106,8 +106,8 @@ def load(clickhouse, database, way, arrivals):
     for at, body in arrivals:
         rows += [row | {"Received": f"{at:.3f}"} for row in way(body)]
     # In many inserts, so that a repeat is in another part of the table.
-    for begin in range(0, len(rows), 50):
-        clickhouse.insert(database, rows[begin:begin + 50])
+    for begin in range(0, len(rows), 100):
+        clickhouse.insert(database, rows[begin:begin + 100])
     return len(rows)
 
 
@@ -115,7 +115,8 @@ def check_ways(arrivals):
     """The same rows come out of all three ways, and each record once."""
     ways.check_places()
     # What says nothing is no row and no error.
-    arrivals += [(evening.CLOSE, body) for body in ({}, {"resourceLogs": [{}]}, {"resourceLogs": [{"scopeLogs": [{}]}]})]
+    empty = ({}, {"resourceLogs": [{}]}, {"resourceLogs": [{"scopeLogs": [{}]}]})
+    arrivals += [(evening.CLOSE, body) for body in empty]
     clickhouse = ClickHouse()
     tables = {}
     for name, way in ways.all_ways().items():
@@ -174,7 +175,8 @@ class Operator:
             assert bool(row["in_session"]) == bool(row["watching"]), row
 
     def time_watched(self, begin, end):
-        watched = {row["media_id"]: row["seconds_watched"] for row in self.ask("time-watched", **{"from": begin, "to": end})}
+        rows = self.ask("time-watched", **{"from": begin, "to": end})
+        watched = {row["media_id"]: row["seconds_watched"] for row in rows}
         assert watched.keys() == self.truth.watched.keys(), watched
         for media, wanted in self.truth.watched.items():
             missing = wanted - watched[media]
