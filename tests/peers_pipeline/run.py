@@ -79,8 +79,11 @@ class ClickHouse:
 
     def __init__(self):
         self.connection = session.Session()
+
+    def create(self, database):
+        self.run("table.sql", database)
         # The evening is of a fixed date, and its rows grow old; and what is not merged yet has to count once too.
-        self.connection.query("SYSTEM STOP MERGES")
+        self.connection.query(f"SYSTEM STOP MERGES {database}.playback")
 
     def run(self, file, database, form="JSONEachRow", **parameters):
         text = re.sub(r"(?m)--.*$", "", (ways.PIPELINE / file).read_text())
@@ -120,7 +123,7 @@ def check_ways(arrivals):
     clickhouse = ClickHouse()
     tables = {}
     for name, way in ways.all_ways().items():
-        clickhouse.run("table.sql", name)
+        clickhouse.create(name)
         rows = load(clickhouse, name, way, arrivals)
         tables[name] = clickhouse.table(name)
         print(f"{name}: {rows} rows in, {len(tables[name])} records")
@@ -152,7 +155,7 @@ class Operator:
     def __init__(self, truth):
         self.truth = truth
         self.clickhouse = ClickHouse()
-        self.clickhouse.run("table.sql", "collector")
+        self.clickhouse.create("collector")
 
     def ask(self, query, **moments):
         return self.clickhouse.run(f"{query}.sql", "collector", **{k: clock(at) for k, at in moments.items()})
