@@ -4,8 +4,11 @@
 use playheadd::sim::Exchange;
 use serde_json::{Map, Value, json};
 
+/// Names of Media Edge, and what each is called in the Media Collection API.
+type Names = &'static [(&'static str, &'static str)];
+
 /// Names of edge 6 that are not the same behind the prefix of the Media Collection API.
-const OTHER_NAMES: &[(&str, &str)] = &[
+const OTHER_NAMES: Names = &[
     ("name", "id"),
     ("friendlyName", "name"),
     ("hasResume", "resume"),
@@ -19,11 +22,11 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("siteID", "siteId"),
     ("placementID", "placementId"),
 ];
-const POD_NAMES: &[(&str, &str)] =
+const POD_NAMES: Names =
     &[("friendlyName", "podFriendlyName"), ("index", "podIndex"), ("offset", "podSecond")];
 
 /// The details of an event, what their names begin with there, and the names that differ.
-const DETAILS: &[(&str, &str, &[(&str, &str)])] = &[
+const DETAILS: &[(&str, &str, Names)] = &[
     ("sessionDetails", "media.", OTHER_NAMES),
     ("advertisingDetails", "media.ad.", OTHER_NAMES),
     ("advertisingPodDetails", "media.ad.", POD_NAMES),
