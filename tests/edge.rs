@@ -11,6 +11,8 @@ mod change_of_kind;
 mod downloads;
 #[path = "edge/identity.rs"]
 mod identity;
+#[path = "edge/operator.rs"]
+mod operator;
 #[path = "edge/problems.rs"]
 mod problems;
 #[path = "tls/scene.rs"]

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::common::disk::set_consent;
 use crate::common::{
-    AGENT, AGENT_PATH, Agent, Bus, PATIENCE, Player, SESSION, World, collector_config_text, film,
-    json, nothing,
+    AGENT, AGENT_PATH, Agent, Bus, Kind, PATIENCE, Player, SESSION, World, collector_config_text,
+    film, json, nothing,
 };
 use crate::scene::{QUIET, command, paused, plays, wait_for};
 
@@ -198,4 +198,34 @@ async fn it_shows_every_refusal_with_its_sender() {
     let asked = connection.call_method(Some(AGENT), AGENT_PATH, properties, "GetAll", &long).await;
     asked.expect_err("refused");
     shown("GetAll", "bytes");
+}
+
+/// The event of a request to Media Edge, without `media.`.
+fn edge_event(line: &Value) -> &str {
+    let event = line["body"]["events"][0]["xdm"]["eventType"].as_str();
+    event.and_then(|event| event.strip_prefix("media.")).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_shows_hits_of_media_edge_that_are_held_and_sent() {
+    let world = World::start_with(Kind::MediaEdge, QUIET).await;
+    let (monitor, _) = Monitor::start(&world, &["monitor", "--json"]);
+    let manager = world.player().await;
+    set_consent(&manager, "unknown").await.expect("unknown");
+    let (player, session) = plays(&world, "ep-1").await;
+    for event in ["sessionStart", "play", "pauseStart"] {
+        let held = monitor.until(|line| edge_event(line) == event);
+        assert_eq!(held["held"], "waiting-consent", "{held}");
+        let path = held["path"].as_str().expect("a path");
+        assert!(path.starts_with(&format!("/ee/va/v1/{event}?configId=")), "no hint yet: {path}");
+    }
+    set_consent(&manager, "in").await.expect("in");
+    paused(&world, 1).await;
+    player.call(&session, "End", 6.0, nothing()).await.expect("the end");
+    let shown = monitor.all_until(|line| edge_event(line) == "sessionEnd");
+    let sent: Vec<&str> = shown.iter().map(edge_event).filter(|event| !event.is_empty()).collect();
+    assert_eq!(sent, ["sessionStart", "play", "pauseStart", "sessionEnd"], "{shown:#?}");
+    let answers = shown.iter().filter(|line| line["what"] == "answer");
+    let answers: Vec<_> = answers.map(|line| line["status"].as_u64().expect("a status")).collect();
+    assert_eq!(answers, [200, 204, 204], "{shown:#?}");
 }
