@@ -154,11 +154,19 @@ def hits():
             if not line.endswith("\n"):
                 break
             record = json.loads(line)
-            body = record["body"]
-            expect(record["status"] in (201, 204), f"the collector refused: {line.strip()}")
-            if body["eventType"] != "ping":
-                found.append((record["sid"], body["eventType"], body["playerTime"]["playhead"]))
+            expect(record["status"] in (200, 201, 204), f"the collector refused: {line.strip()}")
+            kind, playhead = event(record["body"])
+            if kind != "ping":
+                found.append((record["sid"], kind, playhead))
     return found
+
+
+def event(body):
+    """The event of a request of either of Adobe's protocols: type and playhead."""
+    if "events" in body:
+        xdm = body["events"][0]["xdm"]
+        return xdm["eventType"].removeprefix("media."), xdm["mediaCollection"]["playhead"]
+    return body["eventType"], body["playerTime"]["playhead"]
 
 
 class Collector:
@@ -182,10 +190,14 @@ class Player:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.answered = []
         self.playhead = 0
+        # So many hits were there before its session.
+        self.earlier = 0
 
     def tell(self, what, *rest):
         """Does one thing, a second further on; gives the error's name, or None."""
         self.playhead += 1
+        if what == "open":
+            self.earlier = len(hits())
         self.process.stdin.write(json.dumps([what, float(self.playhead), *rest]) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
@@ -214,7 +226,7 @@ class Player:
         acceptance was not yet noted when the agent died may come twice."""
         def complete():
             seen = []
-            for _, kind, playhead in hits():
+            for _, kind, playhead in hits()[self.earlier:]:
                 if not seen or seen[-1] != (kind, playhead):
                     seen.append((kind, playhead))
             return seen == self.answered or None
@@ -222,5 +234,5 @@ class Player:
             wait("arrival", complete)
         except Failed:
             raise Failed(f"answered {self.answered[-30:]}, arrived {hits()[-30:]}") from None
-        sids = {sid for sid, _, _ in hits()}
+        sids = {sid for sid, _, _ in hits()[self.earlier:]}
         expect(len(sids) == 1, f"one sid, not {sids}")

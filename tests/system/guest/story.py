@@ -213,14 +213,18 @@ def activated():
 @check("SIGKILL, 5 times: the session goes on, nothing answered is lost")
 def killed():
     for _ in range(5):
-        pid = main_pid()
-        Collector.deaf()
-        player.presses_keys()
-        os.kill(pid, signal.SIGKILL)
-        Collector.listening()
-        wait("a restart", lambda: is_active() and main_pid() not in (0, pid))
-        player.presses_keys(2)
-        player.all_arrived()
+        survives_sigkill(player)
+
+
+def survives_sigkill(viewing):
+    pid = main_pid()
+    Collector.deaf()
+    viewing.presses_keys()
+    os.kill(pid, signal.SIGKILL)
+    Collector.listening()
+    wait("a restart", lambda: is_active() and main_pid() not in (0, pid))
+    viewing.presses_keys(2)
+    viewing.all_arrived()
 
 
 @check("a blocked loop: the watchdog bites, the session goes on, nothing answered is lost")
@@ -244,6 +248,28 @@ def one_session():
     starts = [kind for _, kind, _ in hits()].count("sessionStart")
     expect(starts == 1, f"{starts} sessionStart")
     player.leaves()
+
+
+@check("Media Edge: SIGKILL, 5 times: the session goes on, nothing answered is lost")
+def killed_with_media_edge():
+    with open(CONFIG) as handle:
+        edge = handle.read().replace("[collector]\n", '[collector]\nkind = "media-edge"\n')
+    edge += '[edge]\ndatastream_id = "11111111-2222-4333-8444-555555555555"\n'
+    # So many kills in so short a time are one too many for StartLimitBurst=.
+    systemctl("reset-failed", "playheadd")
+    with holding(CONFIG, instead=edge):
+        systemctl("reload", "playheadd")
+        wait("the other kind", lambda: status()["CollectorKind"] == "media-edge")
+        viewing = Player()
+        viewing.does("open", "film-edge")
+        viewing.does("Play")
+        for _ in range(5):
+            survives_sigkill(viewing)
+        viewing.does("End")
+        viewing.all_arrived()
+        viewing.leaves()
+    systemctl("reload", "playheadd")
+    wait("the first kind", lambda: status()["CollectorKind"] == "media-collection")
 
 
 def does_not_get_ready(why):
