@@ -186,7 +186,11 @@ impl Cause {
     pub fn advice_for(self, collector: &str) -> String {
         match collector {
             FIRST_COLLECTOR => self.advice().to_owned(),
-            name => self.advice().replace("collector.", &format!("collectors.{name}.")),
+            // Its own `[edge]` lies within.
+            name => self
+                .advice()
+                .replace("collector.", &format!("collectors.{name}."))
+                .replace("edge.", &format!("collectors.{name}.edge.")),
         }
     }
 }
