@@ -141,7 +141,8 @@ macro_rules! definition {
                 on_metered: Word(&["send", "hold"]) => Toml("\"send\""),
                 /// Sends downloaded content to `/sessions`, for a collector without `/downloaded`.
                 legacy_sessions_batch: Flag => Toml("false"),
-                /// Sends `media.downloaded` with downloaded content also where the route says it.
+                /// Sends `media.downloaded` (Media Edge: `isDownloaded`) with downloaded content also where the
+                /// route says it.
                 send_flag: Flag => Toml("true"),
             }
             /// What the viewer allows.

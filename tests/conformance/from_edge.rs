@@ -67,12 +67,7 @@ pub fn events(body: &Value) -> Vec<Value> {
                 let (kind, time) = (&event["mediaEventType"], &event["mediaEventTimestamp"]);
                 translated(kind, time, &event["mediaCollection"])
             };
-            let mut events: Vec<Value> = events.iter().flat_map(one).collect();
-            // The server itself marks what comes in a download (edge 8).
-            if let Some(start) = events.first_mut() {
-                start["params"]["media.downloaded"] = true.into();
-            }
-            events
+            events.iter().flat_map(one).collect()
         }
         None => translated(&xdm["eventType"], &xdm["timestamp"], &xdm["mediaCollection"]),
     }

@@ -98,6 +98,10 @@ fn session(details: &mut Members, media: &MediaInfo, resume: bool, settings: &Se
         set(details, name, or_default(given, default));
     }
     set(details, "hasResume", resume);
+    // Not necessary in a download, which is the only request of such a session (edge 8).
+    if media.downloaded && settings.delivery.send_flag {
+        set(details, "isDownloaded", true);
+    }
     if let Some(version) = &media.app_version {
         set_text(details, "appVersion", version);
     }

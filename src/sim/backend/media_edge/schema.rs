@@ -334,9 +334,9 @@ fn download(path: &str, xdm: &Value, mistakes: &mut Mistakes) {
         });
         member(&at, one, "mediaCollection", "an object", mistakes, |at, value, mistakes| {
             collection(at, value, kind, SessionId::Absent, mistakes);
-            if value["sessionDetails"].get("isDownloaded").is_some() {
+            if value["sessionDetails"]["isDownloaded"] == false {
                 let at = join(at, "sessionDetails.isDownloaded");
-                mistakes.unknown(&at, "downloaded, the server sets it");
+                mistakes.wrong(&at, "true or no such key in downloaded", &false.into());
             }
         });
     }

@@ -469,8 +469,8 @@ fn one_mistake_in_a_download() {
         (
             at(0, "/mediaCollection/sessionDetails"),
             "isDownloaded",
-            Some(json!(true)),
-            "the server sets it",
+            Some(json!(false)),
+            "true or no such key",
         ),
         (at(0, "/mediaCollection/sessionDetails"), "channel", None, "sessionDetails.channel"),
     ];
