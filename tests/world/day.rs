@@ -118,7 +118,7 @@ impl Day {
             true => DAWN_MS + dice.between(-300, 300),
             false => dice.between(0, 1_000_000),
         };
-        let mut day = Maker { dice, lines: Vec::new(), marks: 0 };
+        let mut day = Maker { dice, lines: Vec::new(), marks: 0, edge: knobs.edge };
         if !trusted {
             let at = dice_time(&mut day.dice, 6 * HOUR);
             day.clock_is_right_at(at);
@@ -189,6 +189,8 @@ struct Maker {
     lines: Vec<Line>,
     /// Names everything that has to be found again at the collector.
     marks: u32,
+    /// The collector speaks Media Edge.
+    edge: bool,
 }
 
 impl Maker {

@@ -236,7 +236,33 @@ impl Maker {
         self.line(at + long, "Collector", json!({"rules": []}));
     }
 
+    /// An answer of Media Edge that its status does not tell all of (edge 7).
+    fn rule_of_edge(&mut self) -> Value {
+        let problem = |name: &str, status: u16| json!({"type": format!("https://ns.adobe.com/aep/errors/{name}"), "status": status});
+        let wrong = problem("va-edge-0400-400", 400);
+        let times = self.dice.between(1, 4);
+        let mut rule = match self.dice.between(0, 6) {
+            // A session, and an error of another service beside it.
+            0 => json!({"on": "sessions", "status": 207}),
+            // No session: for good, for now, without a reason, and nothing that can be read.
+            1 => json!({"on": "sessions", "status": 207, "body": {"errors": [wrong]}}),
+            2 => json!({"on": "sessions", "status": 207, "body": {
+                "errors": [wrong, problem("EXEG-0201-503", 503)]
+            }}),
+            3 => json!({"on": "sessions", "body": {"handle": []}}),
+            4 => json!({"on": "sessions", "body": "<html>"}),
+            // The configuration is wrong.
+            5 => json!({"on": "events", "status": 400, "body": problem("EXEG-0003-400", 400)}),
+            _ => json!({"on": "sessions", "status": 400, "body": problem("EXEG-0304-400", 400)}),
+        };
+        rule["times"] = json!(times);
+        rule
+    }
+
     fn rule(&mut self) -> Value {
+        if self.edge && self.dice.percent(25) {
+            return self.rule_of_edge();
+        }
         let on = self.dice.pick(&["events", "events", "events", "sessions", "downloaded"]);
         let mut rule = json!({"on": on});
         match self.dice.weighted(&[(24, 0), (10, 1), (10, 2), (14, 3), (14, 4), (14, 5), (6, 6)]) {

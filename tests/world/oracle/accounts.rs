@@ -124,6 +124,9 @@ impl Oracle<'_> {
     pub(super) fn the_heart_beats(&mut self, line: &Line<'_>, skew: i64) {
         let interval = if line.batch { self.world.batch_ping_ms } else { self.world.ping_ms };
         let mut last = line.hits[0].ts;
+        if line.hits[0].posts().any(|post| self.posts[post].left_out > 0) {
+            return;
+        }
         for hit in &line.hits[1..] {
             let silence = hit.ts - last > interval + BUMPS_MS;
             let (second, unsaved) = (1_000, UNSAVED_MS);

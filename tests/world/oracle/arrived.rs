@@ -77,8 +77,7 @@ pub fn lines(posts: &[Post]) -> Vec<Line<'_>> {
     let mut lines: Vec<Line<'_>> = Vec::new();
     let mut by_sid: HashMap<&str, usize> = HashMap::new();
     for (n, post) in posts.iter().enumerate() {
-        let for_good = matches!(post.status, Some(400 | 413 | 415 | 422));
-        let refused = !post.counted && post.told && for_good;
+        let refused = !post.counted && post.told && post.for_good;
         if !post.counted && !refused {
             continue;
         }

@@ -20,6 +20,8 @@ const SESSION_DELAY_MS: i64 = 100;
 const EVENT_DELAY_MS: i64 = 20;
 const TIMEOUT_MS: i64 = 30_000;
 const CONNECT_TIMEOUT_MS: i64 = 5_000;
+/// A download in which no other ping has room (edge 8).
+const NEARLY_FULL_BYTES: usize = 62 * 1024;
 /// The longest wait that a collector may ask for, and what is added to it (docs/behaviour.md 2.7).
 const LONGEST_WISH_MS: i64 = 66 * 60_000;
 
@@ -30,9 +32,14 @@ pub struct Post {
     /// Of events the sid in the path, of a session the one it was given.
     pub sid: Option<String>,
     pub bodies: Vec<Json>,
+    pub bytes: usize,
     /// The collector took it.
     pub counted: bool,
     pub status: Option<u16>,
+    /// It says that what it was sent is wrong: nothing of it comes again (docs/behaviour.md 2.7, edge 7).
+    pub for_good: bool,
+    /// Pings of a download that the agent has left out, so that it fits into one request (edge 8).
+    pub left_out: u64,
     /// The agent knows the answer, and will not forget it.
     pub told: bool,
 }
@@ -129,16 +136,29 @@ impl World {
         if wish.is_some_and(|wish| wish != RetryAfter::Seconds(0)) {
             self.wished_until = self.now + delay + LONGEST_WISH_MS;
         }
-        if status == Some(400) && !judged.fault {
-            self.say("form", format!("{}: malformed: {}", self.now, request.body));
+        // The order of times is the oracle's: a disk can have lost what had arrived.
+        let malformed = judged.refusal.filter(|why| {
+            !matches!(status, Some(404 | 410)) && !why.contains("expected a time after")
+        });
+        if let Some(why) = malformed {
+            self.say("form", format!("{}: malformed: {why}: {}", self.now, request.body));
         }
+        let for_good = match &outcome {
+            Outcome::Answered { status, body, .. } if !judged.counted => {
+                says_for_good(self.edge, &request.purpose, *status, body)
+            }
+            _ => false,
+        };
         let bodies = bodies(body);
         self.posts.push(Post {
             at: self.now,
             sid: judged.plan.sid,
             bodies,
+            bytes: request.body.len(),
             counted: judged.counted,
             status,
+            for_good,
+            left_out: 0,
             told: false,
         });
         (delay, outcome, Some(self.posts.len() - 1))
@@ -157,11 +177,24 @@ impl World {
             self.logs_told(logs.clone(), &flying.outcome);
         }
         // A power cut must not open a session twice (docs/behaviour.md 2.11).
+        let counted = flying.post.is_some_and(|post| self.posts[post].counted);
         let opened = flying.to == Purpose::Open
+            && counted
             && matches!(&flying.outcome, Outcome::Answered { status: 200..=299, .. });
         let promise = if opened { Promise::Synced } else { Promise::Nothing };
         let event = Event::Answer { request: flying.request, outcome: flying.outcome };
+        let before = self.counted.over_limit;
         self.tell(event, promise, |_, _, _| None);
+        if let (Purpose::Download, Some(post)) = (flying.to, flying.post) {
+            self.posts[post].left_out = self.counted.over_limit - before;
+            if self.posts[post].left_out > 0 && self.posts[post].bytes < NEARLY_FULL_BYTES {
+                self.say("limit", format!("{}: pings were left out, and there is room", self.now));
+            }
+            if !self.small_queue {
+                // It is no limit of the queue.
+                self.counted.over_limit = before;
+            }
+        }
     }
 }
 
@@ -183,6 +216,23 @@ pub(super) fn comes_back(planned: Planned, usual: i64) -> (i64, Outcome, Option<
 
 fn outcome_says(outcome: &Outcome, what: &str) -> bool {
     matches!(outcome, Outcome::Answered { body, .. } if body.contains(what))
+}
+
+/// Whether an answer that takes nothing says that the request is wrong.
+fn says_for_good(edge: bool, purpose: &Purpose, status: u16, body: &str) -> bool {
+    if !edge {
+        return matches!(status, 400 | 413 | 415 | 422);
+    }
+    let document: Json = serde_json::from_str(body).unwrap_or_default();
+    let errors = document["errors"].as_array().map_or(&[][..], Vec::as_slice);
+    let wrong = |error: &Json| matches!(error["status"].as_u64(), Some(400..=499));
+    match status {
+        413 | 415 => true,
+        // Edge's own faults are those of the configuration.
+        400 => !document["type"].as_str().is_some_and(|kind| kind.contains("/EXEG-")),
+        200..=299 if *purpose == Purpose::Open => !errors.is_empty() && errors.iter().all(wrong),
+        _ => false,
+    }
 }
 
 /// The `ts` of a ping, on the timeline.
