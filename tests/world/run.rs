@@ -134,6 +134,8 @@ pub struct World {
     pub stood_still: bool,
     /// What the agents of the day have counted, together.
     pub counted: Counters,
+    /// The most hits that ever waited.
+    most_queued: u64,
     pub wrong: Vec<Wrong>,
 }
 
@@ -232,6 +234,7 @@ impl World {
             small_queue: k.queue_bytes > 0,
             stood_still: false,
             counted: Counters::default(),
+            most_queued: 0,
             wrong: Vec::new(),
         }
     }

@@ -84,6 +84,7 @@ impl World {
         self.counted.over_limit += new.over_limit - old.over_limit;
         self.counted.ambiguous_pings += new.ambiguous_pings - old.ambiguous_pings;
         self.counters = new;
+        self.most_queued = self.most_queued.max(agent.delivery().queued());
         // Room is made as far as the store has been read.
         if bytes > most + MOST_UNDER_WAY && !reading {
             self.say("limit", format!("{}: {bytes} bytes wait, {most} may", self.now));

@@ -328,7 +328,8 @@ impl World {
     /// How long what is old takes at its rate (docs/behaviour.md 2.7).
     fn drain_ms(&self) -> i64 {
         let Some(agent) = self.agent() else { return 0 };
-        let hits = agent.delivery().queued() + REPEATED * agent.sessions().count() as u64;
+        // A store that could not be read may be joined only now.
+        let hits = self.most_queued + REPEATED * agent.sessions().count() as u64;
         let of_a_hit = match self.settings.delivery.backlog_ratio {
             0.0 => 50,
             ratio => (self.ping_ms.max(self.batch_ping_ms) as f64 / ratio) as i64,
