@@ -62,14 +62,22 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The functions of a file with an attribute `test`, and not `ignore`.
+/// The functions of a file with an attribute `test`, and not `ignore`; and those that
+/// `with_both_kinds!` makes tests of.
 fn tests_in(file: &Path, tests: &mut HashMap<String, Shown>) {
     let text = read(file);
     let lines: Vec<&str> = text.lines().collect();
     let is_attribute =
         |line: &str| line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+    let both = text.split_once("\nwith_both_kinds!(").and_then(|(_, rest)| rest.split_once(')'));
+    let both: Vec<&str> = both.map_or(Vec::new(), |(names, _)| names.split(',').collect());
+    let of_both = |line: &str| {
+        let name =
+            line.strip_prefix("async fn ").and_then(|rest| rest.strip_suffix("(kind: Kind) {"));
+        name.is_some_and(|name| both.iter().any(|listed| listed.trim() == name))
+    };
     let starts: Vec<usize> = (0..lines.len())
-        .filter(|at| is_attribute(lines[*at].trim_start()))
+        .filter(|at| is_attribute(lines[*at].trim_start()) || of_both(lines[*at]))
         .map(|at| {
             let above = lines[..at].iter().rev();
             at - above.take_while(|line| line.trim_start().starts_with("///")).count()
