@@ -37,12 +37,9 @@ impl Delivery {
                 continue;
             }
             let ends = report.kind().is_end();
-            self.lose(*current, ends, ctx);
-            let Some(log) = self.logs.get_mut(current) else {
-                // The session was refused, so its later reports are dropped (spec 1.1).
-                self.counters.dropped += 1;
-                continue;
-            };
+            // A session that was refused loses its later reports too (spec 1.1).
+            self.counters.dropped += self.lose(*current, ends, ctx);
+            let Some(log) = self.logs.get_mut(current) else { continue };
             // A lane whose session is lost skips reports until one is worth a new session.
             let skips = |lane: &Lane, log: &Log| {
                 lane.lost
@@ -50,13 +47,14 @@ impl Delivery {
                     && !report.holds_play_time(lane.context.playback())
             };
             let skipping: Vec<bool> = log.lanes.iter().map(|lane| skips(lane, log)).collect();
-            if skipping.iter().all(|skips| *skips) {
+            let skipped = skipping.iter().filter(|skips| **skips).count();
+            self.counters.dropped += skipped as u64;
+            self.counters.closed_by_server += skipped as u64;
+            if skipped == skipping.len() {
                 log.fold(&report);
                 for lane in &mut log.lanes {
                     lane.context.fold(&report);
                 }
-                self.counters.dropped += 1;
-                self.counters.closed_by_server += 1;
                 // What a new session would have to repeat must survive a restart of the agent.
                 if ends || report.kind() != Kind::Ping {
                     log.change(Changed::Everything);

@@ -38,17 +38,20 @@ impl RefusedSession {
 }
 
 impl Delivery {
-    /// A report comes for a log, which may have been refused. `ends`: it is the session's last.
-    pub(super) fn lose(&mut self, log: u64, ends: bool, ctx: &mut DeliveryContext<'_>) {
+    /// A report comes for a log, which may have been refused. `ends`: it is the session's last. Gives
+    /// for how many collectors it is lost.
+    pub(super) fn lose(&mut self, log: u64, ends: bool, ctx: &mut DeliveryContext<'_>) -> u64 {
         let gone = self.logs.get(&log).is_none();
         if gone && self.refused.iter().all(|refused| refused.log != log) {
             self.refused.push(RefusedSession { log, lost: 0, entry: None });
         }
+        let mut lost = 0;
         for refused in self.refused.iter_mut().filter(|refused| refused.log == log) {
             refused.lost += 1;
+            lost += 1;
         }
         if !ends {
-            return;
+            return lost;
         }
         for mut over in self.refused.extract_if(.., |refused| refused.log == log) {
             over.note(&mut self.rejected, ctx);
@@ -62,6 +65,7 @@ impl Delivery {
                 "a session that the collector refused has ended; all its hits are lost"
             );
         }
+        lost
     }
 
     /// Brings the rejected list up to date while the refused sessions go on.

@@ -135,8 +135,10 @@ fn record(body: &mut String, dated: &DatedReport<'_>, content: &RequestContent<'
     if let Some(previous) = content.previous.filter(|_| kind == Kind::Start) {
         attribute(body, "session.previous_id", &previous.into());
     }
-    // A number whose record a power cut took is given again, to what happened at another time.
-    attribute(body, "log.record.uid", &format!("{sid}.{number}.{}", report.at.0).into());
+    // A number is given again when a power cut or a bad disk took its record, but hardly ever to the
+    // same kind of event at the same millisecond.
+    let at = report.at.0;
+    attribute(body, "log.record.uid", &format!("{sid}.{number}.{at}.{event}").into());
     attribute(body, "media.playhead", &seconds(report.playhead));
     let (members, custom) = params(report, content.media);
     let all = [members, quality(report)];
