@@ -59,7 +59,8 @@ macro_rules! definition {
             Edge as edge {
                 /// Id of the datastream.
                 datastream_id: Uuid => RequiredFor("media-edge", "<id of your datastream>"),
-                /// Path in your own schema under which custom metadata goes, such as `_tenant.media`.
+                /// Path in your own schema under which custom metadata goes, such as `_tenant.media`; without it
+                /// Adobe loses what has no such path as its name.
                 metadata_prefix: SchemaPath => Unset,
             }
             /// What a collector of the kind `otlp` may need beside its URL.

@@ -189,8 +189,8 @@ impl Cause {
             // Its own `[edge]` lies within.
             name => self
                 .advice()
-                .replace("collector.", &format!("collectors.{name}."))
-                .replace("edge.", &format!("collectors.{name}.edge.")),
+                .replace("edge.", &format!("collectors.{name}.edge."))
+                .replace("collector.", &format!("collectors.{name}.")),
         }
     }
 }
@@ -218,6 +218,14 @@ pub enum RetryAfter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn advice_names_the_keys_of_its_collector() {
+        let of = |cause: Cause| cause.advice_for("edge");
+        assert!(of(Cause::Connection).ends_with("collectors.edge.url"));
+        assert!(of(Cause::Datastream(400)).contains(" collectors.edge.edge.datastream_id "));
+        assert!(Cause::Connection.advice_for("main").ends_with(" collector.url"));
+    }
 
     #[test]
     fn a_message_is_short_and_printable() {

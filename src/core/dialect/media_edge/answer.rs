@@ -46,44 +46,55 @@ struct Answer<'a> {
 
 impl Answer<'_> {
     fn judge(&self, purpose: &Purpose, now: WallTime) -> Verdict {
+        let verdict = self.verdict(purpose, now);
+        let taken = matches!(verdict, Verdict::Opened { .. } | Verdict::Accepted);
+        if taken && self.complaints().next().is_some() {
+            // They are of another service, to which the datastream leads too (edge 7.2).
+            tracing::info!(answer = self.message(), "Media Edge has taken it, with complaints");
+        }
+        verdict
+    }
+
+    fn verdict(&self, purpose: &Purpose, now: WallTime) -> Verdict {
         match self.status {
-            200..=299 if *purpose == Purpose::Open => self.opened(),
-            200..=299 if *purpose == Purpose::Download => self.stored(),
+            200..=299 if *purpose == Purpose::Open => self.opened(now),
+            200..=299 if *purpose == Purpose::Download => self.stored(now),
             200..=299 => Verdict::Accepted,
             400 if IDENTITY.contains(&self.fault()) => self.later(Cause::Identity(400), now),
-            400 if self.fault().starts_with(EDGE) => self.later(Cause::Datastream(400), now),
+            400 if self.is_of_edge() => self.later(Cause::Datastream(400), now),
             400 | 413 | 415 => self.refused(),
-            401 | 403 | 422 => self.later(Cause::Datastream(self.status), now),
+            422 => self.later(Cause::Datastream(422), now),
+            401 | 403 if self.is_of_edge() => self.later(Cause::Datastream(self.status), now),
             404 | 410 if matches!(purpose, Purpose::Report { .. }) => Verdict::Gone,
             _ => self.later(Cause::Status(self.status), now),
         }
     }
 
     /// An answer to a start that may have opened a session (edge 7.1, 7.2).
-    fn opened(&self) -> Verdict {
-        if let Some(sid) = self.session() {
-            return Verdict::Opened { sid };
-        }
+    fn opened(&self, now: WallTime) -> Verdict {
         let for_good = |error: &Value| (400..500).contains(&status(error));
         let errors = self.errors();
-        if self.lacks_consent() || !errors.is_empty() && errors.iter().all(for_good) {
-            return self.refused();
+        match (self.session(), self.server_fault()) {
+            (Some(sid), _) => Verdict::Opened { sid },
+            (None, Some(fault)) => self.later(Cause::Status(fault), now),
+            (None, None) if self.lacks_consent() => self.refused(),
+            (None, None) if !errors.is_empty() && errors.iter().all(for_good) => self.refused(),
+            (None, None) => self.later(Cause::NoSession(self.status), now),
         }
-        Verdict::Later { after: None, problem: self.without_session() }
     }
 
-    /// An answer to a download. A session need not be in it (edge 8), and an error of another service
+    /// An answer to a download. A session need not be in it (edge 8), and a complaint of another service
     /// than that of media is not about it.
-    fn stored(&self) -> Verdict {
-        let of_media = |error: &&Value| name(error).starts_with(MEDIA);
-        let mut errors = self.errors().iter().filter(of_media).peekable();
-        if self.session().is_some() || errors.peek().is_none() && !self.lacks_consent() {
-            return Verdict::Accepted;
+    fn stored(&self, now: WallTime) -> Verdict {
+        let of_media = |error: &Value| name(error).starts_with(MEDIA);
+        match (self.session(), self.server_fault()) {
+            (Some(_), _) => Verdict::Accepted,
+            // Perhaps that of media: better twice than never.
+            (None, Some(fault)) => self.later(Cause::Status(fault), now),
+            (None, None) if self.lacks_consent() => self.refused(),
+            (None, None) if self.errors().iter().any(of_media) => self.refused(),
+            (None, None) => Verdict::Accepted,
         }
-        if errors.all(|error| (400..500).contains(&status(error))) {
-            return self.refused();
-        }
-        Verdict::Later { after: None, problem: self.without_session() }
     }
 
     /// The id of the new session, behind the hint where it is kept.
@@ -120,15 +131,24 @@ impl Answer<'_> {
         name(&self.document)
     }
 
-    /// Adobe knows that the viewer has not agreed.
-    fn lacks_consent(&self) -> bool {
-        let warnings = list(&self.document["warnings"]);
-        self.errors().iter().chain(warnings).any(|problem| name(problem) == NO_CONSENT)
+    fn is_of_edge(&self) -> bool {
+        self.fault().starts_with(EDGE)
     }
 
-    fn without_session(&self) -> Problem {
-        let said = answered(self.status, &self.message());
-        Problem::new(Cause::NoSession(self.status), format!("{said} (without a session)"))
+    /// Errors and warnings beside what was done.
+    fn complaints(&self) -> impl Iterator<Item = &Value> {
+        self.errors().iter().chain(list(&self.document["warnings"]))
+    }
+
+    /// The status of an error that a server has to recover from.
+    fn server_fault(&self) -> Option<u16> {
+        let fault = self.errors().iter().map(status).find(|status| (500..600).contains(status));
+        fault.and_then(|status| u16::try_from(status).ok())
+    }
+
+    /// Adobe knows that the viewer has not agreed.
+    fn lacks_consent(&self) -> bool {
+        self.complaints().any(|complaint| name(complaint) == NO_CONSENT)
     }
 
     fn refused(&self) -> Verdict {

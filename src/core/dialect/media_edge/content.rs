@@ -83,9 +83,6 @@ pub(super) fn media_collection(report: &Report, content: &RequestContent<'_>) ->
 
 /// `sessionDetails` (edge 5.2). What a start lacks that an older store kept comes from `[media]`.
 fn session(details: &mut Members, media: &MediaInfo, resume: bool, settings: &Settings) {
-    let or_default = |given: &str, default: &str| -> String {
-        if given.is_empty() { default.into() } else { given.into() }
-    };
     set_text(details, "name", &media.id);
     set_text(details, "friendlyName", &media.name);
     set(details, "length", whole(media.length.unwrap_or(DAY_SECONDS)));
@@ -95,7 +92,7 @@ fn session(details: &mut Members, media: &MediaInfo, resume: bool, settings: &Se
         ("playerName", &media.player_name, &settings.player_name),
         ("channel", &media.channel, &settings.channel),
     ] {
-        set(details, name, or_default(given, default));
+        set_text(details, name, or_default(given, default));
     }
     set(details, "hasResume", resume);
     // Not necessary in a download, which is the only request of such a session (edge 8).
@@ -108,13 +105,19 @@ fn session(details: &mut Members, media: &MediaInfo, resume: bool, settings: &Se
     extend(details, &media.standard, |key| standard(key, &keys::CONTENT));
 }
 
+/// A text, or what the configuration has in its place.
+fn or_default<'a>(given: &'a str, default: &'a str) -> &'a str {
+    if given.is_empty() { default } else { given }
+}
+
 /// `advertisingDetails` (edge 5.4).
 fn advertising(details: &mut Members, ad: &Ad, content: &RequestContent<'_>) {
     set_text(details, "name", &ad.id);
     set_text(details, "friendlyName", &ad.name);
     set(details, "length", whole(ad.length));
     set(details, "podPosition", ad.position);
-    set_text(details, "playerName", &content.media.player_name);
+    let player = or_default(&content.media.player_name, &content.settings.player_name);
+    set_text(details, "playerName", player);
     extend(details, &ad.standard, |key| standard(key, &keys::AD));
 }
 

@@ -31,8 +31,9 @@ pub(super) fn finish(body: &mut String, around: &str) -> usize {
         let bytes: usize = evenly(pings.len(), kept).map(|at| bytes_of(events[pings[at]])).sum();
         bytes <= room
     };
-    while kept > 0 && !fits(kept) {
-        kept -= 1 + kept / 64;
+    // The first and the last one stay, whatever the others take.
+    while kept > ENDS && !fits(kept) {
+        kept = (kept - 1 - kept / 64).max(ENDS);
     }
     let mut chosen = evenly(pings.len(), kept).map(|at| pings[at]).peekable();
     let mut list = String::with_capacity(MOST_BYTES);
@@ -51,6 +52,8 @@ pub(super) fn finish(body: &mut String, around: &str) -> usize {
     pings.len() - kept
 }
 
+/// Pings at the ends.
+const ENDS: usize = 2;
 const MEMBER: &str = r#","mediaDownloadedEvents":"#;
 
 /// `some` places of `all`, from the first to the last, at even distances.

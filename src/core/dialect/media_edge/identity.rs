@@ -9,7 +9,10 @@ use crate::core::dialect::members::{Members, set};
 pub(super) fn identity_map(content: &RequestContent<'_>) -> Members {
     let (settings, viewer) = (&content.settings.identity, content.media.viewer.as_deref());
     let mut map = Members::new();
-    for (namespace, customer) in viewer.into_iter().flat_map(|viewer| &viewer.customer_ids) {
+    let customers = viewer.into_iter().flat_map(|viewer| &viewer.customer_ids);
+    // These two have a form of their own, and an empty name is refused.
+    let free = |namespace: &str| !["", "ECID", "FPID"].contains(&namespace);
+    for (namespace, customer) in customers.filter(|(namespace, _)| free(namespace)) {
         let state = match customer.state {
             1 => "authenticated",
             2 => "loggedOut",
@@ -27,7 +30,7 @@ pub(super) fn identity_map(content: &RequestContent<'_>) -> Members {
         match user.len() == 38 && user.bytes().all(|b| b.is_ascii_digit()) {
             true => set(&mut map, "ECID", json!([{"id": user}])),
             // The server would refuse the whole session for it.
-            false => tracing::warn!("an Experience Cloud id that has not 38 digits is left out"),
+            false => tracing::debug!("an Experience Cloud id that has not 38 digits is left out"),
         }
     }
     map

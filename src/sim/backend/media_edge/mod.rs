@@ -210,7 +210,12 @@ impl MediaEdge {
     }
 
     fn note(&mut self, id: &str, xdm: &Value) {
-        self.newest.insert(id.to_owned(), Newest { at_ms: at_ms(xdm), xdm: xdm.clone() });
+        if kind(xdm) == "sessionEnd" {
+            // Nothing comes after it.
+            self.newest.remove(id);
+        } else {
+            self.newest.insert(id.to_owned(), Newest { at_ms: at_ms(xdm), xdm: xdm.clone() });
+        }
     }
 }
 

@@ -78,7 +78,7 @@ fn a_start_without_a_session_failed_for_good_or_for_now() {
     let bad = || fault("va-edge-0400-400", 400);
     for (body, expected) in [
         (json!({"errors": [bad()]}), "refused 207"),
-        (json!({"errors": [bad(), fault("EXEG-0201-503", 503)]}), "later NoSession"),
+        (json!({"errors": [bad(), fault("EXEG-0201-503", 503)]}), "later Status(503)"),
         (json!({"errors": [{"type": "x"}]}), "later NoSession"),
         (json!({"handle": []}), "later NoSession"),
         (json!({"warnings": [fault(NO_CONSENT, 200)]}), "refused 207"),
@@ -102,6 +102,7 @@ fn every_status_has_its_row() {
         (400, "EXEG-0304-400", "later Identity(400)", "later Identity(400)"),
         (401, "EXEG-0501-401", "later Datastream(401)", "later Datastream(401)"),
         (403, "EXEG-0400-403", "later Datastream(403)", "later Datastream(403)"),
+        (403, "", "later Status(403)", "later Status(403)"),
         (404, "va-edge-0404-404", "gone", "later Status(404)"),
         (410, "", "gone", "later Status(410)"),
         (408, "EXEG-0109-408", "later Status(408)", "later Status(408)"),
@@ -128,7 +129,8 @@ fn a_download_needs_no_session_in_its_answer() {
         (200, json!({"handle": []}), "accepted"),
         (200, json!({"handle": handles(ID, "va6")}), "accepted"),
         (207, json!({"errors": [fault("va-edge-0400-400", 400)]}), "refused 207"),
-        (207, json!({"errors": [fault("va-edge-0500-500", 500)]}), "later NoSession"),
+        (207, json!({"errors": [fault("va-edge-0500-500", 500)]}), "later Status(500)"),
+        (207, json!({"errors": [fault("EXEG-0201-503", 503)]}), "later Status(503)"),
         (207, json!({"errors": [fault("EXEG-0104-422", 422)]}), "accepted"),
         (200, json!({"warnings": [fault(NO_CONSENT, 200)]}), "refused 200"),
         (400, fault("va-edge-0400-400", 400), "refused 400"),
