@@ -215,4 +215,22 @@ pub const BAD_DAYS: &[(&str, &str)] = &[
 {"at":3543.34,"event":"Play","from":"p1"}
 {"at":18795.466,"event":"Play","from":"m1"}"#,
     ),
+    (
+        "what one of two collectors lost with a session that it had closed was not counted",
+        r#"{"at":0,"comment":"parallel=1 logs=1","event":"Boot","trusted":false,"unix_ms":709696}
+{"at":2723.588,"event":"ClockSet","trusted":true,"unix_ms":1700002723340}
+{"at":15579.71,"event":"SessionStart","from":"p1","info":{"id":"clip","length":300.0,"metadata":{"mark":"v13"}},"playhead":0.0}
+{"at":15580.31,"event":"Play","from":"p1"}
+{"at":18288.426,"comment":"openings 1","down_s":4501.195,"event":"AgentCrash"}"#,
+    ),
+    (
+        "two records of a session with one id: a ping that was sent and never written, and an end",
+        r#"{"at":0,"comment":"seed=53 ping_s=10 max_session_s=14400 resume_window_s=7200 edge=1 logs=1","event":"Boot","trusted":false,"unix_ms":16269}
+{"at":51.615,"event":"ClockSet","trusted":true,"unix_ms":1700000051497}
+{"at":1447.917,"event":"SessionStart","from":"p1","info":{"ad_ping_seconds":10,"id":"film","length":7200.0,"metadata":{"mark":"v1"}},"playhead":6255.705}
+{"at":22930.386,"event":"AdBreakStart","from":"p1","info":{"name":"b20","position":1,"start":75.0}}
+{"at":22952.46,"event":"AdStart","from":"p1","info":{"id":"a21","length":15.0,"name":"ad","position":1}}
+{"at":23070.46,"event":"DiskReadOnly"}
+{"at":23317.123,"down_s":0.2,"event":"PowerLoss"}"#,
+    ),
 ];

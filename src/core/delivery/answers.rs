@@ -1,7 +1,8 @@
 //! What a collector's answer changes in its lane (behaviour.md 2.7).
 
 use super::backoff::Failure;
-use super::lane::{Class, InFlight, Lane};
+use super::flight::{Class, InFlight};
+use super::lane::Lane;
 use super::log::{Changed, Log};
 use super::{Delivery, DeliveryContext};
 use crate::core::dialect::exchange::{Cause, Outcome, Problem, RequestId};

@@ -2,7 +2,8 @@
 //! collectors that have no sessions of their own. They are read from the stored logs through the
 //! windows of the lanes.
 
-use super::lane::{Class, InFlight, Lane};
+use super::flight::{Class, InFlight};
+use super::lane::Lane;
 use super::log::Log;
 use super::requests::content;
 use super::schedule::sendable;

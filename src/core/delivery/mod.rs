@@ -7,6 +7,7 @@ mod batch;
 mod collectors;
 mod conditions;
 mod contact;
+mod flight;
 pub mod held;
 mod incoming;
 pub mod lane;

@@ -3,7 +3,8 @@
 
 use super::answers::pass_all;
 use super::backoff::Failure;
-use super::lane::{Class, Download, InFlight, Lane};
+use super::flight::{Class, Download, InFlight};
+use super::lane::Lane;
 use super::log::{Changed, Log, WINDOW};
 use super::reading::Reading;
 use super::{Delivery, DeliveryContext};

@@ -2,7 +2,8 @@
 //! and nobody keeps the others from being served.
 
 use super::contact::Contact;
-use super::lane::{Class, Lane};
+use super::flight::Class;
+use super::lane::Lane;
 use super::log::Log;
 use super::{Delivery, DeliveryContext};
 use crate::core::dialect::SessionId;
