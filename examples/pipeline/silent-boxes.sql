@@ -16,7 +16,7 @@ WITH
             max(received) AS last_received,
             countIf(event IN ('sessionEnd', 'sessionComplete')) = 0 AS open
         FROM playhead.playback FINAL
-        -- A box keeps what it could not send for 7 days (delivery.max_age_seconds).
+        -- A box keeps what it could not send for 7 days (delivery.queue_max_age_seconds).
         WHERE time > {at:DateTime('UTC')} - INTERVAL 37 DAY AND received > {at:DateTime('UTC')} - INTERVAL 30 DAY
         GROUP BY box, session_id
     ),

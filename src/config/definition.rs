@@ -13,7 +13,7 @@ macro_rules! definition {
                 /// OpenTelemetry logs for a pipeline of your own.
                 kind: Word(&["media-collection", "media-edge", "otlp"]) => Toml("\"media-collection\""),
                 /// URL to which reports go; a path in it is kept, and a slash at its end is not needed;
-                /// for `media-edge` it is https://edge.adobedc.net where it is not set.
+                /// for `media-edge` it is `https://edge.adobedc.net` where it is not set.
                 url: Url => Required("https://<your namespace>.hb-api.omtrdc.net"),
                 /// URL of the proxy for all requests; none is taken from the environment.
                 proxy: Proxy => Unset,

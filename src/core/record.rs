@@ -577,6 +577,11 @@ impl DayBudget {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
+    /// What was to be sent has not left the box.
+    pub fn refund(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
     /// How long nothing may be sent; `None` when there is room. `limit` 0 is no budget.
     pub fn wait(&self, limit: u64, wall: WallTime) -> Option<Span> {
         let spent = self.day == DayBudget::day_of(wall) && self.bytes >= limit;

@@ -34,6 +34,9 @@ impl Delivery {
             Outcome::Unreachable(problem) | Outcome::Unanswered(problem) => Err(problem.clone()),
         };
         self.troubles.heard(&collector, now.wall, said);
+        if matches!(outcome, Outcome::Unreachable(_)) {
+            flown.iter().for_each(|(.., flight)| self.budget.refund(flight.bytes));
+        }
         match dialect.judge(&purpose, outcome, now.wall) {
             Verdict::Opened { sid } => {
                 self.accepted(&flown, Some(&sid), now, ctx);
@@ -226,7 +229,9 @@ impl Delivery {
     fn reached(&mut self, collector: &str, flown: &[Flown], now: Now, ctx: &DeliveryContext<'_>) {
         let Some(at) = self.contacts.iter().position(|c| c.collector == collector) else { return };
         self.contacts[at].halves_over(reports_in(flown));
-        if self.contacts[at].succeeded(now.boot, &ctx.settings.delivery, &mut self.chance) {
+        let sent_at = flown.first().map_or(now.boot, |(.., flight)| flight.sent_at);
+        let d = &ctx.settings.delivery;
+        if self.contacts[at].succeeded(sent_at, now.boot, d, &mut self.chance) {
             self.fall_behind(collector);
         }
     }
@@ -255,7 +260,9 @@ impl Delivery {
                 if alone && flight.class == Class::Ended {
                     contact.ended_failed(now.boot, failure, d, &mut self.chance);
                 }
-                if !alone && flight.leads && !contact.retry.failed_since(flight.sent_at) {
+                // A wait that it asks for counts in any case.
+                let new = !contact.retry.failed_since(flight.sent_at) || after.is_some();
+                if !alone && flight.leads && new {
                     contact.retry.failed(now.boot, failure, d, &mut self.chance);
                 }
                 if !alone {

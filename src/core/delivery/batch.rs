@@ -56,9 +56,7 @@ impl Delivery {
         let lane = &self.logs.get(&lead.0)?.lanes[lead.1];
         let (collector, facts) = (lane.collector.clone(), lane.facts());
         let (body, path, taken) = self.put_together(contact, places, facts, ctx)?;
-        if ctx.settings.delivery.daily_bytes > 0 {
-            self.budget.spend(body.len() as u64, now.wall);
-        }
+        let mut bytes = self.spend(&body, now, ctx);
         let id = RequestId(self.next_request);
         self.next_request += 1;
         let mut leads = true;
@@ -73,6 +71,7 @@ impl Delivery {
                 unwanted: part.unwanted,
                 whole: false,
                 leads: std::mem::take(&mut leads),
+                bytes: std::mem::take(&mut bytes),
                 last_ts: part.last_ts,
             });
             if part.unwritten {

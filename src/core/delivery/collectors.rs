@@ -25,7 +25,9 @@ impl Delivery {
             if self.contacts.iter().all(|contact| contact.collector != collector.name) {
                 let mut contact = Contact::new(collector);
                 let lanes = self.lanes_of(&contact).map(|(_, _, lane)| lane);
-                let shared = lanes.filter(|lane| lane.facts().session_id == SessionId::Agent);
+                let shared = lanes.filter(|lane| {
+                    lane.facts().session_id == SessionId::Agent && lane.leads_to(collector)
+                });
                 // A wait that the collector asked for before the agent was restarted.
                 let asked = shared.filter_map(|lane| lane.retry.asked_for()).max();
                 contact.retry = asked.map(Retry::restored).unwrap_or_default();

@@ -111,13 +111,17 @@ impl Contact {
     #[must_use]
     pub fn succeeded(
         &mut self,
+        sent_at: BootInstant,
         now: BootInstant,
         settings: &DeliverySettings,
         chance: &mut Rng,
     ) -> bool {
         let silence = self.silent_since.take().map_or(Span::ZERO, |since| now - since);
         self.last_success = now;
-        self.retry.succeeded();
+        // A failure after that request was sent is the newer word.
+        if !self.retry.failed_since(sent_at) {
+            self.retry.succeeded();
+        }
         self.ended_retry.succeeded();
         self.ended_failed = false;
         let over = silence >= OUTAGE && !self.drawn;
@@ -227,7 +231,12 @@ impl Contact {
         self.halves_left = reports;
     }
 
-    /// So many reports were accepted, or one was found that is refused by itself.
+    /// One was refused by itself. The next one goes alone too: it may be as bad.
+    pub fn refused_alone(&mut self) {
+        (self.most, self.halves_left) = (1, 1);
+    }
+
+    /// So many reports were accepted.
     pub fn halves_over(&mut self, reports: usize) {
         self.halves_left = self.halves_left.saturating_sub(reports);
         if self.halves_left == 0 {

@@ -32,6 +32,8 @@ pub struct InFlight {
     pub whole: bool,
     /// Of the lanes in the request, the one that counts for all.
     pub leads: bool,
+    /// Of its body, when the day has a budget; only where it leads.
+    pub bytes: u64,
     pub last_ts: WallTime,
 }
 

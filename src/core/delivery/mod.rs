@@ -37,7 +37,7 @@ use self::reading::Reading;
 use self::rejected::RejectedHits;
 use self::trouble::Troubles;
 use super::clock::{Anchor, BootId};
-use super::dialect::Dialects;
+use super::dialect::{Dialects, SessionId};
 use super::pending_changes::PendingChanges;
 use super::record::{Accepted, DayBudget, Key, Read, ReadId, ReportRange, Totals};
 use super::settings::{CollectorSettings, Settings};
@@ -210,7 +210,10 @@ impl Delivery {
     /// Reports of one session that wait, and whether the first collector has answered its start.
     pub fn queued_of(&self, session: u32) -> (u32, bool) {
         self.logs.of_session(session).fold((0, false), |(n, _), log| {
-            let opened = log.lanes.first().is_some_and(|lane| lane.sid.is_some());
+            let opened = log.lanes.first().is_some_and(|lane| match lane.facts().session_id {
+                SessionId::Server => lane.sid.is_some(),
+                SessionId::Agent => lane.progress.accepted.is_some(),
+            });
             (n + log.waiting().count as u32, opened)
         })
     }

@@ -49,7 +49,7 @@ impl Delivery {
                 );
                 return contact.halve(reports);
             }
-            contact.halves_over(usize::MAX);
+            contact.refused_alone();
         }
         // An earlier try may have been accepted although its answer was lost.
         lane.progress.last_ts = Some(flight.last_ts);
@@ -101,7 +101,7 @@ impl Delivery {
         if let Some(report) = front.filter(|_| refused > 0) {
             let refusal = Refusal { status, message, lost: refused - 1 };
             self.reject((*key, *at), report, refusal, now, ctx);
-            self.counters.delivered -= refused;
+            self.counters.delivered = self.counters.delivered.saturating_sub(refused);
             self.counters.dropped += refused;
         }
     }

@@ -136,14 +136,12 @@ impl Delivery {
             }
             _ => single(log, at, &purpose, ctx.settings)?,
         };
+        let bytes = self.spend(&body, now, ctx);
         let log = self.logs.get_mut(&key)?;
         let lane = &log.lanes[at];
         let (number, report) = lane.first(1).next()?;
         let dated = [DatedReport { ts: last_ts, number, report }];
         let path = lane.dialect.path(&content(&purpose, log, at, ctx.settings, &dated)?);
-        if ctx.settings.delivery.daily_bytes > 0 {
-            self.budget.spend(body.len() as u64, now.wall);
-        }
         let id = RequestId(self.next_request);
         self.next_request += 1;
         let whole = purpose == Purpose::Download;
@@ -157,6 +155,7 @@ impl Delivery {
             unwanted: 0,
             whole,
             leads: true,
+            bytes,
             last_ts,
         });
         let facts = lane.facts();
@@ -178,6 +177,16 @@ impl Delivery {
         let collector = log.lanes[at].collector.clone();
         let reads_answer = facts.reads_answer;
         Some(Request { id, collector, purpose, path, body, reads_answer })
+    }
+
+    /// Takes a body from the budget of the day, if there is one. Gives its bytes then, else 0.
+    pub(super) fn spend(&mut self, body: &str, now: Now, ctx: &DeliveryContext<'_>) -> u64 {
+        if ctx.settings.delivery.daily_bytes == 0 {
+            return 0;
+        }
+        let bytes = body.len() as u64;
+        self.budget.spend(bytes, now.wall);
+        bytes
     }
 
     /// Puts a downloaded session together, as far as it is in memory, and has the rest read.

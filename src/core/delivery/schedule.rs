@@ -220,8 +220,11 @@ impl Delivery {
             }
         }
         under_way.gathers = facts.is_some_and(|facts| {
-            waiting.count < facts.reports_per_request as u64
-                && waiting.bytes < facts.bytes_per_request as u64
+            // Nothing is full where each goes by itself.
+            let full = facts.reports_per_request > 1
+                && (waiting.count >= facts.reports_per_request as u64
+                    || waiting.bytes >= facts.bytes_per_request as u64);
+            !full
         });
         under_way
     }

@@ -156,7 +156,8 @@ impl Cause {
                 "redirects are not followed: set collector.url to where it leads"
             }
             Cause::Status(401 | 403) => {
-                "it does not let this box in: check collector.client_cert_file and the account"
+                "it does not let this box in: check collector.client_cert_file, otlp.headers_file or \
+                 the account"
             }
             Cause::Status(404 | 410) => "this path is unknown there: check collector.url",
             Cause::Status(407) => "the proxy asks for a password: set it in collector.proxy",
@@ -190,6 +191,7 @@ impl Cause {
             name => self
                 .advice()
                 .replace("edge.", &format!("collectors.{name}.edge."))
+                .replace("otlp.", &format!("collectors.{name}.otlp."))
                 .replace("collector.", &format!("collectors.{name}.")),
         }
     }

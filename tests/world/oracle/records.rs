@@ -132,7 +132,10 @@ impl<'w> Oracle<'w> {
                 let (from, to) = (last - error - 1_000, sent.ts - error + 1_000);
                 world.away.iter().any(|span| span.0 - UNSAVED_MS <= to && span.1 >= from)
             };
-            if sent.ts - last > longest && !world.clock_errors.iter().any(away) {
+            // The end of a session that a power cut has ended is an estimate, with what it closes.
+            let closes = ["sessionEnd", "adSkip", "adBreakComplete", "chapterSkip"];
+            let estimate = closes.contains(&&*sent.kind);
+            if sent.ts - last > longest && !estimate && !world.clock_errors.iter().any(away) {
                 self.say("log-heart", format!("silent from {last} to {sent:?}"));
             }
             let beat = matches!(&*sent.kind, "ping" | "play" | "pauseStart" | "bufferStart");
