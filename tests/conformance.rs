@@ -15,6 +15,10 @@ use serde_json::{Value, json};
 /// 2.11).
 const AFTER_AN_OUTAGE: &str = "MC-048";
 
+/// Rules of the Media Collection API alone: at Media Edge 422 is a fault of the configuration (edge 7.3), and
+/// there is one path for downloads (edge 8).
+const OF_MEDIA_COLLECTION: &[&str] = &["422-hit", "legacy-batch"];
+
 fn run(case: &Value, repeats: Repeats) -> Vec<String> {
     judge::run_with(case, repeats, sim::simulate)
 }
@@ -61,6 +65,20 @@ fn the_scenarios_hold_in_media_edge() {
 #[test]
 fn the_walks_hold_in_media_edge() {
     hold_by("walks.json", 24, |case| through_edge::run(case, Repeats::Tolerated));
+}
+
+#[test]
+fn each_rule_by_itself_holds_in_media_edge() {
+    hold_by("rules.json", 286, |case| match case["id"].as_str() {
+        Some(id) if OF_MEDIA_COLLECTION.contains(&id) => Vec::new(),
+        _ => through_edge::run(case, Repeats::Wrong),
+    });
+}
+
+#[test]
+fn players_of_mpris_hold_in_media_edge() {
+    hold_by("mpris.json", 15, |case| through_edge::run(case, Repeats::Tolerated));
+    hold_by("players.json", 50, |case| through_edge::run(case, Repeats::Wrong));
 }
 
 #[test]
