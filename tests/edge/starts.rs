@@ -217,7 +217,8 @@ async fn kept(scene: &Scene, sid: &str, status: u16, answer: &Value, words: &[&s
 async fn without_a_session_a_start_that_failed_for_now_is_tried_again() {
     let scene = start("").await;
     let errors = [problem("va-edge-0400-400", 400), problem("EXEG-0201-503", 503)];
-    kept(&scene, "S1", 207, &without_session(&errors), &["delivery fails", "207"]).await;
+    let words = ["delivery fails", "503", "has to recover"];
+    kept(&scene, "S1", 207, &without_session(&errors), &words).await;
     let unknown = json!({"type": "about:blank", "title": QUOTED});
     kept(&scene, "S2", 207, &without_session(&[unknown]), &["delivery fails", "207"]).await;
 }
