@@ -356,6 +356,9 @@ pub struct LaneRecord {
     pub url: String,
     /// The session's id at the collector.
     pub sid: Option<String>,
+    /// The agent's own id of the session that this one goes on with since it was opened anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<str>>,
     pub anchor: Option<Anchor>,
     /// The session is lost, and no report since was worth a new one (behaviour.md 2.7).
     pub lost: bool,

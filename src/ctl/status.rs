@@ -131,13 +131,14 @@ impl Status<'_> {
             0 | 1 => format!("{} ({})", self.word("Collector"), self.word("CollectorKind")),
             several => format!("{several} collectors"),
         };
+        // Media Edge and OpenTelemetry have none.
         let suite = match self.word("ReportSuite") {
-            suite if suite.is_empty() => "none".to_owned(),
-            suite => suite,
+            suite if suite.is_empty() => suite,
+            suite => format!(", report suite {suite}"),
         };
         let version = self.word("Version");
         let mut lines = vec![
-            ("playheadd", format!("{version}, reporting to {reporting}, report suite {suite}")),
+            ("playheadd", format!("{version}, reporting to {reporting}{suite}")),
             ("state", format!("{state}: {}", meaning(&state))),
         ];
         // What does not show, because another state comes first.

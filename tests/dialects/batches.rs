@@ -119,6 +119,54 @@ fn one_bad_record_does_not_take_others_with_it() {
     assert_eq!((&list[0]["event_type"], &list[0]["lost"]), (&"error".into(), &0.into()), "{list}");
 }
 
+/// So many short sessions, of which one has an error, that they fill several requests.
+fn short_sessions(box_: &mut Agents) {
+    for n in 0..150 {
+        box_.say(n, EventName::SessionStart, &media(&format!("m{n}"), false));
+        if n == 50 {
+            box_.say(n, EventName::Error, &[("id", Value::Text("bad".into()))]);
+        }
+        box_.say(n, EventName::End, &[]);
+        box_.pass(10);
+    }
+}
+
+#[test]
+fn halves_are_not_disturbed_by_what_else_is_under_way() {
+    let mut settings = otlp();
+    settings.delivery.backlog_ratio = 0.0;
+    let mut box_ = agents(settings);
+    box_.sent.clear();
+    short_sessions(&mut box_);
+    let (mut refused, mut taken) = (0, Vec::new());
+    run(&mut box_, 600_000, |request| {
+        let all = records(&serde_json::from_str(&request.body).expect("JSON"));
+        if all.iter().any(|record| record.kind == "error") {
+            refused += 1;
+            return answer(400, "a bad record");
+        }
+        taken.extend(all);
+        answer(200, "{}")
+    });
+    hold_once(&taken);
+    assert_eq!(taken.len(), 300);
+    assert!((2..=9).contains(&refused), "{refused} requests for one bad record");
+}
+
+#[test]
+fn a_receiver_that_refuses_everything_gets_each_record_alone() {
+    let mut box_ = agents(otlp());
+    short_sessions(&mut box_);
+    let mut sent = 0;
+    let made = run(&mut box_, 3_600_000, |request| {
+        sent += records(&serde_json::from_str(&request.body).expect("JSON")).len();
+        answer(415, "protobuf alone")
+    });
+    assert_eq!(counters(&box_), (0, 301));
+    assert_eq!(box_.agent().delivery().queued(), 0);
+    assert!(made.len() < 301 + 20 && sent < 301 + 400, "{} requests, {sent} records", made.len());
+}
+
 #[test]
 fn what_is_too_large_for_a_receiver_goes_in_halves() {
     let mut box_ = agents(otlp());

@@ -7,6 +7,7 @@ use playheadd::core::input::Input;
 use playheadd::core::record::{Key, Record as Stored};
 use playheadd::core::settings::Settings;
 use playheadd::core::tracker::event::EventName;
+use playheadd::core::tracker::info::Value;
 
 use super::pipeline::{all_records, collector, healthy, hold_once, kind_of, reporting_to, run};
 use crate::driven::{Agents, media, player};
@@ -133,17 +134,21 @@ fn what_a_collector_does_not_want_is_passed() {
     assert_eq!(box_.agent().delivery().queued(), 0, "nothing waits that nobody wants");
     assert!(box_.agent().delivery().reports_in_memory() < 5);
     // The same in an outage, longer than the window, and over a kill.
+    box_.say(0, EventName::Error, &[("id", Value::Text("e".into()))]);
     made.extend(run(&mut box_, 1_800_000, away("logs")));
+    assert_eq!(box_.agent().delivery().queued(), 1, "pings behind the error are none that wait");
     box_.say(0, EventName::End, &[]);
     made.extend(run(&mut box_, 1_000, away("logs")));
+    assert_eq!(box_.agent().delivery().queued(), 2);
     let delivered = box_.agent().status().counters.delivered;
     box_.start_with(box_.agent().settings().clone(), vec![player(0).sender]);
     box_.give(Input::Metered(false));
     made.extend(run(&mut box_, 600_000, healthy));
     let got = all_records(&made);
-    hold_once(&got.iter().filter(|r| r.kind != "sessionEnd").cloned().collect::<Vec<_>>());
+    let late = ["error", "sessionEnd"];
+    hold_once(&got.iter().filter(|r| !late.contains(&&*r.kind)).cloned().collect::<Vec<_>>());
     let kinds: BTreeSet<&str> = got.iter().map(|record| record.kind.as_str()).collect();
-    assert_eq!(kinds, BTreeSet::from(["sessionEnd", "sessionStart"]));
+    assert_eq!(kinds, BTreeSet::from(["error", "sessionEnd", "sessionStart"]));
     let adobe = at_adobe(&made);
     assert!(adobe.iter().filter(|kind| *kind == "ping").count() > 500);
     // The context follows what was passed: an Adobe collector always gets its start.

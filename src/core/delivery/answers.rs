@@ -228,8 +228,9 @@ impl Delivery {
     /// The collector has taken something. If it was away, what waits is old now.
     fn reached(&mut self, collector: &str, flown: &[Flown], now: Now, ctx: &DeliveryContext<'_>) {
         let Some(at) = self.contacts.iter().position(|c| c.collector == collector) else { return };
-        self.contacts[at].halves_over(reports_in(flown));
-        let sent_at = flown.first().map_or(now.boot, |(.., flight)| flight.sent_at);
+        let Some((.., flight)) = flown.first() else { return };
+        self.contacts[at].halves_over(reports_in(flown), flight.request.0);
+        let sent_at = flight.sent_at;
         let d = &ctx.settings.delivery;
         if self.contacts[at].succeeded(sent_at, now.boot, d, &mut self.chance) {
             self.fall_behind(collector);

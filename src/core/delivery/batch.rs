@@ -5,6 +5,7 @@
 use super::flight::{Class, InFlight};
 use super::lane::Lane;
 use super::log::Log;
+use super::logs::Logs;
 use super::requests::content;
 use super::schedule::sendable;
 use super::{Delivery, DeliveryContext};
@@ -51,7 +52,12 @@ impl Delivery {
         ctx: &mut DeliveryContext<'_>,
     ) -> Option<(Request, Vec<Place>)> {
         let mut places = self.joining(contact, lead, class, now);
-        places.retain(|(key, at)| self.alive(*key, *at, now, ctx));
+        let has_session = |logs: &Logs, (key, at): &Place| {
+            logs.get(key).is_some_and(|log| log.lanes[*at].sid.is_some())
+        };
+        places.retain(|place| {
+            has_session(&self.logs, place) || self.alive(place.0, place.1, now, ctx)
+        });
         places.push(lead);
         let lane = &self.logs.get(&lead.0)?.lanes[lead.1];
         let (collector, facts) = (lane.collector.clone(), lane.facts());

@@ -46,11 +46,14 @@ impl Delivery {
         let mut orphans = Vec::new();
         for (key, log) in self.logs.iter_mut() {
             let (first, lanes) = (log.first(), log.lanes.len());
-            let mut dropped = 0;
+            let (mut dropped, mut removed) = (0, Vec::new());
             let summary = &log.summary;
             log.lanes.retain(|lane| {
                 let stays = named(&lane.collector).is_some();
-                dropped += if stays { 0 } else { lane.waiting(summary).count };
+                if !stays {
+                    dropped += lane.waiting(summary).count;
+                    removed.push(lane.collector.clone());
+                }
                 stays
             });
             if log.lanes.len() != lanes {
@@ -61,6 +64,7 @@ impl Delivery {
                 self.counters.dropped += dropped;
                 tracing::warn!(
                     hits = dropped,
+                    collector = removed.join(", "),
                     media = log.origin.media.log_id(),
                     "a session's collector is not in the settings any more; its hits are dropped"
                 );

@@ -60,6 +60,7 @@ pub struct Contact {
     /// many of its reports are left.
     pub most: usize,
     halves_left: usize,
+    halves_from: u64,
     /// Of everything old together.
     pub pace: Pace,
     /// Of ended sessions together, which go one after another.
@@ -87,6 +88,7 @@ impl Contact {
             hurried: BootInstant(i64::MIN),
             most: usize::MAX,
             halves_left: 0,
+            halves_from: 0,
             pace: Pace::default(),
             ended_pace: Pace::default(),
             ended_retry: Retry::default(),
@@ -225,10 +227,17 @@ impl Contact {
         if at <= self.hurried { BootInstant(i64::MIN) } else { at + self.interval }
     }
 
-    /// A request of so many reports was refused: it is sent again in halves.
-    pub fn halve(&mut self, reports: usize) {
-        self.most = reports.div_ceil(2);
-        self.halves_left = reports;
+    /// A request of so many reports was refused: it is sent again in halves. `next` is the request
+    /// that will be made next; an answer to an earlier one says nothing about the halves.
+    pub fn halve(&mut self, reports: usize, next: u64) {
+        self.most = self.most.min(reports.div_ceil(2));
+        self.halves_left = self.halves_left.max(reports);
+        self.halves_from = next;
+    }
+
+    /// A refused request is sent again in halves: one after another.
+    pub fn halves(&self) -> bool {
+        self.halves_left > 0
     }
 
     /// One was refused by itself. The next one goes alone too: it may be as bad.
@@ -236,8 +245,11 @@ impl Contact {
         (self.most, self.halves_left) = (1, 1);
     }
 
-    /// So many reports were accepted.
-    pub fn halves_over(&mut self, reports: usize) {
+    /// So many reports of a request were accepted.
+    pub fn halves_over(&mut self, reports: usize, request: u64) {
+        if request < self.halves_from {
+            return;
+        }
         self.halves_left = self.halves_left.saturating_sub(reports);
         if self.halves_left == 0 {
             self.most = usize::MAX;

@@ -22,7 +22,12 @@ pub struct Lane {
     pub dialect: Arc<dyn Dialect>,
     /// What the collector wants to hear of (`collector.events`).
     events: Kinds,
+    /// Of the reports that wait, so many at least are none of these. Not stored: after a start of the
+    /// agent it is found again when what waits is in memory.
+    unwanted: u64,
     pub sid: Option<String>,
+    /// The agent's own id of the session that this one goes on with since it was opened anew.
+    pub previous: Option<Box<str>>,
     pub anchor: Option<Anchor>,
     /// The session is lost, and no report since was worth a new one (behaviour.md 2.7).
     pub lost: bool,
@@ -70,7 +75,9 @@ impl Lane {
             url: collector.url.clone(),
             dialect,
             events: events(collector),
+            unwanted: 0,
             sid: None,
+            previous: None,
             anchor,
             lost: false,
             context: SessionContext::default(),
@@ -93,14 +100,16 @@ impl Lane {
 
     /// A lane as it was stored.
     pub fn restored(record: LaneRecord, dialect: Arc<dyn Dialect>, summary: &Summary) -> Lane {
-        let LaneRecord { collector, kind, url, sid, anchor, lost, context, .. } = record;
+        let LaneRecord { collector, kind, url, sid, previous, anchor, lost, context, .. } = record;
         Lane {
             collector: collector.into(),
             kind,
             url,
             dialect,
             events: Kinds::ALL,
+            unwanted: 0,
             sid,
+            previous,
             anchor,
             lost,
             context: context.unwrap_or_else(|| summary.context.clone()),
@@ -127,6 +136,7 @@ impl Lane {
             kind: self.kind.clone(),
             url: self.url.clone(),
             sid: self.sid.clone(),
+            previous: self.previous.clone(),
             anchor: self.anchor,
             lost: self.lost,
             context: (self.context != summary.context).then(|| self.context.clone()),
@@ -143,7 +153,11 @@ impl Lane {
 
     /// The settings of its collector have been loaded.
     pub fn reload(&mut self, collector: &CollectorSettings) {
-        self.events = events(collector);
+        let events = events(collector);
+        if self.events != events {
+            self.unwanted = 0;
+        }
+        self.events = events;
     }
 
     /// Whether the collector gets a report. A start without which there is no session always goes.
@@ -166,7 +180,7 @@ impl Lane {
         self.kind.clone_from(&collector.kind);
         self.url.clone_from(&collector.url);
         self.dialect = dialect;
-        self.sid = None;
+        (self.sid, self.previous) = (None, None);
         self.progress.accepted = None;
         self.flight = None;
         self.progress.ping_under_way = None;
@@ -199,9 +213,10 @@ impl Lane {
         again.chain(ahead).take(most).map(|(number, report)| (number, report.as_ref()))
     }
 
-    /// Reports that wait, and their bytes in the store.
+    /// Reports that wait, and the bytes in the store of all that the lane has not passed.
     pub fn waiting(&self, summary: &Summary) -> Totals {
         let mut waiting = summary.totals.without(self.progress.passed);
+        waiting.count = waiting.count.saturating_sub(self.unwanted);
         for report in &self.reopening {
             waiting.add(report.stored_bytes());
         }
@@ -264,6 +279,14 @@ impl Lane {
         }
     }
 
+    /// The session is not continued under its id.
+    pub fn leave_session(&mut self) {
+        let sid = self.sid.take();
+        if self.facts().session_id == SessionId::Agent && self.progress.accepted.is_some() {
+            self.previous = sid.map(Into::into).or(self.previous.take());
+        }
+    }
+
     /// Whether another restart is allowed now.
     pub fn may_restart(&mut self, now: BootInstant, window: Span, most: usize) -> bool {
         self.restarts.retain(|at| now - *at < window);
@@ -277,7 +300,7 @@ impl Lane {
         for report in reports.into_iter().rev() {
             self.reopening.push_front(Arc::new(report));
         }
-        self.sid = None;
+        self.leave_session();
         self.progress.accepted = None;
         self.progress.last_ts = None;
         self.lost = false;
@@ -295,6 +318,7 @@ impl Lane {
         let (number, report) = self.ahead.pop_front()?;
         self.progress.cursor = number.saturating_add(1);
         self.progress.passed.add(report.stored_bytes());
+        self.unwanted = self.unwanted.saturating_sub(u64::from(!self.wants(&report)));
         self.context.fold(&report);
         Some((Some(number), report))
     }
@@ -307,6 +331,7 @@ impl Lane {
         self.ahead_to = summary.next;
         self.progress.cursor = summary.next;
         self.progress.passed = summary.totals;
+        self.unwanted = 0;
         self.progress.ping_under_way = None;
         self.context = summary.context.clone();
     }
@@ -346,7 +371,13 @@ impl Lane {
             self.progress.passed.subtract(bytes);
         } else {
             self.ahead.retain(|(n, _)| *n != number);
+            self.unwanted = self.unwanted.saturating_sub(u64::from(!self.wants_kind(Kind::Ping)));
         }
+    }
+
+    /// A report was added to the log.
+    pub fn hear_of(&mut self, report: &Report) {
+        self.unwanted += u64::from(!self.wants(report));
     }
 
     /// Every report from the cursor up to this number is in memory.
@@ -379,6 +410,8 @@ impl Lane {
             ahead.add(report.stored_bytes());
         }
         self.progress.passed = summary.totals.without(ahead);
+        let unwanted = self.ahead.iter().filter(|(_, report)| !self.wants(report));
+        self.unwanted = unwanted.count() as u64;
     }
 
     /// Gives reports their wall times, each at least 1 ms after the one before (spec 3.1).

@@ -52,9 +52,14 @@ impl Delivery {
         }
         let target = most - most / ROOM;
         while self.queued_bytes() > target {
-            let mut step = self.make_room(&self.away(), target, ctx);
+            let away = self.away();
+            let mut step = self.make_room(&away, target, ctx);
+            if step == Step::Nothing && self.is_under_way_to(&away) {
+                // What cannot be given up now can be when its answer is there.
+                return;
+            }
             if step == Step::Nothing {
-                step = self.make_room(&Away::all(), target, ctx);
+                step = self.make_room(&GivingUp::all(), target, ctx);
             }
             if step != Step::Done {
                 return;
@@ -65,17 +70,23 @@ impl Delivery {
     }
 
     /// The collectors for which most waits: at least half as much as for the first of them.
-    fn away(&self) -> Away {
+    fn away(&self) -> GivingUp {
         let waiting = |contact: &Contact| -> u64 {
             self.lanes_of(contact).map(|(_, log, lane)| lane.waiting(&log.summary).bytes).sum()
         };
         let sums: Vec<u64> = self.contacts.iter().map(waiting).collect();
         let most = sums.iter().copied().max().unwrap_or_default();
         let away = self.contacts.iter().zip(sums).filter(|(_, sum)| sum.saturating_mul(2) >= most);
-        Away(Some(away.map(|(contact, _)| contact.collector.clone()).collect()))
+        GivingUp(Some(away.map(|(contact, _)| contact.collector.clone()).collect()))
     }
 
-    fn make_room(&mut self, of: &Away, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
+    /// Whether something that would make room is in flight.
+    fn is_under_way_to(&self, of: &GivingUp) -> bool {
+        let flies = |lane: &Lane| of.has(lane) && lane.flight.is_some();
+        self.contacts.len() > 1 && self.logs.values().any(|log| log.lanes.iter().any(flies))
+    }
+
+    fn make_room(&mut self, of: &GivingUp, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
         match self.thin_pings(of, target, ctx) {
             Step::Nothing => self.drop_some(of, target, ctx),
             step => step,
@@ -84,7 +95,7 @@ impl Delivery {
 
     /// Thins pings among the next reports of the oldest log that was not thinned yet. Reports in
     /// flight stay.
-    fn thin_pings(&mut self, of: &Away, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
+    fn thin_pings(&mut self, of: &GivingUp, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
         if self.reads.values().any(|reading| matches!(reading, Reading::Thin { .. })) {
             return self.thin_unwritten(of, target, ctx);
         }
@@ -111,7 +122,12 @@ impl Delivery {
     }
 
     /// Thins pings that are only in memory, when the store could not be read for long.
-    fn thin_unwritten(&mut self, of: &Away, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
+    fn thin_unwritten(
+        &mut self,
+        of: &GivingUp,
+        target: u64,
+        ctx: &mut DeliveryContext<'_>,
+    ) -> Step {
         let most = ctx.settings.delivery.queue_max_bytes;
         if self.queued_bytes() <= most + most / UNANSWERED {
             return Step::Reading;
@@ -186,7 +202,7 @@ impl Delivery {
 
     /// Drops the oldest downloaded session, else the oldest ended one, else the oldest reports of
     /// the oldest open one, all of them only for the collectors that are away.
-    fn drop_some(&mut self, of: &Away, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
+    fn drop_some(&mut self, of: &GivingUp, target: u64, ctx: &mut DeliveryContext<'_>) -> Step {
         let oldest = |wanted: &dyn Fn(&Log) -> bool| {
             let free = |log: &Log| log.lanes.iter().any(|lane| of.can_drop(log, lane));
             let mut all = self.logs.iter().filter(|(_, log)| free(log) && wanted(log));
@@ -208,13 +224,13 @@ impl Delivery {
     fn drop_oldest(
         &mut self,
         key: u64,
-        of: &Away,
+        of: &GivingUp,
         target: u64,
         ctx: &mut DeliveryContext<'_>,
     ) -> Step {
         let mut left = self.queued_bytes();
         let Some(log) = self.logs.get_mut(&key) else { return Step::Nothing };
-        let (mut passed, mut hits) = (0, 0);
+        let (mut passed, mut hits, mut collector) = (0, 0, None);
         while left > target {
             let before = log.waiting().bytes;
             let can = |at: &usize| of.can_drop(log, &log.lanes[*at]);
@@ -222,6 +238,7 @@ impl Delivery {
             let Some(at) = (0..log.lanes.len()).filter(can).min_by_key(slowest) else { break };
             let lane = &mut log.lanes[at];
             let Some((number, report)) = lane.pass() else { break };
+            collector = Some(lane.collector.clone());
             if report.kind() == Kind::Start {
                 // Nobody there knows of the session.
                 lane.sid = None;
@@ -241,6 +258,7 @@ impl Delivery {
         tracing::warn!(
             message_id = ids::HITS_GIVEN_UP,
             hits,
+            collector = collector.as_deref(),
             "the queue is full: the oldest hits of an open session were given up"
         );
         Step::Done
@@ -248,15 +266,16 @@ impl Delivery {
 
     /// Drops everything that waits in one log for some collectors. A session that is still open keeps
     /// its context and is opened again when there is play time to report.
-    fn drop_log(&mut self, key: u64, of: &Away, why: &str, ctx: &mut DeliveryContext<'_>) {
+    fn drop_log(&mut self, key: u64, of: &GivingUp, why: &str, ctx: &mut DeliveryContext<'_>) {
         let Some(log) = self.logs.get_mut(&key) else { return };
-        let mut hits = 0;
+        let (mut hits, mut collectors) = (0, Vec::new());
         for at in 0..log.lanes.len() {
             if of.can_drop(log, &log.lanes[at]) {
+                collectors.push(log.lanes[at].collector.clone());
                 hits += log.lanes[at].waiting(&log.summary).count;
                 pass_all(key, log, at, ctx);
                 log.lanes[at].lost = true;
-                log.lanes[at].sid = None;
+                log.lanes[at].leave_session();
             }
         }
         self.counters.dropped += hits;
@@ -265,6 +284,7 @@ impl Delivery {
             message_id = ids::HITS_GIVEN_UP,
             hits,
             why,
+            collector = collectors.join(", "),
             media = log.origin.media.log_id(),
             "a session's hits were given up"
         );
@@ -275,7 +295,7 @@ impl Delivery {
     /// Drops the sessions whose last report is older than `most`.
     fn drop_old(&mut self, now: Now, most: Span, ctx: &mut DeliveryContext<'_>) {
         let trusted = self.gates.clock_trusted;
-        let all = Away::all();
+        let all = GivingUp::all();
         let old = |log: &Log| {
             let free = log.lanes.iter().any(|lane| all.can_drop(log, lane));
             free && age(log, &self.boot, now, trusted) > most
@@ -289,11 +309,11 @@ impl Delivery {
 }
 
 /// Collectors that give something up to make room; `None`: all.
-struct Away(Option<Vec<String>>);
+struct GivingUp(Option<Vec<String>>);
 
-impl Away {
-    fn all() -> Away {
-        Away(None)
+impl GivingUp {
+    fn all() -> GivingUp {
+        GivingUp(None)
     }
 
     fn has(&self, lane: &Lane) -> bool {

@@ -251,6 +251,7 @@ impl Log {
         let report = Arc::new(report);
         let window = self.of_a_lane(window);
         for lane in &mut self.lanes {
+            lane.hear_of(&report);
             if lane.ahead_to() == number && lane.reports_ahead() < window {
                 lane.load(number, report.clone());
             }

@@ -47,7 +47,7 @@ impl Delivery {
                     answer = message,
                     "the collector refused a request; its hits are sent again in halves"
                 );
-                return contact.halve(reports);
+                return contact.halve(reports, self.next_request);
             }
             contact.refused_alone();
         }
@@ -117,7 +117,7 @@ impl Delivery {
     ) -> (u64, RejectedReport) {
         let refused_at = self.wall(now);
         let Refusal { status, message, lost } = refusal;
-        let problem = Problem::new(Cause::Status(status), format!("{status}: {message}"));
+        let problem = Problem::new(Cause::GivenUp(status), format!("{status}: {message}"));
         let (mut collector, mut app, mut media_id) = Default::default();
         if let Some(log) = self.logs.get(&key) {
             let name = &log.lanes[at].collector;

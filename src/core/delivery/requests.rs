@@ -289,9 +289,9 @@ pub(super) fn content<'a>(
     let lane = &log.lanes[at];
     let collector = settings.collectors.iter().find(|c| c.name == *lane.collector)?;
     let (sid, media) = (lane.sid.as_deref(), &*log.origin.media);
-    // One that was opened anew goes on with what it was before.
-    let uuid = log.uuid.as_deref();
-    let previous = if uuid == sid { log.origin.previous.as_deref() } else { uuid };
+    // One that was opened anew goes on with what it was before: here, or else at other collectors.
+    let uuid = log.uuid.as_deref().filter(|uuid| Some(*uuid) != sid);
+    let previous = lane.previous.as_deref().or(uuid).or(log.origin.previous.as_deref());
     Some(RequestContent { purpose, sid, previous, media, collector, settings, reports })
 }
 

@@ -22,6 +22,8 @@ pub(super) struct UnderWay {
     ended: bool,
     /// Less than a request holds is waiting, so reports are gathered.
     gathers: bool,
+    /// Halves of a refused request go one after another.
+    halves: bool,
 }
 
 /// Lanes that may send now, in their order: the request that served each last, and its log.
@@ -208,7 +210,7 @@ impl Delivery {
     }
 
     pub(super) fn under_way(&self, contact: &Contact) -> UnderWay {
-        let mut under_way = UnderWay::default();
+        let mut under_way = UnderWay { halves: contact.halves(), ..UnderWay::default() };
         let (mut waiting, mut facts) = (Totals::default(), None);
         for (_, log, lane) in self.lanes_of(contact) {
             if let Some(flight) = lane.flight.as_ref().filter(|flight| flight.leads) {
@@ -274,6 +276,9 @@ impl UnderWay {
 
     /// Whether another request of this class may go.
     pub(super) fn has_place(&self, class: Class, lane: &Lane, settings: &DeliverySettings) -> bool {
+        if self.halves && self.all > 0 {
+            return false;
+        }
         let all_but = |places: usize| settings.parallel.saturating_sub(places).max(1);
         let own = match class {
             Class::Current => return self.all < settings.parallel,

@@ -111,6 +111,8 @@ pub enum Cause {
     Connection,
     /// An answer that does not accept.
     Status(u16),
+    /// An answer that refuses for good. A 2xx can do that too (edge 7.2).
+    GivenUp(u16),
     /// An answer of Media Edge that does not accept the datastream (edge 7.3).
     Datastream(u16),
     /// An answer of Media Edge that does not accept who the box says it is (edge 7.3).
@@ -124,6 +126,7 @@ impl Cause {
     pub const fn status(self) -> Option<u16> {
         match self {
             Cause::Status(status)
+            | Cause::GivenUp(status)
             | Cause::Datastream(status)
             | Cause::Identity(status)
             | Cause::NoSession(status) => Some(status),
@@ -161,8 +164,7 @@ impl Cause {
             }
             Cause::Status(404 | 410) => "this path is unknown there: check collector.url",
             Cause::Status(407) => "the proxy asks for a password: set it in collector.proxy",
-            // A 2xx can say that a start is wrong (edge 7.2).
-            Cause::Status(200..=299 | 400 | 413 | 415 | 422) => {
+            Cause::GivenUp(_) | Cause::Status(400 | 413 | 415 | 422) => {
                 "these hits were given up: see `playheadctl queue --rejected`"
             }
             Cause::Status(408 | 429 | 500..=599) => "the collector has to recover; hits are kept",
