@@ -120,8 +120,8 @@ fn one_bad_record_does_not_take_others_with_it() {
 }
 
 /// So many short sessions, of which one has an error, that they fill several requests.
-fn short_sessions(box_: &mut Agents) {
-    for n in 0..150 {
+fn short_sessions(box_: &mut Agents, sessions: usize) {
+    for n in 0..sessions {
         box_.say(n, EventName::SessionStart, &media(&format!("m{n}"), false));
         if n == 50 {
             box_.say(n, EventName::Error, &[("id", Value::Text("bad".into()))]);
@@ -136,8 +136,7 @@ fn halves_are_not_disturbed_by_what_else_is_under_way() {
     let mut settings = otlp();
     settings.delivery.backlog_ratio = 0.0;
     let mut box_ = agents(settings);
-    box_.sent.clear();
-    short_sessions(&mut box_);
+    short_sessions(&mut box_, 1_500);
     let (mut refused, mut taken) = (0, Vec::new());
     run(&mut box_, 600_000, |request| {
         let all = records(&serde_json::from_str(&request.body).expect("JSON"));
@@ -149,14 +148,14 @@ fn halves_are_not_disturbed_by_what_else_is_under_way() {
         answer(200, "{}")
     });
     hold_once(&taken);
-    assert_eq!(taken.len(), 300);
+    assert_eq!(taken.len(), 3_000);
     assert!((2..=9).contains(&refused), "{refused} requests for one bad record");
 }
 
 #[test]
 fn a_receiver_that_refuses_everything_gets_each_record_alone() {
     let mut box_ = agents(otlp());
-    short_sessions(&mut box_);
+    short_sessions(&mut box_, 150);
     let mut sent = 0;
     let made = run(&mut box_, 3_600_000, |request| {
         sent += records(&serde_json::from_str(&request.body).expect("JSON")).len();
@@ -227,18 +226,55 @@ fn what_may_have_arrived_is_sent_again_with_the_same_ids() {
     assert_eq!(counters(&box_).1, 0);
 }
 
+fn asks_to_wait(seconds: u64) -> Outcome {
+    let (location, retry_after) = (None, Some(RetryAfter::Seconds(seconds)));
+    Outcome::Answered { status: 429, location, retry_after, body: String::new() }
+}
+
+#[test]
+fn a_wish_holds_whoever_fails_before_it_and_whatever_is_taken_late() {
+    let mut box_ = agents(otlp());
+    short_sessions(&mut box_, 8);
+    let (flying, begun) = (box_.sent.len(), box_.now);
+    assert!(flying > 2, "{flying} under way");
+    let mut first = [answer(503, ""), asks_to_wait(600)].into_iter();
+    let made = run(&mut box_, 3_600_000, |_| first.next().unwrap_or_else(|| answer(200, "{}")));
+    let next = made.get(flying).map(|(at, _)| at - begun).expect("the rest");
+    assert!(next >= 600_000, "{next} ms later");
+    assert_eq!(box_.agent().delivery().queued(), 0);
+}
+
+#[test]
+fn another_address_is_tried_at_once() {
+    let mut box_ = agents(otlp());
+    open(&mut box_, 0);
+    run(&mut box_, 60_000, |_| asks_to_wait(3_600));
+    let mut settings = otlp();
+    settings.collectors[0].url = "https://another.example".into();
+    box_.reload(settings);
+    let made = run(&mut box_, 60_000, healthy);
+    assert!(!made.is_empty(), "the old one has asked to wait");
+}
+
+#[test]
+fn what_does_not_leave_the_box_costs_nothing_of_the_day() {
+    let mut settings = otlp();
+    settings.delivery.daily_bytes = 100_000;
+    let mut box_ = agents(settings);
+    open(&mut box_, 0);
+    let tries = run(&mut box_, 12 * 3_600_000, unreachable);
+    let bytes: usize = tries.iter().map(|(_, request)| request.body.len()).sum();
+    assert!(bytes > 200_000, "{bytes} bytes in vain");
+    assert!(!run(&mut box_, 300_000, healthy).is_empty());
+}
+
 #[test]
 fn one_back_off_and_one_wish_hold_for_the_whole_collector() {
     let mut box_ = agents(otlp());
     for n in 0..10 {
         open(&mut box_, n);
     }
-    let busy = |_: &Request| Outcome::Answered {
-        status: 429,
-        location: None,
-        retry_after: Some(RetryAfter::Seconds(300)),
-        body: String::new(),
-    };
+    let busy = |_: &Request| asks_to_wait(300);
     let begun = box_.now;
     let made = run(&mut box_, 250_000, busy);
     assert!(made.len() <= 2, "{} requests", made.len());
