@@ -9,7 +9,9 @@ use playheadd::core::settings::Settings;
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::Value;
 
-use super::pipeline::{all_records, collector, healthy, hold_once, kind_of, reporting_to, run};
+use super::pipeline::{
+    all_records, collector, healthy, hold_once, kind_of, reporting_to, run, run_with_hanging,
+};
 use crate::driven::{Agents, media, player};
 
 const DAY_MS: i64 = 86_400_000;
@@ -301,4 +303,51 @@ fn change(box_: &mut Agents, of: impl Fn(&mut Stored)) {
         durability: Durability::Synced,
     };
     box_.driver.disk.store.apply(&batch);
+}
+
+#[test]
+fn a_session_that_begins_anew_twice_names_the_one_before_each_time() {
+    let mut settings = reporting_to(vec![collector("logs", "otlp")]);
+    settings.delivery.queue_max_bytes = 12_000;
+    let mut box_ = agents(settings);
+    box_.say(0, EventName::SessionStart, &media("m0", true));
+    box_.say(0, EventName::Play, &[]);
+    let mut ids = vec![all_records(&run(&mut box_, 100, healthy))[0].session.clone()];
+    for _ in 0..2 {
+        let before = box_.agent().status().counters.over_limit;
+        for _ in 0..400 {
+            box_.say(0, EventName::Pause, &[]);
+            run(&mut box_, 10_000, away("logs"));
+            box_.say(0, EventName::Play, &[]);
+            run(&mut box_, 10_000, away("logs"));
+        }
+        assert!(box_.agent().status().counters.over_limit > before);
+        let got = all_records(&run(&mut box_, 600_000, healthy));
+        assert_eq!(got[0].kind, "sessionStart");
+        assert_eq!(got[0].text("session.previous_id"), ids.last().map(String::as_str));
+        ids.push(got[0].session.clone());
+    }
+    let distinct: BTreeSet<&String> = ids.iter().collect();
+    assert_eq!(distinct.len(), 3);
+}
+
+#[test]
+fn one_that_hangs_takes_nothing_from_the_others_when_too_much_waits() {
+    let mut settings = both();
+    settings.delivery.queue_max_bytes = 8_000;
+    let mut box_ = agents(settings);
+    open(&mut box_, 0);
+    let hangs = |request: &Request| (&*request.collector == "adobe").then(|| healthy(request));
+    let mut sent = Vec::new();
+    for _ in 0..100 {
+        box_.say(0, EventName::Pause, &[]);
+        sent.extend(run_with_hanging(&mut box_, 1_000, hangs));
+        box_.say(0, EventName::Play, &[]);
+        sent.extend(run_with_hanging(&mut box_, 1_000, hangs));
+    }
+    assert!(box_.agent().delivery().queued_bytes() > 8_000, "it waits for its answer");
+    let at_adobe = at_adobe(&sent);
+    let of = |kind: &str| at_adobe.iter().filter(|of| *of == kind).count();
+    assert_eq!((of("pauseStart"), of("play")), (100, 101));
+    assert_eq!(box_.agent().status().counters.dropped, 0);
 }

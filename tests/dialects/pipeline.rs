@@ -90,12 +90,22 @@ pub fn run(
     ms: i64,
     mut outcome: impl FnMut(&Request) -> Outcome,
 ) -> Vec<(i64, Request)> {
+    run_with_hanging(box_, ms, |request| Some(outcome(request)))
+}
+
+/// The same with requests that get no answer: `None`.
+pub fn run_with_hanging(
+    box_: &mut Agents,
+    ms: i64,
+    mut outcome: impl FnMut(&Request) -> Option<Outcome>,
+) -> Vec<(i64, Request)> {
     let (until, mut made) = (box_.now + ms, Vec::new());
     for turn in 0.. {
         assert!(turn < 100_000, "it comes to rest");
         for request in std::mem::take(&mut box_.sent) {
-            let outcome = outcome(&request);
-            box_.tell(Event::Answer { request: request.id, outcome });
+            if let Some(outcome) = outcome(&request) {
+                box_.tell(Event::Answer { request: request.id, outcome });
+            }
             made.push((box_.now, request));
         }
         match box_.driver.deadline().filter(|due| due.0 <= until) {
