@@ -27,6 +27,7 @@ const NOBODY: [bool; 5] = [false; 5];
 const TABLE: &[Row] = &[
     ("OpenSession", PLAYERS_ONLY),
     ("GetResumePoint", PLAYERS_ONLY),
+    ("SetResumePoint", PLAYERS_ONLY),
     ("ForgetResumePoint", PLAYERS_ONLY),
     ("NotifyLifecycle", PLAYERS_ONLY),
     ("Flush", MANAGERS_ONLY),

@@ -71,6 +71,9 @@ impl Agent {
                 let point = self.resume_point(&app, &media_id, now);
                 Some((call, Ok(Reply::ResumePoint(point))))
             }
+            Input::SetResumePoint { call, app, media_id, point } => {
+                Some((call, self.set_resume_point(&app, &media_id, &point, now).map(Reply::Kept)))
+            }
             Input::ForgetResumePoint { call, app, media_id } => {
                 self.resume.forget(&app, &media_id, &mut self.changes);
                 Some((call, Ok(Reply::Done)))

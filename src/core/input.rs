@@ -168,6 +168,14 @@ pub enum Input {
         app: String,
         media_id: String,
     },
+    /// A point of another device of the household.
+    SetResumePoint {
+        call: CallId,
+        app: String,
+        media_id: String,
+        /// `position`, `length`, `ended_at`, `completed`, as `GetResumePoint` gives them.
+        point: Info,
+    },
     ForgetResumePoint {
         call: CallId,
         app: String,

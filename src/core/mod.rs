@@ -196,11 +196,18 @@ impl Agent {
         if matches!(input, Input::Wake | Input::Slept { .. }) {
             self.catch_up(now);
         }
+        let late = self.late(&input, now);
         if !self.recovering {
             let until = if tick { now.boot } else { now.boot.just_before() };
-            self.run_timers(until, now);
+            self.run_timers(until, late, now);
         }
-        let mut turn = Turn { reply: self.take(input, now), ..Turn::default() };
+        let next_session = self.meta.next_session;
+        let reply = self.take(input, late.map_or(now, |late| now.at(late.at)));
+        if let Some(late) = late {
+            let opened = self.meta.next_session != next_session;
+            self.heard_late(if opened { Some(next_session) } else { late.session }, late, now);
+        }
+        let mut turn = Turn { reply, ..Turn::default() };
         if tick {
             let (delivery, mut ctx) = self.delivery_context();
             turn.requests = delivery.pump(now, &mut ctx);

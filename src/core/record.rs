@@ -249,7 +249,20 @@ pub struct SessionRecord {
     /// Its start waits for a length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Box<Waiting>>,
+    /// The last event that told when it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
     pub stamp: Stamp,
+}
+
+/// An event that told when it happened (behaviour.md 1.1). A player whose answer was lost says it
+/// again, and it is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Microseconds of CLOCK_BOOTTIME.
+    pub at: i64,
+    /// Hash of the event, its playhead and its info.
+    pub what: u64,
 }
 
 /// The start of a session of MPRIS that waits for a length or a position, and what has followed it

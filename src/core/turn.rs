@@ -66,6 +66,8 @@ pub enum Reply {
     Done,
     Session(u32),
     ResumePoint(Option<ResumePoint>),
+    /// Whether the resume point was kept.
+    Kept(bool),
     /// Hits that wait.
     Pending(u64),
     /// JSON for an operator.

@@ -10,21 +10,24 @@ use zbus::{Connection, OwnedObjectPath, Variant};
 use super::{Failure, agent, ask, output, simulate};
 use crate::cli::PlayerArgs;
 use crate::core::text::printable;
+use crate::core::time::{BootInstant, Span};
 use crate::core::tracker::event::EventName;
-use crate::core::tracker::info::{Info, Value};
+use crate::core::tracker::info::{AT, Info, Value};
 use crate::dbus::{AGENT_INTERFACE, AGENT_PATH, BUS_NAME, BusAddress, SESSION_INTERFACE};
 use crate::sim::timeline::{self, What};
+use crate::system::clock;
 
 pub(super) async fn run(address: BusAddress, args: PlayerArgs) -> Result<(), Failure> {
     let (name, text) = simulate::read(&args.file)?;
     let lines = timeline::parse(&name, &text).map_err(Failure::usage)?;
-    let mut stage = TimelinePlayer { address, players: HashMap::new(), refused: 0 };
+    let began = clock::now().boot;
+    let mut stage = TimelinePlayer { address, began, players: HashMap::new(), refused: 0 };
     // Fails before the first line if the agent is not there, or has no configuration.
     ask::configured(&stage.player("").await?.connection).await?;
-    let began = Instant::now();
+    let start = Instant::now();
     for line in lines {
         let at = Duration::from_millis(line.at_ms.unsigned_abs());
-        sleep_until(began + at).await;
+        sleep_until(start + at).await;
         let (what, came) = stage.play(line.what).await?;
         if came.is_err() {
             stage.refused += 1;
@@ -56,6 +59,7 @@ struct Player {
 
 struct TimelinePlayer {
     address: BusAddress,
+    began: BootInstant,
     players: HashMap<String, Player>,
     refused: usize,
 }
@@ -82,7 +86,11 @@ impl TimelinePlayer {
     /// Carries out a line. Gives its name and its answer, or why it was refused.
     async fn play(&mut self, what: What) -> Result<(String, Result<String, String>), Failure> {
         Ok(match what {
-            What::Playback { from, name, playhead, info } => {
+            What::Playback { from, name, playhead, mut info, happened_ms } => {
+                if let Some(happened) = happened_ms {
+                    let micros = (self.began + Span::millis(happened)).0.saturating_mul(1000);
+                    info.insert(AT.to_owned(), Value::Int(micros));
+                }
                 let came = self.player(&from).await?.say(name, playhead, &info).await;
                 (name.name().to_owned(), came)
             }

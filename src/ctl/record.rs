@@ -13,7 +13,8 @@ use crate::config::MprisBus;
 use crate::core::SLEPT;
 use crate::core::player::PlayerId;
 use crate::core::text::printable;
-use crate::core::tracker::info::info_json;
+use crate::core::time::BootInstant;
+use crate::core::tracker::info::{AT, Value, info_json};
 use crate::dbus::{BusAddress, ObservedMessage, TrafficMonitor};
 use crate::mpris::observe::{Observed, Observer};
 use crate::mpris::settling::Change;
@@ -54,7 +55,7 @@ pub(super) async fn run(address: BusAddress, args: RecordArgs) -> Result<(), Fai
             heard = monitor.next() => {
                 let Some(heard) = heard else { return Ok(()) };
                 let at = clock::now().boot.max(last);
-                (names.lines((at - began.boot).as_seconds(), heard), at)
+                (names.lines((at - began.boot).as_seconds(), began.boot, heard), at)
             }
             Some((observed, at)) = observed.recv() => {
                 // A player is asked before its line is written.
@@ -163,13 +164,22 @@ impl Names {
         line
     }
 
-    /// The timeline lines of a message. The end of a connection without events has none.
-    fn lines(&mut self, at: f64, heard: ObservedMessage) -> Vec<Json> {
+    /// The timeline lines of a message, in a recording that began at `began`. The end of a
+    /// connection without events has none.
+    fn lines(&mut self, at: f64, began: BootInstant, heard: ObservedMessage) -> Vec<Json> {
         match heard {
-            ObservedMessage::Event { player, name, playhead, info } => {
+            ObservedMessage::Event { player, name, playhead, mut info } => {
                 let from = self.of(player);
+                // What happened before the recording counts from its arrival.
+                let happened = match info.remove(AT) {
+                    Some(Value::Int(micros)) => Some((micros / 1000 - began.0) as f64 / 1000.0),
+                    _ => None,
+                };
                 let mut line = json!({"at": at, "event": name.name(), "from": from});
                 line["playhead"] = json!(playhead);
+                if let Some(happened) = happened.filter(|s| *s >= 0.0) {
+                    line["happened"] = happened.into();
+                }
                 if !info.is_empty() {
                     line["info"] = info_json(&info);
                 }
@@ -201,28 +211,36 @@ mod tests {
     use super::*;
     use crate::core::input::Lifecycle;
     use crate::core::tracker::event::EventName;
-    use crate::core::tracker::info::{Info, Value};
+    use crate::core::tracker::info::Info;
     use crate::sim::timeline;
+
+    const BOOT: BootInstant = BootInstant(7_000);
 
     #[test]
     fn what_was_recorded_can_be_simulated() {
         let player = PlayerId { sender: ":1.7".into(), instance: "/p".into() };
-        let info = Info::from([("id".to_owned(), Value::Text("m".into()))]);
+        let info = Info::from([
+            ("id".to_owned(), Value::Text("m".into())),
+            (AT.to_owned(), Value::Int(7_200_999)),
+        ]);
         let name = EventName::SessionStart;
         let mut names = Names::default();
         let mut lines = names.lines(
             0.5,
+            BOOT,
             ObservedMessage::Event { player: player.clone(), name, playhead: 0.0, info },
         );
         lines.extend(names.lines(
             1.0,
+            BOOT,
             ObservedMessage::Lifecycle { app: "tv.app".into(), state: Lifecycle::Background },
         ));
-        lines.extend(names.lines(2.0, ObservedMessage::Gone { sender: ":1.7".into() }));
-        assert!(names.lines(3.0, ObservedMessage::Gone { sender: ":1.8".into() }).is_empty());
+        lines.extend(names.lines(2.0, BOOT, ObservedMessage::Gone { sender: ":1.7".into() }));
+        assert!(names.lines(3.0, BOOT, ObservedMessage::Gone { sender: ":1.8".into() }).is_empty());
         lines.extend(asleep(2.0, 3602.0));
         let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
         assert_eq!(timeline::parse("recorded", &text).unwrap().len(), 5);
+        assert!(text.contains(r#""happened":0.2,"info":{"id":"m"}"#), "{text}");
         assert!(text.contains(r#""from":"p1""#) && text.contains("PlayerVanished"));
     }
 }

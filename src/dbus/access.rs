@@ -29,6 +29,7 @@ pub(super) fn needed(input: &Input) -> Option<Right> {
         | Input::Event { .. }
         | Input::Lifecycle { .. }
         | Input::GetResumePoint { .. }
+        | Input::SetResumePoint { .. }
         | Input::ForgetResumePoint { .. }
         | Input::Unreadable { .. } => Some(Right::Play),
         Input::SetConsent { .. } => Some(Right::Consent),

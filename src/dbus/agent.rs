@@ -152,6 +152,11 @@ impl AgentObject {
                     self.call(|call| Input::GetResumePoint { call, app, media_id })
                 })
             }
+            "SetResumePoint" => {
+                args::point(message, &self.senders.limits).map(|(app, media_id, point)| {
+                    self.call(|call| Input::SetResumePoint { call, app, media_id, point })
+                })
+            }
             "ForgetResumePoint" => {
                 args::strings(message, &self.senders.limits).map(|[app, media_id]| {
                     self.call(|call| Input::ForgetResumePoint { call, app, media_id })
@@ -268,6 +273,7 @@ impl zbus::DynamicType for Answered {
             Reply::Session(_) => "o",
             Reply::ResumePoint(_) => "a{sv}",
             Reply::Pending(_) => "t",
+            Reply::Kept(_) => "b",
             Reply::Json(_) => "s",
         };
         zbus::Signature::try_from(text).unwrap_or_default()
@@ -284,6 +290,7 @@ impl serde::Serialize for Answered {
             }
             Reply::ResumePoint(point) => resume_point(point.as_ref()).serialize(serializer),
             Reply::Pending(hits) => hits.serialize(serializer),
+            Reply::Kept(kept) => kept.serialize(serializer),
             Reply::Json(text) => text.serialize(serializer),
         }
     }

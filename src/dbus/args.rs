@@ -11,6 +11,7 @@ use crate::core::tracker::info::{Info, Value};
 
 /// The shape of every playback event.
 const EVENT_SIGNATURE: &str = "da{sv}";
+const POINT_SIGNATURE: &str = "ssa{sv}";
 
 fn wrong_signature(message: &Message, expected: &str) -> Rejected {
     let header = message.header();
@@ -36,15 +37,40 @@ pub(super) fn event(message: &Message, limits: &Limits) -> Result<(f64, Info), R
     if body.signature().to_string_no_parens() != EVENT_SIGNATURE {
         return Err(wrong_signature(message, EVENT_SIGNATURE));
     }
-    let (playhead, info): (f64, HashMap<String, OwnedVariant>) = body
-        .deserialize()
-        .map_err(|e| Rejected::invalid(format!("the message cannot be read: {e}")))?;
+    let (playhead, info): (f64, HashMap<String, OwnedVariant>) =
+        body.deserialize().map_err(unreadable)?;
+    Ok((playhead, info_of(info, limits)?))
+}
+
+/// `(s app, s media_id, a{sv} point)`.
+pub(super) fn point(
+    message: &Message,
+    limits: &Limits,
+) -> Result<(String, String, Info), Rejected> {
+    size::check_body(message.body().len(), limits)?;
+    let body = message.body();
+    if body.signature().to_string_no_parens() != POINT_SIGNATURE {
+        return Err(wrong_signature(message, POINT_SIGNATURE));
+    }
+    let (app, media_id, point): (String, String, HashMap<String, OwnedVariant>) =
+        body.deserialize().map_err(unreadable)?;
+    for text in [&app, &media_id] {
+        size::check_text("an argument", text, limits)?;
+    }
+    Ok((app, media_id, info_of(point, limits)?))
+}
+
+fn info_of(info: HashMap<String, OwnedVariant>, limits: &Limits) -> Result<Info, Rejected> {
     let mut read = Info::new();
     for (key, value) in info {
         read.insert(key, value_of(&value));
     }
     size::check_info(&read, limits)?;
-    Ok((playhead, read))
+    Ok(read)
+}
+
+fn unreadable(error: zbus::Error) -> Rejected {
+    Rejected::invalid(format!("the message cannot be read: {error}"))
 }
 
 /// `(s)` or `(ss)`.
@@ -58,7 +84,6 @@ pub(super) fn strings<const N: usize>(
     if body.signature().to_string_no_parens() != expected {
         return Err(wrong_signature(message, &expected));
     }
-    let unreadable = |e| Rejected::invalid(format!("the message cannot be read: {e}"));
     let texts: Vec<String> = match N {
         1 => vec![body.deserialize::<String>().map_err(unreadable)?],
         _ => {

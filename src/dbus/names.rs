@@ -12,6 +12,7 @@ pub const SESSION_INTERFACE: &str = "tv.playhead.Session1";
 pub(super) const AGENT_METHODS: &[&str] = &[
     "OpenSession",
     "GetResumePoint",
+    "SetResumePoint",
     "ForgetResumePoint",
     "NotifyLifecycle",
     "Flush",

@@ -479,6 +479,7 @@ fn name(input: &mut Input, identity: &Identity) {
     match input {
         Input::Open { app, .. }
         | Input::GetResumePoint { app, .. }
+        | Input::SetResumePoint { app, .. }
         | Input::ForgetResumePoint { app, .. }
         | Input::Lifecycle { app, .. }
             if app.is_empty() =>

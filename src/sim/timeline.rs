@@ -27,6 +27,8 @@ pub enum What {
         name: EventName,
         playhead: f64,
         info: Info,
+        /// When it happened, in milliseconds from the start, if it is said later (behaviour.md 1.1).
+        happened_ms: Option<i64>,
     },
     Lifecycle {
         app: String,
@@ -147,7 +149,7 @@ fn read_line(text: &str, lines: &mut Vec<Line>) -> Result<f64, String> {
     }
     let members = Members { event: &event, rest: object };
     let what = match EventName::parse(&event) {
-        Some(name) => members.read::<PlaybackLine>()?.into_what(name),
+        Some(name) => members.read::<PlaybackLine>()?.into_what(name)?,
         None => world_event(members)?,
     };
     lines.push(Line { at_ms: (at * 1000.0).round() as i64, what });
@@ -167,19 +169,25 @@ fn good_playback_line(text: &str) -> Option<(f64, What)> {
         info: serde_json::Map<String, Json>,
         #[serde(default = "first_player")]
         from: String,
+        happened: Option<f64>,
     }
-    let Whole { at, event, playhead, info, from } = serde_json::from_str(text).ok()?;
+    let Whole { at, event, playhead, info, from, happened } = serde_json::from_str(text).ok()?;
     let name = EventName::parse(event)?;
-    let line = PlaybackLine { playhead, info, from };
-    (0.0..=LONGEST_SECONDS).contains(&at).then(|| (at, line.into_what(name)))
+    let line = PlaybackLine { playhead, info, from, happened };
+    let what = line.into_what(name).ok()?;
+    (0.0..=LONGEST_SECONDS).contains(&at).then_some((at, what))
+}
+
+/// Milliseconds of so many seconds.
+fn seconds(s: f64, key: &str) -> Result<i64, String> {
+    match (0.0..=LONGEST_SECONDS).contains(&s) {
+        true => Ok((s * 1000.0).round() as i64),
+        false => Err(format!("'{key}' must be 0 or more seconds, got {s}")),
+    }
 }
 
 fn world_event(line: Members<'_>) -> Result<What, String> {
     let event = line.event;
-    let seconds = |s: f64, key: &str| match (0.0..=LONGEST_SECONDS).contains(&s) {
-        true => Ok((s * 1000.0).round() as i64),
-        false => Err(format!("'{key}' must be 0 or more seconds, got {s}")),
-    };
     Ok(match event {
         "Foreground" => line.lifecycle(Lifecycle::Foreground)?,
         "Background" => line.lifecycle(Lifecycle::Background)?,
@@ -238,6 +246,7 @@ const MEMBERS: &[&str] = &[
     "event",
     "playhead",
     "info",
+    "happened",
     "from",
     "app",
     "down_s",
@@ -295,13 +304,15 @@ struct PlaybackLine {
     info: serde_json::Map<String, Json>,
     #[serde(default = "first_player")]
     from: String,
+    happened: Option<f64>,
 }
 
 impl PlaybackLine {
-    fn into_what(self, name: EventName) -> What {
+    fn into_what(self, name: EventName) -> Result<What, String> {
+        let happened_ms = self.happened.map(|s| seconds(s, "happened")).transpose()?;
         let info = self.info.into_iter().map(|(key, value)| (key, value_of(value))).collect();
         let playhead = self.playhead.unwrap_or(-1.0);
-        What::Playback { from: self.from, name, playhead, info }
+        Ok(What::Playback { from: self.from, name, playhead, info, happened_ms })
     }
 }
 

@@ -72,6 +72,8 @@ async fn called_as_somebody() {
     driven.sort();
     println!("= drive an own session: {}", driven.last().expect("methods"));
     agent("GetResumePoint", &["tv.example.tests", "own"]).await;
+    let point = ("tv.example.tests", "nothing", nothing());
+    call(connection, AGENT_PATH, AGENT, "SetResumePoint", &point).await;
     agent("ForgetResumePoint", &["tv.example.tests", "nothing"]).await;
     agent("NotifyLifecycle", &["tv.example.nobody", "foreground"]).await;
     agent("Flush", &[]).await;

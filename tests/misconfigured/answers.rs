@@ -27,6 +27,7 @@ async fn every_call_but_reads_says_what_is_wrong() {
         player.open(0.0, film("ep-1")).await.map(|_| ()),
         player.call(&session, "Play", 0.0, nothing()).await,
         player.call(&session, "End", 0.0, nothing()).await,
+        call(&player, AGENT, "SetResumePoint", &("app", "ep-1", nothing())).await,
         call(&player, AGENT, "ForgetResumePoint", &("app", "ep-1")).await,
         call(&player, AGENT, "NotifyLifecycle", &("app", "background")).await,
         call(&player, AGENT, "Flush", &()).await,

@@ -1,5 +1,6 @@
 //! The session objects, the players that drive them, interrupts, timers and resume points.
 
+mod happened;
 mod interrupt;
 pub(super) mod join;
 mod restart;
@@ -9,8 +10,8 @@ mod timers;
 mod waiting;
 
 use super::player::{EventSource, PlayerId};
-use super::record::{Interrupt, InterruptCause, SessionRecord, Stamp, Waiting};
-use super::time::Now;
+use super::record::{Interrupt, InterruptCause, Said, SessionRecord, Stamp, Waiting};
+use super::time::{BootInstant, Now};
 use super::tracker::{Phase, Tracker};
 
 /// A session object and the playback behind it.
@@ -35,6 +36,10 @@ pub struct Session {
     pub unaware: bool,
     /// Opened while the viewer had opted out: calls are accepted without effect until it ends.
     pub untracked: bool,
+    /// The last event that told when it happened.
+    pub(crate) said: Option<Said>,
+    /// Its pings wait until then, because more of the past may be said.
+    pub(crate) quiet_until: Option<BootInstant>,
     /// The session has changed since its record was last written.
     pub(crate) dirty: bool,
     /// Only its position changed since then.
@@ -73,6 +78,7 @@ impl Session {
             resumed: self.resumed,
             unaware: self.unaware,
             waiting: self.waiting.clone(),
+            said: self.said,
             stamp,
         }
     }

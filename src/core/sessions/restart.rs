@@ -79,6 +79,8 @@ impl Agent {
             resumed: record.resumed,
             unaware: record.unaware,
             untracked: false,
+            said: record.said,
+            quiet_until: None,
             dirty: false,
             position_change: PositionChange::No,
             recorded_by_report: true,
@@ -205,6 +207,13 @@ impl Agent {
             self.detach(&player, at, now);
         }
         self.catch_up(now);
+        let driven =
+            |session: &Session| session.source != EventSource::Mpris && session.owner.is_some();
+        let driven = self.sessions.iter().filter(|(_, session)| driven(session));
+        for number in driven.map(|(number, _)| *number).collect::<Vec<_>>() {
+            // Its player tells now what happened while the agent was away.
+            self.await_more(number, now);
+        }
     }
 
     /// The box is shut down: every session ends, and the next start has none to go on with.

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::Session;
+use crate::core::Agent;
 use crate::core::clock::BootId;
 use crate::core::pending_changes::PendingChanges;
 use crate::core::record::{Durability, Key, Record, ResumePoint};
+use crate::core::rejected::Rejected;
 use crate::core::settings::Settings;
-use crate::core::time::{Now, Span, WallTime};
+use crate::core::time::{BootInstant, Now, Span, WallTime};
+use crate::core::tracker::info::{Info, Reader};
 
 impl ResumePoint {
     /// Whether nothing but the end is left: `resume.end_seconds`, at most a tenth of a known length
@@ -14,6 +18,12 @@ impl ResumePoint {
     pub(crate) fn at_end(&self, settings: &Settings) -> bool {
         let end = settings.resume_end.as_seconds().min(self.length / 10.0);
         !self.live && self.length > 0.0 && end > 0.0 && self.position >= self.length - end
+    }
+
+    /// When it ended on the wall clock, if any clock can tell.
+    fn wall(&self, clock: ClockReading<'_>) -> Option<WallTime> {
+        let here = || Some(clock.wall? + (self.ended - clock.now.boot));
+        self.ended_at.or_else(|| if self.boot == *clock.boot { here() } else { None })
     }
 
     /// How long ago it ended; `None` when neither clock can tell.
@@ -134,6 +144,27 @@ impl ResumePoints {
         }
     }
 
+    /// Keeps a point of another device, if it is newer than what is here.
+    fn adopt(
+        &mut self,
+        (app, media_id): (&str, &str),
+        point: ResumePoint,
+        clock: ClockReading<'_>,
+        settings: &Settings,
+        changes: &mut PendingChanges,
+    ) -> bool {
+        let here = self.get(app, media_id);
+        // What ended in this boot ended on this box, so it is the newest if no clock can tell.
+        let newer = here.is_none_or(|here| match here.wall(clock) {
+            Some(ended_at) => point.ended_at > Some(ended_at),
+            None => here.boot != *clock.boot,
+        });
+        if newer {
+            self.keep(app, media_id, point, settings, changes);
+        }
+        newer
+    }
+
     /// Forgets a point; false when there was none.
     pub(crate) fn forget(
         &mut self,
@@ -151,10 +182,62 @@ impl ResumePoints {
     }
 }
 
+/// A point of another device may be so far ahead of this clock.
+const AHEAD: Span = Span::seconds(60);
+
+impl Agent {
+    /// `SetResumePoint`: where a viewer stopped on another device of the household. It is kept only
+    /// if it is newer than what is here; an open session of the same media is always newer.
+    ///
+    /// Errors: `InvalidArgs` for a key that is missing, of the wrong type or out of its range.
+    pub(in crate::core) fn set_resume_point(
+        &mut self,
+        app: &str,
+        media_id: &str,
+        point: &Info,
+        now: Now,
+    ) -> Result<bool, Rejected> {
+        let r = Reader::new("SetResumePoint", point);
+        if media_id.is_empty() {
+            return Err(Rejected::invalid("SetResumePoint: the media id is empty"));
+        }
+        let ended_at = WallTime(r.count("ended_at")?.ok_or_else(|| {
+            Rejected::invalid(
+                "SetResumePoint: key 'ended_at' (x), milliseconds since 1970 UTC, is missing; \
+                 without it nobody can tell which point is newer",
+            )
+        })?);
+        let point = ResumePoint {
+            position: r.seconds_needed("position")?,
+            length: r.seconds("length")?.unwrap_or(0.0),
+            live: false,
+            completed: r.bool("completed")?.unwrap_or(false),
+            ended_at: Some(ended_at),
+            // It ended on no clock of this box.
+            ended: BootInstant(0),
+            boot: BootId(String::new()),
+            session: None,
+        };
+        self.warnings.ignored(app, r.ignored());
+        if let Some(wall) = self.delivery.wall(now).filter(|wall| ended_at > *wall + AHEAD) {
+            return Err(Rejected::invalid(format!(
+                "SetResumePoint: 'ended_at' is {ended_at}, which is in the future; the clock of \
+                 this box says {wall}"
+            )));
+        }
+        let open = |s: &Session| s.app == app && s.tracker.media().id == media_id && !s.untracked;
+        if self.opted_out() || self.sessions.values().any(open) {
+            return Ok(false);
+        }
+        let clock = ClockReading { now, wall: self.delivery.wall(now), boot: &self.meta.boot };
+        let place = (app, media_id);
+        Ok(self.resume.adopt(place, point, clock, &self.settings, &mut self.changes))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::time::BootInstant;
 
     fn point(completed: bool, live: bool, ended_s: i64) -> ResumePoint {
         ResumePoint {

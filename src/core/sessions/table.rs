@@ -10,7 +10,7 @@ use crate::core::delivery::log::Origin;
 use crate::core::input::Target;
 use crate::core::media::MediaInfo;
 use crate::core::player::{EventSource, PlayerId};
-use crate::core::record::{Durability, InterruptCause, Key, Record, ResumePoint};
+use crate::core::record::{Durability, InterruptCause, Key, Record, ResumePoint, Said};
 use crate::core::rejected::{Refusal, Rejected};
 use crate::core::report::{Report, What};
 use crate::core::time::{BootInstant, Now};
@@ -56,13 +56,21 @@ impl Agent {
         let app = r.text("app")?.filter(|a| !a.is_empty()).unwrap_or(app);
         // Its adapter has read this one (`PlayerId`).
         let _ = r.text("instance");
+        r.check_at()?;
+        let said = Said::of(name, playhead, info);
         self.warnings.ignored(&app, r.ignored());
         self.check_single_source(&player, source, &content.id)?;
         let open = self.players.get(&player).copied();
         let replaced = open.filter(|open| self.sessions.contains_key(open));
         if let Some(open) = replaced
-            && self.sessions[&open].tracker.media().id == content.id
+            && let Some(session) = self.sessions.get_mut(&open)
+            && session.tracker.media().id == content.id
         {
+            if session.repeats(said) {
+                session.dirty = true;
+                self.changes.require(Durability::Synced);
+                return Ok(Reply::Session(open));
+            }
             // Its number, because an answer can get lost when the agent dies or is slow.
             return Err(Rejected::not_allowed(format!(
                 "this player has this media open as session {open}; Play goes on with it, End or \
@@ -129,6 +137,8 @@ impl Agent {
             resumed: beginning.resume,
             unaware: false,
             untracked,
+            said,
+            quiet_until: None,
             dirty: true,
             position_change: PositionChange::No,
             recorded_by_report: false,
@@ -230,6 +240,8 @@ impl Agent {
         let playhead = finite(playhead)?;
         let r = Reader::new(name.name(), info);
         let event = Event::read(name, &r)?;
+        r.check_at()?;
+        let said = Said::of(name.name(), playhead, info);
         let texts = event.kept_bytes();
         if texts > FREE_TEXT {
             self.check_metadata(texts, |_, _| false)?;
@@ -252,11 +264,17 @@ impl Agent {
             }
             return Ok(Reply::Done);
         }
+        if session.repeats(said) {
+            session.dirty = true;
+            self.changes.require(Durability::Flushed);
+            return Ok(Reply::Done);
+        }
         let now = now.at(session.tracker.date_arrival(now.boot));
         let mut reports = Vec::new();
         let mut out = TrackerContext { settings: &self.settings, reports: &mut reports };
         let dormant = session.tracker.phase() == Phase::Dormant;
         session.take(&event, playhead, now.boot, &mut out)?;
+        session.said = said.or(session.said);
         match event {
             // It changes only the position, which the heartbeat record holds.
             Event::Playhead => session.position_change = PositionChange::Yes,

@@ -1,6 +1,7 @@
 //! Runs the timers of sessions, in the order of `core/timer.rs`.
 
 use super::Session;
+use super::happened::Late;
 use super::waiting::OVERDUE;
 use crate::core::Agent;
 use crate::core::record::Durability;
@@ -21,22 +22,35 @@ impl Session {
             return None;
         }
         let waits = self.waiting.as_ref().map(|waiting| waiting.until + OVERDUE);
-        [self.tracker.deadline(settings), self.grace(), waits].into_iter().flatten().min()
+        let quiet = self.quiet_until;
+        let tracker = self.tracker.deadline(settings).map(|at| quiet.map_or(at, |to| at.max(to)));
+        [tracker, self.grace(), waits].into_iter().flatten().min()
     }
 
     /// The first timer that is due by `until`.
     fn due(&self, until: BootInstant, settings: &Settings) -> Option<Due> {
         let grace = self.grace().filter(|at| *at <= until);
         let grace = grace.map(|at| Due { at, timer: Timer::Grace });
-        [self.tracker.due(until, settings), grace].into_iter().flatten().min()
+        let quiet = self.quiet_until.is_some_and(|to| until < to);
+        let tracker = if quiet { None } else { self.tracker.due(until, settings) };
+        [tracker, grace].into_iter().flatten().min()
     }
 }
 
 impl Agent {
     /// Runs every timer that is due by `until`.
-    pub(in crate::core) fn run_timers(&mut self, until: BootInstant, now: Now) {
+    /// Those of the session of a late event run only up to it.
+    pub(in crate::core) fn run_timers(&mut self, until: BootInstant, late: Option<Late>, now: Now) {
         for number in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.run_timers_of(number, until, now);
+            match late.filter(|late| late.session == Some(number)) {
+                Some(late) => {
+                    if let Some(session) = self.sessions.get_mut(&number) {
+                        session.quiet_until = None;
+                    }
+                    self.run_timers_of(number, until.min(late.at.just_before()), now);
+                }
+                None => self.run_timers_of(number, until, now),
+            }
         }
     }
 

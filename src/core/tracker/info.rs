@@ -72,6 +72,9 @@ impl Value {
 /// The largest number of seconds or rate accepted in an info dictionary.
 const MOST: f64 = MOST_SECONDS;
 
+/// The key of every event that tells when it happened: microseconds of CLOCK_BOOTTIME.
+pub const AT: &str = "at";
+
 /// The info dictionary of an event (`a{sv}`).
 pub type Info = BTreeMap<String, Value>;
 
@@ -123,7 +126,7 @@ impl<'a> Reader<'a> {
     /// What was ignored, once everything is read: keys that nobody asked for, and metadata.
     pub fn ignored(self) -> Vec<Ignored> {
         let (known, mut ignored) = (self.known.into_inner(), self.ignored.into_inner());
-        let unknown = self.info.keys().filter(|key| !known.contains(&key.as_str()));
+        let unknown = self.info.keys().filter(|key| *key != AT && !known.contains(&key.as_str()));
         for key in unknown.take(MOST_IGNORED) {
             let others = OTHER_WORDS.iter().filter(|(_, ours)| known.contains(ours));
             let words = known.iter().copied().chain(others.map(|(word, _)| *word));
@@ -159,6 +162,16 @@ impl<'a> Reader<'a> {
             None => Ok(None),
             Some(Value::Text(s)) => Ok(Some(s.clone())),
             Some(other) => Err(self.wrong(key, "a string (s)", other)),
+        }
+    }
+
+    /// Whether the key `at`, if it is there, is of its type. `Agent::late` reads it.
+    pub fn check_at(&self) -> Result<(), Rejected> {
+        match self.info.get(AT) {
+            None | Some(Value::Int(_)) => Ok(()),
+            Some(other) => {
+                Err(self.wrong(AT, "an integer (x), microseconds of CLOCK_BOOTTIME", other))
+            }
         }
     }
 

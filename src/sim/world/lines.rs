@@ -1,9 +1,12 @@
 //! What each line of a timeline does to the simulated box.
 
+use std::borrow::Cow;
+
 use super::{STOP_DELIVERY_MS, World, seconds};
 use crate::core::input::Input;
 use crate::core::settings::Limits;
 use crate::core::time::BootInstant;
+use crate::core::tracker::info::{AT, Value};
 use crate::engine::Event;
 use crate::sim::backend::Rule;
 use crate::sim::bus::Bus;
@@ -13,8 +16,13 @@ impl World<'_> {
     /// Carries out one line.
     pub(super) fn line(&mut self, what: &What) {
         match what {
-            What::Playback { from, name, playhead, info } => {
-                let said = (*name, *playhead, info);
+            What::Playback { from, name, playhead, info, happened_ms } => {
+                let mut info = Cow::Borrowed(info);
+                if let Some(happened) = happened_ms {
+                    let micros = (happened - self.booted).saturating_mul(1000);
+                    info.to_mut().insert(AT.to_owned(), Value::Int(micros));
+                }
+                let said = (*name, *playhead, &*info);
                 self.hear(|bus, limits, now| bus.player_says(from, said, limits, now));
             }
             What::Lifecycle { app, state } => {

@@ -67,7 +67,7 @@ impl World {
 
     fn happens(&mut self, what: What, comment: &str) {
         match what {
-            What::Playback { from, name, playhead, info } => {
+            What::Playback { from, name, playhead, info, .. } => {
                 if !self.frozen() {
                     self.playback(&from, name, playhead, info);
                 }
