@@ -4,6 +4,8 @@
 mod common;
 
 use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
 
 use common::{AGENT, AGENT_PATH, Player, World, film, nothing, now_ms, refusal};
 use zbus::Variant;
@@ -104,4 +106,53 @@ async fn a_point_with_a_mistake_is_refused_with_a_reason() {
         assert!(why.contains(part), "'{part}' in {why}");
     }
     assert_eq!(position(&player, "film").await, None);
+}
+
+/// `examples/household` on this box.
+fn exchange(world: &World, share: &Path, name: &str) -> (bool, String) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/household/exchange.py");
+    let out = Command::new("/usr/bin/python3")
+        .arg(script)
+        .args(["--name", name, "--bus", &world.bus.address])
+        .args(["--playheadctl", env!("CARGO_BIN_EXE_playheadctl"), "--share"])
+        .arg(share)
+        .output()
+        .expect("python3");
+    let said = [out.stdout, out.stderr].concat();
+    (out.status.success(), String::from_utf8(said).expect("text"))
+}
+
+#[tokio::test]
+async fn two_boxes_exchange_their_points_over_a_directory() {
+    let (living, kitchen) = (World::start("").await, World::start("").await);
+    let share = tempfile::tempdir().expect("a directory");
+    let share = share.path();
+    let watch = async |world: &World, id, to| {
+        let player = world.player().await;
+        let mut media = film(id);
+        media.insert("app", Variant::from(APP));
+        let session = player.open(0.0, media).await.expect("a session");
+        player.call(&session, "Play", 0.0, nothing()).await.expect("played");
+        player.call(&session, "End", to, nothing()).await.expect("ended");
+    };
+    watch(&living, "film", 300.0).await;
+    watch(&living, "series", 60.0).await;
+    watch(&kitchen, "film", 30.0).await;
+    // The kitchen knows the film later, the living room knows the series alone.
+    let (done, said) = exchange(&living, share, "living");
+    assert!(done && said == "gave 2 points, was given 0 newer ones and kept 0\n", "{said}");
+    let (done, said) = exchange(&kitchen, share, "kitchen");
+    assert!(done && said == "gave 1 points, was given 1 newer ones and kept 1\n", "{said}");
+    // A file that nobody wrote is left out, and said.
+    std::fs::write(share.join("other.json"), r#"[{"app":"a"}]"#).expect("written");
+    let (done, said) = exchange(&living, share, "living");
+    assert!(done && said.contains("was given 1 newer ones and kept 1"), "{said}");
+    assert!(said.contains("other.json is left out: KeyError('ended_at')"), "{said}");
+    for world in [&living, &kitchen] {
+        let player = world.player().await;
+        assert_eq!(position(&player, "film").await, Some(30.0));
+        assert_eq!(position(&player, "series").await, Some(60.0));
+    }
+    let (done, said) = exchange(&living, &share.join("away"), "living");
+    assert!(!done && said.contains("the points could not be exchanged"), "{said}");
 }
