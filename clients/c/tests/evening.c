@@ -203,9 +203,7 @@ static bool carry_out(const struct line *line) {
     double at = strtod(line->second, NULL);
     struct playhead_media what = media(line);
     if (strcmp(operation, "open") == 0) {
-        playhead_session *former = session;
-        session = playhead_open(agent, at, &what);
-        playhead_session_free(former);
+        session = playhead_open(agent, at, &what); /* the former one is freed with the agent */
         return true;
     }
     if (strcmp(operation, "now") == 0) {

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """A small player in Python (Debian: python3-dbus python3-gi), through either door of the agent.
 
-usage: both_doors.py [--bus system|session|ADDRESS] [--step] method|signal MEDIA_ID
+usage: player.py [--bus system|session|ADDRESS] [--step] method|signal MEDIA_ID
 
 It plays a few seconds of a film of ten minutes: a pause, a seek, an ad break, and the viewer
 leaves. Started again, it goes on where it was. `session` takes the bus that
 DBUS_SESSION_BUS_ADDRESS names. With --step each piece of the film lasts until a line comes on
-standard input. player.py beside it is the same in few lines.
+standard input.
 
 The rule above all others: the film is played whatever becomes of the agent. It may be stopped,
 replaced, or not there yet; when it is there it is told what is played at that moment. The exit
@@ -364,7 +364,7 @@ def connect(which):
     return bus
 
 
-USAGE = "usage: both_doors.py [--bus system|session|ADDRESS] [--step] method|signal MEDIA_ID"
+USAGE = "usage: player.py [--bus system|session|ADDRESS] [--step] method|signal MEDIA_ID"
 
 
 def main(arguments):
