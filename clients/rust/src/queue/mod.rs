@@ -19,7 +19,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(crate) use answers::{Answer, Failure};
 pub(crate) use calls::{Call, CallId, Request};
@@ -244,18 +244,16 @@ impl Queue {
 
     /// Forgets sessions of which nothing more can come.
     fn tidy(&mut self) {
-        let messages = &self.messages;
-        let idle = |id: &SessionId, session: &SessionState| {
-            !session.held && !messages.iter().any(|message| message.session == *id)
-        };
+        let busy: BTreeSet<SessionId> = self.messages.iter().map(|m| m.session).collect();
+        let idle = |id: &SessionId, session: &SessionState| !session.held && !busy.contains(id);
         self.sessions.retain(|id, session| session.path.is_some() || !idle(id, session));
         let lingering: Vec<SessionId> =
             self.sessions.iter().filter(|(id, s)| idle(id, s)).map(|(id, _)| *id).collect();
         for id in lingering.iter().take(lingering.len().saturating_sub(LINGERING)) {
             self.sessions.remove(id);
         }
-        let sessions = &self.sessions;
-        self.lanes.retain(|lane, _| sessions.values().any(|session| session.lane == *lane));
+        let lanes: BTreeSet<&str> = self.sessions.values().map(|s| s.lane.as_str()).collect();
+        self.lanes.retain(|lane, _| lanes.contains(lane.as_str()));
     }
 }
 
