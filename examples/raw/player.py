@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""A small player in Python (Debian: python3-dbus python3-gi), through either door of the agent.
+"""A small player in Python (Debian: python3-dbus python3-gi), through either door of the agent, in raw
+D-Bus: for who cannot take the client in clients/python, or wants to see what it does.
 
 usage: player.py [--bus system|session|ADDRESS] [--step] method|signal MEDIA_ID
 
 It plays a few seconds of a film of ten minutes: a pause, a seek, an ad break, and the viewer
 leaves. Started again, it goes on where it was. `session` takes the bus that
 DBUS_SESSION_BUS_ADDRESS names. With --step each piece of the film lasts until a line comes on
-standard input.
+standard input. examples/python/player.py is a player on the client, in few lines.
 
 The rule above all others: the film is played whatever becomes of the agent. It may be stopped,
 replaced, or not there yet; when it is there it is told what is played at that moment. The exit
