@@ -16,6 +16,7 @@ export const MOVING = new Set(['Play', 'Pause']);
  *
  * - `flying`: it is said and not answered yet.
  * - `anew`: the session was opened anew for its sake, so that is not done again.
+ * - `ours`: the player did not say it; it opens a session anew.
  */
 export class Queue {
   #messages = [];
@@ -62,13 +63,19 @@ export class Queue {
   /** Removes what is too old or too much, and gives it. */
   bound(now) {
     const dropped = [];
-    for (const message of this.#messages.filter((one) => isOld(one, now))) {
-      this.#give(message, dropped);
+    const old = this.#messages.filter((message) => isOld(message, now));
+    // A start may be needed by nothing any more when the others have gone.
+    for (const starts of [false, true]) {
+      const started = this.#started();
+      for (const message of old.filter(({ event }) => (event === OPEN) === starts)) {
+        this.#give(message, started, dropped);
+      }
     }
     while (this.size > MOST_WAITING) {
       const before = dropped.length;
+      const started = this.#started();
       for (const message of [...this.#messages]) {
-        this.#give(message, dropped);
+        this.#give(message, started, dropped);
         if (dropped.length > before) break;
       }
       if (dropped.length === before && !this.#giveSession(dropped)) break;
@@ -78,31 +85,29 @@ export class Queue {
 
   /** When the next message becomes too old. */
   deadline() {
-    const mortal = this.#messages.filter((message) => !message.flying && !this.#stays(message));
-    return Math.min(...mortal.map((message) => message.at + OLDEST_US));
+    const started = this.#started();
+    const mortal = this.#messages.find((message) => !message.flying && !stays(message, started));
+    return mortal ? mortal.at + OLDEST_US : Infinity;
   }
 
-  /** Drops a message, or the one in whose place it stays. */
-  #give(message, dropped) {
-    if (message.flying || this.#stays(message)) return;
+  /** Drops a message. Of what says whether the content moves, the newest that would go stays instead. */
+  #give(message, started, dropped) {
+    if (message.flying || stays(message, started)) return;
     if (!MOVING.has(message.event)) {
       this.#drop(message, dropped);
       return;
     }
     const { kept } = message.session;
-    message.session.kept = message;
-    if (kept && !kept.flying) this.#drop(kept, dropped);
+    const later = !kept || this.#messages.indexOf(kept) < this.#messages.indexOf(message);
+    if (later) message.session.kept = message;
+    const worse = later ? kept : message;
+    if (worse && !worse.flying) this.#drop(worse, dropped);
   }
 
-  /** What stays whatever its age: ends, starts that something depends on, and the newest state. */
-  #stays(message) {
-    const { session, event } = message;
-    if (event === OPEN) return session.lane.newest === session || this.#waitsMoreOf(session);
-    return CLOSING.has(event) || session.kept === message;
-  }
-
-  #waitsMoreOf(session) {
-    return this.#messages.some((message) => message.session === session && message.event !== OPEN);
+  /** The sessions that something but a start waits for. */
+  #started() {
+    const waiting = this.#messages.filter((message) => message.event !== OPEN);
+    return new Set(waiting.map((message) => message.session));
   }
 
   /** Nothing but starts, states and ends waits: the oldest viewing goes as a whole. */
@@ -117,6 +122,13 @@ export class Queue {
     this.remove(message);
     dropped.push(message);
   }
+}
+
+/** What stays whatever its age: ends, starts that something depends on, and the newest state. */
+function stays(message, started) {
+  const { session, event } = message;
+  if (event === OPEN) return session.lane.newest === session || started.has(session);
+  return CLOSING.has(event) || session.kept === message;
 }
 
 function isOld(message, now) {

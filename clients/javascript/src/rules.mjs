@@ -190,7 +190,7 @@ export class Rules {
       this.#farewell(session, reason);
       if (reason === 'idle' || reason === 'background') {
         // The object stays, and stands still until Play revives it.
-        session.told = null;
+        session.told = stateOf('Pause', {});
         session.state = null;
       } else if (reason === 'vanished' || reason === 'shutdown') {
         session.path = null;
@@ -251,7 +251,7 @@ export class Rules {
         this.#queue.remove(message);
         if (!CLOSING.has(event)) this.#refuse(session, event, IS_OVER);
       } else if (event !== OPEN && !session.path) {
-        if (!message.anew) this.#openAnew(message);
+        if (!message.anew) this.#openAnew(message, now);
         else this.#giveUp(message, IS_OVER);
       } else {
         lane.flying = message;
@@ -262,12 +262,12 @@ export class Rules {
   }
 
   /** The session is gone, and is opened again where it was, for the sake of this message. */
-  #openAnew(message) {
+  #openAnew(message, now) {
     const { session, event, at } = message;
     const playhead = message.playhead >= 0 ? message.playhead : session.position;
     const added = [];
     const add = (name, info) => {
-      added.push({ session, event: name, playhead, info, at: at + added.length, anew: true });
+      added.push({ session, event: name, playhead, info, at: at + added.length, anew: true, ours: true });
     };
     add(OPEN, { ...session.media, resume: { type: 'b', value: true } });
     if (session.state && !MOVING.has(event)) add(session.state.event, session.state.info);
@@ -275,6 +275,7 @@ export class Rules {
     message.at = at + added.length;
     session.path = null;
     this.#queue.before(message, added);
+    this.#bound(now);
   }
 
   #judge(message, answer, now) {
@@ -318,7 +319,11 @@ export class Rules {
       session.state = { event, info: message.info };
       session.farewell = false; // Play revives
     }
-    if (CLOSING.has(event)) this.#end(session, event === 'End' ? 'end' : 'complete');
+    if (CLOSING.has(event)) {
+      const reason = event === 'End' ? 'end' : 'complete';
+      if (!session.over) this.#farewell(session, reason); // the signal may come before the answer, or never
+      this.#end(session, reason);
+    }
     if (event !== OPEN) return;
     session.path = path;
     session.farewell = false;
@@ -335,6 +340,7 @@ export class Rules {
     this.#queue.remove(message);
     this.#refuse(session, event, answer);
     if (MOVING.has(event)) session.told = null;
+    if (CLOSING.has(event)) session.ended = false;
     if (event !== OPEN) return;
     const reason = shortName(answer.error);
     this.#farewell(session, reason);
@@ -368,13 +374,14 @@ export class Rules {
   }
 
   #bound(now) {
-    const dropped = this.#queue.bound(now);
-    if (dropped.length === 0) return;
-    const [{ session, event }] = dropped;
-    for (const message of dropped) {
+    const all = this.#queue.bound(now);
+    for (const message of all) {
       if (message.event === OPEN) this.#farewell(message.session, 'Dropped');
       if (message.event === OPEN || CLOSING.has(message.event)) this.#end(message.session, 'Dropped');
     }
+    const dropped = all.filter((message) => !message.ours);
+    if (dropped.length === 0) return;
+    const [{ session, event }] = dropped;
     const many = dropped.length === 1 ? 'one message was' : `${dropped.length} messages were`;
     const message = `${many} dropped, the first of them ${event}: the agent was away too long`;
     const error = { event, name: 'Dropped', message, dropped: dropped.length };

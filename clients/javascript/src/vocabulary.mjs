@@ -102,7 +102,7 @@ function read(where, keys, required, given) {
   const info = {};
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined || value === null) continue;
-    if (!Object.hasOwn(keys, name)) {
+    if (!Object.keys(keys).includes(name)) {
       throw new InvalidValue(`${where}.${name}: there is no such key; there are ${names(keys)}`);
     }
     const [key, type] = keys[name];

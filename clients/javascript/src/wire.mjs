@@ -14,6 +14,8 @@ const BIG = 0x42;
 /** The specification allows 128 MiB; nothing that a player is told comes near this. */
 const LARGEST = 16 * 1024 * 1024;
 const DEEPEST = 32;
+/** Bytes that tell how long a message is. */
+const HEAD = 16;
 const ALIGNMENT = { y: 1, g: 1, v: 1, n: 2, q: 2, x: 8, t: 8, d: 8, '(': 8, '{': 8 };
 const FIELDS = {
   1: 'path', 2: 'interface', 3: 'member', 4: 'errorName', 5: 'replySerial', 6: 'destination', 7: 'sender',
@@ -253,34 +255,46 @@ class Reader {
 
 /** Makes messages of what arrives, in whatever pieces it does. Throws RangeError when it is no D-Bus. */
 export class Decoder {
-  #waiting = new Uint8Array(0);
+  #pieces = [];
+  #length = 0;
+  #needed = HEAD;
 
   push(bytes) {
-    const all = new Uint8Array(this.#waiting.length + bytes.length);
-    all.set(this.#waiting);
-    all.set(bytes, this.#waiting.length);
-    const messages = [];
+    this.#pieces.push(bytes);
+    this.#length += bytes.length;
+    if (this.#length < this.#needed) return [];
+    const all = new Uint8Array(this.#length);
     let at = 0;
-    for (let size = sizeOf(all, at); size !== null && at + size <= all.length; size = sizeOf(all, at)) {
-      messages.push(decode(all.slice(at, at + size)));
-      at += size;
+    for (const piece of this.#pieces) {
+      all.set(piece, at);
+      at += piece.length;
     }
-    this.#waiting = all.slice(at);
+    const messages = [];
+    at = 0;
+    let size = sizeOf(all, at);
+    while (all.length - at >= size) {
+      messages.push(decode(all.subarray(at, at + size)));
+      at += size;
+      size = sizeOf(all, at);
+    }
+    this.#pieces = [all.slice(at)];
+    this.#length = all.length - at;
+    this.#needed = size;
     return messages;
   }
 }
 
-/** The bytes of the message that begins at `at`; null: not known yet. */
+/** The bytes of the message that begins at `at`, or those that are needed to know it. */
 function sizeOf(bytes, at) {
-  if (bytes.length < at + 16) return null;
-  const view = new DataView(bytes.buffer, at, 16);
+  if (bytes.length < at + HEAD) return HEAD;
+  const view = new DataView(bytes.buffer, at, HEAD);
   const order = view.getUint8(0);
   if ((order !== LITTLE && order !== BIG) || view.getUint8(3) !== 1) {
     throw new RangeError('this is no D-Bus message');
   }
   const body = view.getUint32(4, order === LITTLE);
   const fields = view.getUint32(12, order === LITTLE);
-  const size = 16 + Math.ceil(fields / 8) * 8 + body;
+  const size = HEAD + Math.ceil(fields / 8) * 8 + body;
   if (size > LARGEST) throw new RangeError(`a message of ${size} bytes`);
   return size;
 }
