@@ -15,11 +15,19 @@ use common::{World, of_type, playhead};
 use playheadd::bench::Record;
 
 /// No pings: how many there are depends on the time that a machine takes for the evening. Nothing waits
-/// for a spread of the fleet.
+/// for its turn in a fleet.
 const QUIET: &str = "[heartbeat]\nmain_seconds = 600\nad_seconds = 10\n\
-                     [delivery]\nreconnect_spread_seconds = 0\n";
+                     [delivery]\nreconnect_spread_seconds = 0\nbacklog_ratio = 0\n";
 
-/// The hits without pings: event, playhead, and the name of what it is about.
+/// The hits without pings. One that was under way when the daemon was killed may come twice, alike to
+/// its time.
+fn events(hits: &[Record]) -> Vec<&Record> {
+    let mut events: Vec<&Record> = hits.iter().filter(|hit| hit.event_type() != "ping").collect();
+    events.dedup_by(|again, first| again.body == first.body);
+    events
+}
+
+/// Of each such hit: event, playhead, and the name of what it is about.
 fn told(hits: &[Record]) -> Vec<(String, f64, String)> {
     let named = |hit: &Record| {
         let params = &hit.body["params"];
@@ -30,7 +38,7 @@ fn told(hits: &[Record]) -> Vec<(String, f64, String)> {
         let name = name.or(error).map(str::to_owned);
         name.or(quality.map(|bitrate| bitrate.to_string())).unwrap_or_default()
     };
-    let hits = hits.iter().filter(|hit| hit.event_type() != "ping");
+    let hits = events(hits).into_iter();
     hits.map(|hit| (hit.event_type().to_owned(), playhead(hit), named(hit))).collect()
 }
 
@@ -69,14 +77,13 @@ async fn says_the_evening(client: Client) {
         .map(|((event, playhead, name), ..)| ((*event).to_owned(), *playhead, (*name).to_owned()))
         .collect();
     assert_eq!(said, wanted, "{}\n{}", driver.said(), world.agent.log());
-    let hits: Vec<&Record> = hits.iter().filter(|hit| hit.event_type() != "ping").collect();
-    for (hit, ((event, ..), from, to)) in hits.iter().zip(&expected) {
+    for (hit, ((event, ..), from, to)) in events(&hits).into_iter().zip(&expected) {
         let at = at(hit);
         // A fifth of a second on either side of when the player said it.
         assert!((from - 200..=to + 200).contains(&at), "{event}: {from} {at} {to}");
     }
     assert!(driver.said().contains("point none"), "{}", driver.said());
-    assert!(!driver.said().contains("error "), "{}", driver.said());
+    assert!(!driver.said().contains("\nerror "), "{}", driver.said());
 }
 
 fn line_of<'a>(expected: &[((&'a str, f64, &str), i64, i64)]) -> &'a str {
@@ -123,8 +130,8 @@ async fn outlives_the_bus(client: Client) {
     world.wait("it plays", |hits| !of_type(hits, "play").is_empty());
     world.bus.start_again();
     driver.say("pause 20");
-    world.agent.stop();
-    world.agent.start_again().await;
+    world.agent.end();
+    world.agent.launch();
     driver.say("end 20");
     let paused = |hits: &[Record]| of_type(hits, "sessionEnd").len() == 2;
     let hits = world.wait("the second end", paused);
@@ -175,20 +182,19 @@ async fn says_what_plays_now(client: Client) {
         driver.say(line);
     }
     let hits = world.wait("both ends", |hits| of_type(hits, "sessionEnd").len() == 2);
-    let said: Vec<(String, f64)> = told(&hits)
-        .into_iter()
-        .filter(|(event, ..)| event != "sessionEnd")
-        .map(|(event, playhead, _)| (event, playhead))
-        .collect();
-    let wanted = [
-        ("sessionStart", 5.0),
-        ("play", 5.0),
-        ("pauseStart", 6.0),
-        ("sessionStart", 0.0),
-        ("play", 0.0),
-    ];
-    let wanted: Vec<_> = wanted.map(|(event, playhead)| (event.to_owned(), playhead)).into();
-    assert_eq!(said, wanted, "{}\n{}", driver.said(), world.agent.log());
+    for (sid, wanted) in [
+        ("S1", &[("sessionStart", 5.0), ("play", 5.0), ("pauseStart", 6.0)][..]),
+        ("S2", &[("sessionStart", 0.0), ("play", 0.0)]),
+    ] {
+        let of_it: Vec<Record> =
+            hits.iter().filter(|hit| hit.sid.as_deref() == Some(sid)).cloned().collect();
+        let mut said = told(&of_it);
+        let (end, ..) = said.pop().expect("hits");
+        assert_eq!(end, "sessionEnd");
+        let said: Vec<(&str, f64)> =
+            said.iter().map(|(event, playhead, _)| (event.as_str(), *playhead)).collect();
+        assert_eq!(said, wanted, "{}\n{}", driver.said(), world.agent.log());
+    }
     driver.close();
 }
 

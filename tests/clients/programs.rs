@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 
-use crate::common::skipped::skip;
-use crate::common::{PATIENCE, now_ms};
+use crate::common::{PATIENCE, now_ms, skip};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Client {
@@ -56,7 +55,8 @@ fn program(client: Client) -> Result<Command, &'static str> {
             if !works("pkg-config", &["libsystemd"]) {
                 return Err("gcc, pkg-config and libsystemd-dev");
             }
-            let program = out.join("evening-c");
+            let out = out.join("c");
+            let program = out.join("evening");
             let mut make = Command::new("make");
             make.args(["--no-print-directory", "-C"]).arg(clients().join("c"));
             make.arg(format!("OUT={}", out.display())).arg("SANITIZE=address,undefined");
@@ -73,7 +73,7 @@ fn program(client: Client) -> Result<Command, &'static str> {
         }
         Client::Rust => {
             // A target of its own: cargo holds the lock of the one that the tests run from.
-            let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rust-client");
+            let target = out.join("rust");
             let mut cargo = Command::new(env!("CARGO"));
             cargo.args(["build", "--quiet", "--locked", "--example", "evening", "--manifest-path"]);
             cargo.arg(clients().join("rust/Cargo.toml")).arg("--target-dir").arg(&target);
@@ -112,6 +112,8 @@ impl Driver {
     }
 
     pub fn start(&mut self, bus: &str) {
+        // A bus that was started again has another id.
+        let bus = bus.split(",guid=").next().expect("an address");
         self.command.arg(bus).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = self.command.spawn().expect("the driver");
         let input = child.stdin.take().expect("a pipe");
@@ -144,11 +146,9 @@ impl Driver {
     fn wait_after(&self, known: usize, start: &str) {
         let (lines, came) = &*self.printed;
         let lines = lines.lock().expect("the lines");
-        let missing = |lines: &mut Vec<String>| {
-            !lines.iter().skip(known).any(|line| line.starts_with(start))
-        };
-        let (lines, waited) =
-            came.wait_timeout_while(lines, PATIENCE, missing).expect("the lines");
+        let missing =
+            |lines: &mut Vec<String>| !lines.iter().skip(known).any(|line| line.starts_with(start));
+        let (lines, waited) = came.wait_timeout_while(lines, PATIENCE, missing).expect("the lines");
         assert!(!waited.timed_out(), "'{start}' did not come; it said {lines:#?}");
     }
 
