@@ -14,7 +14,7 @@ READERS = fish groff-base man-db mandoc shellcheck zsh
 MPV = mpv mpv-mpris
 PLAYERS = vlc-bin vlc-plugin-base playerctl chromium chromium-driver gir1.2-webkit2-4.1 python3-gi xvfb \
     gstreamer1.0-plugins-good
-EXAMPLES = g++ libsystemd-dev
+EXAMPLES = g++ libsystemd-dev pkg-config
 PIPELINE = python3-venv
 GENERATORS = libglib2.0-dev libglib2.0-dev-bin libsdbus-c++-bin libsdbus-c++-dev pkg-config \
     python3-dasbus qtbase5-dev

@@ -1,4 +1,4 @@
-# What goes into a system, and out of it again. The list below is the only one: the Debian package,
+# What goes into a system, and out of it again. The list below is the only one: the Debian packages,
 # the Yocto recipe and the Buildroot package take what `make install` puts in place.
 
 PREFIX ?= /usr
@@ -27,8 +27,13 @@ WITHOUT =
 LEFT_OUT = $(WITHOUT) $(foreach program,$(filter playheadd playheadctl,$(WITHOUT)), \
     $(addprefix $(program),.1 .8 .fish) _$(program))
 
+# Which of the two lists are installed: what a box needs, and what a player is built with.
+PARTS = box dev
+# Whose sd-bus a player is linked with, by its name in pkg-config: libsystemd, libelogind or basu.
+SD_BUS = libsystemd
+
 # mode:source:target of each file.
-FILES = \
+BOX_FILES = \
     755:$(BOX)/playheadd:$(PREFIX)/bin/playheadd \
     755:$(BOX)/playheadctl:$(PREFIX)/bin/playheadctl \
     644:systemd/playheadd.service:$(UNITS)/playheadd.service \
@@ -46,19 +51,28 @@ FILES = \
     $(foreach file,$(EXTRAS),644:$(file):$(EXAMPLES_DIR)/$(subst examples/,,$(file))) \
     $(foreach file,$(PIPELINE_FILES),644:$(file):$(EXAMPLES_DIR)/pipeline/$(notdir $(file))) \
     644:LICENSE-MIT:$(LICENCE)
+DEV_FILES = \
+    644:clients/c/playhead.h:$(PREFIX)/include/playhead.h \
+    644:clients/c/playhead.c:$(SHARE)/playheadd/clients/c/playhead.c \
+    644:clients/c/playhead.pc.in:$(SHARE)/pkgconfig/playhead.pc
+FILES = $(if $(filter box,$(PARTS)),$(BOX_FILES)) $(if $(filter dev,$(PARTS)),$(DEV_FILES))
 INSTALLED = $(foreach file,$(FILES),$(if $(filter $(LEFT_OUT),$(notdir $(file))),,$(file)))
 
 .PHONY: install uninstall installed
 
-install: $(if $(filter file,$(origin BOX)),box) ## what a system needs, and the next steps (PREFIX, DESTDIR, BOX)
+install: $(if $(filter file,$(origin BOX)),$(filter box,$(PARTS))) ## what a system needs, and the next steps (PREFIX, DESTDIR, BOX, PARTS)
 	@for file in $(INSTALLED); do \
 	    rest=$${file#*:}; \
 	    install -D -m "$${file%%:*}" "$${rest%%:*}" '$(DESTDIR)'"$${rest#*:}" || exit 1; \
 	done
 	@test ! -f '$(DESTDIR)$(UNITS)/playheadd.service' \
 	    || sed -i 's|^\(Exec[A-Z][a-z]*\)=/usr/|\1=$(PREFIX)/|' '$(DESTDIR)$(UNITS)/playheadd.service'
-	@echo 'Installed in $(DESTDIR)$(PREFIX). Now, as root:'
-	@$(if $(DESTDIR),$(image-steps),$(system-steps))
+	@test ! -f '$(DESTDIR)$(SHARE)/pkgconfig/playhead.pc' \
+	    || sed -i 's|@PREFIX@|$(PREFIX)|; s|@SD_BUS@|$(SD_BUS)|' '$(DESTDIR)$(SHARE)/pkgconfig/playhead.pc'
+	@echo 'Installed in $(DESTDIR)$(PREFIX).$(if $(filter box,$(PARTS)), Now$(comma) as root:)'
+	@$(if $(filter box,$(PARTS)),$(if $(DESTDIR),$(image-steps),$(system-steps)),:)
+
+comma = ,
 
 # systemctl and journalctl find the units and texts of an image by its root.
 define image-steps

@@ -1,4 +1,4 @@
-# What an integrator builds from: a Debian package, and the source archive for Yocto and Buildroot.
+# What an integrator builds from: Debian packages, and the source archive for Yocto and Buildroot.
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p;/^\[features/q' Cargo.toml)
 CARGO_DEB = 3.8.0
@@ -14,19 +14,36 @@ DEB_BUILD_arm64 = cross-aarch64
 DEB_TARGET = $(if $(filter $(HOST_ARCH),$(ARCH)),,$(DEB_TARGET_$(ARCH)))
 DEB_BOX = $(if $(filter file,$(origin BOX)),$(if $(DEB_TARGET),target/$(DEB_TARGET)/release,target/box),$(BOX))
 DEB = target/debian/playheadd_$(DEB_VERSION)_$(ARCH).deb
+# What a player is built with: sources, so it is the same for every architecture.
+DEV_DEB = target/debian/playheadd-dev_$(DEB_VERSION)_all.deb
+DEV_ROOT = target/deb-dev
 
-.PHONY: deb deb-tool dist
+.PHONY: deb deb-dev deb-tool dist
 
 # Cargo.toml ([package.metadata.deb]) takes what lies in target/deb.
-deb: deb-tool $(if $(filter file,$(origin BOX)),$(if $(DEB_TARGET),$(DEB_BUILD_$(ARCH)),box)) ## a Debian package (ARCH=armhf|arm64: cross-built; BOX: of these programs)
+deb: deb-tool deb-dev $(if $(filter file,$(origin BOX)),$(if $(DEB_TARGET),$(DEB_BUILD_$(ARCH)),box)) ## Debian packages, playheadd-dev too (ARCH=armhf|arm64: cross-built; BOX: of these programs)
 	@rm -rf target/deb
 	@$(MAKE) -s --no-print-directory install DESTDIR=target/deb PREFIX=/usr BOX='$(DEB_BOX)' \
-	    ZSH_COMPLETIONS=/usr/share/zsh/vendor-completions >/dev/null
+	    ZSH_COMPLETIONS=/usr/share/zsh/vendor-completions PARTS=box >/dev/null
 	@install -D -m 644 packaging/debian/playheadd.toml target/deb/etc/playheadd/playheadd.toml
 	@install -D -m 644 CHANGELOG.md target/deb/usr/share/doc/playheadd/changelog
 	@rm -r target/deb/usr/share/licenses # it becomes share/doc/playheadd/copyright
 	$(CARGO) deb --locked --no-build --no-strip --quiet --deb-version '$(DEB_VERSION)' \
 	    $(if $(DEB_TARGET),--target $(DEB_TARGET)) --output $(DEB)
+
+# There is nothing to compile in it, so dpkg-deb is enough.
+deb-dev: ## the Debian package for who writes a player: header, source to drop in, pkg-config file
+	@rm -rf $(DEV_ROOT) && mkdir -p $(DEV_ROOT)/DEBIAN $(dir $(DEV_DEB))
+	@$(MAKE) -s --no-print-directory install DESTDIR=$(DEV_ROOT) PREFIX=/usr PARTS=dev >/dev/null
+	@install -D -m 644 LICENSE-MIT $(DEV_ROOT)/usr/share/doc/playheadd-dev/copyright
+	@gzip -9 -n -c packaging/debian/changelog > $(DEV_ROOT)/usr/share/doc/playheadd-dev/changelog.Debian.gz
+	@chmod 644 $(DEV_ROOT)/usr/share/doc/playheadd-dev/changelog.Debian.gz
+	@install -D -m 644 packaging/debian/lintian-overrides-dev $(DEV_ROOT)/usr/share/lintian/overrides/playheadd-dev
+	@sed -e 's/@VERSION@/$(DEB_VERSION)/' -e "s/@SIZE@/$$(du -sk $(DEV_ROOT)/usr | cut -f1)/" \
+	    packaging/debian/control-dev > $(DEV_ROOT)/DEBIAN/control
+	@cd $(DEV_ROOT) && find usr -type f -exec md5sum {} + | LC_ALL=C sort -k 2 > DEBIAN/md5sums
+	@chmod 644 $(DEV_ROOT)/DEBIAN/*
+	@dpkg-deb --root-owner-group --build $(DEV_ROOT) $(DEV_DEB) >/dev/null
 
 deb-tool:
 	@$(CARGO) deb --version >/dev/null 2>&1 \

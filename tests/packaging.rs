@@ -2,6 +2,8 @@
 //! Buildroot, and what the Debian package is made of. The built package, and the service on a box, are
 //! looked at by `make test-system`.
 
+#[path = "packaging/development.rs"]
+mod development;
 #[path = "packaging/installed.rs"]
 mod installed;
 #[path = "packaging/recipes.rs"]

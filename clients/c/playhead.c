@@ -501,16 +501,17 @@ static bool is_last(enum event event) {
 }
 
 /* Gives up one message that is too old or too many, or keeps it without its time: what a viewing cannot do
- * without. Gives how many messages were given up. */
-static unsigned give_up(playhead_session *s, struct message *before) {
+ * without. Gives the event that was given up, or NO_EVENT. */
+static enum event give_up(playhead_session *s, struct message *before) {
     struct message *m = before ? before->next : s->first;
-    if (m->event == OPEN || is_last(m->event)) {
+    enum event event = m->event;
+    if (event == OPEN || is_last(event)) {
         m->kept = true;
-        return 0;
+        return NO_EVENT;
     }
-    if (!is_motion(m->event)) {
+    if (!is_motion(event)) {
         unlink_message(s, before);
-        return 1;
+        return event;
     }
     /* Of Play and Pause the newest is kept. */
     m->kept = true;
@@ -518,10 +519,11 @@ static unsigned give_up(playhead_session *s, struct message *before) {
     for (struct message *other = first_waiting(s, &other_before); other && other != m;
          other_before = other, other = other->next)
         if (other->kept && is_motion(other->event)) {
+            event = other->event;
             unlink_message(s, other_before);
-            return 1;
+            return event;
         }
-    return 0;
+    return NO_EVENT;
 }
 
 static void report_dropped(playhead_session *s, enum event first, unsigned count, const char *why) {
@@ -541,11 +543,9 @@ static void give_up_old(playhead_agent *agent) {
         struct message *m = first_waiting(s, &before);
         while (m && m->at + BELIEVED <= now) {
             if (!m->kept) {
-                enum event event = m->event;
-                unsigned gone = give_up(s, before);
-                if (gone && first == NO_EVENT)
-                    first = event;
-                count += gone;
+                enum event gone = give_up(s, before);
+                if (gone != NO_EVENT && count++ == 0)
+                    first = gone;
                 /* The queue has changed here or before. */
                 m = first_waiting(s, &before);
                 continue;
@@ -579,10 +579,9 @@ static void give_up_many(playhead_agent *agent) {
             }
         }
         if (oldest) {
-            enum event event = (oldest_before ? oldest_before->next : oldest->first)->event;
-            unsigned count = give_up(oldest, oldest_before);
-            if (count)
-                report_dropped(oldest, event, count, why);
+            enum event gone = give_up(oldest, oldest_before);
+            if (gone != NO_EVENT)
+                report_dropped(oldest, gone, 1, why);
             continue;
         }
         if (!whole)
@@ -1399,7 +1398,8 @@ static void say(playhead_session *s, enum event event, double playhead, const st
         if (!m->info) {
             free(m);
             if (errno == EMSGSIZE) {
-                refuse(agent, s, event, "LimitsExceeded", "an event may hold 64 KiB of text, this one has more");
+                refuse(agent, s, event, "LimitsExceeded",
+                       "an event may hold 64 KiB of text, this one has more");
                 return;
             }
             m = NULL;

@@ -56,6 +56,8 @@ fn what_is_installed_is_what_is_named_and_is_taken_away_again() {
         &["PREFIX=/usr/local"],
         &["PREFIX=/opt/playheadd"],
         &["UNITS=/lib/systemd/system"],
+        &["PARTS=box"],
+        &["PARTS=dev"],
     ] {
         let image = Image::new();
         image.make("install", more);
@@ -111,6 +113,9 @@ fn everything_has_its_place() {
         "usr/share/dbus-1/system.d/tv.playhead.Agent1.conf",
         "usr/share/dbus-1/system-services/tv.playhead.Agent1.service",
         "usr/share/licenses/playheadd/LICENSE-MIT",
+        "usr/include/playhead.h",
+        "usr/share/playheadd/clients/c/playhead.c",
+        "usr/share/pkgconfig/playhead.pc",
     ] {
         assert!(image.holds(place), "{place}");
     }
@@ -257,7 +262,7 @@ fn a_system_can_do_without_some_files() {
 #[test]
 fn make_help_lists_each_target() {
     let said = made(root(), &["help"]);
-    for target in ["install", "uninstall", "deb", "dist", "crates"] {
+    for target in ["install", "uninstall", "deb", "deb-dev", "dist", "crates"] {
         assert!(
             said.lines().any(|line| line.split(' ').next() == Some(target)),
             "{target}: {said}"

@@ -88,13 +88,16 @@ fn the_recipe_packages_every_file() {
         }
     }
     assert!(owned.iter().all(|place| !place.contains('$')), "{owned:?}");
-    // bitbake.conf (programs, share/playheadd, man pages), systemd.bbclass, bash-completion.bbclass.
+    // bitbake.conf (programs, share/playheadd, man pages, headers, pkg-config files), systemd.bbclass,
+    // bash-completion.bbclass.
     let classes = [
         "/usr/bin/",
         "/usr/share/man/",
         "/usr/share/playheadd/",
         "/usr/lib/systemd/system/",
         "/usr/share/bash-completion/",
+        "/usr/include/",
+        "/usr/share/pkgconfig/",
     ];
     for line in made(root(), &["installed", "BOX=none"]).lines() {
         let (_, file) = line.split_once(' ').expect("mode and target");
@@ -145,6 +148,8 @@ PLAYHEADD_PKGDIR = $(BR2_EXTERNAL_PLAYHEADD_PATH)/package/playheadd
 include $(BR2_EXTERNAL_PLAYHEADD_PATH)/external.mk
 value:
 	@echo '$($(OF))'
+%/install-staging:
+	$(PLAYHEADD_INSTALL_STAGING_CMDS)
 %/install-target:
 	$(PLAYHEADD_INSTALL_TARGET_CMDS)
 	$(PLAYHEADD_INSTALL_INIT_SYSV)
@@ -164,6 +169,7 @@ impl Buildroot {
             root().join("packaging/buildroot").display()
         )];
         all.push(format!("TARGET_DIR={}", place.path().join("target").display()));
+        all.push(format!("STAGING_DIR={}", place.path().join("staging").display()));
         all.extend(settings.iter().map(|&setting| setting.to_owned()));
         Self { place, settings: all }
     }
@@ -215,6 +221,17 @@ fn buildroot_installs_what_its_init_system_needs() {
         assert!(has("usr/bin/playheadd") && has("etc/init.d/S85playheadd"), "{found:?}");
         assert!(has("usr/share/dbus-1/system.d/tv.playhead.Agent1.conf"), "{found:?}");
         assert_eq!(has("usr/bin/playheadctl"), ctl, "{found:?}");
+        // What players are built with lies where Buildroot builds them, and not on the box.
+        assert!(!found.iter().any(|file| file.contains("clients/")), "{found:?}");
+        assert!(!has("usr/include/playhead.h"), "{found:?}");
+        buildroot.make(&[&target.replace("target", "staging"), "PLAYHEADD_BOX=none"]);
+        let staged = tree(&buildroot.place.path().join("staging"));
+        let wanted = [
+            "usr/include/playhead.h",
+            "usr/share/pkgconfig/playhead.pc",
+            "usr/share/playheadd/clients/c/playhead.c",
+        ];
+        assert_eq!(staged, wanted);
         for file in [
             "usr/lib/systemd/system/playheadd.service",
             "usr/lib/systemd/system-preset/50-playheadd.preset",

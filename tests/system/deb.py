@@ -55,6 +55,7 @@ def build(box, revision, place):
     """The next build takes the package of before away, so this one is kept elsewhere."""
     full = f"{version()}-{revision}"
     asked("make", "-s", "deb", f"BOX={box}", f"DEB_VERSION={full}")
+    shutil.copy(f"target/debian/playheadd-dev_{full}_all.deb", place)
     arch = asked("dpkg", "--print-architecture").strip()
     return shutil.copy(f"target/debian/playheadd_{full}_{arch}.deb", place)
 
@@ -86,7 +87,8 @@ def opened(results, package, box):
 
 def installed(box):
     """What `make install` names, as Debian has it."""
-    said = asked("make", "-s", "installed", f"BOX={box}", "ZSH_COMPLETIONS=/usr/share/zsh/vendor-completions")
+    said = asked("make", "-s", "installed", "PARTS=box", f"BOX={box}",
+                 "ZSH_COMPLETIONS=/usr/share/zsh/vendor-completions")
     named = dict(OF_DEBIAN)
     for mode, target in (line.split(" ", 1) for line in said.splitlines()):
         target = target.lstrip("/")

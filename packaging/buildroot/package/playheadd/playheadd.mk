@@ -46,8 +46,14 @@ PLAYHEADD_WITHOUT = \
 	$(if $(BR2_PACKAGE_PLAYHEADD_CTL),,playheadctl) \
 	$(if $(BR2_INIT_SYSTEMD),,playheadd.service 50-playheadd.preset playheadd.conf playheadd.catalog tv.playhead.Agent1.service)
 
+# What players are built with.
+PLAYHEADD_INSTALL_STAGING = YES
+define PLAYHEADD_INSTALL_STAGING_CMDS
+	$(TARGET_MAKE_ENV) $(MAKE) -C $(@D) install DESTDIR=$(STAGING_DIR) PREFIX=/usr PARTS=dev
+endef
+
 define PLAYHEADD_INSTALL_TARGET_CMDS
-	$(TARGET_MAKE_ENV) $(MAKE) -C $(@D) install DESTDIR=$(TARGET_DIR) PREFIX=/usr \
+	$(TARGET_MAKE_ENV) $(MAKE) -C $(@D) install DESTDIR=$(TARGET_DIR) PREFIX=/usr PARTS=box \
 		BOX=$(PLAYHEADD_BOX) WITHOUT="$(strip $(PLAYHEADD_WITHOUT))"
 	$(PLAYHEADD_INSTALL_CONFIG)
 endef

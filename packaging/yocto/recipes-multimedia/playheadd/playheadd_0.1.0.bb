@@ -57,7 +57,7 @@ USERADD_PARAM:${PN} = "--system --user-group --no-create-home --home-dir ${local
 PACKAGES =+ "${PN}-ctl ${PN}-zsh-completion ${PN}-fish-completion"
 FILES:${PN} += "${nonarch_libdir}/sysusers.d ${nonarch_libdir}/systemd/catalog ${nonarch_libdir}/playheadd \
     ${datadir}/dbus-1/system.d ${datadir}/dbus-1/system-services"
-FILES:${PN}-dev += "${datadir}/dbus-1/interfaces"
+FILES:${PN}-dev += "${datadir}/dbus-1/interfaces ${datadir}/playheadd/clients"
 FILES:${PN}-doc += "${datadir}/licenses"
 FILES:${PN}-ctl = "${bindir}/playheadctl"
 FILES:${PN}-zsh-completion = "${datadir}/zsh"
