@@ -216,6 +216,7 @@ impl Link {
             }
         })
         .await;
+        drop(sending); // it may hold the socket
         if closed {
             let _ = self.connection.close().await; // it is over anyway
         }

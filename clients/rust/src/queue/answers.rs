@@ -140,7 +140,7 @@ impl Queue {
         match step {
             Step::Open => self.open_answered(index, session, result),
             Step::Restate(motion) => self.restated(index, session, motion, meaning, failure),
-            Step::Event => self.event_answered(index, session, meaning, failure),
+            Step::Event => self.event_answered(now, index, session, meaning, failure),
         }
         self.drop_unsaid();
         self.tidy();
@@ -249,6 +249,7 @@ impl Queue {
 
     fn event_answered(
         &mut self,
+        now: Micros,
         index: usize,
         id: SessionId,
         meaning: Meaning,
@@ -258,13 +259,15 @@ impl Queue {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let (event, kind) = (message.name(), message.kind());
         match meaning {
-            Meaning::Done => {
-                if let Kind::Motion(motion) = kind {
+            Meaning::Done => match kind {
+                Kind::Motion(motion) => {
                     session.motion = Some(motion);
                     session.restate = false;
                     session.dormant &= motion == Motion::Pause;
                 }
-            }
+                Kind::Last => session.ended_at = Some(now),
+                Kind::Position | Kind::Other => {}
+            },
             Meaning::Gone => {
                 session.path = None;
                 if kind == Kind::Last {

@@ -82,7 +82,9 @@ impl Queue {
         let old = old.map(|message| message.at + PENDING + 1);
         let refused = self.lanes.values().filter_map(|lane| lane.refused).map(|r| r.until);
         let asks = self.asks.deadlines();
-        let times = flights.chain(refused).chain(old).chain(self.away).chain(asks);
+        let last_words = self.last_words().filter(|_| self.closing.is_some());
+        let times =
+            flights.chain(refused).chain(old).chain(self.away).chain(asks).chain(last_words);
         times.chain(self.closing).filter(|time| now < *time).min()
     }
 

@@ -45,6 +45,8 @@ const PENDING: Micros = PENDING_SECONDS as Micros * SECOND;
 pub(crate) const CALL_LIMIT: Micros = 5 * SECOND;
 /// How often an agent that is away is tried: a call starts one that the bus can start.
 const RETRY: Micros = 5 * SECOND;
+/// How long a closing waits for the signal that a session has closed, after the answer to its end.
+const LAST_WORDS: Micros = SECOND / 4;
 /// How many notices wait for a reader; beyond it the oldest goes.
 const NOTICES: usize = 256;
 /// How many sessions are remembered that nobody holds, for the signal that they have closed.
@@ -164,8 +166,17 @@ impl Queue {
 
     /// Whether it was closed, and there is nothing to wait for.
     pub(crate) fn is_over(&self, now: Micros) -> bool {
-        let nothing_waits = self.messages.is_empty() && self.asks.is_empty();
+        let nothing_waits = self.messages.is_empty()
+            && self.asks.is_empty()
+            && self.last_words().all(|until| until <= now);
         self.closing.is_some_and(|until| nothing_waits || until <= now)
+    }
+
+    /// Until when the signals may come that sessions have closed whose end was taken.
+    fn last_words(&self) -> impl Iterator<Item = Micros> {
+        let ended = |session: &&SessionState| session.over == Over::Ended && session.path.is_some();
+        let ended = self.sessions.values().filter(ended);
+        ended.filter_map(|session| session.ended_at).map(|at| at + LAST_WORDS)
     }
 
     /// Nobody carries anything out any more.

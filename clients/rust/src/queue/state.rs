@@ -25,6 +25,8 @@ pub(super) struct SessionState {
     pub(super) position: f64,
     pub(super) last_at: Micros,
     pub(super) over: Over,
+    /// When the agent has taken its end.
+    pub(super) ended_at: Option<Micros>,
     /// It could not be opened.
     pub(super) failed: bool,
     /// The agent has closed it, and `Play` revives it.
@@ -57,6 +59,7 @@ impl SessionState {
             position: -1.0,
             last_at: now,
             over: Over::No,
+            ended_at: None,
             failed: false,
             dormant: false,
             held: true,

@@ -12,8 +12,9 @@ fn what_waits_is_still_said_and_no_more_is_taken() {
     rig.open("other");
     assert!(!rig.queue.is_over(rig.now));
     assert_eq!(rig.say_all(), ["1 Pause 3", "1 End 3"]);
+    rig.queue.closed(&path(1), crate::Reason::End);
     assert!(rig.queue.is_over(rig.now));
-    assert_eq!(rig.notices(), ["2 OpenSession NoSession", "2 closed failed"]);
+    assert_eq!(rig.notices(), ["2 OpenSession NoSession", "2 closed failed", "1 closed end"]);
 }
 
 #[test]
@@ -47,6 +48,18 @@ fn an_agent_that_was_away_is_tried_once_more() {
     assert_eq!(rig.call(), [""; 0]);
     rig.queue.close(rig.now, 2 * SECOND);
     assert_eq!(rig.say_all(), ["1 End 3"]);
+    assert_eq!(rig.queue.pending(), 0);
+}
+
+#[test]
+fn the_signal_of_an_end_is_waited_for_but_not_for_long() {
+    let mut rig = Rig::new();
+    let film = rig.playing("film", 1);
+    rig.end(film, 3.0);
+    rig.queue.close(rig.now, 2 * SECOND);
+    rig.say_all();
+    assert!(!rig.queue.is_over(rig.now));
+    assert_eq!(rig.pass_to_deadline(), SECOND / 4);
     assert!(rig.queue.is_over(rig.now));
 }
 
