@@ -29,11 +29,11 @@ impl Queue {
         for number in self.by_age(now - PENDING) {
             self.give_up(number, &mut dropped);
         }
-        self.report(dropped, format!("waited for more than {} s", PENDING / super::SECOND));
+        self.report(dropped, format!("it waited for more than {} s", PENDING / super::SECOND));
 
         let mut dropped = Dropped::default();
         while self.messages.len() > PENDING_MAX && self.make_room(&mut dropped) {}
-        self.report(dropped, format!("more than {PENDING_MAX} messages waited"));
+        self.report(dropped, format!("more than {PENDING_MAX} waited"));
     }
 
     /// The messages from before this moment whose turn to be given up may come, the oldest first.
@@ -110,7 +110,10 @@ impl Queue {
         let Some((event, session)) = dropped.first else { return };
         let count = dropped.count;
         let session = Some(session).filter(|_| !dropped.several);
-        let said = format!("{count} messages were given up, the first of them {event}: {why}");
+        let said = match count {
+            1 => format!("a message was given up: {why}"),
+            _ => format!("{count} messages were given up, the first of them {event}: {why}"),
+        };
         self.fail(session, event, ErrorKind::Dropped(count), said);
     }
 }
