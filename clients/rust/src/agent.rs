@@ -51,6 +51,8 @@ impl Agent {
     /// Makes a connection in the background. It may be used at once; whether the bus or the agent is
     /// there does not matter. A bus that is away is tried again, after 1 s doubling to 30 s.
     ///
+    /// A Tokio runtime needs its timer and its I/O (`enable_all`).
+    ///
     /// Errors: there is no runtime to work on, for want of file descriptors or of a thread.
     pub fn connect(bus: Bus) -> io::Result<Agent> {
         let shared = Arc::new(Shared::new());

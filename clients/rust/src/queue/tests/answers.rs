@@ -100,6 +100,21 @@ fn what_is_refused_for_a_while_is_tried_again_after_1_s_doubling_to_30_s() {
 }
 
 #[test]
+fn another_row_of_refusals_begins_anew() {
+    let mut rig = Rig::new();
+    let film = rig.playing("film", 1);
+    for playhead in [1.0, 2.0] {
+        rig.pause(film, playhead);
+        rig.call();
+        rig.fails("LimitsExceeded", "slow down");
+        assert_eq!(rig.notices(), ["1 Pause LimitsExceeded"]);
+        assert_eq!(rig.pass_to_deadline(), SECOND);
+        assert_eq!(rig.call(), [format!("1 Pause {playhead}")]);
+        rig.done();
+    }
+}
+
+#[test]
 fn an_end_that_is_refused_has_not_ended_the_session() {
     let mut rig = Rig::new();
     let film = rig.playing("film", 1);
