@@ -1,0 +1,6 @@
+//! The doors under `doors/`: what players that speak no D-Bus of their own bring to the collector.
+
+mod common;
+
+#[path = "doors/gstreamer.rs"]
+mod gstreamer;
