@@ -1,1 +1,391 @@
-//! GStreamer.
+//! GStreamer (doors/gstreamer): what an application plays that knows nothing of playheadd, with the tracer
+//! in its process.
+
+#[path = "gstreamer/application.rs"]
+mod application;
+#[path = "gstreamer/server.rs"]
+mod server;
+
+use application::Workshop;
+use playheadd::bench::Record;
+use serde_json::Value;
+use server::serve;
+use zbus::fdo;
+
+use crate::common::{World, of_type, playhead, ts, types};
+
+fn workshop(test: &str) -> Option<Workshop> {
+    Workshop::open(&format!("doors::gstreamer::{test}"))
+}
+
+fn params(start: &Record) -> &Value {
+    &start.body["params"]
+}
+
+fn has<'a>(kind: &'a str, times: usize) -> impl Fn(&[Record]) -> bool + 'a {
+    move |hits| of_type(hits, kind).len() == times
+}
+
+/// Whether two places are the same, as far as a picture of 10 a second and a message to another process
+/// can tell.
+#[track_caller]
+fn near(place: f64, wanted: f64) {
+    assert!((place - wanted).abs() < 0.75, "{place} is not {wanted}");
+}
+
+async fn a_film_from_its_start_to_its_end(test: &str, kind: &str) {
+    let Some(workshop) = workshop(test) else { return };
+    let world = World::start("").await;
+    let mut app = workshop.start(&world.bus, "");
+    let film = workshop.uri("film.avi");
+    app.tell(&format!("bin film {kind} {film}"));
+    app.tell("play film");
+    app.reaches("film", 3.0);
+    app.tell("pause film");
+    app.hears("paused film");
+    let paused = app.position("film");
+    world.wait("the pause", has("pauseStart", 1));
+    app.tell("play film");
+    app.reaches("film", 4.5);
+    app.tell("seek film 16 1");
+    world.wait("the picture after the seek", has("play", 3));
+    app.hears("end film");
+    let hits = world.wait("the completion", has("sessionComplete", 1));
+    let seen =
+        ["sessionStart", "play", "pauseStart", "play", "pauseStart", "play", "sessionComplete"];
+    assert_eq!(types(&hits, "S1"), seen);
+    let start = of_type(&hits, "sessionStart")[0];
+    let told = |key: &str| params(start)[key].clone();
+    assert_eq!(told("media.id"), film);
+    assert_eq!(told("media.name"), "Harbour-Lights");
+    assert_eq!(told("media.length"), 20);
+    assert_eq!(told("media.contentType"), "vod");
+    assert_eq!(told("media.streamType"), "video");
+    let plays: Vec<_> = of_type(&hits, "play").into_iter().map(playhead).collect();
+    let pauses: Vec<_> = of_type(&hits, "pauseStart").into_iter().map(playhead).collect();
+    near(playhead(start), 0.0);
+    near(plays[0], 0.0);
+    near(pauses[0], paused);
+    near(plays[1], paused);
+    near(pauses[1], 4.5);
+    near(plays[2], 16.0);
+    near(playhead(of_type(&hits, "sessionComplete")[0]), 20.0);
+    let quality = hits.iter().find_map(|hit| hit.body.get("qoeData")).expect("its quality");
+    assert_eq!(quality["media.qoe.framesPerSecond"], 10);
+    assert!(quality["media.qoe.timeToStart"].as_i64().is_some_and(|ms| ms > 0), "{quality}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn playbin_from_its_start_to_its_end() {
+    a_film_from_its_start_to_its_end("playbin_from_its_start_to_its_end", "playbin").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn playbin3_from_its_start_to_its_end() {
+    a_film_from_its_start_to_its_end("playbin3_from_its_start_to_its_end", "playbin3").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rate_is_that_of_the_position() {
+    let Some(workshop) = workshop("a_rate_is_that_of_the_position") else { return };
+    // Pings tell how fast the position moves.
+    let world = World::start("[heartbeat]\nmain_seconds = 1\n").await;
+    let mut app = workshop.start(&world.bus, ",position=60");
+    app.tell(&format!("bin film playbin {}", workshop.uri("film.avi")));
+    app.tell("play film");
+    app.reaches("film", 1.0);
+    app.tell("seek film 4 4");
+    app.hears("end film");
+    let hits = world.wait("the completion", has("sessionComplete", 1));
+    assert_eq!(
+        types(&hits, "S1"),
+        ["sessionStart", "play", "pauseStart", "play", "sessionComplete"]
+    );
+    near(playhead(of_type(&hits, "play")[1]), 4.0);
+    let fast: Vec<_> =
+        of_type(&hits, "ping").into_iter().filter(|ping| playhead(ping) > 5.0).collect();
+    let (first, last) = (fast.first().expect("a ping"), fast.last().expect("a ping"));
+    let rate = (playhead(last) - playhead(first)) / ((ts(last) - ts(first)) as f64 / 1000.0);
+    assert!((rate - 4.0).abs() < 0.2, "{rate}");
+}
+
+async fn what_waits_for_data(test: &str, obeys: bool) {
+    let Some(workshop) = workshop(test) else { return };
+    let world = World::start("").await;
+    // 16,000 bytes are a second of it.
+    let (url, gate) = serve(&workshop.path("half-minute.wav"), 80_000, true);
+    let mut app = workshop.start(&world.bus, "");
+    app.tell(&format!("bin radio playbin {url}"));
+    if obeys {
+        app.tell("obey radio");
+    }
+    app.tell("play radio");
+    let hits = world.wait("that it waits", has("bufferStart", 1));
+    let waits = playhead(of_type(&hits, "bufferStart")[0]);
+    assert!((0.4..5.1).contains(&waits), "{waits}");
+    near(app.position("radio"), waits);
+    gate.open();
+    app.reaches("radio", 14.0);
+    app.tell("pause radio");
+    let hits = world.wait("the pause", has("pauseStart", 1));
+    assert_eq!(types(&hits, "S1"), ["sessionStart", "play", "bufferStart", "play", "pauseStart"]);
+    let goes_on = playhead(of_type(&hits, "play")[1]);
+    match obeys {
+        true => near(goes_on, waits),
+        // Its clock has run on: what comes late is left out.
+        false => assert!((waits - 0.1..14.0).contains(&goes_on), "{goes_on}, {waits}"),
+    }
+    assert_eq!(params(of_type(&hits, "sessionStart")[0])["media.streamType"], "audio");
+    assert_eq!(params(of_type(&hits, "sessionStart")[0])["media.length"], 30);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_that_pauses_to_fill_its_buffers_waits() {
+    what_waits_for_data("an_application_that_pauses_to_fill_its_buffers_waits", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_that_stands_still_waits() {
+    what_waits_for_data("a_picture_that_stands_still_waits", false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_viewer_who_pauses_while_data_are_awaited_has_paused() {
+    let test = "a_viewer_who_pauses_while_data_are_awaited_has_paused";
+    let Some(workshop) = workshop(test) else { return };
+    let world = World::start("").await;
+    let (url, gate) = serve(&workshop.path("half-minute.wav"), 80_000, true);
+    let mut app = workshop.start(&world.bus, "");
+    app.tell(&format!("bin radio playbin {url}"));
+    app.tell("obey radio");
+    app.tell("play radio");
+    world.wait("that it waits", has("bufferStart", 1));
+    app.tell("disobey radio");
+    app.tell("pause radio");
+    gate.open();
+    let hits = world.wait("the pause", has("pauseStart", 1));
+    // The agent goes from the one to the other by way of what was before.
+    assert_eq!(types(&hits, "S1"), ["sessionStart", "play", "bufferStart", "play", "pauseStart"]);
+    let (play, pause) = (of_type(&hits, "play")[1], of_type(&hits, "pauseStart")[0]);
+    assert_eq!(playhead(play), playhead(pause));
+    assert!(ts(pause) - ts(play) < 50, "{} ms", ts(pause) - ts(play));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_pipelines_are_two_viewings() {
+    let Some(workshop) = workshop("two_pipelines_are_two_viewings") else { return };
+    let world = World::start("").await;
+    let mut app = workshop.start(&world.bus, "");
+    app.tell(&format!("bin film playbin {}", workshop.uri("film.avi")));
+    app.tell("play film");
+    world.wait("the film", has("play", 1));
+    // Another kind of pipeline.
+    let song = workshop.uri("first.ogg");
+    app.tell(&format!("launch song uridecodebin uri={song} ! audioconvert ! fakesink sync=true"));
+    app.tell("play song");
+    world.wait("the song", has("play", 2));
+    app.tell("pause film");
+    world.wait("the pause", has("pauseStart", 1));
+    app.hears("end song");
+    world.wait("the completion", has("sessionComplete", 1));
+    app.tell("ready film");
+    let hits = world.wait("the end", has("sessionEnd", 1));
+    assert_eq!(types(&hits, "S1"), ["sessionStart", "play", "pauseStart", "sessionEnd"]);
+    assert_eq!(types(&hits, "S2"), ["sessionStart", "play", "sessionComplete"]);
+    let start = params(of_type(&hits, "sessionStart")[1]);
+    assert_eq!(start["media.id"], song);
+    assert_eq!(start["media.name"], "first");
+    assert_eq!(start["media.artist"], "Nobody");
+    assert_eq!(start["media.length"], 6);
+    assert_eq!(start["media.streamType"], "audio");
+}
+
+async fn songs_without_a_gap(test: &str, kind: &str) {
+    let Some(workshop) = workshop(test) else { return };
+    let world = World::start("").await;
+    let mut app = workshop.start(&world.bus, "");
+    app.tell(&format!("bin songs {kind} {}", workshop.uri("first.ogg")));
+    app.tell(&format!("next songs {}", workshop.uri("second.ogg")));
+    app.tell(&format!("next songs {}", workshop.uri("second.ogg")));
+    app.tell("play songs");
+    app.hears("end songs");
+    let hits = world.wait("the third completion", has("sessionComplete", 3));
+    for sid in ["S1", "S2", "S3"] {
+        assert_eq!(types(&hits, sid), ["sessionStart", "play", "sessionComplete"]);
+    }
+    let names: Vec<_> =
+        of_type(&hits, "sessionStart").iter().map(|start| &params(start)["media.name"]).collect();
+    assert_eq!(names, ["first", "second", "second"]);
+    for end in of_type(&hits, "sessionComplete") {
+        near(playhead(end), 6.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn songs_without_a_gap_in_playbin() {
+    songs_without_a_gap("songs_without_a_gap_in_playbin", "playbin").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn songs_without_a_gap_in_playbin3() {
+    songs_without_a_gap("songs_without_a_gap_in_playbin3", "playbin3").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_without_a_length_is_live() {
+    let Some(workshop) = workshop("a_stream_without_a_length_is_live") else { return };
+    let world = World::start("").await;
+    let (url, _gate) = serve(&workshop.path("first.ogg"), 5_000, false);
+    let mut app = workshop.start(&world.bus, "");
+    app.tell(&format!("bin radio playbin {url}"));
+    app.tell("play radio");
+    let hits = world.wait("the start", has("play", 1));
+    let start = of_type(&hits, "sessionStart")[0];
+    assert_eq!(params(start)["media.contentType"], "live");
+    let second_of_day = (ts(start) / 1000 % 86_400) as f64;
+    assert!((playhead(start) - second_of_day).abs() <= 1.0, "{}", playhead(start));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_played_is_an_error() {
+    let Some(workshop) = workshop("what_cannot_be_played_is_an_error") else { return };
+    let world = World::start("").await;
+    let mut app = workshop.start(&world.bus, "");
+    app.tell(&format!("bin film playbin {}", workshop.uri("nowhere.avi")));
+    app.tell("play film");
+    app.hears("error film");
+    let hits = world.wait("the end", has("sessionEnd", 1));
+    assert_eq!(types(&hits, "S1"), ["sessionStart", "error", "sessionEnd"]);
+    let error = of_type(&hits, "error")[0];
+    assert_eq!(error.body["qoeData"]["media.qoe.errorID"], "gst.resource.not-found");
+    assert_eq!(error.body["qoeData"]["media.qoe.errorSource"], "player");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_watches_is_no_viewing() {
+    let Some(workshop) = workshop("what_nobody_watches_is_no_viewing") else { return };
+    let world = World::start("").await;
+    let mut app = workshop.start(&world.bus, "");
+    let film = workshop.uri("film.avi");
+    let copy = world.bus.dir.path().join("copy").display().to_string();
+    // A picture for a menu, a search for loud places, a copy, a test tone, a click of the menu.
+    app.tell(&format!("bin picture playbin {film}"));
+    app.tell("pause picture");
+    app.hears("paused picture");
+    app.tell(&format!("hurried search playbin {film}"));
+    app.tell(&format!(
+        "launch copy uridecodebin uri={film} caps=audio/x-raw ! filesink location={copy}"
+    ));
+    app.tell("launch tone audiotestsrc num-buffers=20 ! fakesink sync=true");
+    app.tell(&format!("bin click playbin {}", workshop.uri("click.wav")));
+    for name in ["search", "copy", "tone", "click"] {
+        app.tell(&format!("play {name}"));
+        app.hears(&format!("end {name}"));
+    }
+    let names = fdo::DBusProxy::new(&world.agent.watcher).await.expect("the bus");
+    let before = names.list_names().await.expect("names").len();
+    app.tell(&format!("bin film playbin {film}"));
+    app.tell("play film");
+    app.hears("end film");
+    let hits = world.wait("the one viewing", has("sessionComplete", 1));
+    assert_eq!(of_type(&hits, "sessionStart").len(), 1);
+    // Who plays nothing has no connection.
+    assert_eq!(names.list_names().await.expect("names").len(), before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_that_is_killed_goes_on_where_it_is_started() {
+    let test = "an_application_that_is_killed_goes_on_where_it_is_started";
+    let Some(workshop) = workshop(test) else { return };
+    let world = World::start("").await;
+    let film = workshop.uri("film.avi");
+    let mut app = workshop.start(&world.bus, "");
+    app.tell(&format!("bin film playbin {film}"));
+    app.tell("play film");
+    app.reaches("film", 5.0);
+    app.dies();
+    let hits = world.wait("the pause", has("pauseStart", 1));
+    assert_eq!(types(&hits, "S1"), ["sessionStart", "play", "pauseStart"]);
+    near(playhead(of_type(&hits, "pauseStart")[0]), 5.0);
+    let mut app = workshop.start(&world.bus, "");
+    app.tell(&format!("bin film playbin {film}"));
+    app.tell("pause film");
+    app.hears("paused film");
+    app.tell("seek film 5 1");
+    app.hears("paused film");
+    app.tell("play film");
+    let hits = world.wait("another session", has("play", 2));
+    let start = of_type(&hits, "sessionStart")[1];
+    assert_eq!(params(start)["media.resume"], true);
+    near(playhead(start), 5.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_that_exits_has_ended() {
+    let Some(workshop) = workshop("an_application_that_exits_has_ended") else { return };
+    let world = World::start("").await;
+    let mut app = workshop.start(&world.bus, "");
+    app.tell(&format!("bin film playbin {}", workshop.uri("film.avi")));
+    app.tell("play film");
+    app.reaches("film", 3.0);
+    app.exits();
+    let hits = world.wait("the end", has("sessionEnd", 1));
+    assert_eq!(types(&hits, "S1"), ["sessionStart", "play", "sessionEnd"]);
+    near(playhead(of_type(&hits, "sessionEnd")[0]), 3.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipeline_that_is_dropped_is_gone() {
+    let Some(workshop) = workshop("a_pipeline_that_is_dropped_is_gone") else { return };
+    let world = World::start("").await;
+    let mut app = workshop.start(&world.bus, "");
+    for nth in 1..=10 {
+        app.tell(&format!("bin film{nth} playbin {}", workshop.uri("film.avi")));
+        app.tell(&format!("play film{nth}"));
+        app.reaches(&format!("film{nth}"), 0.2);
+        app.tell(&format!("drop film{nth}"));
+        app.hears(&format!("gone film{nth}"));
+    }
+    let hits = world.wait("the last end", has("sessionEnd", 10));
+    assert_eq!(of_type(&hits, "sessionStart").len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bus_that_hangs_stops_no_picture() {
+    let Some(workshop) = workshop("a_bus_that_hangs_stops_no_picture") else { return };
+    let world = World::start("").await;
+    let mut app = workshop.start(&world.bus, "");
+    app.tell(&format!("bin film playbin {}", workshop.uri("film.avi")));
+    app.tell("play film");
+    world.wait("play", has("play", 1));
+    world.bus.freeze();
+    app.reaches("film", 3.0);
+    app.tell("pause film");
+    app.hears("paused film");
+    app.tell("play film");
+    app.hears("playing film");
+    app.tell("seek film 16 1");
+    app.hears("end film");
+    world.bus.go_on();
+    let hits = world.wait("the completion", has("sessionComplete", 1));
+    assert_eq!(of_type(&hits, "sessionStart").len(), 1);
+    near(playhead(of_type(&hits, "sessionComplete")[0]), 20.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parameters_say_how_it_is_told() {
+    let Some(workshop) = workshop("parameters_say_how_it_is_told") else { return };
+    let world = World::start("").await;
+    let (url, _gate) = serve(&workshop.path("half-minute.wav"), 80_000, true);
+    let url = url.replace("http://", "http://me:secret@");
+    let more = ",channel=Harbour,player_name=\"A Box\",app_version=7,query=drop";
+    let mut app = workshop.start(&world.bus, more);
+    app.tell(&format!("bin radio playbin {url}?token=1"));
+    app.tell("play radio");
+    let hits = world.wait("play", has("play", 1));
+    let start = params(of_type(&hits, "sessionStart")[0]);
+    assert_eq!(start["media.id"], url.replace("me:secret@", ""));
+    assert_eq!(start["media.channel"], "Harbour");
+    assert_eq!(start["media.playerName"], "A Box");
+    assert_eq!(start["media.sdkVersion"], "7", "{start}");
+}
