@@ -1,7 +1,7 @@
 /* GST_TRACERS=playhead: tells playheadd what the pipelines of this process play.
  *
- * Two hooks do the work: each message that a pipeline is about to put on its bus, and each seek that an
- * element is about to pass on. The hooks of buffers are not used, so nothing is slower per frame.
+ * Three hooks do the work: a pipeline is about to change its state, or to put a message on its bus, and an
+ * element is about to pass an event on. The hooks of buffers are left alone.
  */
 #include <gst/gst.h>
 #include <playhead.h>
