@@ -120,16 +120,31 @@ impl Workshop {
     }
 }
 
+/// The player in Python (doors/gstreamer/tests/player.py) with playhead_gst.py. None, and the test is
+/// reported as skipped, where there is no GStreamer for Debian's Python.
+pub fn in_python(test: &str, bus: &Bus, uri: &str) -> Option<Application> {
+    let python = "/usr/bin/python3";
+    let gst = "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst";
+    if !works(python, &["-c", gst]) {
+        skip(
+            test,
+            "GStreamer for Python missing (Debian packages: python3-gi gir1.2-gstreamer-1.0)",
+        );
+        return None;
+    }
+    let mut program = Command::new(python);
+    program.arg(format!("{DOOR}/tests/player.py")).args([&bus.address, uri]);
+    Some(Application::start(&mut program))
+}
+
+fn works(program: &str, arguments: &[&str]) -> bool {
+    let mut program = Command::new(program);
+    let status = program.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
 /// What this machine lacks.
 fn missing() -> Vec<&'static str> {
-    let works = |program: &str, arguments: &[&str]| {
-        let status = Command::new(program)
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        status.is_ok_and(|status| status.success())
-    };
     let mut missing = Vec::new();
     for program in ["cc", "make", "gst-launch-1.0"] {
         if !works(program, &["--version"]) {
@@ -224,10 +239,6 @@ impl Application {
     pub fn exits(mut self) {
         self.tells = None;
         assert!(self.child.wait().expect("its end").success());
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 }
 
