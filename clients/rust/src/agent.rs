@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::driver;
 use crate::error::Error;
 use crate::handle::Handle;
-use crate::media::{Media, ResumePoint};
+use crate::media::{Lifecycle, Media, ResumePoint};
 use crate::notices::Notices;
 use crate::runtime;
 use crate::session::{Session, WeakSession};
@@ -103,6 +103,12 @@ impl Agent {
         let session = Session::new(id, self.handle.clone());
         self.set_current(&session, Some(session.clone()));
         Some(session)
+    }
+
+    /// For application managers: says what happens to an application, in its order among what the
+    /// sessions of this agent say. A player does not need it: its own sessions pause when it says so.
+    pub fn notify_lifecycle(&self, app: &str, state: Lifecycle) {
+        self.handle.shared.lifecycle(app, state.name());
     }
 
     /// The number of messages that the agent has not answered yet.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::driver;
-use crate::media::{Media, ResumePoint};
+use crate::media::{Lifecycle, Media, ResumePoint};
 use crate::runtime;
 use crate::shared::Shared;
 
@@ -62,6 +62,12 @@ impl Agent {
     /// not wait.
     pub fn now(&self, media: Option<&Media>, playhead: f64, rate: f64) -> Option<Session> {
         self.0.now(media, playhead, rate)
+    }
+
+    /// For application managers: see
+    /// [`playhead::Agent::notify_lifecycle`](crate::Agent::notify_lifecycle). Does not wait.
+    pub fn notify_lifecycle(&self, app: &str, state: Lifecycle) {
+        self.0.notify_lifecycle(app, state);
     }
 
     /// The number of messages that the agent has not answered yet.

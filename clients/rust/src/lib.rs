@@ -54,7 +54,8 @@ mod wire;
 pub use agent::{Agent, Bus, CLOSE_LIMIT};
 pub use error::{Error, ErrorKind, Notice, Reason, SessionId};
 pub use media::{
-    Ad, AdBreak, Chapter, CustomerId, Identity, Login, Media, Quality, ResumePoint, Source,
+    Ad, AdBreak, Chapter, CustomerId, Identity, Lifecycle, Login, Media, Quality, ResumePoint,
+    Source,
 };
 pub use notices::Notices;
 pub use queue::{PENDING_MAX, PENDING_SECONDS};

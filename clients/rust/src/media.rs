@@ -172,6 +172,28 @@ pub struct Quality {
     pub startup_ms: Option<i64>,
 }
 
+/// What happens to an application, for application managers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Lifecycle {
+    /// It is in front of the viewer again. Nothing is sent before its next `Play`.
+    Foreground,
+    /// It is out of the viewer's sight: its sessions pause, and end when the agent's grace is over.
+    Background,
+    /// It was ended: its sessions are closed as if their player had vanished.
+    Stopped,
+}
+
+impl Lifecycle {
+    /// The name, as on D-Bus.
+    pub fn name(self) -> &'static str {
+        match self {
+            Lifecycle::Foreground => "foreground",
+            Lifecycle::Background => "background",
+            Lifecycle::Stopped => "stopped",
+        }
+    }
+}
+
 /// Where an error comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Source {

@@ -56,6 +56,10 @@ impl Shared {
         self.change(|queue, now| queue.now(now, media, playhead, rate))
     }
 
+    pub(crate) fn lifecycle(&self, app: &str, state: &'static str) {
+        self.change(|queue, now| queue.lifecycle(now, app, state));
+    }
+
     pub(crate) fn forget(&self, session: SessionId, end: bool) {
         self.change(|queue, now| queue.forget(now, session, end));
     }

@@ -35,6 +35,10 @@ pub(crate) fn message(request: &Request) -> zbus::Result<(Message, Expected)> {
             let body = (playhead, dict(info));
             (call(path.as_str(), SESSION, name).build(&body)?, Expected::Nothing)
         }
+        Request::Lifecycle { app, state } => {
+            let body = (app, *state);
+            (call(AGENT_PATH, AGENT, "NotifyLifecycle").build(&body)?, Expected::Nothing)
+        }
         Request::Point { app, media_id } => {
             let body = (app, media_id);
             (call(AGENT_PATH, AGENT, "GetResumePoint").build(&body)?, Expected::Point)

@@ -32,7 +32,7 @@ const DBUS: &str = "org.freedesktop.DBus.Error.";
 
 /// What a failure means.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Meaning {
+pub(super) enum Meaning {
     /// The agent is not there, or has not answered.
     Away,
     /// To be said again later.
@@ -68,7 +68,7 @@ impl Failure {
         }
     }
 
-    fn meaning(&self, step: Step) -> Meaning {
+    pub(super) fn meaning(&self, step: Step) -> Meaning {
         let opens = step == Step::Open;
         if let Some(name) = self.name.strip_prefix(OURS) {
             return match name {
@@ -109,7 +109,9 @@ impl Queue {
     pub(crate) fn answered(&mut self, now: Micros, id: CallId, result: Result<Answer, Failure>) {
         let asked = |message: &Message| message.call.is_some_and(|call| call.id == id);
         let Some(index) = self.messages.iter().position(asked) else {
-            self.point_answered(id, result);
+            if !self.lifecycle_answered(now, id, result.as_ref().err()) {
+                self.point_answered(id, result);
+            }
             return;
         };
         let Some(message) = self.messages.get(index) else { return };

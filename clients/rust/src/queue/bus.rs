@@ -27,6 +27,7 @@ impl Queue {
             session.path = None;
         }
         self.away = None;
+        self.lifecycle_unsent();
         self.fail_asks(why);
         self.drop_unsaid();
         self.tidy();

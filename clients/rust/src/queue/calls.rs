@@ -24,6 +24,8 @@ pub(crate) enum Request {
     Event { path: String, name: &'static str, playhead: f64, info: Info },
     /// `GetResumePoint` of the agent.
     Point { app: String, media_id: String },
+    /// `NotifyLifecycle` of the agent.
+    Lifecycle { app: String, state: &'static str },
 }
 
 impl Queue {
@@ -33,10 +35,9 @@ impl Queue {
             return None;
         }
         let id = CallId(self.next_call);
-        let request = match self.next_ask(now, id) {
-            Some(request) => request,
-            None => self.next_message_call(now, id)?,
-        };
+        let request = self.next_ask(now, id);
+        let request = request.or_else(|| self.next_lifecycle(now, id));
+        let request = request.or_else(|| self.next_message_call(now, id))?;
         self.next_call += 1;
         Some(Call { id, request })
     }
@@ -48,7 +49,8 @@ impl Queue {
             return None;
         }
         let mut seen = BTreeSet::new();
-        for message in &mut self.messages {
+        let held_back = self.held_back();
+        for message in self.messages.iter_mut().take_while(|m| m.number < held_back) {
             let Some(session) = self.sessions.get(&message.session) else { continue };
             if !seen.insert(session.lane.as_str()) || message.in_flight() {
                 continue;
@@ -68,7 +70,7 @@ impl Queue {
     /// Whether an answer to this call would change anything.
     pub(crate) fn waits_for(&self, id: CallId) -> bool {
         let asked = |message: &Message| message.call.is_some_and(|call| call.id == id);
-        self.messages.iter().any(asked) || self.asks.waits_for(id)
+        self.messages.iter().any(asked) || self.asks.waits_for(id) || self.lifecycle_waits_for(id)
     }
 
     /// When to call [`Queue::tick`] and [`Queue::next_call`] at the latest, if nothing else happens.
@@ -85,6 +87,7 @@ impl Queue {
         let last_words = self.last_words().filter(|_| self.closing.is_some());
         let times =
             flights.chain(refused).chain(old).chain(self.away).chain(asks).chain(last_words);
+        let times = times.chain(self.lifecycle_deadlines());
         times.chain(self.closing).filter(|time| now < *time).min()
     }
 
@@ -98,6 +101,7 @@ impl Queue {
         }
         self.keep_bounds(now);
         self.tick_asks(now);
+        self.tick_lifecycle(now);
     }
 }
 

@@ -1,7 +1,8 @@
 //! What waits to be said, and everything that is decided about it. There is no I/O in here and no
 //! clock: what happens comes in with its time, and what is to be done comes out.
 //!
-//! - The player says something: [`Queue::open`], [`Queue::say`], [`Queue::now`], [`Queue::ask`].
+//! - The player says something: [`Queue::open`], [`Queue::say`], [`Queue::now`], [`Queue::ask`],
+//!   [`Queue::lifecycle`].
 //! - The driver carries out what [`Queue::next_call`] gives, and tells what becomes of it:
 //!   [`Queue::answered`], [`Queue::connected`], [`Queue::owner_changed`], [`Queue::closed`], and the
 //!   time that has passed: [`Queue::tick`], at [`Queue::deadline`] at the latest.
@@ -13,6 +14,7 @@ mod answers;
 mod bounds;
 mod bus;
 mod calls;
+mod lifecycle;
 mod now;
 mod points;
 mod state;
@@ -28,6 +30,7 @@ pub(crate) use points::{AskId, PointAnswer};
 use crate::error::{Error, ErrorKind, Notice, Reason, SessionId};
 use crate::info::{self, Event, Kind};
 use crate::media::Media;
+use lifecycle::Change;
 use points::Asks;
 use state::{Lane, Message, Over, SessionState, What};
 
@@ -68,6 +71,7 @@ pub(crate) struct Queue {
     sessions: BTreeMap<SessionId, SessionState>,
     lanes: BTreeMap<String, Lane>,
     asks: Asks,
+    lifecycle: Vec<Change>,
     notices: VecDeque<Notice>,
     link: Link,
     /// Counts the owners of the agent's name.
@@ -90,6 +94,7 @@ impl Queue {
             sessions: BTreeMap::new(),
             lanes: BTreeMap::new(),
             asks: Asks::default(),
+            lifecycle: Vec::new(),
             notices: VecDeque::new(),
             link: Link::Unknown,
             owners: 0,
@@ -168,6 +173,7 @@ impl Queue {
     pub(crate) fn is_over(&self, now: Micros) -> bool {
         let nothing_waits = self.messages.is_empty()
             && self.asks.is_empty()
+            && self.lifecycle.is_empty()
             && self.last_words().all(|until| until <= now);
         self.closing.is_some_and(|until| nothing_waits || until <= now)
     }
@@ -186,7 +192,7 @@ impl Queue {
     }
 
     pub(crate) fn pending(&self) -> usize {
-        self.messages.len()
+        self.messages.len() + self.lifecycle.len()
     }
 
     /// Whether there is something for the player to take.

@@ -6,6 +6,7 @@ mod answers;
 mod away;
 mod bounds;
 mod closing;
+mod lifecycle;
 mod now;
 mod order;
 mod points;
@@ -175,7 +176,7 @@ fn at(request: &Request) -> Micros {
     let info = match request {
         Request::Open { media, .. } => media,
         Request::Event { info, .. } => info,
-        Request::Point { .. } => panic!("a question has no time"),
+        Request::Lifecycle { .. } | Request::Point { .. } => panic!("it has no time"),
     };
     let Some(Value::Long(at)) = value(info, "at") else { panic!("no time: {info:?}") };
     *at
@@ -197,6 +198,7 @@ fn words(request: &Request) -> String {
             };
             format!("{number} {name} {playhead}{rate}")
         }
+        Request::Lifecycle { app, state } => format!("{app} {state}"),
         Request::Point { media_id, .. } => format!("Point {media_id}"),
     }
 }
