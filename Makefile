@@ -22,7 +22,7 @@ GENERATORS = libglib2.0-dev libglib2.0-dev-bin libsdbus-c++-bin libsdbus-c++-dev
 # A line for each test that this machine cannot carry out (tests/common/skipped.rs).
 SKIPPED = $(CURDIR)/target/skipped
 
-PEERS = $(addprefix --test ,examples page players_survive generated_clients demo_mpv peers_mpris peers_pipeline)
+PEERS = $(addprefix --test ,clients doors examples page players_survive generated_clients demo_mpv peers_mpris peers_pipeline)
 
 # The protocol of the demo.
 KINDS = media-collection media-edge otlp
@@ -39,7 +39,7 @@ deps: ## installs what is missing (Debian packages; root or sudo)
 	@sh .ci/deps $(PACKAGES)
 
 peer-deps:
-	@sh .ci/deps $(PACKAGES) $(MPV) $(PLAYERS) $(EXAMPLES) $(GENERATORS) $(PIPELINE)
+	@sh .ci/deps $(PACKAGES) $(MPV) $(PLAYERS) $(EXAMPLES) $(GENERATORS) $(PIPELINE) $(DOOR_PACKAGES)
 
 build: ## both programs, as a workbench carries them
 	$(CARGO) build --release --locked --all-features
@@ -65,7 +65,7 @@ test: deps ## everything that needs no service manager
 	status=$$?; test ! -f $(SKIPPED) || sort -u $(SKIPPED); exit $$status
 	@$(MAKE) --no-print-directory test-broker
 
-test-peers: peer-deps pipeline-deps ## what needs large packages: mpv, VLC, WebKitGTK, Chromium, examples, generated clients, ClickHouse
+test-peers: peer-deps pipeline-deps clients ## what needs large packages: players, browsers, clients, doors, ClickHouse
 	@rm -f $(SKIPPED)
 	@export SKIPPED=$(SKIPPED); \
 	if $(CARGO) nextest --version >/dev/null 2>&1; then \
@@ -74,8 +74,9 @@ test-peers: peer-deps pipeline-deps ## what needs large packages: mpv, VLC, WebK
 	    $(CARGO) test --locked --all-features $(PEERS); \
 	fi; \
 	status=$$?; test ! -f $(SKIPPED) || sort -u $(SKIPPED); exit $$status
+	@$(MAKE) --no-print-directory test-clients
 
-lint: ## formatting and clippy
+lint: lint-clients ## formatting and clippy
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets $(PEERS) --all-features -- -D warnings
 	$(CARGO) clippy --locked -- -D warnings
@@ -101,7 +102,7 @@ minimum-rust: ## builds with the oldest compiler that is promised (rustup)
 	    echo "skipped: Rust $$version cannot be had here"; \
 	fi
 
-deny: ## licences, duplicates and sources of the dependencies
+deny: deny-clients ## licences, duplicates and sources of the dependencies
 	$(CARGO) deny --all-features check bans licenses sources
 
 include mk/*.mk

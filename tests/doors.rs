@@ -4,3 +4,5 @@ mod common;
 
 #[path = "doors/gstreamer.rs"]
 mod gstreamer;
+#[path = "doors/kodi.rs"]
+mod kodi;

@@ -74,16 +74,18 @@ fn the_debian_package_holds_what_is_named() {
     let package = place.path().join("dev.deb");
     let package = package.to_str().expect("text");
     let build = place.path().join("build");
-    made(root(), &[
-        "deb-dev",
-        &format!("DEV_DEB={package}"),
-        &format!("DEV_ROOT={}", build.display()),
-    ]);
+    made(
+        root(),
+        &["deb-dev", &format!("DEV_DEB={package}"), &format!("DEV_ROOT={}", build.display())],
+    );
     let control = printed("dpkg-deb", &["--field", package]).expect("the control file");
     for line in ["Package: playheadd-dev", "Architecture: all"] {
         assert!(control.lines().any(|found| found == line), "{control}");
     }
-    assert!(control.contains(&format!("\nVersion: {}-1\n", env!("CARGO_PKG_VERSION"))), "{control}");
+    assert!(
+        control.contains(&format!("\nVersion: {}-1\n", env!("CARGO_PKG_VERSION"))),
+        "{control}"
+    );
     assert!(!control.contains('@') || control.matches('@').count() == 1, "{control}");
     let listed = printed("dpkg-deb", &["--contents", package]).expect("the contents");
     let mut found: Vec<_> = listed
