@@ -896,7 +896,7 @@ static void succeeded(playhead_session *s, enum flight flight, sd_bus_message *r
         if (copy)
             opened(s, flight, copy);
         else
-            report_no_memory(s->agent, event_names[OPEN]); /* it is said again */
+            s->hold_until = monotonic() + BACKOFF_FIRST; /* it is said again */
     } else {
         const sd_bus_error error = SD_BUS_ERROR_MAKE_CONST(
             BUS_ERRORS "InvalidSignature", "the answer to OpenSession is no object path");
