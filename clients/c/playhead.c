@@ -627,15 +627,21 @@ static void collect_sessions(playhead_agent *agent) {
     }
 }
 
-/* Nothing more is said in this session. What waits is given up; an End is done. */
-static void session_over(playhead_session *s, const char *why, bool reopenable) {
-    if (!s->over)
-        snprintf(s->why, sizeof s->why, "%s", why);
-    s->over = true;
-    s->reopenable = reopenable;
-    s->restate = false;
+/* playheadd has no object for it, or not any more. */
+static void forget_path(playhead_session *s) {
     free(s->path);
     s->path = NULL;
+}
+
+/* Nothing more is said in this session. What waits is given up; an End is done. The path stays where
+ * playheadd has yet to say that the session has closed. */
+static void session_over(playhead_session *s, const char *why, bool reopenable) {
+    if (!s->over) {
+        snprintf(s->why, sizeof s->why, "%s", why);
+        s->reopenable = reopenable;
+    }
+    s->over = true;
+    s->restate = false;
     enum event first = NO_EVENT;
     unsigned count = 0;
     struct message *before;
@@ -685,8 +691,7 @@ static void bus_lost(playhead_agent *agent, int r) {
     bus_drop(agent);
     snprintf(agent->away_why, sizeof agent->away_why, "there is no connection to the bus: %s", strerror(-r));
     for (playhead_session *s = agent->sessions; s; s = s->next) {
-        free(s->path);
-        s->path = NULL;
+        forget_path(s);
         s->restate = false;
         if (s->first)
             s->first->reopened = false;
@@ -723,12 +728,11 @@ static int on_closed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     report(agent, s, NULL, "", false, 1, reason);
     if (strcmp(reason, "idle") == 0 || strcmp(reason, "background") == 0) {
         s->motion = s->told_motion = PAUSE; /* the object stays, and Play revives it */
-    } else if (strcmp(reason, "vanished") == 0 || strcmp(reason, "shutdown") == 0) {
-        free(s->path);
-        s->path = NULL;
-    } else {
-        session_over(s, reason, strcmp(reason, "consent") == 0);
+        return 0;
     }
+    forget_path(s);
+    if (strcmp(reason, "vanished") != 0 && strcmp(reason, "shutdown") != 0)
+        session_over(s, reason, strcmp(reason, "replaced") != 0);
     return 0;
 }
 
@@ -736,6 +740,15 @@ static int on_closed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 static int on_match(sd_bus_message *m, void *userdata, sd_bus_error *error) {
     (void)m, (void)userdata, (void)error;
     return 0;
+}
+
+/* Leaves out which process the bus was: one that is started again is another, and will do. */
+static void forget_guid(char *address) {
+    char *guid;
+    while ((guid = strstr(address, ",guid="))) {
+        size_t length = 1 + strcspn(guid + 1, ",;");
+        memmove(guid, guid + length, strlen(guid + length) + 1);
+    }
 }
 
 static int bus_open(playhead_agent *agent) {
@@ -849,8 +862,7 @@ static void first_done(playhead_session *s, bool taken) {
 /* playheadd has no such session, or not any more. */
 static void gone(playhead_session *s, enum flight flight, const sd_bus_error *error) {
     struct message *m = s->first;
-    free(s->path);
-    s->path = NULL;
+    forget_path(s);
     s->restate = false;
     if (is_last(m->event)) {
         first_done(s, true);
@@ -864,8 +876,10 @@ static void gone(playhead_session *s, enum flight flight, const sd_bus_error *er
 static void opened(playhead_session *s, enum flight flight, char *path) {
     /* Another handle of this media had it: it is this one's now. */
     for (playhead_session *other = s->agent->sessions; other; other = other->next)
-        if (other != s && other->path && strcmp(other->path, path) == 0)
+        if (other != s && other->path && strcmp(other->path, path) == 0) {
+            forget_path(other);
             session_over(other, "replaced", false);
+        }
     free(s->path);
     s->path = path;
     if (flight == OPENING) {
@@ -1266,6 +1280,8 @@ playhead_agent *playhead_new(const struct playhead_options *options) {
     agent->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (options && options->address)
         agent->address = strdup(options->address);
+    if (agent->address)
+        forget_guid(agent->address);
     struct epoll_event event = { .events = EPOLLIN };
     if (agent->epoll_fd < 0 || agent->timer_fd < 0 || (options && options->address && !agent->address)
         || epoll_ctl(agent->epoll_fd, EPOLL_CTL_ADD, agent->timer_fd, &event) < 0) {

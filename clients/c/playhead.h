@@ -79,7 +79,8 @@ struct playhead_options {
     void (*on_error)(playhead_session *session, const struct playhead_failure *error, void *userdata);
     /* A session has closed. `reason`: complete, end, replaced, idle, background, vanished, shutdown or
      * consent. After idle and background Play revives it; after vanished and shutdown the next event
-     * opens it anew; after the others it is over. `session` is NULL if it has been freed. */
+     * opens it anew; after the others it is over. A session that has been freed closes without a word, or
+     * with NULL. */
     void (*on_closed)(playhead_session *session, const char *reason, void *userdata);
     void *userdata;
 };
