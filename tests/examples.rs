@@ -1,11 +1,14 @@
-//! The players under `examples/`, in each language and through each door: what the collector gets
-//! from them, that a second viewing goes on, and what they do when the agent says no.
+//! The players under `examples/`: those on D-Bus alone (`raw`), in each language and through each door,
+//! and those on the client. What the collector gets from them, that a second viewing goes on, and what
+//! they do when the agent says no.
 
 mod common;
+#[path = "examples/on_the_client.rs"]
+mod on_the_client;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use common::examples::{Language, arguments, hits_of, player, said, viewing};
 use common::{AGENT, AGENT_PATH, Bus, SESSION, World, of_type};
@@ -203,16 +206,20 @@ async fn answer(bus: &Connection, call: &Message, member: &str, sessions: &mut u
 }
 
 /// Plays against the stand-in and gives what it heard, and the player's end.
-async fn troubled(language: Language, method: &str, trouble: Trouble) -> (Vec<String>, Output) {
+async fn troubled(
+    mut player: Command,
+    arguments: &[&str],
+    method: &str,
+    trouble: Trouble,
+) -> (Vec<String>, Output) {
     let bus = Bus::start();
     let (agent, us) = (bus.connect().await, bus.connect().await);
     let name = method.to_owned();
     let acting = tokio::spawn(async move { stand_in(agent, &name, trouble).await });
     let dbus = zbus::fdo::DBusProxy::new(&us).await.expect("the bus");
     while !dbus.name_has_owner(AGENT.try_into().expect("a name")).await.expect("an answer") {}
-    let mut command = player(language);
-    command.args(["--bus", &bus.address]).args(arguments("method"));
-    let out = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread");
+    player.args(["--bus", &bus.address]).args(arguments);
+    let out = tokio::task::spawn_blocking(move || player.output()).await.expect("a thread");
     let quit = Message::method_call(AGENT_PATH, "Quit").destination(AGENT).build(&());
     us.send(&quit.expect("a message")).await.expect("sent");
     (acting.await.expect("the stand-in"), out.expect("the player"))
@@ -296,7 +303,10 @@ async fn knows_what_to_do_when_refused(language: Language) {
         ("Play", Closes("consent"), AllSaid, anew("Play")),
         ("Play", Closes("background"), AllSaid, go_on()),
     ];
-    let runs = cases.iter().map(|(method, trouble, ..)| troubled(language, method, *trouble));
+    let door = arguments("method");
+    let runs = cases
+        .iter()
+        .map(|(method, trouble, ..)| troubled(player(language), &door, method, *trouble));
     let ends = futures_util::future::join_all(runs).await;
     for ((method, trouble, ending, wanted), (heard, out)) in cases.into_iter().zip(ends) {
         let (status, played, complaint) = said(&out);

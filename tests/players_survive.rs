@@ -1,87 +1,16 @@
-//! The agent dies under the players of `examples/`, in each language and through each door: before the
+//! The agent dies under the players of `examples/raw`, in each language and through each door: before the
 //! session, in the middle, for good, or it is not there yet. The film is played to its end, and the
 //! collector gets one session wherever the agent has kept it. The players take a piece of the film
 //! for each line on their standard input (`--step`), and the test waits for what they print.
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::time::Instant;
-
-use common::examples::{Language, arguments, hits_of, player, viewing};
-use common::{Agent, Bus, PATIENCE, World, brief, of_type, playhead};
+use common::examples::{Language, Steered, arguments, hits_of, player, viewing};
+use common::{Agent, Bus, World, brief, of_type, playhead};
 use playheadd::bench::{Collector, Record};
 
-/// A player that plays a piece of the film when it is told to.
-struct Steered {
-    child: Child,
-    orders: ChildStdin,
-    lines: Receiver<String>,
-    seen: Vec<String>,
-}
-
-impl Steered {
-    fn start(language: Language, door: &str, bus: &Bus) -> Steered {
-        let mut command = player(language);
-        command.args(["--bus", &bus.address, "--step"]).args(arguments(door));
-        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = pipes.spawn().expect("the player");
-        let (say, lines) = mpsc::channel();
-        let out = child.stdout.take().expect("a pipe");
-        let err = child.stderr.take().expect("a pipe");
-        let tell = say.clone();
-        let relay = |pipe: Box<dyn BufRead + Send>, say: mpsc::Sender<String>| {
-            std::thread::spawn(move || {
-                pipe.lines().map_while(Result::ok).for_each(|line| drop(say.send(line)));
-            });
-        };
-        relay(Box::new(BufReader::new(out)), say);
-        relay(Box::new(BufReader::new(err)), tell);
-        let orders = child.stdin.take().expect("a pipe");
-        Steered { child, orders, lines, seen: Vec::new() }
-    }
-
-    /// Waits until it says a line that begins with this, and gives the rest of the line.
-    #[track_caller]
-    fn says(&mut self, start: &str) -> String {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let Ok(line) = self.lines.recv_timeout(left) else {
-                panic!("the player did not say '{start}': {:#?}", self.seen);
-            };
-            self.seen.push(line);
-            if let Some(rest) = self.seen.last().expect("a line").strip_prefix(start) {
-                return rest.to_owned();
-            }
-        }
-    }
-
-    /// The next piece of the film, after which it waits at a position.
-    #[track_caller]
-    fn plays_to(&mut self, position: &str) {
-        self.orders.write_all(b"\n").expect("an order");
-        self.says(&format!("at {position}"));
-    }
-
-    /// The last piece. Gives the last line and everything that it said before.
-    #[track_caller]
-    fn ends(&mut self) -> String {
-        self.orders.write_all(b"\n").expect("an order");
-        let rest = self.says("played film-7 from ");
-        let status = self.child.wait().expect("its end");
-        assert_eq!(status.code(), Some(0), "{:#?}", self.seen);
-        rest
-    }
-}
-
-impl Drop for Steered {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn steered(language: Language, door: &str, bus: &Bus) -> Steered {
+    Steered::start(player(language), &arguments(door), bus)
 }
 
 /// A request waits for every batch before it: once the collector has a play, the session's id is
@@ -120,7 +49,7 @@ fn session_name(door: &str) -> &'static str {
 /// Killed while a picture plays, and stopped as for an upgrade. Both times it comes back at once.
 async fn dies_and_comes_back(language: Language, door: &str) {
     let mut world = World::start("").await;
-    let mut player = Steered::start(language, door, &world.bus);
+    let mut player = steered(language, door, &world.bus);
     player.says("at 0.0");
     is_playing(&world);
     world.agent.kill().await;
@@ -143,7 +72,7 @@ async fn dies_and_comes_back(language: Language, door: &str) {
 /// An ad begins while the agent is away, and another time it ends: the agent is told when it is back.
 async fn misses_something(language: Language, door: &str) {
     let mut world = World::start("").await;
-    let mut player = Steered::start(language, door, &world.bus);
+    let mut player = steered(language, door, &world.bus);
     player.says("at 0.0");
     is_playing(&world);
     player.plays_to("31.0");
@@ -171,7 +100,7 @@ async fn misses_something(language: Language, door: &str) {
 /// The store is lost with the agent: the viewing goes on in a session of its own, as a resume.
 async fn loses_its_store(language: Language, door: &str) {
     let mut world = World::start("").await;
-    let mut player = Steered::start(language, door, &world.bus);
+    let mut player = steered(language, door, &world.bus);
     player.says("at 0.0");
     is_playing(&world);
     player.plays_to("31.0");
@@ -210,7 +139,7 @@ async fn loses_its_store(language: Language, door: &str) {
 /// It never comes back: the film ends, and nobody waits for anything.
 async fn stays_away(language: Language, door: &str) {
     let mut world = World::start("").await;
-    let mut player = Steered::start(language, door, &world.bus);
+    let mut player = steered(language, door, &world.bus);
     player.says("at 0.0");
     is_playing(&world);
     world.agent.kill().await;
@@ -228,7 +157,7 @@ async fn stays_away(language: Language, door: &str) {
 async fn is_not_there_yet(language: Language, door: &str) {
     let bus = Bus::start();
     let collector = Collector::start();
-    let mut player = Steered::start(language, door, &bus);
+    let mut player = steered(language, door, &bus);
     player.says("GetResumePoint: org.freedesktop.DBus.Error.ServiceUnknown: ");
     player.says("at 0.0");
     player.plays_to("31.0");
@@ -250,7 +179,7 @@ async fn is_not_there_yet(language: Language, door: &str) {
 /// The bus itself goes away. A connection is a player, so this one says no more, and plays on.
 async fn loses_its_bus(language: Language, door: &str) {
     let mut world = World::start("").await;
-    let mut player = Steered::start(language, door, &world.bus);
+    let mut player = steered(language, door, &world.bus);
     player.says("at 0.0");
     is_playing(&world);
     world.bus.start_again();
