@@ -261,7 +261,6 @@ async fn without_memory_nothing_is_lost_in_silence() {
         if word == "lost" {
             continue;
         }
-        // Of the second film nothing but the end is of interest: it is a session of its own.
         let ended = |hits: &[Record]| {
             let start = of_type(hits, "sessionStart").into_iter().find(|r| media(r) == film);
             let sid = start.and_then(|r| r.sid.clone()).unwrap_or_default();
@@ -271,8 +270,8 @@ async fn without_memory_nothing_is_lost_in_silence() {
         let start = of_type(&hits, "sessionStart").into_iter().find(|r| media(r) == film);
         let sid = start.and_then(|r| r.sid.clone()).expect("a session");
         let kinds: Vec<_> = hits_of(&hits, &sid).into_iter().map(|(kind, _)| kind).collect();
-        let wanted = "sessionStart play adBreakStart adStart adComplete adBreakComplete play \
-                      stateStart pauseStart sessionEnd";
+        let wanted =
+            "sessionStart play chapterStart chapterComplete stateStart pauseStart sessionEnd";
         assert_eq!(kinds, wanted.split_whitespace().collect::<Vec<_>>(), "{film}");
     }
 }

@@ -92,10 +92,8 @@ static bool film(const char *address, long fail_at) {
     told |= r == -ENOMEM;
     playhead_session *session = playhead_open(agent, 0, &media);
     playhead_play(session, 0, 1);
-    playhead_ad_break_start(session, 1, &(struct playhead_ad_break){ "pre", 1, 1 });
-    playhead_ad_start(session, 1, &(struct playhead_ad){ "ad", "Ad", 1, 1, media.metadata });
-    playhead_ad_complete(session, 1);
-    playhead_ad_break_complete(session, 1);
+    playhead_chapter_start(session, 1, &(struct playhead_chapter){ "One", 1, 0, 60, media.metadata });
+    playhead_chapter_complete(session, 1);
     playhead_state_start(session, 2, "mute");
     playhead_now(agent, &session, &media, 3, 0);
     media.id = "another";
