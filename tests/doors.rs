@@ -2,6 +2,8 @@
 
 mod common;
 
+#[path = "doors/firebolt.rs"]
+mod firebolt;
 #[path = "doors/gstreamer.rs"]
 mod gstreamer;
 #[path = "doors/kodi.rs"]
