@@ -39,7 +39,7 @@ use crate::mpris::{Adopted, ReadAgain, Watcher};
 use crate::port::Port;
 use crate::store::consent::ConsentFile;
 use crate::store::copy::MemoryDir;
-use crate::store::opening::{Opened, StoreLocation};
+use crate::store::opening::StoreLocation;
 use crate::store::reader::Reader;
 use crate::store::{StoreError, sled};
 use crate::system::clock;
@@ -211,7 +211,8 @@ async fn start(
     link.bus.limit(config.settings.limits.clone());
     let state = StateDir::open(&config)?;
     let (consent, consent_state) = state.consent.open(|| Rng::new(clock::seed()).hex128());
-    let Opened { store, stored, state: store_state } = state.store.open(consent.generation);
+    let (store, stored, store_state) = StoreThread::start(state.store, consent.generation)
+        .map_err(|e| AppError::System("the store's thread", e))?;
     let now = clock::now();
     let time_service = Arc::new(TimeService::default());
     let watch = ClockWatcher::new(now, config.require_sync, time_service.clone());
@@ -225,7 +226,6 @@ async fn start(
         unread: matches!(store_state, StoreState::Unread(_)),
         consent,
     };
-    let generation = start.consent.generation;
     let agent = Agent::new(config.settings.clone(), stored, start, now);
     let port = link.port.clone();
     let (read_again, to_read) = mpsc::channel(READ_AGAIN);
@@ -234,8 +234,7 @@ async fn start(
     let mut present = link.bus.present();
     present.extend(watcher.iter().flat_map(Watcher::present));
     let threads = Threads {
-        store: StoreThread::start(store, state.store, generation)
-            .map_err(|e| AppError::System("the store's thread", e))?,
+        store,
         consent: ConsentThread::start(state.consent)
             .map_err(|e| AppError::System("the consent file's thread", e))?,
         collector: collector::runtime()

@@ -1,5 +1,6 @@
 //! The store's own thread. It carries out the engine's jobs one at a time and reports each result,
-//! so the engine never waits for a disk.
+//! so the engine never waits for a disk. No other thread of the daemon calls sled, except those that it
+//! starts: its timers come late, and so do those of all threads that sled starts (store/timer_slack.rs).
 
 use std::path::Path;
 use std::sync::mpsc as std_mpsc;
@@ -10,10 +11,10 @@ use tokio::sync::mpsc;
 
 use crate::core::record::{StoreState, Stored};
 use crate::engine::{ConsentDone, ConsentJob, StoreDone, StoreJob};
-use crate::store::StoreError;
 use crate::store::consent::{self, ConsentFile};
 use crate::store::opening::{OpenStore, Opened, StoreLocation};
 use crate::store::sled::SledStore;
+use crate::store::{StoreError, timer_slack};
 use crate::system::memory;
 
 /// The engine has one job under way at a time.
@@ -31,14 +32,22 @@ pub struct StoreThread {
 }
 
 impl StoreThread {
+    /// Opens the store of this generation, and waits for that. Gives what lies in it, too.
+    ///
+    /// Errors: when there can be no thread, or it ended while it opened the store.
     pub fn start(
-        store: OpenStore,
         place: StoreLocation,
         generation: u64,
-    ) -> std::io::Result<StoreThread> {
+    ) -> std::io::Result<(StoreThread, Stored, StoreState)> {
         let (jobs, asked) = std_mpsc::sync_channel(JOBS);
         let (word, done) = mpsc::channel(JOBS);
+        let (opened, opening) = std_mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
+            timer_slack::may_be_late();
+            let Opened { store, stored, state } = place.open(generation);
+            if opened.send((stored, state)).is_err() {
+                return;
+            }
             let mut worker = StoreWorker {
                 store,
                 place,
@@ -54,7 +63,8 @@ impl StoreThread {
             }
             worker.leave();
         })?;
-        Ok(StoreThread { jobs: Some(jobs), thread: Some(thread), done })
+        let (stored, state) = opening.recv().map_err(std::io::Error::other)?;
+        Ok((StoreThread { jobs: Some(jobs), thread: Some(thread), done }, stored, state))
     }
 
     pub fn ask(&self, job: StoreJob) {

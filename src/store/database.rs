@@ -10,11 +10,12 @@ use std::mem::ManuallyDrop;
 use std::ops::{Bound, RangeBounds};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::StoreError;
 use super::consent::note_generation;
 use super::files::{io, sync_dir};
 use super::pieces::Entry;
+use super::{StoreError, timer_slack};
 
 /// Smaller segments make a smaller file.
 const SEGMENT_BYTES: usize = 64 * 1024;
@@ -25,6 +26,7 @@ const TOUCHES: u32 = 4;
 const STEP: usize = 64;
 /// A database that was just dropped may hold its lock a moment longer.
 const LOCK_RETRIES: u32 = 20;
+const LOCK_WAIT: Duration = Duration::from_millis(100);
 
 /// An open database and a second handle of its file, for `sync_data`. It stays open for the rest of
 /// the process if it is only dropped: sled panics when it is closed after an error of the medium.
@@ -44,9 +46,7 @@ impl Database {
             match Database::open_once(path, generation) {
                 Err(error) if left > 0 && is_lock(&error) => {
                     left -= 1;
-                    // Runs on the store's own thread, or at the start before anything is served.
-                    #[allow(clippy::disallowed_methods)]
-                    std::thread::sleep(std::time::Duration::from_millis(100));
+                    timer_slack::sleep(LOCK_WAIT);
                 }
                 other => return other,
             }

@@ -12,6 +12,7 @@ pub mod opening;
 mod pieces;
 pub mod reader;
 pub mod sled;
+pub mod timer_slack;
 
 use std::path::PathBuf;
 

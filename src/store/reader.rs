@@ -8,11 +8,13 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::StoreError;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
 use super::database::Database;
 use super::files::io;
+use super::{StoreError, timer_slack};
 
 /// Exit statuses of the reading process.
 const COMPLETE: u8 = 0;
@@ -20,8 +22,6 @@ const BROKEN: u8 = 3;
 const NOT_READ: u8 = 4;
 /// No key or value is longer.
 const MOST_BYTES: u32 = 1 << 20;
-/// How often the parent looks whether the process has ended.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// What came of reading a whole store.
 #[derive(Debug, PartialEq, Eq)]
@@ -115,8 +115,9 @@ pub struct Reader {
 impl Reader {
     /// Reads all of a store and keeps nothing.
     pub(super) fn check(&self, store: &Path) -> Verdict {
-        match self.command(store).stdout(Stdio::null()).spawn() {
-            Ok(child) => self.judge(child),
+        let started = self.command(store).stdout(Stdio::null()).spawn();
+        match started.and_then(|child| self.watched(child)) {
+            Ok((child, watchdog)) => Reader::judge(child, watchdog),
             Err(error) => Verdict::Unknown(format!("no process to read it: {error}")),
         }
     }
@@ -127,12 +128,9 @@ impl Reader {
         store: &Path,
         take: &mut dyn FnMut(Vec<u8>, Vec<u8>) -> Result<(), StoreError>,
     ) -> Result<Verdict, StoreError> {
-        let mut child = self
-            .command(store)
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(io(&self.program, "started"))?;
-        let watchdog = Watchdog::over(&child, self.patience);
+        let started = self.command(store).stdout(Stdio::piped()).spawn();
+        let (mut child, watchdog) =
+            started.and_then(|child| self.watched(child)).map_err(io(&self.program, "started"))?;
         let mut taken = Ok(());
         if let Some(out) = child.stdout.take() {
             let mut out = std::io::BufReader::new(out);
@@ -143,9 +141,20 @@ impl Reader {
                 }
             }
         }
-        drop(watchdog);
-        let verdict = self.judge(child);
+        let verdict = Reader::judge(child, watchdog);
         taken.map(|()| verdict)
+    }
+
+    fn watched(&self, mut child: Child) -> std::io::Result<(Child, Watchdog)> {
+        match Watchdog::over(&child, self.patience) {
+            Ok(watchdog) => Ok((child, watchdog)),
+            Err(error) => {
+                // Nobody would end it.
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
+        }
     }
 
     fn command(&self, store: &Path) -> Command {
@@ -154,44 +163,48 @@ impl Reader {
         command
     }
 
-    fn judge(&self, mut child: Child) -> Verdict {
-        // Not in virtual time: the process is real.
-        #[allow(clippy::disallowed_methods)]
-        let until = Instant::now() + self.patience;
-        loop {
-            match child.try_wait() {
-                Ok(Some(status)) => return verdict(status),
-                Ok(None) => {}
-                Err(error) => return Verdict::Unknown(error.to_string()),
-            }
-            #[allow(clippy::disallowed_methods)]
-            if Instant::now() >= until {
-                // It may have ended by itself meanwhile.
-                let _ = child.kill();
-                let _ = child.wait();
-                return Verdict::Unknown("reading it takes too long".to_owned());
-            }
-            // Runs on the store's own thread, or at the start before anything is served.
-            #[allow(clippy::disallowed_methods)]
-            std::thread::sleep(LOOK_EVERY);
+    /// Waits for the process, which `watchdog` ends at the latest.
+    fn judge(mut child: Child, watchdog: Watchdog) -> Verdict {
+        let process = rustix::process::Pid::from_child(&child);
+        // It stays a process until the watchdog cannot kill any more, so that its number is its own.
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let _ = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(process), ended));
+        let killed = watchdog.call_off();
+        match child.wait() {
+            Ok(_) if killed => Verdict::Unknown("reading it takes too long".to_owned()),
+            Ok(status) => verdict(status),
+            Err(error) => Verdict::Unknown(error.to_string()),
         }
     }
 }
 
-/// Kills a process that takes too long, unless it is dropped before.
-struct Watchdog(#[allow(dead_code, reason = "its end is heard")] mpsc::Sender<()>);
+/// Kills a process that takes too long.
+struct Watchdog {
+    alive: mpsc::Sender<()>,
+    thread: std::thread::JoinHandle<bool>,
+}
 
 impl Watchdog {
-    fn over(child: &Child, patience: Duration) -> Watchdog {
+    /// Errors: when there can be no further thread.
+    fn over(child: &Child, patience: Duration) -> std::io::Result<Watchdog> {
         let (alive, ended) = mpsc::channel();
         let process = rustix::process::Pid::from_child(child);
-        std::thread::spawn(move || {
-            if ended.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
-                // Its parent has not waited for it, so the number is still its own.
+        let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || {
+            timer_slack::in_time();
+            let late = ended.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout);
+            if late {
+                // It may have ended by itself meanwhile.
                 let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
             }
-        });
-        Watchdog(alive)
+            late
+        })?;
+        Ok(Watchdog { alive, thread })
+    }
+
+    /// Whether it has killed. It does not any more.
+    fn call_off(self) -> bool {
+        drop(self.alive);
+        self.thread.join().unwrap_or(true)
     }
 }
 
