@@ -1,10 +1,12 @@
-"""The parts that a measurement runs against: a bus of its own, the daemon, and the bench collector
-where something is to be delivered."""
+"""The parts that a measurement runs against: a bus of its own, the daemon or the program that does
+nothing (floor/), and the bench collector where something is to be delivered."""
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -43,8 +45,10 @@ def wait_for(probe):
 class Rig:
     """A daemon that is ready; gone with its folder at the end of the `with`."""
 
-    def __init__(self, programs, more="", collector=False, state=None):
+    def __init__(self, programs, more="", collector=False, state=None, floor=False, daemon=True):
+        """`floor`: the program that does nothing is started, too; without `daemon`, alone."""
         self.programs, self.more, self.wants_collector = programs, more, collector
+        self.wants_floor, self.wants_daemon = floor, daemon
         self.state = state
         self.processes = []
 
@@ -84,16 +88,36 @@ class Rig:
         self.address = bus.stdout.readline().strip()
         self.url = self.start_collector() if self.wants_collector else NOWHERE
         self.write("playheadd.toml", CONFIG.format(url=self.url, more=self.more))
+        if self.wants_floor:
+            self.floor, self.floor_ready_ms = self.launch("floor", self.address, self.at("floor"))
+        if self.wants_daemon:
+            self.launch_daemon()
+
+    def launch_daemon(self):
+        self.daemon, self.ready_ms = self.launch(
+            "playheadd", "--config", self.at("playheadd.toml"), "--bus-address", self.address,
+            "--state-dir", self.state or self.at("state"))
+
+    def launch(self, program, *arguments):
+        """A service that is ready, and the milliseconds that took."""
         told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.at("notify"))
         told.bind(self.at("notify"))
         told.settimeout(PATIENCE_SECONDS)
-        self.daemon = self.run(
-            os.path.join(self.programs, "playheadd"), "--config", self.at("playheadd.toml"),
-            "--bus-address", self.address, "--state-dir", self.state or self.at("state"),
-            env=dict(os.environ, NOTIFY_SOCKET=self.at("notify")))
+        began = time.monotonic()
+        process = self.run(os.path.join(self.programs, program), *arguments,
+                           env=dict(os.environ, NOTIFY_SOCKET=self.at("notify")))
         while b"READY=1" not in told.recv(4096):
             pass
+        took = (time.monotonic() - began) * 1000
         told.close()
+        return process, took
+
+    def stop(self, process):
+        process.terminate()
+        process.wait()
+        self.processes.remove(process)
 
     def start_collector(self):
         self.collector = self.run(
@@ -105,17 +129,40 @@ class Rig:
         """What the collector has accepted and refused."""
         return json.load(urllib.request.urlopen(f"{self.url}/bench/summary"))
 
-    def memory(self):
-        """Resident and anonymous memory of the daemon in MB (10^6 bytes)."""
-        with open(f"/proc/{self.daemon.pid}/status") as status:
+    def caller(self, *arguments):
+        """What the Rust caller (floor/src/caller.rs) prints."""
+        command = [os.path.join(self.programs, "caller"), *map(str, arguments)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def memory(self, process=None):
+        """Resident and anonymous memory of the daemon, or of another one, in MB (10^6 bytes)."""
+        with open(f"/proc/{(process or self.daemon).pid}/status") as status:
             of = dict(line.split(":", 1) for line in status)
         return tuple(int(of[key].split()[0]) * 1024 / 1e6 for key in ("VmRSS", "RssAnon"))
 
 
-def table(rows):
-    """Prints a Markdown table whose columns are as wide as their cells."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    rows.insert(1, ["-" * width for width in widths])
-    for row in rows:
-        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |",
-              flush=True)
+class Table:
+    """Rows of what was measured, beside its floor and its budget. A figure above (or below) its budget is
+    marked."""
+
+    def __init__(self):
+        self.rows, self.over = [], False
+
+    def add(self, what, figure, floor=None, budget=None, shown="{:,.0f}", least=False):
+        misses = budget is not None and (figure < budget if least else figure > budget)
+        self.over = self.over or misses
+        show = lambda value: "" if value is None else shown.format(value)
+        self.rows.append([what, show(figure) + (" OVER" if misses else ""), show(floor),
+                          ("at least " if least else "") + show(budget) if budget is not None else ""])
+        print(f"bench: {what}: {self.rows[-1][1]}", file=sys.stderr, flush=True)
+
+    def skip(self, what, why):
+        self.rows.append([what, f"- ({why})", "", ""])
+
+    def show(self):
+        rows = [["", "measured", "floor", "budget"], *self.rows]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        rows.insert(1, ["-" * width for width in widths])
+        for row in rows:
+            print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |",
+                  flush=True)

@@ -1,6 +1,9 @@
 # What a box needs: its programs, ARM builds, and the tests that want a service manager.
 
-.PHONY: box test-system test-arm cross-armv7 cross-aarch64 bench
+BENCH = target/bench
+PARTS =
+
+.PHONY: box test-system test-arm cross-armv7 cross-aarch64 bench bench-load bench-peers $(BENCH)
 
 # Both feature sets share target/release, where the last one built lies on top; this one is put
 # aside, so that nothing is compiled twice.
@@ -32,12 +35,21 @@ cross-armv7: ## both programs for ARMv7 with hard float (glibc)
 cross-aarch64: ## both programs for 64-bit ARM (glibc)
 	@CARGO='$(CARGO)' cross/build aarch64
 
-bench: box ## size, memory, flash wear and the simulator's speed, beside their budgets
+# What is measured stands side by side: the daemon as a box carries it, playheadctl with the collector,
+# and the program that does nothing, which is built from the daemon's compiled crates.
+$(BENCH): box build
+	$(CARGO) build --release --locked --manifest-path benches/floor/Cargo.toml --target-dir target
+	@install -d $(BENCH)
+	@install target/box/playheadd $(BIN)/playheadctl $(BIN)/floor $(BIN)/caller $(BENCH)
+
+bench: $(BENCH) ## one table: what a box pays, beside its floor and its budget (PARTS="sizes calls": some of it)
 	@sh .ci/deps dbus python3-dbus
-	@for arch in armv7 aarch64; do CARGO='$(CARGO)' cross/build $$arch || test $$? = 77; done
-	@$(PYTHON) benches/sizes.py target/box
-	@echo; $(PYTHON) benches/memory.py target/box
-	@$(MAKE) --no-print-directory build
-	@$(PYTHON) benches/day.py $(BIN)/playheadctl
-	@echo; $(PYTHON) benches/wear.py $(BIN)
-	@echo; $(CARGO) bench --locked --all-features --bench latency
+	@$(PYTHON) benches/bench.py $(BENCH) $(PARTS)
+
+bench-load: ## calls of a player while others flood the bus, beside a bare echo
+	$(CARGO) bench --locked --all-features --bench latency
+
+bench-peers: $(BENCH) ## the same player, followed by the daemon and by scrobblers
+	@sh .ci/deps dbus python3-dbus $(MPV) libdbus-1-dev pkg-config
+	@$(CARGO) install --quiet --root target/peers rescrobbled || true
+	@$(PYTHON) benches/peers.py $(BENCH)

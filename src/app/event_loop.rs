@@ -214,7 +214,7 @@ impl EventLoop {
         }
         if let Some(status) = self.engine.manager_status(clock::now()) {
             self.notify.status(&status);
-            self.notify.watchdog();
+            self.notify.watchdog(clock::now().boot);
         }
     }
 

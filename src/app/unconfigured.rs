@@ -89,7 +89,7 @@ impl Waiting<'_> {
             }
             if Instant::now() >= wake {
                 self.state.tick(clock::now().boot);
-                self.notify.watchdog();
+                self.notify.watchdog(clock::now().boot);
                 wake = self.wake_at();
             }
         }

@@ -1,16 +1,27 @@
 //! Notifies the service manager (sd_notify): ready, status, watchdog, stopping. Without a service
 //! manager every call does nothing.
 
+use std::cell::Cell;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
+
+use crate::core::time::{BootInstant, Span};
 
 /// The socket of the service manager, if there is one.
 #[derive(Debug, Default)]
 pub struct Notify {
     socket: Option<(UnixDatagram, SocketAddr)>,
     status: std::cell::RefCell<String>,
+    /// `None`: there is no watchdog.
+    watchdog_period: Option<Duration>,
+    /// When the watchdog was last notified.
+    fed: Cell<Option<BootInstant>>,
 }
+
+/// The watchdog is notified no more often than this part of its period: each time wakes the service
+/// manager, too.
+const WATCHDOG_PARTS: u32 = 8;
 
 #[allow(clippy::disallowed_methods)]
 fn variable(name: &str) -> Option<String> {
@@ -25,7 +36,7 @@ impl Notify {
             None => SocketAddr::from_pathname(name).ok(),
         });
         let socket = address.and_then(|address| Some((UnixDatagram::unbound().ok()?, address)));
-        Notify { socket, status: Default::default() }
+        Notify { socket, watchdog_period: Notify::watchdog_period(), ..Notify::default() }
     }
 
     fn say(&self, state: &str) {
@@ -55,9 +66,14 @@ impl Notify {
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={monotonic_us}"));
     }
 
-    /// A full turn of the engine has been made.
-    pub fn watchdog(&self) {
-        self.say("WATCHDOG=1");
+    /// A full turn of the engine has been made. Without a watchdog nobody is told.
+    pub fn watchdog(&self, now: BootInstant) {
+        let Some(period) = self.watchdog_period else { return };
+        let pause = Span((period / WATCHDOG_PARTS).as_millis() as i64);
+        if self.fed.get().is_none_or(|fed| now - fed >= pause) {
+            self.fed.set(Some(now));
+            self.say("WATCHDOG=1");
+        }
     }
 
     pub fn stopping(&self) {
