@@ -26,6 +26,7 @@ use self::mistakes::Mistakes;
 use self::probe::Probe;
 use self::sleep::Sleep;
 pub use self::snapshot::Snapshot;
+use self::snapshot::StatusGist;
 use self::store::{JobResult, StoreQueue};
 pub use self::store::{StoreDone, StoreJob};
 use self::trace::Trace;
@@ -42,7 +43,7 @@ use crate::core::warnings::RefusalLog;
 
 /// How long a stop waits for delivery (behaviour.md 1.6).
 pub const STOP_PATIENCE: Span = Span::seconds(2);
-/// The service manager gets a status line and a sign of life at most this often.
+/// The service manager gets a status line at most this often.
 const MANAGER_INTERVAL: Span = Span::millis(500);
 
 /// Everything that the outside tells the engine.
@@ -129,7 +130,7 @@ pub struct Engine {
     /// When a requested stop is over at the latest.
     stopping: Option<BootInstant>,
     manager_told: Option<BootInstant>,
-    manager_line: String,
+    manager_gist: StatusGist,
     /// When the service manager gets a line that came too early for it.
     manager_due: Option<BootInstant>,
 }
@@ -157,7 +158,7 @@ impl Engine {
             refusals: RefusalLog::default(),
             stopping: None,
             manager_told: None,
-            manager_line: String::new(),
+            manager_gist: StatusGist::default(),
             manager_due: None,
         }
     }
@@ -303,16 +304,19 @@ impl Engine {
         self.store.is_free()
     }
 
-    /// A status line for the service manager, whenever it is time for one.
+    /// A status line for the service manager, whenever it is time for one. The loop is woken for a line
+    /// that says something new; one with other numbers waits for a turn that comes anyway.
     pub fn manager_status(&mut self, now: Now) -> Option<String> {
         let next = self.manager_told.map(|told| told + MANAGER_INTERVAL);
         if next.is_none_or(|next| next <= now.boot) {
             self.note_failures(now);
             (self.manager_told, self.manager_due) = (Some(now.boot), None);
-            self.manager_line = self.status_line(now);
-            return Some(self.manager_line.clone());
+            self.manager_gist = StatusGist::of(&self.agent, &self.failures, now);
+            return Some(self.status_line(now));
         }
-        if self.manager_due.is_none() && self.status_line(now) != self.manager_line {
+        if self.manager_due.is_none()
+            && StatusGist::of(&self.agent, &self.failures, now) != self.manager_gist
+        {
             self.manager_due = next;
         }
         None

@@ -246,6 +246,27 @@ impl Snapshot {
     }
 }
 
+/// What a status line says, without its numbers of hits, which change with each heartbeat.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct StatusGist {
+    /// `None` while hits are delivered or there are none.
+    held_by: Option<DeliveryState>,
+    sessions: u32,
+    last_error: String,
+}
+
+impl StatusGist {
+    pub(super) fn of(agent: &Agent, failures: &Failures, now: Now) -> StatusGist {
+        let state = agent.delivery_state(now);
+        let well = matches!(state, DeliveryState::Working | DeliveryState::Idle);
+        StatusGist {
+            held_by: (!well).then_some(state),
+            sessions: agent.status().active_sessions,
+            last_error: failures.newest(now),
+        }
+    }
+}
+
 /// One line that a person can read in `systemctl status`.
 pub(super) fn status_line(agent: &Agent, failures: &Failures, now: Now) -> String {
     let status = agent.status();

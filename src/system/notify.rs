@@ -1,9 +1,9 @@
 //! Notifies the service manager (sd_notify): ready, status, watchdog, stopping. Without a service
 //! manager every call does nothing.
 
-use std::cell::Cell;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::core::time::{BootInstant, Span};
@@ -12,11 +12,17 @@ use crate::core::time::{BootInstant, Span};
 #[derive(Debug, Default)]
 pub struct Notify {
     socket: Option<(UnixDatagram, SocketAddr)>,
-    status: std::cell::RefCell<String>,
+    told: Mutex<Told>,
     /// `None`: there is no watchdog.
     watchdog_period: Option<Duration>,
+}
+
+/// What the service manager has heard.
+#[derive(Debug, Default)]
+struct Told {
+    status: String,
     /// When the watchdog was last notified.
-    fed: Cell<Option<BootInstant>>,
+    fed: Option<BootInstant>,
 }
 
 /// The watchdog is notified no more often than this part of its period: each time wakes the service
@@ -39,6 +45,10 @@ impl Notify {
         Notify { socket, watchdog_period: Notify::watchdog_period(), ..Notify::default() }
     }
 
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn say(&self, state: &str) {
         if let Some((socket, address)) = &self.socket
             && let Err(error) = socket.send_to_addr(state.as_bytes(), address)
@@ -49,14 +59,14 @@ impl Notify {
 
     /// Everything is up, or a reload is over, well or not.
     pub fn ready(&self, status: &str) {
-        self.status.replace(status.to_owned());
+        status.clone_into(&mut self.told().status);
         self.say(&format!("READY=1\nSTATUS={status}"));
     }
 
     /// One line for `systemctl status`; sent only when it changes.
     pub fn status(&self, status: &str) {
-        if *self.status.borrow() != status {
-            self.status.replace(status.to_owned());
+        if self.told().status != status {
+            status.clone_into(&mut self.told().status);
             self.say(&format!("STATUS={status}"));
         }
     }
@@ -70,8 +80,8 @@ impl Notify {
     pub fn watchdog(&self, now: BootInstant) {
         let Some(period) = self.watchdog_period else { return };
         let pause = Span((period / WATCHDOG_PARTS).as_millis() as i64);
-        if self.fed.get().is_none_or(|fed| now - fed >= pause) {
-            self.fed.set(Some(now));
+        if self.told().fed.is_none_or(|fed| now - fed >= pause) {
+            self.told().fed = Some(now);
             self.say("WATCHDOG=1");
         }
     }
