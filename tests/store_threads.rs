@@ -1,4 +1,4 @@
-//! The store's threads sleep until there is something to do (src/store/timer_slack.rs): all of them carry
+//! The store's threads sleep until there is something to do (src/store/threads.rs): all of them carry
 //! a timer slack of an hour, whichever way the store came to be open, and no other thread does.
 
 mod common;

@@ -1,6 +1,6 @@
 //! The store's own thread. It carries out the engine's jobs one at a time and reports each result,
 //! so the engine never waits for a disk. No other thread of the daemon calls sled, except those that it
-//! starts: its timers come late, and so do those of all threads that sled starts (store/timer_slack.rs).
+//! starts: its timers come late, and so do those of all threads that sled starts (store/threads.rs).
 
 use std::path::Path;
 use std::sync::mpsc as std_mpsc;
@@ -14,7 +14,7 @@ use crate::engine::{ConsentDone, ConsentJob, StoreDone, StoreJob};
 use crate::store::consent::{self, ConsentFile};
 use crate::store::opening::{OpenStore, Opened, StoreLocation};
 use crate::store::sled::SledStore;
-use crate::store::{StoreError, timer_slack};
+use crate::store::{StoreError, threads};
 use crate::system::memory;
 
 /// The engine has one job under way at a time.
@@ -42,8 +42,8 @@ impl StoreThread {
         let (jobs, asked) = std_mpsc::sync_channel(JOBS);
         let (word, done) = mpsc::channel(JOBS);
         let (opened, opening) = std_mpsc::sync_channel(1);
-        let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
-            timer_slack::may_be_late();
+        let serves = move || {
+            threads::may_be_late();
             let Opened { store, stored, state } = place.open(generation);
             if opened.send((stored, state)).is_err() {
                 return;
@@ -62,7 +62,8 @@ impl StoreThread {
                 }
             }
             worker.leave();
-        })?;
+        };
+        let thread = threads::start("store", Box::new(serves))?;
         let (stored, state) = opening.recv().map_err(std::io::Error::other)?;
         Ok((StoreThread { jobs: Some(jobs), thread: Some(thread), done }, stored, state))
     }
@@ -199,8 +200,7 @@ impl StoreWorker {
         self.suspect |= broken;
         match std::mem::take(&mut self.store) {
             OpenStore::Disk(store) if error.is_full() => {
-                let closing = std::thread::Builder::new().name("closing".into());
-                if let Err(error) = closing.spawn(move || store.close()) {
+                if let Err(error) = threads::start("closing", Box::new(move || store.close())) {
                     tracing::error!(%error, "the store could not be closed");
                     self.in_use = true;
                 }
@@ -232,7 +232,7 @@ impl ConsentThread {
     pub fn start(file: ConsentFile) -> std::io::Result<ConsentThread> {
         let (jobs, asked) = std_mpsc::sync_channel(JOBS);
         let (word, done) = mpsc::channel(JOBS);
-        std::thread::Builder::new().name("consent".into()).spawn(move || {
+        let serves = move || {
             while let Ok(job) = asked.recv() {
                 let report = |error: StoreError| error.report();
                 let done = match job {
@@ -245,7 +245,8 @@ impl ConsentThread {
                     return;
                 }
             }
-        })?;
+        };
+        threads::start("consent", Box::new(serves))?;
         Ok(ConsentThread { jobs, done })
     }
 

@@ -131,7 +131,7 @@ impl Lines {
 /// What is in a table, in the order of its lines.
 fn by_line<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a Name<'i>, &'a Spanned<DeValue<'i>>)> {
     let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_by_key(|(name, _)| name.span().start);
+    entries.sort_unstable_by_key(|(name, _)| name.span().start);
     entries
 }
 

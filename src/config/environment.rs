@@ -49,7 +49,7 @@ impl Environment {
                 found.settings.push((name, value.into_string().ok()));
             }
         }
-        found.settings.sort();
+        found.settings.sort_unstable();
         found
     }
 

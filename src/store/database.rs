@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::consent::note_generation;
 use super::files::{io, sync_dir};
 use super::pieces::Entry;
-use super::{StoreError, timer_slack};
+use super::{StoreError, threads};
 
 /// Smaller segments make a smaller file.
 const SEGMENT_BYTES: usize = 64 * 1024;
@@ -46,7 +46,7 @@ impl Database {
             match Database::open_once(path, generation) {
                 Err(error) if left > 0 && is_lock(&error) => {
                     left -= 1;
-                    timer_slack::sleep(LOCK_WAIT);
+                    threads::sleep(LOCK_WAIT);
                 }
                 other => return other,
             }

@@ -124,7 +124,7 @@ pub(super) fn laid_aside(store: &Path) -> Vec<PathBuf> {
         entry.file_name().to_string_lossy().starts_with(&name).then(|| entry.path())
     };
     let mut paths: Vec<PathBuf> = entries.into_iter().flatten().filter_map(broken).collect();
-    paths.sort();
+    paths.sort_unstable();
     paths
 }
 

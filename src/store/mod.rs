@@ -12,7 +12,7 @@ pub mod opening;
 mod pieces;
 pub mod reader;
 pub mod sled;
-pub mod timer_slack;
+pub mod threads;
 
 use std::path::PathBuf;
 

@@ -7,14 +7,15 @@ use std::ops::Bound;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::database::Database;
 use super::files::io;
-use super::{StoreError, timer_slack};
+use super::{StoreError, threads};
 
 /// Exit statuses of the reading process.
 const COMPLETE: u8 = 0;
@@ -181,7 +182,8 @@ impl Reader {
 /// Kills a process that takes too long.
 struct Watchdog {
     alive: mpsc::Sender<()>,
-    thread: std::thread::JoinHandle<bool>,
+    thread: std::thread::JoinHandle<()>,
+    killed: Arc<AtomicBool>,
 }
 
 impl Watchdog {
@@ -189,22 +191,24 @@ impl Watchdog {
     fn over(child: &Child, patience: Duration) -> std::io::Result<Watchdog> {
         let (alive, ended) = mpsc::channel();
         let process = rustix::process::Pid::from_child(child);
-        let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || {
-            timer_slack::in_time();
-            let late = ended.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout);
-            if late {
+        let killed = Arc::new(AtomicBool::new(false));
+        let kills = killed.clone();
+        let watches = move || {
+            threads::in_time();
+            if ended.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+                kills.store(true, Ordering::Relaxed);
                 // It may have ended by itself meanwhile.
                 let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
             }
-            late
-        })?;
-        Ok(Watchdog { alive, thread })
+        };
+        let thread = threads::start("watchdog", Box::new(watches))?;
+        Ok(Watchdog { alive, thread, killed })
     }
 
     /// Whether it has killed. It does not any more.
     fn call_off(self) -> bool {
         drop(self.alive);
-        self.thread.join().unwrap_or(true)
+        self.thread.join().is_err() || self.killed.load(Ordering::Relaxed)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Timers that may come late. Seven threads of sled look for work once a second all day long, although
+//! Threads that touch the disk, and timers of theirs that may come late. Seven threads of sled look for work once a second all day long, although
 //! they are also woken when there is some. The kernel delays the timers of a thread by up to its timer
 //! slack, so with a large one these threads sleep until they are woken.
 //!
@@ -7,12 +7,19 @@
 //! calls sled in the daemon, has the slack for life, and nothing on it may wait for a time.
 
 use std::num::NonZeroU64;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// An hour. sled's threads need no timer at all, so this is as good as never.
 const LATE_NS: u64 = 3_600_000_000_000;
 /// What Linux gives a process. A thread's own default is what its parent had.
 const PROMPT_NS: u64 = 50_000;
+
+/// Starts a thread. What it runs is boxed, because each kind of closure that a thread is started with is
+/// 3 KiB of the program.
+pub fn start(name: &str, run: Box<dyn FnOnce() + Send>) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run)
+}
 
 /// Lets the timers of this thread come up to an hour late, and those of threads that it starts. A kernel
 /// that refuses leaves everything as it was.
@@ -31,13 +38,13 @@ pub(super) fn in_time() {
 
 /// Sleeps, on any thread, no longer than asked for.
 pub(super) fn sleep(duration: Duration) {
-    let sleeper = std::thread::Builder::new().name("sleeper".into()).spawn(move || {
+    let sleeps = move || {
         in_time();
         #[allow(clippy::disallowed_methods, reason = "waits for what happens outside")]
         std::thread::sleep(duration);
-    });
+    };
     // Without a thread it goes on at once.
-    if let Ok(sleeper) = sleeper {
+    if let Ok(sleeper) = start("sleeper", Box::new(sleeps)) {
         let _ = sleeper.join();
     }
 }
