@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
 
 use super::AppError;
 use super::bus_link::BusLink;
@@ -54,6 +53,7 @@ pub struct EventLoop {
     pub notify: Notify,
     pub watch: ClockWatcher,
     pub steps: clock::Steps,
+    alarm: clock::Alarm,
     /// To the watcher of MPRIS players, if there is one.
     pub read_again: Option<mpsc::Sender<ReadAgain>>,
     /// To logind, once the bus is served.
@@ -83,6 +83,7 @@ impl EventLoop {
             notify,
             watch,
             steps: clock::Steps::watch(),
+            alarm: clock::Alarm::new(),
             read_again: None,
             sleep_lock: None,
             answers: HashMap::new(),
@@ -166,7 +167,7 @@ impl EventLoop {
             return gone;
         }
         let left = loop {
-            let wake = self.wake_at();
+            let until = self.sleeps_for();
             tokio::select! {
                 biased;
                 Some(control) = controls.recv() => match control {
@@ -182,7 +183,7 @@ impl EventLoop {
                 Some(answered) = self.requests.join_next() => self.answered(answered),
                 Some(message) = messages.recv() => self.take(message, &mut messages),
                 () = self.steps.next() => {}
-                () = sleep_until(wake) => {}
+                () = self.alarm.after(until) => {}
             }
             self.turn();
         };
@@ -250,14 +251,14 @@ impl EventLoop {
         }
     }
 
-    fn wake_at(&self) -> Instant {
+    fn sleeps_for(&self) -> Duration {
         let now = clock::now();
         let until = self.engine.deadline().map_or(self.longest_sleep, |due| {
             // One millisecond more, because both clocks are rounded down.
             Duration::from_millis((due - now.boot).0.max(0) as u64 + 1)
         });
         let longest = if self.watch.trusted() { self.longest_sleep } else { UNTRUSTED_SLEEP };
-        Instant::now() + until.min(longest.min(self.longest_sleep))
+        until.min(longest.min(self.longest_sleep))
     }
 
     /// Reads the configuration anew. A broken one leaves the old in force (behaviour.md 3). The
@@ -329,13 +330,13 @@ impl EventLoop {
         self.notify.stopping();
         self.tell(Event::Stop);
         while !self.engine.may_leave(clock::now().boot) || !messages.is_empty() {
-            let wake = self.wake_at();
+            let until = self.sleeps_for();
             tokio::select! {
                 Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
                 Some(done) = self.threads.consent.done.recv() => self.tell(Event::Consent(done)),
                 Some(message) = messages.recv() => self.take(message, messages),
                 Some(answered) = self.requests.join_next() => self.answered(answered),
-                () = sleep_until(wake) => self.tell(Event::Tick),
+                () = self.alarm.after(until) => self.tell(Event::Tick),
             }
             if self.engine.stop_is_over(clock::now().boot) {
                 tracing::info!("some hits were not delivered in time; they are kept");
@@ -345,11 +346,11 @@ impl EventLoop {
         // Answers that came meanwhile are written too.
         self.tell(Event::Stop);
         while !self.engine.store_at_rest() {
-            let wake = self.wake_at();
+            let until = self.sleeps_for();
             tokio::select! {
                 Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
                 Some(done) = self.threads.consent.done.recv() => self.tell(Event::Consent(done)),
-                () = sleep_until(wake) => self.tell(Event::Tick),
+                () = self.alarm.after(until) => self.tell(Event::Tick),
             }
         }
         // Calls that came too late are told so, and replies reach their callers.

@@ -3,21 +3,23 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::io::AsyncWrite;
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use rustix::io::Errno;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use zbus::Message;
 use zbus::address::Address;
 use zbus::address::transport::{Transport, UnixSocket};
 use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 
 use super::door::Door;
+use crate::system::watched::watch;
 
 /// What comes before the fields of a message's header.
 const FIXED: usize = 16;
@@ -29,10 +31,11 @@ const READ_BYTES: usize = 16 * 1024;
 /// Turns that are left to refusals that wait to be sent. On a bus that takes none they are dropped.
 const PATIENCE: usize = 10_000;
 
-/// A connected socket of a bus, with a door.
+/// A connected socket of a bus, with a door. The runtime watches it for reading alone: otherwise the daemon
+/// would be woken each time that the bus has taken an answer.
 #[derive(Debug)]
 pub(super) struct BusSocket {
-    stream: UnixStream,
+    stream: AsyncFd<OwnedFd>,
     door: Arc<Door>,
 }
 
@@ -53,9 +56,10 @@ impl BusSocket {
             }
             _ => return Err(zbus::Error::Unsupported),
         };
-        let stream = UnixStream::connect(path)
-            .await
-            .map_err(|e| zbus::Error::Connection(Arc::new(e), Box::new(address.clone())))?;
+        let failed = |e| zbus::Error::Connection(Arc::new(e), Box::new(address.clone()));
+        let stream = tokio::net::UnixStream::connect(path).await.map_err(failed)?;
+        let stream = stream.into_std().map_err(failed)?;
+        let stream = watch(stream.into(), Interest::READABLE).map_err(failed)?;
         Ok(BusSocket { stream, door })
     }
 }
@@ -65,16 +69,16 @@ impl Socket for BusSocket {
     type WriteHalf = Writer;
 
     fn split(self) -> Split<Reader, Writer> {
-        let (read, write) = self.stream.into_split();
-        let reader = Reader { socket: read, frames: Frames::default(), door: self.door.clone() };
-        Split::new(reader, Writer { socket: write, door: self.door })
+        let (socket, frames) = (Arc::new(self.stream), Frames::default());
+        let reader = Reader { socket: socket.clone(), frames, door: self.door.clone() };
+        Split::new(reader, Writer { socket, door: self.door })
     }
 }
 
 /// The half that zbus receives through.
 #[derive(Debug)]
 pub(super) struct Reader {
-    socket: OwnedReadHalf,
+    socket: Arc<AsyncFd<OwnedFd>>,
     frames: Frames,
     door: Arc<Door>,
 }
@@ -84,15 +88,20 @@ impl Reader {
     async fn fill(&mut self) -> io::Result<()> {
         let mut bytes = [0; READ_BYTES];
         loop {
-            self.socket.readable().await?;
-            match self.socket.try_read(&mut bytes) {
+            let mut ready = self.socket.readable().await?;
+            match rustix::io::read(ready.get_inner(), &mut bytes) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(read) => {
+                    if read < READ_BYTES {
+                        // That was all; what comes from now on is told anew.
+                        ready.clear_ready();
+                    }
                     self.frames.push(&bytes[..read]);
                     return Ok(());
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -279,7 +288,7 @@ impl ReadHalf for Frames {
 /// The half that zbus sends through.
 #[derive(Debug)]
 pub(super) struct Writer {
-    socket: OwnedWriteHalf,
+    socket: Arc<AsyncFd<OwnedFd>>,
     door: Arc<Door>,
 }
 
@@ -297,16 +306,20 @@ impl WriteHalf for Writer {
 
     async fn sendmsg(&mut self, buffer: &[u8], _: &[BorrowedFd<'_>]) -> io::Result<usize> {
         loop {
-            self.socket.writable().await?;
-            match self.socket.try_write(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return written,
+            match rustix::io::write(self.socket.get_ref(), buffer) {
+                Err(Errno::AGAIN) => {
+                    let full = self.socket.get_ref().try_clone()?;
+                    let full = watch(full, Interest::WRITABLE)?;
+                    let _ = full.writable().await?;
+                }
+                Err(Errno::INTR) => {}
+                written => return Ok(written?),
             }
         }
     }
 
     async fn close(&mut self) -> io::Result<()> {
-        std::future::poll_fn(|context| Pin::new(&mut self.socket).poll_shutdown(context)).await
+        UnixStream::from(self.socket.get_ref().try_clone()?).shutdown(Shutdown::Write)
     }
 }
 

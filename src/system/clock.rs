@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::time::{
@@ -13,6 +14,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::core::clock::BootId;
 use crate::core::time::{BootInstant, Now, Span, WallTime};
+use crate::system::watched::watch;
 
 /// A wall clock before the release of this program is wrong (behaviour.md 2.6): 2026-11-01 UTC.
 pub(super) const RELEASED_UNIX_MS: i64 = 1_793_491_200_000;
@@ -108,7 +110,7 @@ impl Steps {
         );
         let made = timer.map_err(std::io::Error::from).and_then(|timer| {
             arm(&timer)?;
-            register(timer)
+            watch(timer, Interest::READABLE)
         });
         if let Err(error) = &made {
             tracing::debug!(%error, "the kernel does not report when the clock is set");
@@ -135,11 +137,49 @@ impl Steps {
     }
 }
 
-#[allow(unsafe_code)]
-fn register(timer: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` has the same descriptor for as long as it lives, and only the `AsyncFd`
-    // drops it.
-    Ok(unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) }?)
+/// Wakes up once, when it is time. The runtime's own timers need several wake-ups for one that is seconds
+/// away, because they look again as it comes nearer.
+pub struct Alarm {
+    timer: Option<AsyncFd<OwnedFd>>,
+}
+
+impl Alarm {
+    /// Needs a running tokio runtime. Where the kernel has no such timer, the runtime's do.
+    pub fn new() -> Alarm {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags);
+        let made = timer.map_err(std::io::Error::from);
+        let made = made.and_then(|timer| watch(timer, Interest::READABLE));
+        if let Err(error) = &made {
+            tracing::debug!(%error, "the kernel has no timer to wait for");
+        }
+        Alarm { timer: made.ok() }
+    }
+
+    /// Waits this long.
+    pub async fn after(&self, duration: Duration) {
+        let Some(timer) = &self.timer else { return tokio::time::sleep(duration).await };
+        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // A value of zero would stop it.
+        let duration = duration.max(Duration::from_nanos(1));
+        let value = Timespec {
+            tv_sec: duration.as_secs().try_into().unwrap_or(i32::MAX.into()),
+            tv_nsec: duration.subsec_nanos().into(),
+        };
+        let armed = Itimerspec { it_interval: none, it_value: value };
+        if let Err(error) = timerfd_settime(timer.get_ref(), TimerfdTimerFlags::empty(), &armed) {
+            tracing::debug!(%error, "the kernel's timer takes no time");
+            return tokio::time::sleep(duration).await;
+        }
+        while let Ok(mut ready) = timer.readable().await {
+            // It went off, or did for the wait before this one.
+            let over = rustix::io::read(timer.get_ref(), &mut [0; 8]).is_ok();
+            ready.clear_ready();
+            if over {
+                return;
+            }
+        }
+    }
 }
 
 fn arm(timer: &OwnedFd) -> std::io::Result<()> {

@@ -13,6 +13,7 @@ pub mod notify;
 pub mod process;
 pub mod shutdown;
 pub mod time_service;
+pub mod watched;
 
 /// The services whose signals are heard. Anybody can send a signal that looks like one of theirs.
 pub const HEARD: [&str; 3] = [network::MANAGERS[0], network::MANAGERS[1], logind::LOGIND];
