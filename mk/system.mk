@@ -3,7 +3,7 @@
 BENCH = target/bench
 PARTS =
 
-.PHONY: box test-system test-arm cross-armv7 cross-aarch64 bench bench-load bench-peers $(BENCH)
+.PHONY: box test-system test-arm cross-armv7 cross-aarch64 cross-aarch64-musl syscalls bench bench-load bench-peers $(BENCH)
 
 # Both feature sets share target/release, where the last one built lies on top; this one is put
 # aside, so that nothing is compiled twice.
@@ -26,14 +26,21 @@ endef
 test-system: ## a whole Debian with the service in it, on either bus, and the ARM build (root)
 	$(system-tests) units box broker shutdown deb initd mpris arm
 
-test-arm: ## the demo and the SIGKILL test on the armv7 build, emulated
+test-arm: ## the armv7 build, emulated: the demo, SIGKILLs, the store's tests, every conformance case
 	$(system-tests) arm
 
-cross-armv7: ## both programs for ARMv7 with hard float (glibc)
+cross-armv7: ## both programs for ARMv7 with hard float (glibc 2.28)
 	@CARGO='$(CARGO)' cross/build armv7
 
-cross-aarch64: ## both programs for 64-bit ARM (glibc)
+cross-aarch64: ## both programs for 64-bit ARM (glibc 2.28)
 	@CARGO='$(CARGO)' cross/build aarch64
+
+cross-aarch64-musl: ## the same, static, without a C library on the box
+	@CARGO='$(CARGO)' cross/build aarch64-musl
+
+syscalls: $(BENCH) ## the system calls of a run, and the oldest kernel that has them
+	@sh .ci/deps dbus python3-dbus strace procps
+	@$(PYTHON) cross/syscalls.py $(BENCH)
 
 # What is measured stands side by side: the daemon as a box carries it, playheadctl with the collector,
 # and the program that does nothing, which is built from the daemon's compiled crates.
