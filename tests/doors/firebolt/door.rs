@@ -1,7 +1,6 @@
 //! The door's program, built and started, and an application's connection to it: a WebSocket of a few
 //! lines, because the tests carry none.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -11,17 +10,13 @@ use serde_json::{Value, json};
 
 use crate::common::PATIENCE;
 
-/// The program, built once for all tests. A target of its own: cargo holds the lock of the one that
-/// the tests run from.
+/// The program. `make test-peers` has built it; cargo looks whether it is the newest.
 fn program() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
-    std::fs::create_dir_all(&target).expect("a directory");
-    let lock = File::create(target.join("firebolt.lock")).expect("a lock file");
-    lock.lock().expect("the lock");
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("doors/firebolt/Cargo.toml");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = root.join("target/clients");
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--locked", "--manifest-path"])
-        .arg(package)
+        .arg(root.join("doors/firebolt/Cargo.toml"))
         .arg("--target-dir")
         .arg(&target)
         .output()
