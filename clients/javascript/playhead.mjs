@@ -1,15 +1,19 @@
-// The client of playheadd for Node and GJS. README.md shows how a player uses it, playhead.d.mts has the types.
+// The client of playheadd for Node and GJS. README.md shows how a player uses it, playhead.d.mts
+// has the types.
 
 import { Rules } from './src/rules.mjs';
 import { addressOf } from './src/address.mjs';
 import { shortName } from './src/answers.mjs';
-import { AGENT, AGENT_PATH } from './src/vocabulary.mjs';
+import { AGENT, AGENT_PATH, wellFormed } from './src/vocabulary.mjs';
 
 export const VERSION = '1.0.0';
 
 const CALL_LIMIT_MS = 5000;
 
-/** Connects to the agent. It is there when this is done, whatever becomes of the bus and of the agent. */
+/**
+ * Connects to the agent. It is there when this is done, whatever becomes of the bus and of the
+ * agent.
+ */
 export async function connect(options = {}) {
   const { bus = 'system', onError = () => {}, onClosed = () => {} } = options;
   const node = globalThis.process?.versions?.node !== undefined;
@@ -24,12 +28,14 @@ class Agent {
   #onClosed;
   #rules = new Rules();
   #connection = null;
-  #attempt = null; // settled when it is known whether there is a connection
+  #attempt = null; // resolved when it is known whether there is a connection
+  #settle = () => {};
   #ready = false;
   #why = '';
   #cancel = () => {};
   #sessions = new WeakMap(); // what the rules call a session -> Session
-  #over = null; // resolves close()
+  #closing = null; // what close() gives
+  #over = () => {};
 
   constructor(engine, address, onError, onClosed) {
     this.#engine = engine;
@@ -44,21 +50,23 @@ class Agent {
     return this.#rules.pending;
   }
 
-  /** Where the viewer was. `{point, error}`: point is null when nothing is known, and with an error. */
+  /**
+   * Where the viewer was. `{point, error}`: point is null when nothing is known, and with an error.
+   */
   async resumePoint(mediaId, app = '') {
     await this.#attempt;
-    const answer = await new Promise((done) => {
-      const args = [String(app), String(mediaId)];
+    const { error, message, body } = await new Promise((done) => {
+      const args = [app, mediaId].map(wellFormed);
       if (!this.#ready) done({ error: 'Disconnected', message: this.#why });
-      else this.#connection.call(AGENT_PATH, AGENT, 'GetResumePoint', 'ss', args, CALL_LIMIT_MS, done);
+      else
+        this.#connection.call(AGENT_PATH, AGENT, 'GetResumePoint', 'ss', args, CALL_LIMIT_MS, done);
     });
-    if (answer.error) {
-      const { message } = answer;
-      return { point: null, error: { event: 'GetResumePoint', name: shortName(answer.error), message } };
-    }
-    const { position = 0, length = 0, ended_at: endedAt = null, completed = false } = answer.body[0];
-    const known = Object.keys(answer.body[0]).length > 0;
-    return { point: known ? { position, length, endedAt, completed } : null, error: null };
+    if (error)
+      return { point: null, error: { event: 'GetResumePoint', name: shortName(error), message } };
+    const [point = {}] = body;
+    if (Object.keys(point).length === 0) return { point: null, error: null };
+    const { position = 0, length = 0, ended_at: endedAt = null, completed = false } = point;
+    return { point: { position, length, endedAt, completed }, error: null };
   }
 
   /** Opens a session at a playhead in seconds; negative: "where I was". It is there at once. */
@@ -66,23 +74,27 @@ class Agent {
     return this.#hold(this.#do((now) => this.#rules.open(media, playhead, now)));
   }
 
-  /** What plays now, for a player that only knows a status. `media` null: nothing. Rate 0: it is paused. */
+  /**
+   * What plays now, for a player that only knows a status. `media` null: nothing. Rate 0: it is
+   * paused.
+   */
   now(media, playhead = -1, rate = 1) {
     const session = this.#do((now) => this.#rules.playing(media, playhead, rate, now));
     return session && this.#hold(session);
   }
 
-  /** Closes the connection when what waits is said, at the latest after a limit. Gives what was not said. */
+  /**
+   * Closes the connection when what waits is said, at the latest after a limit. Gives what was not
+   * said.
+   */
   close(seconds = 2) {
-    const over = new Promise((resolve) => {
-      const earlier = this.#over;
-      this.#over = (pending) => {
-        earlier?.(pending);
-        resolve(pending);
-      };
-    });
-    this.#do((now) => this.#rules.close(seconds * 1e6, now));
-    return over;
+    if (!this.#closing) {
+      this.#closing = new Promise((resolve) => {
+        this.#over = resolve;
+      });
+      this.#do((now) => this.#rules.close(seconds * 1e6, now));
+    }
+    return this.#closing;
   }
 
   #hold(session) {
@@ -114,37 +126,47 @@ class Agent {
 
   #carryOut(action) {
     switch (action.do) {
-      case 'connect': this.#dial(); break;
-      case 'call': this.#call(action); break;
-      case 'error': this.#tell(this.#onError, action.error, this.#hold(action.session)); break;
-      case 'closed': this.#tell(this.#onClosed, action.reason, this.#hold(action.session)); break;
+      case 'connect':
+        this.#dial();
+        break;
+      case 'call':
+        this.#call(action);
+        break;
+      case 'error':
+        this.#tell(this.#onError, action.error, this.#hold(action.session));
+        break;
+      case 'closed':
+        this.#tell(this.#onClosed, action.reason, this.#hold(action.session));
+        break;
       default:
         this.#ready = false;
         this.#why = 'the player has closed the connection';
-        this.#connection?.close();
+        this.#connection.close();
+        this.#settle();
         this.#over(action.pending);
     }
   }
 
   #dial() {
-    this.#attempt = new Promise((settled) => {
-      this.#connection = this.#engine.dial(this.#address, {
-        ready: () => {
-          this.#ready = true;
-          settled();
-          this.#do((now) => this.#rules.connected(now));
-        },
-        lost: (why) => {
-          this.#ready = false;
-          this.#why = why;
-          settled();
-          this.#do((now) => this.#rules.lost(now));
-        },
-        appeared: () => this.#do((now) => this.#rules.appeared(now)),
-        sessionClosed: (path, reason) => {
-          this.#do((now) => this.#rules.sessionClosed(path, reason, now));
-        },
-      });
+    this.#attempt = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#connection = this.#engine.dial(this.#address, {
+      ready: () => {
+        this.#ready = true;
+        this.#settle();
+        this.#do((now) => this.#rules.connected(now));
+      },
+      lost: (why) => {
+        this.#ready = false;
+        this.#why = why;
+        this.#settle();
+        this.#do((now) => this.#rules.lost(now));
+      },
+      appeared: () => this.#do((now) => this.#rules.appeared(now)),
+      sessionClosed: (path, reason) => {
+        this.#do((now) => this.#rules.sessionClosed(path, reason, now));
+      },
     });
   }
 
@@ -156,7 +178,8 @@ class Agent {
     };
     try {
       connection.call(path, on, member, 'da{sv}', [playhead, info], CALL_LIMIT_MS, done);
-    } catch (error) { // it cannot be written; the player has nothing to do with that
+    } catch (error) {
+      // it cannot be written; the player has nothing to do with that
       Promise.resolve().then(() => done({ error: 'InvalidArgs', message: String(error) }));
     }
   }
@@ -167,7 +190,10 @@ class Agent {
   }
 }
 
-/** A playback. Playheads are seconds of the content (live: second of the day), negative: "work it out". */
+/**
+ * A playback. Playheads are seconds of the content (live: second of the day), negative: "work it
+ * out".
+ */
 class Session {
   #say;
 
@@ -175,27 +201,73 @@ class Session {
     this.#say = say;
   }
 
-  play(playhead, rate = 1) { this.#say('Play', playhead, rate === 1 ? {} : { rate }); }
-  pause(playhead) { this.#say('Pause', playhead); }
-  bufferStart(playhead) { this.#say('BufferStart', playhead); }
-  bufferComplete(playhead) { this.#say('BufferComplete', playhead); }
-  stall(playhead) { this.#say('Stall', playhead); }
-  seekStart(playhead) { this.#say('SeekStart', playhead); }
-  seekComplete(playhead) { this.#say('SeekComplete', playhead); }
-  adBreakStart(playhead, adBreak) { this.#say('AdBreakStart', playhead, adBreak); }
-  adBreakComplete(playhead) { this.#say('AdBreakComplete', playhead); }
-  adStart(playhead, ad) { this.#say('AdStart', playhead, ad); }
-  adComplete(playhead) { this.#say('AdComplete', playhead); }
-  adSkip(playhead) { this.#say('AdSkip', playhead); }
-  chapterStart(playhead, chapter) { this.#say('ChapterStart', playhead, chapter); }
-  chapterComplete(playhead) { this.#say('ChapterComplete', playhead); }
-  chapterSkip(playhead) { this.#say('ChapterSkip', playhead); }
-  stateStart(playhead, name) { this.#say('StateStart', playhead, { name }); }
-  stateEnd(playhead, name) { this.#say('StateEnd', playhead, { name }); }
-  qoe(playhead, quality) { this.#say('Qoe', playhead, quality); }
-  bitrateChange(playhead, quality) { this.#say('BitrateChange', playhead, quality); }
-  error(playhead, id, source = 'player') { this.#say('Error', playhead, { id, source }); }
-  playhead(playhead) { this.#say('Playhead', playhead); }
-  complete(playhead) { this.#say('Complete', playhead); }
-  end(playhead) { this.#say('End', playhead); }
+  play(playhead, rate = 1) {
+    this.#say('Play', playhead, rate === 1 ? {} : { rate });
+  }
+  pause(playhead) {
+    this.#say('Pause', playhead);
+  }
+  bufferStart(playhead) {
+    this.#say('BufferStart', playhead);
+  }
+  bufferComplete(playhead) {
+    this.#say('BufferComplete', playhead);
+  }
+  stall(playhead) {
+    this.#say('Stall', playhead);
+  }
+  seekStart(playhead) {
+    this.#say('SeekStart', playhead);
+  }
+  seekComplete(playhead) {
+    this.#say('SeekComplete', playhead);
+  }
+  adBreakStart(playhead, adBreak) {
+    this.#say('AdBreakStart', playhead, adBreak);
+  }
+  adBreakComplete(playhead) {
+    this.#say('AdBreakComplete', playhead);
+  }
+  adStart(playhead, ad) {
+    this.#say('AdStart', playhead, ad);
+  }
+  adComplete(playhead) {
+    this.#say('AdComplete', playhead);
+  }
+  adSkip(playhead) {
+    this.#say('AdSkip', playhead);
+  }
+  chapterStart(playhead, chapter) {
+    this.#say('ChapterStart', playhead, chapter);
+  }
+  chapterComplete(playhead) {
+    this.#say('ChapterComplete', playhead);
+  }
+  chapterSkip(playhead) {
+    this.#say('ChapterSkip', playhead);
+  }
+  stateStart(playhead, name) {
+    this.#say('StateStart', playhead, { name });
+  }
+  stateEnd(playhead, name) {
+    this.#say('StateEnd', playhead, { name });
+  }
+  qoe(playhead, quality) {
+    this.#say('Qoe', playhead, quality);
+  }
+  bitrateChange(playhead, quality) {
+    this.#say('BitrateChange', playhead, quality);
+  }
+  error(playhead, id, source = 'player') {
+    this.#say('Error', playhead, { id, source });
+  }
+  playhead(playhead) {
+    this.#say('Playhead', playhead);
+  }
+  complete(playhead) {
+    this.#say('Complete', playhead);
+  }
+  end(playhead) {
+    this.#say('End', playhead);
+  }
 }

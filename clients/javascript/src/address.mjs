@@ -17,7 +17,8 @@ export function addressOf(bus, env) {
 }
 
 /**
- * The sockets that an address names, in order, as Node calls them. What is no unix socket is left out.
+ * The sockets that an address names, in order, as Node calls them. What is no unix socket is left
+ * out.
  *
  * @param {string} address `unix:path=/run/x,guid=...;unix:abstract=y`
  * @returns {string[]}
@@ -27,10 +28,12 @@ export function socketsOf(address) {
   for (const one of address.split(';')) {
     const [, transport, list] = /^([^:]*):(.*)$/.exec(one) ?? [];
     if (transport !== 'unix') continue;
-    const keys = Object.fromEntries(list.split(',').map((pair) => {
-      const at = pair.indexOf('=');
-      return [pair.slice(0, at), decodeURIComponent(pair.slice(at + 1))];
-    }));
+    const keys = Object.fromEntries(
+      list.split(',').map((pair) => {
+        const at = pair.indexOf('=');
+        return [pair.slice(0, at), decodeURIComponent(pair.slice(at + 1))];
+      }),
+    );
     if (keys.path) sockets.push(keys.path);
     else if (keys.abstract) sockets.push(`\0${keys.abstract}`);
   }

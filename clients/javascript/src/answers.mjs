@@ -1,10 +1,17 @@
-// What the errors of the agent and of the bus mean for what was said (docs/integrating-a-player.md).
+// What the errors of the agent and of the bus mean for what was said
+// (docs/integrating-a-player.md).
 
-import { AGENT_PATH } from './vocabulary.mjs';
+import { AGENT_PATH, InvalidValue } from './vocabulary.mjs';
 
 const OURS = 'tv.playhead.Error.';
 const AWAY = new Set([
-  'ServiceUnknown', 'NameHasNoOwner', 'NoReply', 'Disconnected', 'Timeout', 'TimedOut', 'NoServer',
+  'ServiceUnknown',
+  'NameHasNoOwner',
+  'NoReply',
+  'Disconnected',
+  'Timeout',
+  'TimedOut',
+  'NoServer',
 ]);
 const NO_OBJECT = new Set(['UnknownObject', 'UnknownMethod', 'UnknownInterface']);
 
@@ -44,4 +51,16 @@ export function meaningOf(error, sentence, opens) {
   if (NO_OBJECT.has(name) || name === 'NoSession') return 'gone';
   // The object is another connection's: the store was lost, and numbers began anew.
   return error === `${OURS}AccessDenied` ? 'gone' : 'refused';
+}
+
+// What is answered without asking the agent.
+export const IS_OVER = { error: 'NoSession', message: 'the session is over; open another' };
+export const AFTER_CLOSE = {
+  error: 'NoSession',
+  message: 'the connection to the agent was closed by the player',
+};
+
+export function invalid(error) {
+  const message = error instanceof InvalidValue ? error.message : `cannot be read: ${error}`;
+  return { error: 'InvalidArgs', message };
 }

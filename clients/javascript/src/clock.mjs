@@ -1,9 +1,9 @@
-// CLOCK_BOOTTIME, which neither Node nor GJS can ask for. Both have CLOCK_MONOTONIC in nanoseconds or
-// microseconds, and /proc/uptime is CLOCK_BOOTTIME cut to 10 ms.
+// CLOCK_BOOTTIME, which neither Node nor GJS can ask for. Both have CLOCK_MONOTONIC in nanoseconds
+// or microseconds, and /proc/uptime is CLOCK_BOOTTIME cut to 10 ms.
 //
-// The two clocks differ by the time that the box has slept, which never shrinks. So every reading gives a
-// lower bound of the difference, and the largest is the best one: it is at most 10 ms too small, and after
-// some readings much less. A time that is given is never in the future.
+// The two clocks differ by the time that the box has slept, which never shrinks. So every reading
+// gives a lower bound of the difference, and the largest is the best one: it is at most 10 ms too
+// small, and after some readings much less. A time that is given is never in the future.
 
 export class BootClock {
   #monotonic;

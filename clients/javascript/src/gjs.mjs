@@ -47,8 +47,9 @@ class Connection {
   constructor(address, hears) {
     this.#hears = hears;
     const stop = timer(CONNECT_LIMIT_MS, () => this.#cancellable.cancel());
-    const flags = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT
-      | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION;
+    const flags =
+      Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT |
+      Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION;
     const finished = (_, result) => {
       stop();
       this.#opened(result);
@@ -56,7 +57,8 @@ class Connection {
     // A connection of its own: the shared one of a process ends the process when the bus goes away.
     try {
       Gio.DBusConnection.new_for_address(address, flags, null, this.#cancellable, finished);
-    } catch (error) { // no address at all
+    } catch (error) {
+      // no address at all
       stop();
       timer(0, () => this.#lose(error.message));
     }
@@ -74,10 +76,16 @@ class Connection {
       return;
     }
     this.#bus.connect('closed', () => this.#lose('the bus has closed the connection'));
-    const hear = (sender, on, member, argument, callback) => this.#bus.signal_subscribe(
-      sender, on, member, null, argument, Gio.DBusSignalFlags.NONE,
-      (_bus, _sender, path, _on, _member, body) => callback(path, body.deepUnpack()),
-    );
+    const hear = (sender, on, member, argument, callback) =>
+      this.#bus.signal_subscribe(
+        sender,
+        on,
+        member,
+        null,
+        argument,
+        Gio.DBusSignalFlags.NONE,
+        (_bus, _sender, path, _on, _member, body) => callback(path, body.deepUnpack()),
+      );
     hear(BUS, BUS, 'NameOwnerChanged', AGENT, (_, [, , owner]) => {
       if (owner && !this.#closed) this.#hears.appeared();
     });
@@ -89,7 +97,9 @@ class Connection {
 
   /** Calls the agent. `done` gets `{body}` or `{error, message}`, later. */
   call(path, on, member, signature, args, limitMs, done) {
-    const body = GLib.Variant.new_tuple(typesOf(signature).map((type, i) => variant(type, args[i])));
+    const body = GLib.Variant.new_tuple(
+      typesOf(signature).map((type, i) => variant(type, args[i])),
+    );
     const flags = Gio.DBusCallFlags.NONE;
     this.#bus.call(AGENT, path, on, member, body, null, flags, limitMs, null, (_, result) => {
       done(answerOf(() => this.#bus.call_finish(result)));
@@ -99,7 +109,8 @@ class Connection {
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#bus) this.#bus.close(null, null); // what was sent is flushed first
+    if (this.#bus)
+      this.#bus.close(null, null); // what was sent is flushed first
     else this.#cancellable.cancel();
   }
 
@@ -117,7 +128,10 @@ function typesOf(signature) {
 
 function variant(type, value) {
   if (type !== 'a{sv}') return new GLib.Variant(type, value);
-  const entries = Object.entries(value).map(([key, typed]) => [key, variant(typed.type, typed.value)]);
+  const entries = Object.entries(value).map(([key, typed]) => [
+    key,
+    variant(typed.type, typed.value),
+  ]);
   return new GLib.Variant('a{sv}', Object.fromEntries(entries));
 }
 

@@ -1,5 +1,5 @@
-// Node: a connection to the bus over its unix socket, in this file and wire.mjs. README.md says why there is
-// no library.
+// Node: a connection to the bus over its unix socket, in this file and wire.mjs. README.md says why
+// there is no library.
 
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
@@ -13,6 +13,8 @@ const BUS = 'org.freedesktop.DBus';
 const BUS_PATH = '/org/freedesktop/DBus';
 const CONNECT_LIMIT_MS = 5000;
 const NO_REPLY_EXPECTED = 1;
+// Before, libuv cut an abstract name or filled it up with zeros, which is another name.
+const KNOWS_ABSTRACT = Number.parseInt(process.versions.node, 10) >= 22;
 
 const clock = new BootClock(
   () => Number(process.hrtime.bigint() / 1000n),
@@ -52,8 +54,8 @@ class Connection {
     this.#stopDialling = timer(CONNECT_LIMIT_MS, () => this.#lose('the bus does not answer'));
     try {
       this.#sockets = socketsOf(address);
-    } catch (error) {
-      this.#sockets = [];
+    } catch {
+      this.#sockets = []; // an escape that is none
     }
     this.#next(`no unix socket in the address ${address}`);
   }
@@ -63,6 +65,10 @@ class Connection {
     const path = this.#sockets.shift();
     if (path === undefined) {
       process.nextTick(() => this.#lose(why));
+      return;
+    }
+    if (path.startsWith('\0') && !KNOWS_ABSTRACT) {
+      this.#next('an abstract socket needs Node 22');
       return;
     }
     const socket = net.connect({ path });
@@ -125,9 +131,14 @@ class Connection {
     });
   }
 
-  #ask(member, signature, body, done = ({ error, message }) => {
-    if (error) this.#lose(message);
-  }) {
+  #ask(
+    member,
+    signature,
+    body,
+    done = ({ error, message }) => {
+      if (error) this.#lose(message);
+    },
+  ) {
     const call = { destination: BUS, path: BUS_PATH, interface: BUS, member, signature, body };
     this.#send(call, CONNECT_LIMIT_MS, done);
   }

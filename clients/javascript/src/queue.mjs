@@ -90,7 +90,10 @@ export class Queue {
     return mortal ? mortal.at + OLDEST_US : Infinity;
   }
 
-  /** Drops a message. Of what says whether the content moves, the newest that would go stays instead. */
+  /**
+   * Drops a message. Of what says whether the content moves, the newest that would go stays
+   * instead.
+   */
   #give(message, started, dropped) {
     if (message.flying || stays(message, started)) return;
     if (!MOVING.has(message.event)) {

@@ -1,13 +1,15 @@
-// What is said to the agent, when, and what its answers mean. No I/O and no clock: what happens comes in
-// with the time (CLOCK_BOOTTIME, microseconds), and what is to be done comes out of `take`.
+// What is said to the agent, when, and what its answers mean. No I/O and no clock: what happens
+// comes in with the time (CLOCK_BOOTTIME, microseconds), and what is to be done comes out of
+// `take`.
 //
-// A lane is one player (`media.instance`; most programs have one). It says one thing at a time, in the order
-// of the calls: a start waits for the end of what was played before. Lanes do not wait for each other.
+// A lane is one player (`media.instance`; most programs have one). It says one thing at a time, in
+// the order of the calls: a start waits for the end of what was played before. Lanes do not wait
+// for each other.
 
 import { MOVING, OLDEST_US, OPEN, Queue } from './queue.mjs';
-import { AGENT, AGENT_PATH, CLOSING, InvalidValue, SESSION } from './vocabulary.mjs';
-import { eventInfo, mediaInfo, playheadOf } from './vocabulary.mjs';
-import { meaningOf, pathIn, shortName } from './answers.mjs';
+import { AFTER_CLOSE, invalid, IS_OVER, meaningOf, pathIn, shortName } from './answers.mjs';
+import { callOf, newLane, newSession, stateOf } from './session.mjs';
+import { CLOSING, eventInfo, mediaInfo, playheadOf } from './vocabulary.mjs';
 
 const SECOND_US = 1_000_000;
 /** How often an agent that is away is tried, though nobody has said that it is back. */
@@ -54,8 +56,12 @@ export class Rules {
   /** When `tick` is due; Infinity: never. */
   deadline() {
     if (this.#closed) return Infinity;
-    const waits = [...this.#lanes.values()].filter((lane) => this.#queue.head(lane) && !lane.flying);
-    const retries = this.#connected ? waits.map((lane) => Math.max(lane.waitUntil, this.#awayUntil)) : [];
+    const waits = [...this.#lanes.values()].filter(
+      (lane) => this.#queue.head(lane) && !lane.flying,
+    );
+    const retries = this.#connected
+      ? waits.map((lane) => Math.max(lane.waitUntil, this.#awayUntil))
+      : [];
     const due = [this.#reconnectAt, this.#queue.deadline(), this.#closeBy ?? Infinity, ...retries];
     return Math.min(...due);
   }
@@ -65,19 +71,7 @@ export class Rules {
   /** Opens a session. It is there at once, and over at once if `media` cannot be said. */
   open(media, playhead, now) {
     const lane = this.#lane(media?.instance ?? '');
-    const session = {
-      lane,
-      id: media?.id,
-      media: {},
-      path: null, // of its object, while there is one
-      over: null, // why nothing more can be said
-      ended: false, // End or Complete was said, or waits
-      farewell: false, // the player was told that it is closed
-      position: -1, // that the agent knows
-      state: null, // Play or Pause, that the agent knows
-      told: null, // Play or Pause, that the player said last
-      kept: null, // see queue.mjs
-    };
+    const session = newSession(lane, media?.id);
     try {
       session.media = mediaInfo(media);
     } catch (error) {
@@ -111,7 +105,8 @@ export class Rules {
   }
 
   /**
-   * What plays now, for a player that only knows a status. `media` null: nothing. Gives the session, or null.
+   * What plays now, for a player that only knows a status. `media` null: nothing. Gives the
+   * session, or null.
    */
   playing(media, playhead, rate, now) {
     const lane = this.#lane(media ? (media.instance ?? '') : (this.#playing?.id ?? ''));
@@ -131,7 +126,13 @@ export class Rules {
     if (session.told?.event === state.event && session.told.rate === state.rate) {
       this.event(session, 'Playhead', playhead, {}, now);
     } else {
-      this.event(session, state.event, playhead, speed === 0 || speed === 1 ? {} : { rate: speed }, now);
+      this.event(
+        session,
+        state.event,
+        playhead,
+        speed === 0 || speed === 1 ? {} : { rate: speed },
+        now,
+      );
     }
     return session;
   }
@@ -223,10 +224,7 @@ export class Rules {
 
   #lane(instance) {
     const name = String(instance);
-    if (!this.#lanes.has(name)) {
-      const lane = { id: name, newest: null, sessions: new Set(), flying: null, waitUntil: 0, wait: 0 };
-      this.#lanes.set(name, lane);
-    }
+    if (!this.#lanes.has(name)) this.#lanes.set(name, newLane(name));
     return this.#lanes.get(name);
   }
 
@@ -265,12 +263,10 @@ export class Rules {
   #openAnew(message, now) {
     const { session, event, at } = message;
     const playhead = message.playhead >= 0 ? message.playhead : session.position;
-    const added = [];
-    const add = (name, info) => {
-      added.push({ session, event: name, playhead, info, at: at + added.length, anew: true, ours: true });
-    };
-    add(OPEN, { ...session.media, resume: { type: 'b', value: true } });
-    if (session.state && !MOVING.has(event)) add(session.state.event, session.state.info);
+    const opens = { session, playhead, anew: true, ours: true };
+    const media = { ...session.media, resume: { type: 'b', value: true } };
+    const added = [{ ...opens, event: OPEN, info: media, at }];
+    if (session.state && !MOVING.has(event)) added.push({ ...opens, ...session.state, at: at + 1 });
     message.anew = true;
     message.at = at + added.length;
     session.path = null;
@@ -297,7 +293,8 @@ export class Rules {
         return; // the next step opens it anew
       case 'done':
         if (event !== OPEN || pathIn(answer.path)) this.#done(message, pathIn(answer.path));
-        else this.#giveUp(message, { error: 'InvalidAnswer', message: `no session: ${answer.path}` });
+        else
+          this.#giveUp(message, { error: 'InvalidAnswer', message: `no session: ${answer.path}` });
         return;
       case 'done, but':
         this.#refuse(session, event, answer);
@@ -321,7 +318,8 @@ export class Rules {
     }
     if (CLOSING.has(event)) {
       const reason = event === 'End' ? 'end' : 'complete';
-      if (!session.over) this.#farewell(session, reason); // the signal may come before the answer, or never
+      // The signal may come before the answer, or never.
+      if (!session.over) this.#farewell(session, reason);
       this.#end(session, reason);
     }
     if (event !== OPEN) return;
@@ -377,7 +375,8 @@ export class Rules {
     const all = this.#queue.bound(now);
     for (const message of all) {
       if (message.event === OPEN) this.#farewell(message.session, 'Dropped');
-      if (message.event === OPEN || CLOSING.has(message.event)) this.#end(message.session, 'Dropped');
+      if (message.event === OPEN || CLOSING.has(message.event))
+        this.#end(message.session, 'Dropped');
     }
     const dropped = all.filter((message) => !message.ours);
     if (dropped.length === 0) return;
@@ -392,23 +391,4 @@ export class Rules {
     const told = { event, name: shortName(error), message };
     this.#actions.push({ do: 'error', error: told, session });
   }
-}
-
-const IS_OVER = { error: 'NoSession', message: 'the session is over; open another' };
-const AFTER_CLOSE = { error: 'NoSession', message: 'the connection to the agent was closed by the player' };
-
-function invalid(error) {
-  const message = error instanceof InvalidValue ? error.message : `cannot be read: ${error}`;
-  return { error: 'InvalidArgs', message };
-}
-
-function stateOf(event, info) {
-  return { event, rate: event === 'Pause' ? 0 : (info.rate?.value ?? 1) };
-}
-
-function callOf(message) {
-  const { session, event, playhead, at } = message;
-  const [path, on] = event === OPEN ? [AGENT_PATH, AGENT] : [session.path, SESSION];
-  const info = { ...message.info, at: { type: 'x', value: at } };
-  return { do: 'call', message, path, interface: on, member: event, playhead, info };
 }

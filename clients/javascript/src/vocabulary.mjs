@@ -1,5 +1,6 @@
-// What can be said to the agent: the events, their keys and the D-Bus types of these (docs/dbus.md).
-// A value is `{type, value}` here; the transports know how to write it. Nothing in this file does I/O.
+// What can be said to the agent: the events, their keys and the D-Bus types of these
+// (docs/dbus.md). A value is `{type, value}` here; the transports know how to write it. Nothing in
+// this file does I/O.
 
 export const AGENT = 'tv.playhead.Agent1';
 export const AGENT_PATH = '/tv/playhead/Agent1';
@@ -117,7 +118,8 @@ function read(where, keys, required, given) {
 
 function text(value, where) {
   if (typeof value === 'string') return { type: 's', value: wellFormed(value) };
-  if (typeof value === 'number' && Number.isFinite(value)) return { type: 's', value: String(value) };
+  if (typeof value === 'number' && Number.isFinite(value))
+    return { type: 's', value: String(value) };
   throw new InvalidValue(`${where}: expected a text, got ${kind(value)}`);
 }
 
@@ -182,8 +184,9 @@ function entries(value, where) {
 }
 
 /** D-Bus has UTF-8 without NUL, and a bus closes the connection of who sends something else. */
-function wellFormed(value) {
-  return value.replace(/\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, '\uFFFD');
+export function wellFormed(value) {
+  const odd = /\0|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
+  return `${value}`.replace(odd, '\uFFFD');
 }
 
 function kind(value) {

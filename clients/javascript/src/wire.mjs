@@ -1,8 +1,8 @@
 // D-Bus messages as bytes, for Node (https://dbus.freedesktop.org/doc/dbus-specification.html).
 // Written are the types that the agent takes, read is every type but file descriptors.
 //
-// In JavaScript: numbers for all numbers, strings, booleans, arrays for arrays and structures, objects for
-// dictionaries. A variant is written from `{type, value}` and read as its value.
+// In JavaScript: numbers for all numbers, strings, booleans, arrays for arrays and structures,
+// objects for dictionaries. A variant is written from `{type, value}` and read as its value.
 
 export const CALL = 1;
 export const RETURN = 2;
@@ -18,7 +18,13 @@ const DEEPEST = 32;
 const HEAD = 16;
 const ALIGNMENT = { y: 1, g: 1, v: 1, n: 2, q: 2, x: 8, t: 8, d: 8, '(': 8, '{': 8 };
 const FIELDS = {
-  1: 'path', 2: 'interface', 3: 'member', 4: 'errorName', 5: 'replySerial', 6: 'destination', 7: 'sender',
+  1: 'path',
+  2: 'interface',
+  3: 'member',
+  4: 'errorName',
+  5: 'replySerial',
+  6: 'destination',
+  7: 'sender',
   8: 'signature',
 };
 const FIELD_TYPES = { path: 'o', replySerial: 'u', signature: 'g' };
@@ -92,22 +98,43 @@ class Writer {
   write(type, value) {
     this.align(alignmentOf(type[0]));
     switch (type[0]) {
-      case 'y': this.put([value]); break;
-      case 'b': this.#number(4, 'setUint32', value ? 1 : 0); break;
-      case 'i': this.#number(4, 'setInt32', value); break;
-      case 'u': this.#number(4, 'setUint32', value); break;
-      case 'x': this.#number(8, 'setBigInt64', BigInt(value)); break;
-      case 'd': this.#number(8, 'setFloat64', value); break;
+      case 'y':
+        this.put([value]);
+        break;
+      case 'b':
+        this.#number(4, 'setUint32', value ? 1 : 0);
+        break;
+      case 'i':
+        this.#number(4, 'setInt32', value);
+        break;
+      case 'u':
+        this.#number(4, 'setUint32', value);
+        break;
+      case 'x':
+        this.#number(8, 'setBigInt64', BigInt(value));
+        break;
+      case 'd':
+        this.#number(8, 'setFloat64', value);
+        break;
       case 's':
-      case 'o': this.#string(value, 4); break;
-      case 'g': this.#string(value, 1); break;
+      case 'o':
+        this.#string(value, 4);
+        break;
+      case 'g':
+        this.#string(value, 1);
+        break;
       case 'v':
         this.#string(value.type, 1);
         this.write(value.type, value.value);
         break;
-      case '(': split(type.slice(1, -1)).forEach((part, i) => this.write(part, value[i])); break;
-      case 'a': this.#array(type.slice(1), value); break;
-      default: throw new RangeError(`not written: ${type}`);
+      case '(':
+        split(type.slice(1, -1)).forEach((part, i) => this.write(part, value[i]));
+        break;
+      case 'a':
+        this.#array(type.slice(1), value);
+        break;
+      default:
+        throw new RangeError(`not written: ${type}`);
     }
   }
 
@@ -189,21 +216,35 @@ class Reader {
   read(type) {
     this.align(alignmentOf(type[0]));
     switch (type[0]) {
-      case 'y': return this.#number(1, 'getUint8');
-      case 'b': return this.#number(4, 'getUint32') !== 0;
-      case 'n': return this.#number(2, 'getInt16');
-      case 'q': return this.#number(2, 'getUint16');
-      case 'i': return this.#number(4, 'getInt32');
-      case 'u': return this.#number(4, 'getUint32');
-      case 'x': return Number(this.#number(8, 'getBigInt64'));
-      case 't': return Number(this.#number(8, 'getBigUint64'));
-      case 'd': return this.#number(8, 'getFloat64');
+      case 'y':
+        return this.#number(1, 'getUint8');
+      case 'b':
+        return this.#number(4, 'getUint32') !== 0;
+      case 'n':
+        return this.#number(2, 'getInt16');
+      case 'q':
+        return this.#number(2, 'getUint16');
+      case 'i':
+        return this.#number(4, 'getInt32');
+      case 'u':
+        return this.#number(4, 'getUint32');
+      case 'x':
+        return Number(this.#number(8, 'getBigInt64'));
+      case 't':
+        return Number(this.#number(8, 'getBigUint64'));
+      case 'd':
+        return this.#number(8, 'getFloat64');
       case 's':
-      case 'o': return this.#string(this.#number(4, 'getUint32'));
-      case 'g': return this.#string(this.#number(1, 'getUint8'));
-      case 'v': return this.#deeper(() => this.#variant());
-      case '(': return this.#deeper(() => this.values(type.slice(1, -1)));
-      default: return this.#deeper(() => this.#array(type.slice(1)));
+      case 'o':
+        return this.#string(this.#number(4, 'getUint32'));
+      case 'g':
+        return this.#string(this.#number(1, 'getUint8'));
+      case 'v':
+        return this.#deeper(() => this.#variant());
+      case '(':
+        return this.#deeper(() => this.values(type.slice(1, -1)));
+      default:
+        return this.#deeper(() => this.#array(type.slice(1)));
     }
   }
 
@@ -253,7 +294,10 @@ class Reader {
   }
 }
 
-/** Makes messages of what arrives, in whatever pieces it does. Throws RangeError when it is no D-Bus. */
+/**
+ * Makes messages of what arrives, in whatever pieces it does. Throws RangeError when it is no
+ * D-Bus.
+ */
 export class Decoder {
   #pieces = [];
   #length = 0;

@@ -1,14 +1,21 @@
-// What the tests of the rules share: a player, a bus and an agent without any of them, and a time that is set.
+// What the tests of the rules share: a player, a bus and an agent without any of them, and a time
+// that is set.
 
 import { Rules } from '../src/rules.mjs';
 
 export const SECOND = 1_000_000;
 export const FILM = { id: 'film', length: 3600 };
 const GONE = 'org.freedesktop.DBus.Error.UnknownObject';
-export const AWAY = { error: 'org.freedesktop.DBus.Error.ServiceUnknown', message: 'nobody has the name' };
+export const AWAY = {
+  error: 'org.freedesktop.DBus.Error.ServiceUnknown',
+  message: 'nobody has the name',
+};
 export const UNKNOWN = { error: GONE, message: 'no such object' };
 
-export const ours = (name, message = 'a sentence') => ({ error: `tv.playhead.Error.${name}`, message });
+export const ours = (name, message = 'a sentence') => ({
+  error: `tv.playhead.Error.${name}`,
+  message,
+});
 export const path = (number) => `/tv/playhead/Agent1/session/${number}`;
 
 export class Box {
@@ -37,14 +44,21 @@ export class Box {
 
   #note(action) {
     switch (action.do) {
-      case 'connect': this.connects += 1; break;
+      case 'connect':
+        this.connects += 1;
+        break;
       case 'call':
         this.calls.push(action);
         this.said.push(action);
         break;
-      case 'error': this.errors.push(action.error); break;
-      case 'closed': this.closed.push(action.reason); break;
-      default: this.over = action.pending;
+      case 'error':
+        this.errors.push(action.error);
+        break;
+      case 'closed':
+        this.closed.push(action.reason);
+        break;
+      default:
+        this.over = action.pending;
     }
   }
 

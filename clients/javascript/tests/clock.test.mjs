@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'node:test';
 
 import { BootClock } from '../src/clock.mjs';
+import { skip } from './skipped.mjs';
 
 /** A box: time passes in microseconds, and while it sleeps only for CLOCK_BOOTTIME. */
 class Clocks {
@@ -49,8 +50,20 @@ test('without /proc, or with that of a container, it is CLOCK_MONOTONIC', () => 
     throw new Error('ENOENT');
   };
   assert.equal(new BootClock(() => 5_000_000.7, nothing).now(), 5_000_000);
-  assert.equal(new BootClock(() => 5_000_000, () => '').now(), 5_000_000);
-  assert.equal(new BootClock(() => 5_000_000, () => '1.00 1.00').now(), 5_000_000);
+  assert.equal(
+    new BootClock(
+      () => 5_000_000,
+      () => '',
+    ).now(),
+    5_000_000,
+  );
+  assert.equal(
+    new BootClock(
+      () => 5_000_000,
+      () => '1.00 1.00',
+    ).now(),
+    5_000_000,
+  );
 });
 
 for (const [engine, ...options] of [['node'], ['gjs', '-m']]) {
@@ -61,10 +74,13 @@ for (const [engine, ...options] of [['node'], ['gjs', '-m']]) {
     const run = spawnSync(engine, [...options, program], { encoding: 'latin1' });
     const after = uptime() + 10_000;
     if (run.error?.code === 'ENOENT') {
-      t.skip(`${engine} is not installed`);
+      skip(t, `${engine} is not installed`);
       return;
     }
     const [first, second] = run.stdout.trim().split(' ').map(Number);
-    assert.ok(before <= first && first <= second && second <= after, `${before} ${run.stdout} ${after} ${run.stderr}`);
+    assert.ok(
+      before <= first && first <= second && second <= after,
+      `${before} ${run.stdout} ${after} ${run.stderr}`,
+    );
   });
 }

@@ -1,25 +1,33 @@
-// Says through the client what it reads on standard input: the driver of the evening that the clients of all
-// languages play. Runs on both engines:
+// Says through the client what it reads on standard input: the driver of the evening that the
+// clients of all languages play. Runs on both engines:
 //
 //     node tests/evening.mjs ADDRESS
 //     gjs -m tests/evening.mjs ADDRESS
 //
-// A line is an operation, a playhead and words `key=value` with + for a blank. When the client has taken it, the
-// answer is `ok LINE`; `error EVENT NAME SENTENCE` and `closed REASON` come when they come. At the end of the
-// input it closes; the exit status is 0 when all was said.
+// A line is an operation, a playhead and words `key=value` with + for a blank. When the client has
+// taken it, the answer is `ok LINE`; `error EVENT NAME SENTENCE` and `closed REASON` come when they
+// come. At the end of the input it closes; the exit status is 0 when all was said.
 
 import { connect } from '../playhead.mjs';
 
 const NUMBERS = new Set([
-  'length', 'position', 'start', 'rate', 'bitrate', 'dropped_frames', 'fps', 'startup_ms', 'ad_ping_seconds',
+  'length',
+  'position',
+  'start',
+  'rate',
+  'bitrate',
+  'dropped_frames',
+  'fps',
+  'startup_ms',
+  'ad_ping_seconds',
 ]);
 const FLAGS = new Set(['resume', 'downloaded', 'background_playback', 'track']);
 const EVENTS = {
-  'play': (session, at, { rate }) => session.play(at, rate),
-  'pause': (session, at) => session.pause(at),
+  play: (session, at, { rate }) => session.play(at, rate),
+  pause: (session, at) => session.pause(at),
   'buffer-start': (session, at) => session.bufferStart(at),
   'buffer-complete': (session, at) => session.bufferComplete(at),
-  'stall': (session, at) => session.stall(at),
+  stall: (session, at) => session.stall(at),
   'seek-start': (session, at) => session.seekStart(at),
   'seek-complete': (session, at) => session.seekComplete(at),
   'ad-break-start': (session, at, keys) => session.adBreakStart(at, keys),
@@ -32,12 +40,12 @@ const EVENTS = {
   'chapter-skip': (session, at) => session.chapterSkip(at),
   'state-start': (session, at, { name }) => session.stateStart(at, name),
   'state-end': (session, at, { name }) => session.stateEnd(at, name),
-  'qoe': (session, at, keys) => session.qoe(at, keys),
+  qoe: (session, at, keys) => session.qoe(at, keys),
   'bitrate-change': (session, at, keys) => session.bitrateChange(at, keys),
-  'error': (session, at, { id, source }) => session.error(at, id, source),
-  'playhead': (session, at) => session.playhead(at),
-  'complete': (session, at) => session.complete(at),
-  'end': (session, at) => session.end(at),
+  error: (session, at, { id, source }) => session.error(at, id, source),
+  playhead: (session, at) => session.playhead(at),
+  complete: (session, at) => session.complete(at),
+  end: (session, at) => session.end(at),
 };
 
 const onNode = globalThis.process?.versions?.node !== undefined;
@@ -75,7 +83,11 @@ function keysOf(words) {
       keys[outer] ??= {};
       keys[outer][outer === 'identity' ? camel(inner.join('.')) : inner.join('.')] = value;
     } else {
-      keys[camel(key)] = NUMBERS.has(key) ? Number(value) : FLAGS.has(key) ? value === 'true' : value;
+      keys[camel(key)] = NUMBERS.has(key)
+        ? Number(value)
+        : FLAGS.has(key)
+          ? value === 'true'
+          : value;
     }
   }
   return keys;
@@ -129,15 +141,16 @@ function gjsEngine() {
     read(each, end) {
       const base = new Gio.UnixInputStream({ fd: 0, close_fd: false });
       const input = new Gio.DataInputStream({ base_stream: base });
-      const next = () => input.read_line_async(GLib.PRIORITY_DEFAULT, null, (_, result) => {
-        const [line] = input.read_line_finish_utf8(result);
-        if (line === null) {
-          end();
-          return;
-        }
-        each(line);
-        next();
-      });
+      const next = () =>
+        input.read_line_async(GLib.PRIORITY_DEFAULT, null, (_, result) => {
+          const [line] = input.read_line_finish_utf8(result);
+          if (line === null) {
+            end();
+            return;
+          }
+          each(line);
+          next();
+        });
       next();
     },
     run() {

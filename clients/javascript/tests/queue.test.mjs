@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { AWAY, Box, SECOND } from './box.mjs';
+import { AWAY, Box, SECOND, UNKNOWN } from './box.mjs';
 
 /** A box whose agent went away while something was to be opened. */
 function away() {
@@ -46,9 +46,66 @@ test('a position that is under way is not taken back', () => {
   box.answer(1);
   box.say(film, 'Playhead', 1);
   box.say(film, 'Playhead', 2);
+  box.answer(UNKNOWN);
+  box.answer(2);
   box.answer();
   box.answer();
-  assert.deepEqual(box.sayings(), ['OpenSession 0', 'Playhead 1 session/1', 'Playhead 2 session/1']);
+  assert.deepEqual(box.sayings(), [
+    'OpenSession 0',
+    'Playhead 1 session/1',
+    'OpenSession 1',
+    'Playhead 1 session/2',
+    'Playhead 2 session/2',
+  ]);
+});
+
+test('what is under way is not dropped', () => {
+  const box = Box.connected();
+  const film = box.open();
+  box.answer(1);
+  box.say(film, 'Stall', 1);
+  box.pass(100);
+  assert.deepEqual([box.rules.pending, box.errors], [1, []]);
+  box.answer();
+  assert.equal(box.rules.pending, 0);
+});
+
+test('what stayed and was said is not counted when something else has to go', () => {
+  const [box, film] = away();
+  for (const event of ['Play', 'Pause', 'Play']) {
+    box.say(film, event, 1);
+    passAway(box, 62);
+    back(box);
+    box.say(film, 'Stall', 1);
+    box.answer(AWAY);
+  }
+  assert.deepEqual(
+    box.errors.map(({ event, dropped }) => `${event} ${dropped}`),
+    ['Stall 1', 'Stall 1'],
+  );
+});
+
+test('what opens a session anew is not counted, and does not push out what is newer', () => {
+  const box = Box.connected();
+  const film = box.open();
+  box.say(film, 'Play', 1);
+  box.answerAll();
+  box.say(film, 'Stall', 5);
+  for (let i = 1; i <= 300; i += 1) box.say(film, i % 2 ? 'Play' : 'Pause', i);
+  box.sayings();
+  box.answer(UNKNOWN);
+  assert.equal(box.rules.pending, 256);
+  assert.equal(
+    box.errors.reduce((sum, { dropped }) => sum + dropped, 0),
+    45 + 1,
+    'the oldest, and the stall',
+  );
+  box.answerAll();
+  assert.deepEqual(box.sayings().slice(0, 3), [
+    'OpenSession 5',
+    'Pause 46 session/2',
+    'Play 47 session/2',
+  ]);
 });
 
 test('after a minute the start, the newest state and the end are left', () => {
@@ -62,7 +119,10 @@ test('after a minute the start, the newest state and the end are left', () => {
   box.say(film, 'End', 7);
   passAway(box, 62);
   assert.equal(box.rules.pending, 3);
-  assert.equal(box.errors.reduce((sum, { dropped }) => sum + dropped, 0), 5);
+  assert.equal(
+    box.errors.reduce((sum, { dropped }) => sum + dropped, 0),
+    5,
+  );
   assert.deepEqual(new Set(box.errors.map(({ name }) => name)), new Set(['Dropped']));
   const reported = box.errors.length;
   passAway(box, 600);
@@ -78,7 +138,10 @@ test('what is younger than a minute is said beside what was kept', () => {
   box.say(film, 'SeekComplete', 90);
   passAway(box, 15);
   assert.deepEqual(back(box), [
-    'OpenSession 0', 'Play 1 session/1', 'SeekStart 50 session/1', 'SeekComplete 90 session/1',
+    'OpenSession 0',
+    'Play 1 session/1',
+    'SeekStart 50 session/1',
+    'SeekComplete 90 session/1',
   ]);
   assert.deepEqual(box.errors, []);
 });
@@ -97,7 +160,10 @@ test('no more than 256 wait, and the oldest goes', () => {
   box.say(film, 'Play', 0);
   for (let i = 1; i <= 300; i += 1) box.say(film, 'Qoe', i, { bitrate: i });
   assert.equal(box.rules.pending, 256);
-  assert.equal(box.errors.reduce((sum, { dropped }) => sum + dropped, 0), 302 - 256);
+  assert.equal(
+    box.errors.reduce((sum, { dropped }) => sum + dropped, 0),
+    302 - 256,
+  );
   const said = back(box);
   assert.deepEqual(said.slice(0, 3), ['OpenSession 0', 'Play 0 session/1', 'Qoe 47 session/1']);
   assert.equal(said.at(-1), 'Qoe 300 session/1');
@@ -126,10 +192,16 @@ test('an evening of zapping without an agent leaves the newest viewings, whole',
   assert.equal(said.length, waiting);
   assert.ok(waiting > 250);
   for (let i = 0; i < said.length; i += 3) {
-    assert.deepEqual(said.slice(i, i + 3).map((line) => line.split(' ')[0]), ['OpenSession', 'Play', 'End']);
+    assert.deepEqual(
+      said.slice(i, i + 3).map((line) => line.split(' ')[0]),
+      ['OpenSession', 'Play', 'End'],
+    );
   }
   assert.deepEqual(box.said, []);
-  assert.equal(box.errors.reduce((sum, { dropped }) => sum + dropped, 0), 3000 - waiting);
+  assert.equal(
+    box.errors.reduce((sum, { dropped }) => sum + dropped, 0),
+    3000 - waiting,
+  );
 });
 
 test('players without number are bounded too', () => {
@@ -155,23 +227,49 @@ function anyEvening(seed) {
   let numbers = 0;
   let lastAt = 0;
   const sessions = [box.open()];
-  const errors = ['tv.playhead.Error.NoSession', 'tv.playhead.Error.NotAllowed', 'tv.playhead.Error.LimitsExceeded',
-    'tv.playhead.Error.NotConfigured', 'tv.playhead.Error.Storage', 'org.freedesktop.DBus.Error.UnknownObject',
-    'org.freedesktop.DBus.Error.NoReply', 'org.freedesktop.DBus.Error.ServiceUnknown'];
+  const errors = [
+    'tv.playhead.Error.NoSession',
+    'tv.playhead.Error.NotAllowed',
+    'tv.playhead.Error.LimitsExceeded',
+    'tv.playhead.Error.NotConfigured',
+    'tv.playhead.Error.Storage',
+    'org.freedesktop.DBus.Error.UnknownObject',
+    'org.freedesktop.DBus.Error.NoReply',
+    'org.freedesktop.DBus.Error.ServiceUnknown',
+  ];
   const acts = [
     () => sessions.push(box.open({ id: `m${random(3)}`, instance: `${random(2)}` }, random(100))),
-    () => box.say(pick(sessions), pick(['Play', 'Pause', 'Playhead', 'SeekStart', 'Qoe', 'End']), random(100) - 10),
+    () =>
+      box.say(
+        pick(sessions),
+        pick(['Play', 'Pause', 'Playhead', 'SeekStart', 'Qoe', 'End']),
+        random(100) - 10,
+      ),
     () => box.say(pick(sessions), pick(['Play', 'Pause', 'Playhead', 'Stall']), random(100)),
     () => box.playing(random(4) ? { id: `m${random(3)}` } : null, random(100), random(3)),
     () => box.pass(pick([0.01, 1, 7, 70])),
-    () => box.calls.length && box.answer(pick([{ path: `/tv/playhead/Agent1/session/${numbers += 1}` }, {
-      error: pick(errors), message: pick(['', 'as session 3']),
-    }])),
-    () => box.do((rules, now) => rules.sessionClosed(`/tv/playhead/Agent1/session/${random(9)}`,
-      pick(['idle', 'end', 'vanished', 'replaced', 'background']), now)),
+    () =>
+      box.calls.length &&
+      box.answer(
+        pick([
+          { path: `/tv/playhead/Agent1/session/${(numbers += 1)}` },
+          {
+            error: pick(errors),
+            message: pick(['', 'as session 3']),
+          },
+        ]),
+      ),
+    () =>
+      box.do((rules, now) =>
+        rules.sessionClosed(
+          `/tv/playhead/Agent1/session/${random(9)}`,
+          pick(['idle', 'end', 'vanished', 'replaced', 'background']),
+          now,
+        ),
+      ),
     () => box.do((rules, now) => rules.appeared(now)),
-    () => connected && random(4) === 0 && (box.lost(), connected = false),
-    () => !connected && (box.do((rules, now) => rules.connected(now)), connected = true),
+    () => connected && random(4) === 0 && (box.lost(), (connected = false)),
+    () => !connected && (box.do((rules, now) => rules.connected(now)), (connected = true)),
   ];
   for (let i = 0; i < 400; i += 1) {
     pick(acts)();
@@ -186,7 +284,8 @@ function anyEvening(seed) {
   if (!connected) box.do((rules, now) => rules.connected(now));
   for (let i = 0; box.rules.pending > 0; i += 1) {
     assert.ok(i < 1000, `seed ${seed}: all is said`);
-    while (box.calls.length > 0) box.answer({ path: `/tv/playhead/Agent1/session/${numbers += 1}` });
+    while (box.calls.length > 0)
+      box.answer({ path: `/tv/playhead/Agent1/session/${(numbers += 1)}` });
     box.pass(10);
   }
 }

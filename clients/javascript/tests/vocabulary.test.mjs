@@ -8,11 +8,25 @@ import { eventInfo, InvalidValue, mediaInfo, playheadOf } from '../src/vocabular
 
 test('media has every key of OpenSession, in its type', () => {
   const media = mediaInfo({
-    id: 'film', name: 'The Film', length: 3600.5, contentType: 'vod', streamType: 'video', app: 'tv.example',
-    channel: 'one', playerName: 'player', appVersion: '1.2', resume: true, downloaded: false,
-    backgroundPlayback: true, adPingSeconds: 5, track: true, instance: 'left',
+    id: 'film',
+    name: 'The Film',
+    length: 3600.5,
+    contentType: 'vod',
+    streamType: 'video',
+    app: 'tv.example',
+    channel: 'one',
+    playerName: 'player',
+    appVersion: '1.2',
+    resume: true,
+    downloaded: false,
+    backgroundPlayback: true,
+    adPingSeconds: 5,
+    track: true,
+    instance: 'left',
     identity: {
-      marketingCloudUserId: 'm', visitorId: 'v', customerIds: { crm: { id: '7', authenticated: 1 }, other: { id: '8' } },
+      marketingCloudUserId: 'm',
+      visitorId: 'v',
+      customerIds: { crm: { id: '7', authenticated: 1 }, other: { id: '8' } },
     },
     metadata: { 'media.show': 'Show', season: 2, hd: true, nothing: undefined },
   });
@@ -23,7 +37,9 @@ test('media has every key of OpenSession, in its type', () => {
   const page = readFileSync(new URL('../../../docs/dbus.md', import.meta.url), 'utf8');
   const [, section] = page.split('#### `OpenSession(');
   const keys = section.split('####')[0].matchAll(/`(\w+)` \(([^),]+\)*)/g);
-  const found = [...keys].map(([, key, type]) => [key, type.replace(/\)$/, '')]).filter(([key]) => key in types);
+  const found = [...keys]
+    .map(([, key, type]) => [key, type.replace(/\)$/, '')])
+    .filter(([key]) => key in types);
   assert.deepEqual(Object.keys(types).sort(), [...new Set(found.map(([key]) => key))].sort());
   for (const [key, type] of found) assert.equal(types[key], type, key);
 });
@@ -38,7 +54,9 @@ test('an event has every key of its method, in its type, and needs those that ar
     const event = section.slice(0, section.indexOf('('));
     const keys = [...section.matchAll(/^- `(\w+)` \(([^,)]+)(, required)?/gm)];
     const given = Object.fromEntries(keys.map(([, key, type]) => [camel(key), samples[type]]));
-    const types = Object.fromEntries(Object.entries(eventInfo(event, given)).map(([key, { type }]) => [key, type]));
+    const types = Object.fromEntries(
+      Object.entries(eventInfo(event, given)).map(([key, { type }]) => [key, type]),
+    );
     assert.deepEqual(types, Object.fromEntries(keys.map(([, key, type]) => [key, type])), event);
     for (const [, key, , required] of keys) {
       const without = { ...given, [camel(key)]: undefined };
@@ -58,12 +76,20 @@ test('a media element may not know its length, and need not', () => {
 
 test('numbers of the wire are whole, and wrong ones are told', () => {
   assert.deepEqual(eventInfo('Qoe', { fps: 23.976, bitrate: 5000.5, droppedFrames: 0 }), {
-    fps: { type: 'x', value: 24 }, bitrate: { type: 'x', value: 5001 }, dropped_frames: { type: 'x', value: 0 },
+    fps: { type: 'x', value: 24 },
+    bitrate: { type: 'x', value: 5001 },
+    dropped_frames: { type: 'x', value: 0 },
   });
   const wrong = [
-    ['Qoe', { bitrate: 1e300 }], ['Qoe', { bitrate: '5000' }], ['Qoe', { dropped_frames: 1 }],
-    ['ChapterStart', { name: 'One', position: 2 ** 31, start: 0, length: 1 }], ['StateStart', {}],
-    ['StateStart', { name: ['mute'] }], ['Error', { source: 'player' }], ['Play', 2], ['Pause', { rate: 1 }],
+    ['Qoe', { bitrate: 1e300 }],
+    ['Qoe', { bitrate: '5000' }],
+    ['Qoe', { dropped_frames: 1 }],
+    ['ChapterStart', { name: 'One', position: 2 ** 31, start: 0, length: 1 }],
+    ['StateStart', {}],
+    ['StateStart', { name: ['mute'] }],
+    ['Error', { source: 'player' }],
+    ['Play', 2],
+    ['Pause', { rate: 1 }],
   ];
   for (const [event, info] of wrong) assert.throws(() => eventInfo(event, info), InvalidValue);
 });
@@ -79,20 +105,25 @@ test('a playhead that is no number is to be worked out', () => {
 });
 
 test('an address names sockets', () => {
-  assert.deepEqual(socketsOf('unix:path=/run/a%20b,guid=0123;tcp:host=x,port=1;unix:abstract=/tmp/c'), [
-    '/run/a b', '\0/tmp/c',
-  ]);
+  assert.deepEqual(
+    socketsOf('unix:path=/run/a%20b,guid=0123;tcp:host=x,port=1;unix:abstract=/tmp/c'),
+    ['/run/a b', '\0/tmp/c'],
+  );
   assert.deepEqual(socketsOf('autolaunch:'), []);
   assert.deepEqual(socketsOf(''), []);
 });
 
 test('a bus is found as others find it', () => {
   const none = () => undefined;
-  const env = (name) => ({ DBUS_SYSTEM_BUS_ADDRESS: 'unix:path=/s', DBUS_SESSION_BUS_ADDRESS: 'unix:path=/u' })[name];
+  const env = (name) =>
+    ({ DBUS_SYSTEM_BUS_ADDRESS: 'unix:path=/s', DBUS_SESSION_BUS_ADDRESS: 'unix:path=/u' })[name];
   assert.equal(addressOf('system', none), 'unix:path=/run/dbus/system_bus_socket');
   assert.equal(addressOf('system', env), 'unix:path=/s');
   assert.equal(addressOf('session', env), 'unix:path=/u');
-  assert.equal(addressOf('session', (name) => name === 'XDG_RUNTIME_DIR' && '/run/user/7'), 'unix:path=/run/user/7/bus');
+  assert.equal(
+    addressOf('session', (name) => name === 'XDG_RUNTIME_DIR' && '/run/user/7'),
+    'unix:path=/run/user/7/bus',
+  );
   assert.equal(addressOf('unix:path=/other', env), 'unix:path=/other');
 });
 
