@@ -15,9 +15,13 @@
 
 /* How long the end of the program waits for what is still to be said. */
 #define LAST_WORDS_MS 500
+#define SLACK_MS 200
+#define MS 1000
 
 static enum { IDLE, RUNS, STOPPED } stage;
 static GMutex stage_lock;
+static GCond at_end;
+static bool ended;
 static GThread *thread;
 static int stop_pipe[2] = { -1, -1 };
 static struct speaker speaker;
@@ -112,6 +116,10 @@ static void *run(void *data) {
         hear(watch, viewings);
     g_ptr_array_unref(viewings);
     say_last_words();
+    g_mutex_lock(&stage_lock);
+    ended = true;
+    g_cond_signal(&at_end);
+    g_mutex_unlock(&stage_lock);
     return NULL;
 }
 
@@ -146,12 +154,17 @@ void thread_start(const struct params *params) {
 
 void thread_stop(void) {
     g_mutex_lock(&stage_lock);
-    bool runs = stage == RUNS;
+    if (stage == RUNS) {
+        watches_close();
+        close(stop_pipe[1]);
+        /* Whoever ends the program may hold a lock of the pipeline that the thread just asks. */
+        gint64 until = g_get_monotonic_time() + (LAST_WORDS_MS + SLACK_MS) * MS;
+        while (!ended && g_cond_wait_until(&at_end, &stage_lock, until))
+            continue;
+        if (!ended)
+            GST_WARNING("a pipeline does not answer; what is still to be said is not said");
+        g_thread_unref(thread);
+    }
     stage = STOPPED;
     g_mutex_unlock(&stage_lock);
-    if (!runs)
-        return;
-    close(stop_pipe[1]);
-    g_thread_join(thread);
-    close(stop_pipe[0]);
 }

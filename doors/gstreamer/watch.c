@@ -42,6 +42,7 @@ static GMutex lock;
 static struct watch *news, **news_end = &news;
 static unsigned watches;
 static int news_fd = -1;
+static bool closed;
 
 static GQuark quark(void) {
     return g_quark_from_static_string("tv.playhead.watch");
@@ -229,6 +230,12 @@ void watch_dropped(struct watch *watch, GstObject *source, uint64_t dropped) {
     g_mutex_unlock(&lock);
 }
 
+void watches_close(void) {
+    g_mutex_lock(&lock);
+    closed = true;
+    g_mutex_unlock(&lock);
+}
+
 int watches_fd(void) {
     g_mutex_lock(&lock);
     if (news_fd < 0) {
@@ -289,7 +296,7 @@ char *watch_uri(struct watch *watch) {
 
 GstElement *watch_pipeline(struct watch *watch) {
     g_mutex_lock(&lock);
-    bool down = watch->down;
+    bool down = watch->down || closed;
     g_mutex_unlock(&lock);
     return down ? NULL : g_weak_ref_get(&watch->pipeline);
 }

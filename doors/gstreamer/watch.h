@@ -82,6 +82,9 @@ void watch_buffering(struct watch *watch, bool buffering, gint64 us);
 void watch_tags(struct watch *watch, GstObject *source, const GstTagList *tags, gint64 us);
 void watch_dropped(struct watch *watch, GstObject *source, uint64_t dropped);
 
+/* From here on no pipeline is asked: the program ends. */
+void watches_close(void);
+
 /* --- For the thread ---------------------------------------------------------------------------- */
 
 /* Becomes readable when there is news; -1 without file descriptors. Made once. */
