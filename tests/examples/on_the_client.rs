@@ -3,13 +3,14 @@
 
 use std::ffi::OsStr;
 use std::process::Command;
+use std::time::Duration;
 
 use playheadd::bench::Record;
 
 use super::common::examples::{
     Language, Steered, hits_of, made, player_on_the_client, said, viewing,
 };
-use super::common::{Bus, World, of_type, playhead, skip};
+use super::common::{Bus, World, now_ms, of_type, playhead, skip, ts};
 use super::{Trouble, asked, session, troubled};
 
 const FILM: &[&str] = &["film-7"];
@@ -73,14 +74,19 @@ async fn is_reported_and_goes_on(language: Language) {
     assert_eq!(of_type(&hits, "sessionStart")[1].body["params"]["media.resume"], true);
 }
 
-/// The agent is killed twice, and the viewer pauses, seeks and sees an ad while it is away.
+/// The agent is killed twice, and the viewer pauses, seeks and sees an ad while it is away. Each hit has the
+/// time at which the player said it, and not that at which the agent was there again.
 async fn nothing_is_lost_with_the_agent(language: Language) {
     let mut world = World::start("").await;
     let mut player = Steered::start(player_on_the_client(language), FILM, &world.bus);
     player.says("at 0.0");
     world.wait("play", |hits| !of_type(hits, "play").is_empty());
     world.agent.kill().await;
+    let from = now_ms();
     player.plays_to("31.0");
+    let to = now_ms();
+    // Nobody waits for anything here: what is said later than it happened has to be late.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     world.agent.start_again().await;
     let sought = |r: &Record| r.event_type() == "play" && playhead(r) == 31.0;
     world.wait("the seek", |hits| hits.iter().any(sought));
@@ -97,6 +103,9 @@ async fn nothing_is_lost_with_the_agent(language: Language) {
     got.dedup();
     assert_eq!(got, viewing(0.0), "{}", world.agent.log());
     assert_eq!(of_type(&hits, "sessionStart").len(), 1);
+    let sought = hits.iter().find(|hit| sought(hit)).expect("the seek");
+    // The agent turns the player's clock into that of the hit: a margin for both ends.
+    assert!((from - 200..to + 200).contains(&ts(sought)), "{from} {} {to}", ts(sought));
 }
 
 /// What the agent says no to comes with its own sentence, and the film goes on.
