@@ -69,6 +69,76 @@ fn a_session_that_lives_catches_up_at_twice_the_rate_of_its_pings() {
     assert!(first < next);
 }
 
+/// When the second and the last of what was old was taken.
+fn old_from_to(exchanges: &[Exchange], back: f64) -> (f64, f64) {
+    let old = |e: &&Exchange| taken(e) && e.at >= back && happened(e) < back;
+    let last = exchanges.iter().rfind(old).expect("an old one").at;
+    (return_and_rest(exchanges, back).1, last)
+}
+
+#[test]
+fn what_is_old_of_an_hour_takes_half_of_that_however_little_it_is() {
+    let mut story = Story::default();
+    story.plays(0.0, "film");
+    story.closed(100.0, 3_700.0);
+    story.say(1_200.0, "End", "film", json!({}));
+    for seed in 0..10 {
+        let (next, last) = old_from_to(&story.run(seed, &[]), 3_700.0);
+        assert!((1_700.0..2_000.0).contains(&(last - next)), "{}", last - next);
+    }
+}
+
+#[test]
+fn what_is_old_waits_at_most_20_s_for_its_next_request() {
+    let mut story = Story::default();
+    story.played(0.0, 150.0, "film");
+    story.closed(100.0, 3_700.0);
+    for seed in 0..10 {
+        let (next, last) = old_from_to(&story.run(seed, &[]), 3_700.0);
+        assert!(last - next < 8.0 * 20.5, "{}", last - next);
+    }
+}
+
+#[test]
+fn what_is_old_yields_to_a_collector_that_is_slow_and_the_news_do_not() {
+    let mut story = closed_for_an_hour();
+    let slow = json!([{"on": "events", "delay_s": 2.5}, {"on": "sessions", "delay_s": 2.5}]);
+    story.happens(3_700.5, "Collector", json!({"rules": slow}));
+    story.plays(5_000.0, "news");
+    let exchanges = story.run(3, &[]);
+    let (_, next) = return_and_rest(&exchanges, 3_700.0);
+    // A hundred of them are reported meanwhile; the old ones wait 20 s on average, not 5.
+    let film = exchanges.iter().filter(|e| taken(e) && media_is(&exchanges, e, "film"));
+    let at_once = film.filter(|e| (next + 1.0..next + 1_001.0).contains(&e.at)).count();
+    assert!((125..185).contains(&at_once), "{at_once}");
+    let news = exchanges.iter().filter(|e| taken(e) && media_is(&exchanges, e, "news"));
+    let late = news.clone().find(|e| e.at - happened(e) > 6.0);
+    assert!(news.count() > 100 && late.is_none(), "{late:?}");
+}
+
+fn media_is(exchanges: &[Exchange], exchange: &Exchange, id: &str) -> bool {
+    exchange.sid.as_deref().is_some_and(|sid| story::media(exchanges, sid) == id)
+}
+
+#[test]
+fn a_session_that_has_just_begun_is_not_old_when_the_outage_ends() {
+    let mut story = closed_for_an_hour();
+    // The first that the collector takes is its start, while its play waits.
+    story.plays(3_700.5, "news");
+    let mut first = 0;
+    for seed in 0..20 {
+        let exchanges = story.run(seed, &[]);
+        let back = exchanges.iter().find(|e| taken(e) && e.at >= 3_700.0).expect("it comes back");
+        if media_is(&exchanges, back, "news") {
+            first += 1;
+            let of_it = exchanges.iter().filter(|e| taken(e) && e.sid == back.sid);
+            let late = of_it.clone().find(|e| e.at - happened(e) > 1.0);
+            assert!(of_it.count() > 100 && late.is_none(), "{late:?}");
+        }
+    }
+    assert!(first > 10, "{first}");
+}
+
 #[test]
 fn what_was_reported_during_the_wait_brings_no_burst() {
     for seed in 0..10 {

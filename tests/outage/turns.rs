@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::story::{Story, happened, kind, media, taken};
 
 #[test]
-fn ended_sessions_go_one_after_another_at_twice_the_rate_of_one() {
+fn ended_sessions_go_one_after_another_in_half_of_the_time_of_the_outage() {
     let mut story = Story::default();
     for n in 0..5 {
         story.played(100.0 + 70.0 * f64::from(n), 60.0, &format!("film-{n}"));
@@ -23,7 +23,8 @@ fn ended_sessions_go_one_after_another_at_twice_the_rate_of_one() {
         assert!(pair[1].at - pair[0].at > 4.99, "5 s apart: {} {}", pair[0].at, pair[1].at);
     }
     let last = taken.last().expect("hits").at;
-    assert!(last - from < 5.0 * taken.len() as f64 + 5.0, "and no slower: {from} to {last}");
+    let outage = taken[0].at - 100.0;
+    assert!(last - from < outage / 2.0 + 10.0, "and no slower: {from} to {last}, {outage}");
 }
 
 #[test]
@@ -158,7 +159,8 @@ fn with_one_place_old_and_new_take_turns() {
             .filter(|e| taken(e) && e.sid == start.sid && e.at > 720.0 && e.at < 1_100.0)
     };
     let (old, new) = (of("old").count(), of("new").count() + of("other").count());
-    assert!(old > 20 && new > 40, "{old} old and {new} new ones");
+    // What is old waits up to a minute after each slow answer.
+    assert!(old > 5 && new > 40, "{old} old and {new} new ones");
 }
 
 #[test]

@@ -233,8 +233,9 @@ impl Delivery {
         let sent_at = flight.sent_at;
         let d = &ctx.settings.delivery;
         if self.contacts[at].succeeded(sent_at, now.boot, d, &mut self.chance) {
-            self.fall_behind(collector);
+            self.fall_behind(collector, now, d);
         }
+        self.contacts[at].answered(sent_at, now.boot, d, &mut self.chance);
     }
 
     fn failed(

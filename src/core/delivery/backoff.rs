@@ -184,6 +184,11 @@ impl Pace {
     pub fn spend(&mut self, now: BootInstant, interval: Span) {
         self.next = now + interval;
     }
+
+    /// No request goes before `until`.
+    pub fn hold(&mut self, until: BootInstant) {
+        self.next = self.next.max(until);
+    }
 }
 
 #[cfg(test)]

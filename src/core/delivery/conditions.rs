@@ -21,7 +21,7 @@ impl Delivery {
         for at in 0..self.contacts.len() {
             if self.contacts[at].online(now.boot, &settings.delivery, &mut self.chance) {
                 let collector = self.contacts[at].collector.clone();
-                self.fall_behind(&collector);
+                self.fall_behind(&collector, now, &settings.delivery);
             }
         }
     }

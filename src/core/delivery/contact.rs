@@ -9,9 +9,18 @@ use crate::core::settings::{CollectorSettings, DeliverySettings};
 use crate::core::time::{BootInstant, Span};
 
 /// A collector that takes nothing for so long, while something is to be said, is away.
-const OUTAGE: Span = Span::seconds(30);
+pub const OUTAGE: Span = Span::seconds(30);
 /// The wait after an outage grows with it up to here.
 const LONGEST_SPREAD: Span = Span::seconds(600);
+/// What is old is worked off the more slowly the longer the outage was, up to here.
+const LONGEST_OUTAGE: Span = Span::seconds(8 * 3600);
+/// Of a sid's life, what is old of a session waits at most such a part for its next request (20 s).
+const SLOWEST: i64 = 30;
+/// An answer that takes longer says that the collector has much to do. What is old waits up to so many
+/// times as long as it took longer then, at most a tenth of a sid's life, and at random: boxes that wait
+/// alike would come back as one.
+const USUAL_ANSWER: Span = Span::millis(500);
+const YIELDS: i64 = 20;
 
 /// A random wait that began at an instant.
 #[derive(Debug)]
@@ -63,6 +72,13 @@ pub struct Contact {
     halves_from: u64,
     /// Of everything old together.
     pub pace: Pace,
+    /// The same for what goes beside what is reported now: all of an outage takes its part of the time
+    /// that the outage took (`old_interval`), and less is sent to a collector that has much to do.
+    pub old_pace: Pace,
+    outage: Span,
+    old_interval: Span,
+    /// When the last of these requests was sent.
+    old_sent: BootInstant,
     /// Of ended sessions together, which go one after another.
     pub ended_pace: Pace,
     pub ended_retry: Retry,
@@ -90,6 +106,10 @@ impl Contact {
             halves_left: 0,
             halves_from: 0,
             pace: Pace::default(),
+            old_pace: Pace::default(),
+            outage: Span::ZERO,
+            old_interval: Span::ZERO,
+            old_sent: BootInstant(i64::MIN),
             ended_pace: Pace::default(),
             ended_retry: Retry::default(),
             ended_failed: false,
@@ -190,6 +210,38 @@ impl Contact {
         }
     }
 
+    /// So many reports are old, all of the outage that is over.
+    pub fn work_off(&mut self, reports: u64, settings: &DeliverySettings) {
+        let span = self.outage.min(LONGEST_OUTAGE).0 as f64;
+        let requests = settings.backlog_ratio * reports as f64;
+        self.old_interval = match requests > 0.0 {
+            true => Span((span / requests) as i64).min(Span(settings.sid_lifetime.0 / SLOWEST)),
+            false => Span::ZERO,
+        };
+    }
+
+    /// A request of what is old goes out, beside what is reported now.
+    pub fn send_old(&mut self, now: BootInstant) {
+        self.old_sent = now;
+        self.old_pace.hold(now + self.old_interval);
+    }
+
+    /// An answer has come to a request that was sent at `sent_at`. If it is one of what is old, it says
+    /// whether the collector has much to do.
+    pub fn answered(
+        &mut self,
+        sent_at: BootInstant,
+        now: BootInstant,
+        settings: &DeliverySettings,
+        chance: &mut Rng,
+    ) {
+        let longer = (now - sent_at).0 - USUAL_ANSWER.0;
+        if longer > 0 && sent_at == self.old_sent && settings.backlog_ratio > 0.0 {
+            let most = Span(longer * YIELDS).min(Span(settings.sid_lifetime.0 / 10));
+            self.old_pace.hold(now + chance.up_to(most));
+        }
+    }
+
     fn draw(
         &mut self,
         now: BootInstant,
@@ -204,6 +256,8 @@ impl Contact {
         let longest = settings.reconnect_spread.max(grown);
         self.spread = Spread { from: now, longest, drawn: chance.up_to(longest) };
         self.drawn = true;
+        (self.outage, self.old_interval) = (outage, Span::ZERO);
+        self.old_pace = Pace::default();
         self.pace = Pace::default();
         self.ended_pace = Pace::default();
     }
@@ -269,6 +323,7 @@ impl Contact {
         self.retry.revive();
         self.ended_retry.revive();
         self.pace = Pace::default();
+        self.old_pace = Pace::default();
         self.ended_pace = Pace::default();
     }
 }

@@ -1,7 +1,7 @@
 //! Which lane may send next (behaviour.md 2.7): whoever is up to date first, what is old at its rate,
 //! and nobody keeps the others from being served.
 
-use super::contact::Contact;
+use super::contact::{Contact, OUTAGE};
 use super::flight::Class;
 use super::lane::Lane;
 use super::log::Log;
@@ -254,14 +254,23 @@ impl Delivery {
         taken.min().or_else(|| happened.max()).unwrap_or(Span::ZERO)
     }
 
-    /// Everything that waits for this collector is old from now on.
-    pub(super) fn fall_behind(&mut self, collector: &str) {
+    /// What waits for this collector is old from now on, but for a session of which nothing is older than
+    /// the shortest outage.
+    pub(super) fn fall_behind(&mut self, collector: &str, now: Now, settings: &DeliverySettings) {
+        let mut old = 0;
         for log in self.logs.unrecorded_mut() {
+            let ours = log.origin.boot == self.boot;
             for lane in log.lanes.iter_mut().filter(|lane| *lane.collector == *collector) {
-                let waits = lane.waiting(&log.summary).count > 0;
-                lane.set_behind(waits);
+                let waiting = lane.waiting(&log.summary).count;
+                let recent = |at: BootInstant| ours && now.boot - at < OUTAGE;
+                let behind = waiting > 0 && !lane.front().is_some_and(|front| recent(front.at));
+                lane.set_behind(behind);
                 lane.retry.soon();
+                old += if behind { waiting } else { 0 };
             }
+        }
+        if let Some(contact) = self.contacts.iter_mut().find(|c| c.collector == collector) {
+            contact.work_off(old, settings);
         }
     }
 }
@@ -331,10 +340,11 @@ pub(super) fn ready_at(
     if lane.behind {
         let spare = Span(settings.delivery.sid_lifetime.0 / 20);
         at = at.max(contact.old_until(alive, spare));
+        let old = contact.old_pace.ready();
         let own = match class {
-            Class::Ended => contact.ended_pace.ready(),
+            Class::Ended => contact.ended_pace.ready().max(old),
             _ if lane.news > 0 => BootInstant(i64::MIN),
-            _ => lane.pace.ready(),
+            _ => lane.pace.ready().max(old),
         };
         at = at.max(own).max(contact.pace.ready());
     } else if under_way.gathers
@@ -367,10 +377,13 @@ fn charge(
     };
     let pings = log.origin.media.ping_interval(log.summary.context.in_ad(), settings);
     let lane = &mut log.lanes[at];
+    if class != Class::Ended && lane.news > 0 {
+        lane.news -= 1;
+        return;
+    }
+    contact.send_old(now);
     if class == Class::Ended {
         contact.ended_pace.spend(now, own(settings.main_ping));
-    } else if lane.news > 0 {
-        lane.news -= 1;
     } else {
         lane.pace.spend(now, own(pings));
     }
