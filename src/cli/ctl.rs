@@ -141,6 +141,18 @@ pub enum Command {
   playheadctl collector --open box.jsonl
   playheadctl collector --listen 192.168.1.20:8970 --tls authority")]
     Collector(CollectorArgs),
+    /// Runs a fleet of boxes in virtual time, and shows what a collector sees of it
+    ///
+    /// The boxes have the engine and core of the daemon; the collector, the network, the viewers and the
+    /// clients to compare with are models (docs/fleet.md). It needs no daemon, no bus and no network, and
+    /// gives the same figures every time. The exit status is 1 when a bound does not hold. Only programs
+    /// that were built with the feature `bench` have this command.
+    #[cfg(feature = "bench")]
+    #[command(after_help = "Examples:
+  playheadctl fleet outage --boxes 10000
+  playheadctl fleet all --out target/fleet
+  playheadctl fleet errors --set delivery.max_rate=5")]
+    Fleet(FleetArgs),
 }
 
 #[derive(Debug, Args)]
@@ -290,6 +302,32 @@ pub struct CollectorArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["faults", "client_certificates"])]
     pub open: Option<PathBuf>,
     /// One JSON object for each request instead of a line of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "bench")]
+#[derive(Debug, Args)]
+pub struct FleetArgs {
+    /// What happens to the fleet; `all` runs everything, and `list` says what there is
+    #[arg(value_name = "SCENARIO", value_hint = ValueHint::Other)]
+    pub scenario: String,
+    /// Boxes that are simulated [default: 10000, for outage 100000]
+    #[arg(long, value_name = "NUMBER", value_hint = ValueHint::Other)]
+    pub boxes: Option<u32>,
+    /// The seed of the random numbers
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_hint = ValueHint::Other)]
+    pub seed: u64,
+    /// Writes SCENARIO.csv and SCENARIO.svg into this directory, which is made
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// A setting of the boxes; may be given several times
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", value_hint = ValueHint::Other)]
+    pub settings: Vec<String>,
+    /// Runs only the boxes of the daemon, and no clients to compare with
+    #[arg(long)]
+    pub alone: bool,
+    /// One JSON object for each scenario and way to deliver instead of a table
     #[arg(long)]
     pub json: bool,
 }

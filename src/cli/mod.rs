@@ -4,9 +4,9 @@
 mod ctl;
 pub mod daemon;
 
-#[cfg(feature = "bench")]
-pub use self::ctl::CollectorArgs;
 pub use self::ctl::{
     BusArgs, BusName, Command, ConfigArgs, ConsentArgs, ConsentWord, Ctl, EXIT_STATUSES, FlushArgs,
     OutputArgs, PlayerArgs, QueueArgs, RecordArgs, SimulateArgs,
 };
+#[cfg(feature = "bench")]
+pub use self::ctl::{CollectorArgs, FleetArgs};

@@ -7,6 +7,8 @@ mod collector;
 mod config;
 mod consent;
 mod doctor;
+#[cfg(feature = "bench")]
+mod fleet;
 mod flush;
 mod monitor;
 mod output;
@@ -69,6 +71,8 @@ pub fn run(ctl: Ctl) -> Result<(), Failure> {
         Command::Record(args) => on_bus(record::run(ctl.bus.address(), args)),
         #[cfg(feature = "bench")]
         Command::Collector(args) => collector::run(args),
+        #[cfg(feature = "bench")]
+        Command::Fleet(args) => fleet::run(&args),
     }
 }
 

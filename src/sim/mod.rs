@@ -5,6 +5,8 @@
 pub mod backend;
 mod bus;
 pub mod driver;
+#[cfg(feature = "bench")]
+pub mod fleet;
 pub mod hits;
 mod mpris;
 pub mod mpris_lines;
