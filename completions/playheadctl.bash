@@ -28,6 +28,9 @@ _playheadctl() {
             playheadctl,doctor)
                 cmd="playheadctl__subcmd__doctor"
                 ;;
+            playheadctl,fleet)
+                cmd="playheadctl__subcmd__fleet"
+                ;;
             playheadctl,flush)
                 cmd="playheadctl__subcmd__flush"
                 ;;
@@ -62,7 +65,7 @@ _playheadctl() {
 
     case "${cmd}" in
         playheadctl)
-            opts="-h -V --bus --bus-address --help --version status sessions queue resume-points flush consent doctor config monitor simulate player record collector"
+            opts="-h -V --bus --bus-address --help --version status sessions queue resume-points flush consent doctor config monitor simulate player record collector fleet"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -249,6 +252,59 @@ _playheadctl() {
                 return 0
             fi
             case "${prev}" in
+                --bus)
+                    COMPREPLY=($(compgen -W "system session" -- "${cur}"))
+                    return 0
+                    ;;
+                --bus-address)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        playheadctl__subcmd__fleet)
+            opts="-h --boxes --seed --out --set --alone --json --bus --bus-address --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --boxes)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --bus)
                     COMPREPLY=($(compgen -W "system session" -- "${cur}"))
                     return 0

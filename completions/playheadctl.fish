@@ -42,6 +42,7 @@ complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "simulate" -
 complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "player" -d 'Plays a timeline to the agent in real time, to try a box out without a player'
 complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "record" -d 'Writes a timeline of what players say on the bus'
 complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "collector" -d 'Takes what the agent sends and shows it: a collector for the workbench'
+complete -c playheadctl -n "__fish_playheadctl_needs_command" -f -a "fleet" -d 'Runs a fleet of boxes in virtual time, and shows what a collector sees of it'
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand status" -l bus -d 'Which of the machine\'s buses' -r -f -a "system\t''
 session\t''"
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand status" -l bus-address -d 'A bus by its address, such as unix:path=/run/my-bus; overrides --bus' -r -f
@@ -124,6 +125,16 @@ complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l bu
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l client-certificates -d 'Asks for client certificates; client.pem and client.key in the directory of --tls are for the box\'s collector.client_cert_file and collector.client_key_file'
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -l json -d 'One JSON object for each request instead of a line of text'
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand collector" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand fleet" -l boxes -d 'Boxes that are simulated [default: 10000, for outage 100000]' -r -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand fleet" -l seed -d 'The seed of the random numbers' -r -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand fleet" -l out -d 'Writes SCENARIO.csv and SCENARIO.svg into this directory, which is made' -r -f -a "(__fish_complete_directories)"
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand fleet" -l set -d 'A setting of the boxes; may be given several times' -r -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand fleet" -l bus -d 'Which of the machine\'s buses' -r -f -a "system\t''
+session\t''"
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand fleet" -l bus-address -d 'A bus by its address, such as unix:path=/run/my-bus; overrides --bus' -r -f
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand fleet" -l alone -d 'Runs only the boxes of the daemon, and no clients to compare with'
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand fleet" -l json -d 'One JSON object for each scenario and way to deliver instead of a table'
+complete -c playheadctl -n "__fish_playheadctl_using_subcommand fleet" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand status" -f
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand sessions" -f
 complete -c playheadctl -n "__fish_playheadctl_using_subcommand queue" -f

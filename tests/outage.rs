@@ -54,14 +54,14 @@ fn with_a_ratio_of_0_the_wait_does_not_grow_and_only_the_highest_rate_counts() {
 }
 
 #[test]
-fn a_session_that_lives_catches_up_at_twice_the_rate_of_its_pings() {
+fn a_session_that_lives_catches_up_at_nearly_twice_the_rate_of_its_pings() {
     let exchanges = closed_for_an_hour().run(3, &[]);
     let (first, next) = return_and_rest(&exchanges, 3_700.0);
     let at_once = between(&exchanges, next + 1.0, next + 1_001.0);
-    assert!((285..=305).contains(&at_once), "100 new and 200 old ones in 1,000 s: {at_once}");
+    assert!((255..=305).contains(&at_once), "100 new and 167 old ones in 1,000 s: {at_once}");
     // All of an hour, and what was reported until it was worked off.
     let old = (next - 100.0) / 10.0;
-    let done = next + old * 5.0 + 60.0;
+    let done = next + old * 6.1 + 60.0;
     let late = exchanges.iter().find(|e| taken(e) && e.at > done && e.at - happened(e) > 1.0);
     assert!(late.is_none(), "{late:?}");
     let starts = exchanges.iter().filter(|e| taken(e) && kind(e) == "sessionStart");
@@ -77,25 +77,25 @@ fn old_from_to(exchanges: &[Exchange], back: f64) -> (f64, f64) {
 }
 
 #[test]
-fn what_is_old_of_an_hour_takes_half_of_that_however_little_it_is() {
+fn what_is_old_of_an_hour_takes_half_of_that_and_the_spread_however_little_it_is() {
     let mut story = Story::default();
     story.plays(0.0, "film");
     story.closed(100.0, 3_700.0);
     story.say(1_200.0, "End", "film", json!({}));
     for seed in 0..10 {
         let (next, last) = old_from_to(&story.run(seed, &[]), 3_700.0);
-        assert!((1_700.0..2_000.0).contains(&(last - next)), "{}", last - next);
+        assert!((2_000.0..2_450.0).contains(&(last - next)), "{}", last - next);
     }
 }
 
 #[test]
-fn what_is_old_waits_at_most_20_s_for_its_next_request() {
+fn what_is_old_waits_at_most_25_s_for_its_next_request() {
     let mut story = Story::default();
     story.played(0.0, 150.0, "film");
     story.closed(100.0, 3_700.0);
     for seed in 0..10 {
         let (next, last) = old_from_to(&story.run(seed, &[]), 3_700.0);
-        assert!(last - next < 8.0 * 20.5, "{}", last - next);
+        assert!(last - next < 8.0 * 25.5, "{}", last - next);
     }
 }
 
@@ -107,10 +107,10 @@ fn what_is_old_yields_to_a_collector_that_is_slow_and_the_news_do_not() {
     story.plays(5_000.0, "news");
     let exchanges = story.run(3, &[]);
     let (_, next) = return_and_rest(&exchanges, 3_700.0);
-    // A hundred of them are reported meanwhile; the old ones wait 20 s on average, not 5.
+    // A hundred of them are reported meanwhile; the old ones wait 12 s on average, not 5.
     let film = exchanges.iter().filter(|e| taken(e) && media_is(&exchanges, e, "film"));
     let at_once = film.filter(|e| (next + 1.0..next + 1_001.0).contains(&e.at)).count();
-    assert!((125..185).contains(&at_once), "{at_once}");
+    assert!((145..230).contains(&at_once), "{at_once}");
     let news = exchanges.iter().filter(|e| taken(e) && media_is(&exchanges, e, "news"));
     let late = news.clone().find(|e| e.at - happened(e) > 6.0);
     assert!(news.count() > 100 && late.is_none(), "{late:?}");

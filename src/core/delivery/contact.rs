@@ -14,13 +14,14 @@ pub const OUTAGE: Span = Span::seconds(30);
 const LONGEST_SPREAD: Span = Span::seconds(600);
 /// What is old is worked off the more slowly the longer the outage was, up to here.
 const LONGEST_OUTAGE: Span = Span::seconds(8 * 3600);
-/// Of a sid's life, what is old of a session waits at most such a part for its next request (20 s).
-const SLOWEST: i64 = 30;
+/// Of a sid's life, what is old waits at most such a part for its next request (25 s), so that none
+/// dies of it and no connection is closed meanwhile.
+const SLOWEST: i64 = 24;
 /// An answer that takes longer says that the collector has much to do. What is old waits up to so many
 /// times as long as it took longer then, at most a tenth of a sid's life, and at random: boxes that wait
 /// alike would come back as one.
 const USUAL_ANSWER: Span = Span::millis(500);
-const YIELDS: i64 = 20;
+const YIELDS: i64 = 10;
 
 /// A random wait that began at an instant.
 #[derive(Debug)]
@@ -212,12 +213,15 @@ impl Contact {
 
     /// So many reports are old, all of the outage that is over.
     pub fn work_off(&mut self, reports: u64, settings: &DeliverySettings) {
-        let span = self.outage.min(LONGEST_OUTAGE).0 as f64;
-        let requests = settings.backlog_ratio * reports as f64;
-        self.old_interval = match requests > 0.0 {
-            true => Span((span / requests) as i64).min(Span(settings.sid_lifetime.0 / SLOWEST)),
-            false => Span::ZERO,
-        };
+        let (ratio, outage) = (settings.backlog_ratio, self.outage.min(LONGEST_OUTAGE));
+        if ratio <= 0.0 || reports == 0 {
+            self.old_interval = Span::ZERO;
+            return;
+        }
+        // Where the first boxes begin and the last ones are through, a fleet has room to spare.
+        let span = outage.0 as f64 / ratio + self.spread.longest.0 as f64;
+        let slowest = Span(settings.sid_lifetime.0 / SLOWEST);
+        self.old_interval = Span((span / reports as f64) as i64).min(slowest);
     }
 
     /// A request of what is old goes out, beside what is reported now.
