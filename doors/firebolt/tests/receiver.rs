@@ -156,18 +156,35 @@ async fn an_application_that_plays_in_the_background() {
 #[tokio::test]
 async fn an_application_that_is_gone() {
     let Some(scene) = Scene::with_grace(&[], 1).await else { return };
+    let before = scene.connections().await;
+    let mut app = scene.connect("/app/a").await;
+    app.media("mediaPlaying", "film").await;
+    let mut gateway = scene.connect("/").await;
+    gateway.media_of("b", "mediaPlaying", "news").await;
+    scene.sees(&[("a", "film", "playing"), ("b", "news", "playing")]).await;
+    assert_eq!(scene.connections().await, before + 2);
+    app.leave().await;
+    scene.sees(&[("b", "news", "playing")]).await;
+    gateway.call("Lifecycle.onUnloading", json!({"context": {"appId": "b"}})).await;
+    scene.sees(&[]).await;
+    scene.until("no connection", async || scene.connections().await == before).await;
+    // It comes again, and goes on where it was.
+    gateway.media_of("b", "mediaPlaying", "news").await;
+    scene.sees(&[("b", "news", "playing")]).await;
+}
+
+/// The agent sees a player vanish, which is paused until its grace is over, and not one that ends.
+#[tokio::test]
+async fn what_is_gone_has_not_ended() {
+    let Some(scene) = Scene::start(&[]).await else { return };
     let mut app = scene.connect("/app/a").await;
     app.media("mediaPlaying", "film").await;
     let mut gateway = scene.connect("/").await;
     gateway.media_of("b", "mediaPlaying", "news").await;
     scene.sees(&[("a", "film", "playing"), ("b", "news", "playing")]).await;
     app.leave().await;
-    scene.sees(&[("b", "news", "playing")]).await;
     gateway.call("Lifecycle.onUnloading", json!({"context": {"appId": "b"}})).await;
-    scene.sees(&[]).await;
-    // It comes again, and goes on where it was.
-    gateway.media_of("b", "mediaPlaying", "news").await;
-    scene.sees(&[("b", "news", "playing")]).await;
+    scene.sees(&[("a", "film", "paused"), ("b", "news", "paused")]).await;
 }
 
 #[tokio::test]
@@ -177,10 +194,12 @@ async fn a_second_connection_of_an_application_keeps_it() {
     let second = scene.connect("/app/a").await;
     first.media("mediaPlaying", "film").await;
     scene.sees(&[("a", "film", "playing")]).await;
+    let paths = scene.paths().await;
     second.leave().await;
-    // What comes after the end of the second is heard.
+    // What comes after the end of the second is heard, and of the same session.
     first.media("mediaPause", "film").await;
     scene.sees(&[("a", "film", "paused")]).await;
+    assert_eq!(scene.paths().await, paths);
     first.leave().await;
     scene.sees(&[]).await;
 }
@@ -270,6 +289,21 @@ async fn who_may_connect() {
     let offered = [("sec-websocket-protocol", "json, jsonrpc")];
     let caller = scene.try_connect("/", &offered).await.expect("a connection");
     assert_eq!(caller.protocol.as_deref(), Some("jsonrpc"));
+}
+
+/// Thunder's own client masks its frames only if it is told to.
+#[tokio::test]
+async fn frames_without_a_mask() {
+    let Some(scene) = Scene::start(&[]).await else { return };
+    let app = scene.connect("/app/a").await;
+    let mut stream = app.socket.into_inner();
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"mediaPlay","params":{"entityId":"film"}}"#;
+    stream.write_all(&[0x81, call.len() as u8]).await.expect("sent");
+    stream.write_all(call.as_bytes()).await.expect("sent");
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).await.expect("an answer");
+    assert_eq!(head[0], 0x81, "a text");
+    scene.sees(&[("a", "film", "starting")]).await;
 }
 
 #[tokio::test]

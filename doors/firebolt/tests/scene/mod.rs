@@ -43,6 +43,9 @@ const CONFIG: &str = "[collector]\nurl = \"http://127.0.0.1:9\"\nallow_plain_htt
     org_id = \"TESTS@AdobeOrg\"\n[consent]\ninitial = \"in\"\n\
     [interrupt]\ngrace_seconds = GRACE\n[delivery]\nreconnect_spread_seconds = 0\n";
 
+/// Session objects, with their interfaces and the properties of each.
+type Objects = HashMap<OwnedObjectPath, HashMap<String, HashMap<String, OwnedVariant>>>;
+
 /// Says that a test is skipped, on standard error and in the file that `SKIPPED` names, if any.
 fn skip(why: &str) {
     let line = format!("SKIP doors/firebolt: {why}\n");
@@ -175,19 +178,16 @@ impl Scene {
         }
     }
 
+    /// The connections to the bus.
+    pub async fn connections(&self) -> usize {
+        let bus = zbus::fdo::DBusProxy::new(&self.watcher).await.expect("the bus");
+        let names = bus.list_names().await.expect("names");
+        names.iter().filter(|name| name.starts_with(':')).count()
+    }
+
     /// The sessions that are open: application, media and state, in the order of the first two.
     pub async fn sessions(&self) -> Vec<(String, String, String)> {
-        type Objects = HashMap<OwnedObjectPath, HashMap<String, HashMap<String, OwnedVariant>>>;
-        let manager = Some("org.freedesktop.DBus.ObjectManager");
-        let call = self.watcher.call_method(
-            Some(AGENT),
-            "/tv/playhead/Agent1",
-            manager,
-            "GetManagedObjects",
-            &(),
-        );
-        let Ok(answer) = call.await else { return Vec::new() };
-        let objects: Objects = answer.body().deserialize().expect("objects");
+        let objects = self.objects().await;
         let mut sessions: Vec<_> = objects
             .values()
             .filter_map(|interfaces| interfaces.get("tv.playhead.Session1"))
@@ -199,6 +199,27 @@ impl Scene {
             .collect();
         sessions.sort();
         sessions
+    }
+
+    /// The objects of the sessions that are open.
+    pub async fn paths(&self) -> Vec<String> {
+        self.objects().await.keys().map(|path| path.as_str().to_owned()).collect()
+    }
+
+    async fn objects(&self) -> Objects {
+        let manager = Some("org.freedesktop.DBus.ObjectManager");
+        let call = self.watcher.call_method(
+            Some(AGENT),
+            "/tv/playhead/Agent1",
+            manager,
+            "GetManagedObjects",
+            &(),
+        );
+        match call.await {
+            Ok(answer) => answer.body().deserialize().expect("objects"),
+            // The daemon is away.
+            Err(_) => Objects::new(),
+        }
     }
 
     /// Waits until these sessions are open, and no others.
