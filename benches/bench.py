@@ -4,8 +4,9 @@ that does nothing (floor/), measured in the same run, and beside its budget.
 
 usage: bench.py DIR [PART ...]     parts: see PARTS; all of them without a name
 DIR holds playheadd as a box carries it, playheadctl with the bench collector, floor and caller
-(`make bench` puts them there). Exit status 1: a budget is not kept.
+(`make bench` puts them there). Exit status 1: a budget is not kept, or a part could not be measured.
 """
+import subprocess
 import sys
 
 import activity
@@ -26,7 +27,10 @@ def main():
     programs, *names = sys.argv[1:]
     table = Table()
     for name in names or PARTS:
-        PARTS[name].measure(programs, table)
+        try:
+            PARTS[name].measure(programs, table)
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            table.fail(name, error)
     table.show()
     return table.over
 

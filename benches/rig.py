@@ -156,8 +156,9 @@ class Table:
                           ("at least " if least else "") + show(budget) if budget is not None else ""])
         print(f"bench: {what}: {self.rows[-1][1]}", file=sys.stderr, flush=True)
 
-    def skip(self, what, why):
-        self.rows.append([what, f"- ({why})", "", ""])
+    def fail(self, part, why):
+        self.over = True
+        self.rows.append([part, f"not measured: {why}", "", ""])
 
     def show(self):
         rows = [["", "measured", "floor", "budget"], *self.rows]

@@ -84,11 +84,9 @@ fn run(arguments: Arguments) -> Result<(), AppError> {
     // What is stored is for nobody else, whatever the umask of whoever starts the daemon.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     // One thread: the order of the wire is the order of the engine (behaviour.md 1.5).
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| AppError::System("the runtime", e))?;
-    // In a task of its own, because waking what `block_on` itself runs costs a write and a read.
-    let daemon = runtime.spawn(app::run(arguments));
-    runtime.block_on(daemon).unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        .map_err(|e| AppError::System("the runtime", e))?
+        .block_on(app::run(arguments))
 }

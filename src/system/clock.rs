@@ -145,6 +145,7 @@ pub struct Alarm {
 
 impl Alarm {
     /// Needs a running tokio runtime. Where the kernel has no such timer, the runtime's do.
+    #[allow(clippy::new_without_default, reason = "it needs a runtime, and a default does not")]
     pub fn new() -> Alarm {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags);

@@ -31,16 +31,25 @@ fn main() -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["calls", address, count] => runtime.block_on(calls(address, count.parse()?)),
-        ["post", url, count, file] => runtime.block_on(post(url, count.parse()?, std::fs::read(file)?)),
+        ["post", url, count, file] => {
+            runtime.block_on(post(url, count.parse()?, std::fs::read(file)?))
+        }
         ["events", address, count] => runtime.block_on(events(address, count.parse()?)),
         _ => Err("usage: see src/caller.rs".into()),
     }
 }
 
 async fn open(connection: &Connection) -> Result<OwnedObjectPath> {
-    let info: Info = [("id", "a-film".into()), ("app", "bench".into()), ("length", 90_000.0.into())].into();
+    let info: Info =
+        [("id", "a-film".into()), ("app", "bench".into()), ("length", 90_000.0.into())].into();
     let body = (0.0, info);
-    let reply = connection.call_method(Some(AGENT), "/tv/playhead/Agent1", Some(AGENT), "OpenSession", &body);
+    let reply = connection.call_method(
+        Some(AGENT),
+        "/tv/playhead/Agent1",
+        Some(AGENT),
+        "OpenSession",
+        &body,
+    );
     Ok(reply.await?.body().deserialize()?)
 }
 
@@ -88,14 +97,19 @@ async fn calls(address: &str, count: usize) -> Result<()> {
 
 async fn post(url: &str, count: usize, body: Vec<u8>) -> Result<()> {
     let client = reqwest::Client::builder().no_proxy();
-    let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
-        .with_no_client_auth();
+    let tls = rustls::ClientConfig::builder_with_provider(
+        rustls::crypto::ring::default_provider().into(),
+    )
+    .with_safe_default_protocol_versions()?
+    .with_root_certificates(rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    })
+    .with_no_client_auth();
     let client = client.tls_backend_preconfigured(tls).build()?;
     let from = Instant::now();
     for _ in 0..count {
-        let request = client.post(url).header("content-type", "application/json").body(body.clone());
+        let request =
+            client.post(url).header("content-type", "application/json").body(body.clone());
         request.send().await?.bytes().await?;
     }
     println!("{:.6}", from.elapsed().as_secs_f64());
@@ -107,8 +121,9 @@ async fn events(address: &str, count: usize) -> Result<()> {
     let session = open(&connection).await?;
     event(&connection, &session, "Play", 0.0).await?;
     let from = Instant::now();
-    let mut calls = stream::iter((1..=count).map(|n| event(&connection, &session, "Playhead", n as f64)))
-        .buffered(AT_ONCE);
+    let mut calls =
+        stream::iter((1..=count).map(|n| event(&connection, &session, "Playhead", n as f64)))
+            .buffered(AT_ONCE);
     while let Some(answered) = calls.next().await {
         answered?;
     }

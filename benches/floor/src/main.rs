@@ -9,9 +9,9 @@ use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use zbus::MessageStream;
 use zbus::connection::Builder;
 use zbus::message::Type;
-use zbus::MessageStream;
 
 const NAME: &str = "tv.playhead.test.Floor";
 /// About a heartbeat's record.
@@ -22,17 +22,20 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut arguments = std::env::args().skip(1);
-    let (address, state) = (arguments.next().ok_or("an address")?, arguments.next().ok_or("a directory")?);
+    let (address, state) =
+        (arguments.next().ok_or("an address")?, arguments.next().ok_or("a directory")?);
     runtime.block_on(serve(&address, &state))
 }
 
 /// As the daemon makes its own.
 fn client() -> Result<reqwest::Client> {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()?
+    .with_root_certificates(roots)
+    .with_no_client_auth();
     Ok(reqwest::Client::builder().tls_backend_preconfigured(tls).build()?)
 }
 
@@ -60,7 +63,7 @@ async fn serve(address: &str, state: &str) -> Result<()> {
             // What a call costs the daemon that is on the medium when it is answered.
             Some("Keep") => {
                 number += 1;
-                store.insert(number.to_be_bytes(), &ENTRY)?;
+                store.insert(number.to_be_bytes(), ENTRY.as_slice())?;
                 store.flush()?;
                 file.sync_data()?;
             }
