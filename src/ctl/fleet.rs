@@ -176,7 +176,7 @@ fn row(way: Way, figures: &Figures) -> Vec<String> {
     vec![
         way.name().to_owned(),
         format!("{:.2}", figures.peak),
-        figures.drained.map_or_else(|| "never".to_owned(), |s| output::position(s)),
+        figures.drained.map_or_else(|| "never".to_owned(), output::position),
         format!("{:.1} %", figures.broken * 100.0),
         share(figures.lost.all()),
         share(figures.waiting),

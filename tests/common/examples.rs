@@ -7,7 +7,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::time::Instant;
 
 use playheadd::bench::Record;
 
@@ -130,10 +129,8 @@ impl Steered {
     /// Waits until it says a line that begins with this, and gives the rest of the line.
     #[track_caller]
     pub fn says(&mut self, start: &str) -> String {
-        let end = Instant::now() + PATIENCE;
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let Ok(line) = self.lines.recv_timeout(left) else {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
                 panic!("the player did not say '{start}': {:#?}", self.seen);
             };
             self.seen.push(line);
