@@ -11,6 +11,11 @@ fn main() {
         let out = std::env::var("OUT_DIR").expect("cargo says where");
         std::fs::write(format!("{out}/{interface}.xml"), introspected(&xml)).expect("written");
     }
+    println!("cargo:rustc-check-cfg=cfg(unwinder_linked_in)");
+    if std::env::var("RUSTC_LINKER").is_ok_and(|linker| linker.contains("zig")) {
+        // See src/system/backtrace.rs.
+        println!("cargo:rustc-cfg=unwinder_linked_in");
+    }
     if is("PROFILE", "release") {
         unwind_tables();
         identical_functions();

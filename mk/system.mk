@@ -29,14 +29,14 @@ test-system: ## a whole Debian with the service in it, on either bus, and the AR
 test-arm: ## the armv7 build, emulated: the demo, SIGKILLs, the store's tests, every conformance case
 	$(system-tests) arm
 
-cross-armv7: ## both programs for ARMv7 with hard float (glibc 2.28)
-	@CARGO='$(CARGO)' cross/build armv7
+cross-armv7: ## both programs for ARMv7 with hard float (glibc; ZIG=yes: 2.28)
+	@CARGO='$(CARGO)' ZIG='$(ZIG)' cross/build armv7
 
-cross-aarch64: ## both programs for 64-bit ARM (glibc 2.28)
-	@CARGO='$(CARGO)' cross/build aarch64
+cross-aarch64: ## both programs for 64-bit ARM (glibc; ZIG=yes: 2.28)
+	@CARGO='$(CARGO)' ZIG='$(ZIG)' cross/build aarch64
 
 cross-aarch64-musl: ## the same, static, without a C library on the box
-	@CARGO='$(CARGO)' cross/build aarch64-musl
+	@CARGO='$(CARGO)' ZIG='$(ZIG)' cross/build aarch64-musl
 
 syscalls: $(BENCH) ## the system calls of a run, and the oldest kernel that has them
 	@sh .ci/deps dbus python3-dbus strace procps

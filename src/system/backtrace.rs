@@ -11,7 +11,7 @@ const END_OF_STACK: std::ffi::c_int = 5;
 
 // SAFETY: the signature is that of libgcc's function, and to find no frame is one of its answers.
 // Nothing else in a program that aborts on a panic calls it: libgcc and libc have their own. With
-// musl, where libgcc is linked in, there would be two of it.
+// musl, where libgcc is linked in, and with zig, which links its own unwinder in, there would be two of it.
 #[allow(unsafe_code, reason = "the name is the one that is looked for")]
 #[unsafe(no_mangle)]
 extern "C" fn _Unwind_Backtrace(
