@@ -12,6 +12,8 @@ fn main() {
         std::fs::write(format!("{out}/{interface}.xml"), introspected(&xml)).expect("written");
     }
     println!("cargo:rustc-check-cfg=cfg(unwinder_linked_in)");
+    let target = std::env::var("TARGET").unwrap_or_default().replace('-', "_").to_uppercase();
+    println!("cargo:rerun-if-env-changed=CARGO_TARGET_{target}_LINKER");
     if std::env::var("RUSTC_LINKER").is_ok_and(|linker| linker.contains("zig")) {
         // See src/system/backtrace.rs.
         println!("cargo:rustc-cfg=unwinder_linked_in");
