@@ -21,7 +21,8 @@ test-clients: clients ## the clients' and doors' own tests
 	    --manifest-path doors/firebolt/Cargo.toml --target-dir $(APART_TARGET))
 	$(PYTHON) -m unittest discover -q -s clients/python/tests
 	$(PYTHON) -m unittest -q doors/kodi/tests/test_door.py
-	@if command -v node >/dev/null; then node --test --test-reporter=dot clients/javascript/tests/*.test.mjs; \
+	@if command -v node >/dev/null; then PLAYHEADD_BIN=$(CURDIR)/target/debug/playheadd \
+	    node --test --test-reporter=dot clients/javascript/tests/*.test.mjs; \
 	else echo "SKIP: the JavaScript client's own tests: no node"; fi
 
 lint-clients:
