@@ -11,7 +11,7 @@ mod common;
 
 use clients::programs::{Client, Driver};
 use clients::script::{EVENING, Step, evening};
-use common::{World, of_type, playhead};
+use common::{World, of_type, once, playhead};
 use playheadd::bench::Record;
 
 /// No pings: how many there are depends on the time that a machine takes for the evening. Nothing waits
@@ -19,17 +19,14 @@ use playheadd::bench::Record;
 const QUIET: &str = "[heartbeat]\nmain_seconds = 600\nad_seconds = 10\n\
                      [delivery]\nreconnect_spread_seconds = 0\nbacklog_ratio = 0\n";
 
-/// The hits without pings. One that was under way when the daemon was killed may come twice, alike to
-/// its time.
-fn events(hits: &[Record]) -> Vec<&Record> {
-    let mut events: Vec<&Record> = hits.iter().filter(|hit| hit.event_type() != "ping").collect();
-    events.dedup_by(|again, first| again.body == first.body);
-    events
+/// The hits without pings and repeats.
+fn events(hits: &[Record]) -> Vec<Record> {
+    once(hits).into_iter().filter(|hit| hit.event_type() != "ping").collect()
 }
 
 /// Of each such hit: event, playhead, and the name of what it is about.
 fn told(hits: &[Record]) -> Vec<(String, f64, String)> {
-    let named = |hit: &Record| {
+    let named = |hit: &Record| -> String {
         let params = &hit.body["params"];
         let keys = ["media.ad.id", "media.chapter.friendlyName", "media.state.name", "media.id"];
         let name = keys.iter().find_map(|key| params[key].as_str());
@@ -38,8 +35,8 @@ fn told(hits: &[Record]) -> Vec<(String, f64, String)> {
         let name = name.or(error).map(str::to_owned);
         name.or(quality.map(|bitrate| bitrate.to_string())).unwrap_or_default()
     };
-    let hits = events(hits).into_iter();
-    hits.map(|hit| (hit.event_type().to_owned(), playhead(hit), named(hit))).collect()
+    let hits = events(hits);
+    hits.iter().map(|hit| (hit.event_type().to_owned(), playhead(hit), named(hit))).collect()
 }
 
 fn at(hit: &Record) -> i64 {
@@ -78,7 +75,7 @@ async fn says_the_evening(client: Client) {
         .collect();
     assert_eq!(said, wanted, "{}\n{}", driver.said(), world.agent.log());
     for (hit, ((event, ..), from, to)) in events(&hits).into_iter().zip(&expected) {
-        let at = at(hit);
+        let at = at(&hit);
         // A fifth of a second on either side of when the player said it.
         assert!((from - 200..=to + 200).contains(&at), "{event}: {from} {at} {to}");
     }

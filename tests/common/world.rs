@@ -99,6 +99,18 @@ pub fn of_type<'a>(records: &'a [Record], kind: &str) -> Vec<&'a Record> {
     records.iter().filter(|r| r.body["eventType"] == kind).collect()
 }
 
+/// The hits without repeats: what was under way when a daemon was killed may come twice, alike to its
+/// time.
+pub fn once(records: &[Record]) -> Vec<Record> {
+    let mut hits: Vec<Record> = Vec::new();
+    for hit in records {
+        if !hits.iter().any(|first| first.sid == hit.sid && first.body == hit.body) {
+            hits.push(hit.clone());
+        }
+    }
+    hits
+}
+
 /// The event types of a session as the collector has them, without pings.
 pub fn types(records: &[Record], sid: &str) -> Vec<String> {
     records
