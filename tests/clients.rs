@@ -135,7 +135,7 @@ async fn outlives_the_bus(client: Client) {
     let starts = of_type(&hits, "sessionStart");
     assert_eq!(starts.len(), 2, "{}\n{}", driver.said(), world.agent.log());
     assert_eq!(starts[1].body["params"]["media.resume"], true);
-    assert_eq!(playhead(&starts[1]), 20.0);
+    assert_eq!(playhead(starts[1]), 20.0);
     driver.close();
 }
 
