@@ -32,7 +32,7 @@ lint-clients:
 	        --target-dir $(APART_TARGET) -- -D warnings || exit 1; \
 	done
 
-deny-clients:
+deny-clients: ## the same for the clients and doors in Rust
 	@for package in $(APART); do \
 	    $(CARGO) deny --manifest-path $$package/Cargo.toml --all-features check --config deny.toml \
 	        bans licenses sources || exit 1; \

@@ -12,7 +12,9 @@ use crate::box_and_collector::{
     as_sent, ctl, ended, last_error, nothing_waits, play, rules, start,
     tells_nobody_what_was_watched,
 };
-use crate::common::{Agent, Bus, Kind, PATIENCE, Player, config_text_of, film, nothing, types};
+use crate::common::{
+    AGENT, AGENT_PATH, Agent, Bus, Kind, PATIENCE, Player, config_text_of, film, nothing, types,
+};
 
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -112,7 +114,13 @@ async fn a_body_without_an_end_is_given_up_and_the_start_kept() {
         }
     };
     tokio::time::timeout(PATIENCE, lets_go).await.expect("the agent lets go, and tries again");
-    let queued = player.property(crate::common::AGENT_PATH, crate::common::AGENT, "QueuedHits");
-    assert!(u64::try_from(queued.await).expect("a number") >= 2, "both hits are kept");
+    // The play is held back for the first 250 ms of a session, which three quick tries can be within.
+    let kept = async {
+        let queued = || player.property(AGENT_PATH, AGENT, "QueuedHits");
+        while u64::try_from(queued().await).expect("a number") < 2 {
+            player.call(&session, "Playhead", 1.0, nothing()).await.expect("an answer");
+        }
+    };
+    tokio::time::timeout(PATIENCE, kept).await.expect("both hits are kept");
     assert!(agent.stop().success());
 }
