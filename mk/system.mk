@@ -1,7 +1,7 @@
 # What a box needs: its programs, ARM builds, and the tests that want a service manager.
 
 BENCH = target/bench
-PARTS =
+BENCHES =
 
 .PHONY: box test-system test-arm cross-armv7 cross-aarch64 cross-aarch64-musl syscalls bench bench-load bench-peers $(BENCH)
 
@@ -49,9 +49,9 @@ $(BENCH): box build
 	@install -d $(BENCH)
 	@install target/box/playheadd $(BIN)/playheadctl $(BIN)/floor $(BIN)/caller $(BENCH)
 
-bench: $(BENCH) ## one table: what a box pays, beside its floor and its budget (PARTS="sizes calls": some of it)
+bench: $(BENCH) ## one table: what a box pays, beside its floor and its budget (BENCHES="sizes calls": some of it)
 	@sh .ci/deps dbus python3-dbus
-	@$(PYTHON) benches/bench.py $(BENCH) $(PARTS)
+	@$(PYTHON) benches/bench.py $(BENCH) $(BENCHES)
 
 bench-load: ## calls of a player while others flood the bus, beside a bare echo
 	$(CARGO) bench --locked --all-features --bench latency
