@@ -200,6 +200,13 @@ impl Agent {
                 gone.push((*number, player.clone(), at));
             }
         }
+        // A ping is late only where the agent was away for a time.
+        let late = |session: &Session| {
+            let told = session.source != EventSource::Mpris && session.owner.is_some();
+            told && session.tracker.ping_due(&self.settings) < now.boot
+        };
+        let quiet: Vec<u32> =
+            self.sessions.iter().filter(|(_, s)| late(s)).map(|(number, _)| *number).collect();
         self.catch_up(now);
         for (number, player, at) in gone {
             // Timers that were due before the player vanished run first.
@@ -207,10 +214,7 @@ impl Agent {
             self.detach(&player, at, now);
         }
         self.catch_up(now);
-        let driven =
-            |session: &Session| session.source != EventSource::Mpris && session.owner.is_some();
-        let driven = self.sessions.iter().filter(|(_, session)| driven(session));
-        for number in driven.map(|(number, _)| *number).collect::<Vec<_>>() {
+        for number in quiet {
             // Its player tells now what happened while the agent was away.
             self.await_more(number, now);
         }
