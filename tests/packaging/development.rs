@@ -55,6 +55,39 @@ fn a_player_is_built_with_what_is_installed() {
     }
 }
 
+/// The lines of C in the pages are of this interface, in C99.
+#[test]
+fn the_lines_of_the_pages_compile() {
+    let place = tempfile::tempdir().expect("a directory");
+    let file = place.path().join("lines.c");
+    let pages = ["clients/c/README.md", "docs/integrating-a-player.md"];
+    for page in pages {
+        let text = read(page);
+        let (_, lines) = text.split_once("```c\n").expect("lines of C");
+        let lines = lines.split("```").next().expect("lines of C");
+        // The first page makes the agent itself, and both begin somewhere.
+        let agent =
+            if lines.contains("playhead_new") { "" } else { "playhead_agent *agent = NULL;" };
+        let program = format!(
+            "#include \"playhead.h\"\n\
+             static void on_error(playhead_session *s, const struct playhead_failure *e, void *u) \
+             {{ (void)s, (void)e, (void)u; }}\n\
+             int main(void) {{ double position = 0; (void)on_error; {agent}\n{lines}\n}}\n"
+        );
+        std::fs::write(&file, program).expect("written");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-std=c99", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
+        compiler.arg("-I").arg(root().join("clients/c")).arg(&file);
+        match compiler.output() {
+            Ok(out) => {
+                let said = String::from_utf8_lossy(&out.stderr);
+                assert!(out.status.success(), "{page}: {said}");
+            }
+            Err(error) => return skipped::skip("the lines of C in the pages compile", error),
+        }
+    }
+}
+
 #[test]
 fn the_pkg_config_file_names_another_sd_bus() {
     let place = tempfile::tempdir().expect("a directory");
