@@ -55,7 +55,6 @@ def build(box, revision, place):
     """The next build takes the package of before away, so this one is kept elsewhere."""
     full = f"{version()}-{revision}"
     asked("make", "-s", "deb", f"BOX={box}", f"DEB_VERSION={full}")
-    shutil.copy(f"target/debian/playheadd-dev_{full}_all.deb", place)
     arch = asked("dpkg", "--print-architecture").strip()
     return shutil.copy(f"target/debian/playheadd_{full}_{arch}.deb", place)
 
