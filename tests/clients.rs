@@ -9,6 +9,8 @@ mod clients {
 }
 mod common;
 
+use std::time::Duration;
+
 use clients::programs::{Client, Driver};
 use clients::script::{EVENING, Step, evening};
 use common::{World, of_type, once, playhead};
@@ -58,6 +60,9 @@ async fn says_the_evening(client: Client) {
                 expected.extend(hits.iter().map(|hit| (*hit, from, to)));
             }
             Step::Kill => world.agent.kill().await,
+            Step::Later => {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
             Step::Start => world.agent.start_again().await,
             Step::Delivered => {
                 let wanted = expected.len();

@@ -78,7 +78,7 @@ fn a_disk_that_takes_no_writes_at_the_start_is_read_all_the_same() {
         box_.give(Input::Metered(false));
         let got = box_.deliver();
         let pings = of_type(&got, "ping");
-        assert!(pings >= 11, "what is stored is delivered: {fault:?}, {pings}");
+        assert!(pings >= 12, "what is stored is delivered: {fault:?}, {pings}");
         box_.pass(20_000);
         healed(&mut box_);
         box_.driver.kill();

@@ -11,6 +11,8 @@ pub enum Step {
     Start,
     /// The collector has everything so far.
     Delivered,
+    /// So much time passes that what was said before it is dated wrongly if it counts from its arrival.
+    Later,
 }
 
 /// A line: what is said, then ` -> ` and its hits, `EVENT PLAYHEAD NAME`, with commas between. `!` is a
@@ -20,6 +22,7 @@ open 0 id=film length=3600 name=The+Film metadata.media.show=Show -> sessionStar
 play 0 -> play 0
 playhead 1
 playhead 2
+! later
 ! start
 ! delivered
 resume-point series
@@ -36,6 +39,7 @@ ad-break-start 9 name=mid position=1 start=9 -> adBreakStart 9
 ad-start 9 id=ad-1 name=Soap position=1 length=15 metadata.media.ad.advertiser=Soaps -> adStart 9 ad-1
 ad-complete 9 -> adComplete 9
 ad-start 9 id=ad-2 name=Car position=2 length=15 -> adStart 9 ad-2
+! later
 ! start
 ! delivered
 ad-skip 9 -> adSkip 9
@@ -46,6 +50,7 @@ seek-start 11 -> pauseStart 11
 seek-complete 40 -> play 40
 state-start 41 name=mute -> stateStart 41 mute
 state-end 42 name=mute -> stateEnd 42 mute
+! later
 ! start
 chapter-complete 43 -> chapterComplete 43
 chapter-start 43 name=Two position=2 start=43 length=600 -> chapterStart 43 Two
@@ -66,6 +71,7 @@ pub fn evening() -> impl Iterator<Item = Step> {
         "! kill" => Step::Kill,
         "! start" => Step::Start,
         "! delivered" => Step::Delivered,
+        "! later" => Step::Later,
         line => {
             let (said, hits) = line.split_once(" -> ").unwrap_or((line, ""));
             Step::Say(said, hits.split(", ").filter(|hit| !hit.is_empty()).map(hit).collect())

@@ -12,8 +12,8 @@ use crate::core::tracker::info::{AT, Info, Value, info_json};
 const OLDEST: Span = Span::seconds(60);
 /// What was said sooner than this counts as said at once: nothing more of the past is on its way.
 const AT_ONCE: Span = Span::millis(100);
-/// After an event that was said late, and after a start of the agent, the session's pings wait for so
-/// long. More of the past may come, and nothing is believed that happened before the last report.
+/// After an event that was said late, and after a start of the agent that finds a ping overdue, the
+/// session's timers wait for so long. More of the past may come, and nothing is believed that happened before the last report.
 const MORE_MAY_COME: Span = Span::seconds(2);
 
 /// An event of the past that is believed.
