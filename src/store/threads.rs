@@ -1,6 +1,7 @@
-//! Threads that touch the disk, and timers of theirs that may come late. Seven threads of sled look for work once a second all day long, although
-//! they are also woken when there is some. The kernel delays the timers of a thread by up to its timer
-//! slack, so with a large one these threads sleep until they are woken.
+//! Threads that touch the disk, and timers of theirs that may come late. Seven threads of sled look for
+//! work once a second all day long, although they are also woken when there is some. The kernel delays
+//! the timers of a thread by up to its timer slack, so with a large one these threads sleep until they
+//! are woken.
 //!
 //! A thread has the slack of the one that started it, and may only set its own (those of others need
 //! CAP_SYS_NICE). sled starts threads from whichever thread calls it. So the store's thread, which alone
