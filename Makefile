@@ -102,7 +102,7 @@ minimum-rust: ## builds with the oldest compiler that is promised (rustup)
 	    echo "skipped: Rust $$version cannot be had here"; \
 	fi
 
-deny: ## licences, duplicates and sources of the dependencies
+deny: deny-clients ## licences, duplicates and sources of the dependencies
 	$(CARGO) deny --all-features check bans licenses sources
 
 include mk/*.mk

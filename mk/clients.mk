@@ -34,6 +34,6 @@ lint-clients:
 
 deny-clients: ## the same for the clients and doors in Rust
 	@for package in $(APART); do \
-	    $(CARGO) deny --manifest-path $$package/Cargo.toml --all-features check --config deny.toml \
+	    $(CARGO) deny --manifest-path $$package/Cargo.toml --all-features --config deny.toml check \
 	        bans licenses sources || exit 1; \
 	done
