@@ -13,7 +13,7 @@ const OLDEST: Span = Span::seconds(60);
 /// What was said sooner than this counts as said at once: nothing more of the past is on its way.
 const AT_ONCE: Span = Span::millis(100);
 /// After an event that was said late, and after a start of the agent that finds a ping overdue, the
-/// session's timers wait for so long. More of the past may come, and nothing is believed that happened before the last report.
+/// session's pings wait for so long. More of the past may come, and nothing is believed that happened before the last report.
 const MORE_MAY_COME: Span = Span::seconds(2);
 
 /// An event of the past that is believed.
@@ -69,7 +69,7 @@ impl Agent {
         None
     }
 
-    /// The timers of a session wait until more of the past has had time to come, if it was late.
+    /// The pings of a session wait until more of the past has had time to come, if it was late.
     pub(in crate::core) fn heard_late(&mut self, number: Option<u32>, late: Late, now: Now) {
         if let Some(number) = number.filter(|_| now.boot - late.at > AT_ONCE) {
             self.await_more(number, now);

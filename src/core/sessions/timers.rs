@@ -22,8 +22,7 @@ impl Session {
             return None;
         }
         let waits = self.waiting.as_ref().map(|waiting| waiting.until + OVERDUE);
-        let quiet = self.quiet_until;
-        let tracker = self.tracker.deadline(settings).map(|at| quiet.map_or(at, |to| at.max(to)));
+        let tracker = self.tracker.deadline(self.quiet_until, settings);
         [tracker, self.grace(), waits].into_iter().flatten().min()
     }
 
@@ -31,8 +30,7 @@ impl Session {
     fn due(&self, until: BootInstant, settings: &Settings) -> Option<Due> {
         let grace = self.grace().filter(|at| *at <= until);
         let grace = grace.map(|at| Due { at, timer: Timer::Grace });
-        let quiet = self.quiet_until.is_some_and(|to| until < to);
-        let tracker = if quiet { None } else { self.tracker.due(until, settings) };
+        let tracker = self.tracker.due(until, self.quiet_until, settings);
         [tracker, grace].into_iter().flatten().min()
     }
 }

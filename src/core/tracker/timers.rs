@@ -29,17 +29,27 @@ impl Tracker {
         ]
     }
 
-    /// When the session's next timer is due.
-    pub(crate) fn deadline(&self, settings: &Settings) -> Option<BootInstant> {
+    /// When the session's next timer can run. Pings, and what may be taken back, wait for `quiet`.
+    pub(crate) fn deadline(
+        &self,
+        quiet: Option<BootInstant>,
+        settings: &Settings,
+    ) -> Option<BootInstant> {
         if self.context.phase != Phase::Open {
             return None;
         }
-        self.timers(settings).into_iter().filter_map(|(_, due)| due).min()
+        let timers = self.timers(settings).into_iter();
+        timers.filter_map(|(timer, due)| Some(runs_at(timer, due?, quiet))).min()
     }
 
-    /// The first timer that is due by `until`. A ping or a 24-hour restart that is late by a whole
+    /// The first timer that can run by `until`. A ping or a 24-hour restart that is late by a whole
     /// period or more happens only once, and is dated at `until`.
-    pub(crate) fn due(&self, until: BootInstant, settings: &Settings) -> Option<Due> {
+    pub(crate) fn due(
+        &self,
+        until: BootInstant,
+        quiet: Option<BootInstant>,
+        settings: &Settings,
+    ) -> Option<Due> {
         if self.context.phase != Phase::Open {
             return None;
         }
@@ -49,7 +59,7 @@ impl Tracker {
             _ => None,
         };
         let due = self.timers(settings).into_iter().filter_map(|(timer, due)| {
-            let due = due.filter(|due| *due <= until)?;
+            let due = due.filter(|due| runs_at(timer, *due, quiet) <= until)?;
             let late = period(timer).is_some_and(|period| until - due >= period);
             Some(Due { at: if late { until } else { due }, timer })
         });
@@ -97,5 +107,13 @@ impl Tracker {
             self.context.ping_from =
                 if maybe_sent { self.ping_due(settings) } else { now - interval };
         }
+    }
+}
+
+/// When a timer that is due can run.
+fn runs_at(timer: Timer, due: BootInstant, quiet: Option<BootInstant>) -> BootInstant {
+    match (timer, quiet) {
+        (Timer::Ping | Timer::PrerollWindow, Some(quiet)) => due.max(quiet),
+        _ => due,
     }
 }
