@@ -101,7 +101,8 @@ async fn dasbus() {
 fn no_command_of_the_page_is_left_out() {
     let page = std::fs::read_to_string(root().join("docs/integrating-a-player.md")).expect("text");
     let (_, below) = page.split_once("\n## Generated clients\n").expect("the chapter");
-    let all: Vec<_> = below.split("```sh\n").skip(1).filter_map(|b| b.split("```").next()).collect();
+    let all: Vec<_> =
+        below.split("```sh\n").skip(1).filter_map(|b| b.split("```").next()).collect();
     assert_eq!(all, [GDBUS, QT, SDBUS, DASBUS].map(commands));
 }
 

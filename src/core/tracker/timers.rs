@@ -59,9 +59,11 @@ impl Tracker {
             _ => None,
         };
         let due = self.timers(settings).into_iter().filter_map(|(timer, due)| {
-            let due = due.filter(|due| runs_at(timer, *due, quiet) <= until)?;
-            let late = period(timer).is_some_and(|period| until - due >= period);
-            Some(Due { at: if late { until } else { due }, timer })
+            let due = due?;
+            // What it waited on purpose is not late.
+            let late_by = until - runs_at(timer, due, quiet);
+            let late = period(timer).is_some_and(|period| late_by >= period);
+            (late_by >= Span::ZERO).then(|| Due { at: if late { until } else { due }, timer })
         });
         due.min()
     }

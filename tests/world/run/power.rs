@@ -29,6 +29,8 @@ const CUT_SLACK_MS: i64 = 71_001;
 /// How long after the last line everything must have come to rest, but for what is old: the longest
 /// `Retry-After`, the longest back-off, the spread and the grace.
 const EVENING_MS: i64 = (66 + 5 + 10 + 4) * 60_000;
+/// The longest that what is old waits for the next of it, from a collector that answers at once.
+const LONGEST_INTERVAL_MS: i64 = 25_000;
 /// What is repeated of a session that is opened again, at most about.
 const REPEATED: u64 = 8;
 /// How long after its answer a ping that goes back to the store may not have got there: what
@@ -332,7 +334,10 @@ impl World {
         let hits = self.most_queued + REPEATED * agent.sessions().count() as u64;
         let of_a_hit = match self.settings.delivery.backlog_ratio {
             0.0 => 50,
-            ratio => (self.ping_ms.max(self.batch_ping_ms) as f64 / ratio) as i64,
+            ratio => {
+                let own = (self.ping_ms.max(self.batch_ping_ms) as f64 / ratio) as i64;
+                own.max(LONGEST_INTERVAL_MS)
+            }
         };
         hits as i64 * of_a_hit
     }
