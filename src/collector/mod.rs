@@ -280,8 +280,11 @@ fn connection_cause(error: &reqwest::Error) -> Cause {
 /// answers is that long, so it is one that never comes to its point.
 async fn too_much_came(mark: Mark) {
     let before = mark.bytes_received();
-    while mark.bytes_received().saturating_sub(before) <= MOST_BEFORE_ANSWER {
+    loop {
         tokio::time::sleep(LOOK).await;
+        if mark.bytes_received().saturating_sub(before) > MOST_BEFORE_ANSWER {
+            return;
+        }
     }
 }
 

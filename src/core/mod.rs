@@ -294,9 +294,13 @@ impl Agent {
             turn.consent = Some(self.consent.clone());
         }
         if let Some(durability) = self.changes.urgent(now.boot) {
-            self.write_changed(now);
-            let sync_by = now.boot + self.settings.flush_interval;
-            turn.batch = self.changes.take(durability, sync_by);
+            if self.changes.asks_only_for_sync(now.boot) {
+                turn.batch = self.changes.take_sync();
+            } else {
+                self.write_changed(now);
+                let sync_by = now.boot + self.settings.flush_interval;
+                turn.batch = self.changes.take(durability, sync_by);
+            }
         }
         if let Some(batch) = &turn.batch {
             self.delivery.handing_over(batch.number);
@@ -346,7 +350,7 @@ impl Agent {
         ClockReading { now, wall: self.delivery.wall(now), boot: &self.meta.boot }
     }
 
-    /// How many batches the agent has made for its store.
+    /// How many batches with changes the agent has made for its store.
     pub fn batches(&self) -> u64 {
         self.changes.batches()
     }

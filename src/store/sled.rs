@@ -236,7 +236,11 @@ impl SledStore {
     }
 
     fn write(&mut self, group: Group, synced: bool) -> Result<(), StoreError> {
-        let written = self.db.write(group.entries)?.max(group.bytes);
+        let written = match group.entries.is_empty() {
+            // Asking sled for nothing would wake all its threads.
+            true => 0,
+            false => self.db.write(group.entries)?.max(group.bytes),
+        };
         self.unsynced_bytes += written;
         self.written_bytes += written as u64;
         self.unlooked_bytes += written as u64;

@@ -288,15 +288,20 @@ impl Agent {
                 "session revived"
             );
         }
+        let pings = session.tracker.phase() == Phase::Open;
         let promise = match event {
-            Event::Playhead | Event::Qoe(_) => None,
+            // The next ping writes them (docs/performance.md).
+            Event::Playhead | Event::Qoe(_) if pings => None,
+            Event::Playhead | Event::Qoe(_) => {
+                self.changes.write_within(now.boot, self.settings.flush_interval);
+                None
+            }
             Event::End | Event::Complete => Some(Durability::Synced),
             _ => Some(Durability::Flushed),
         };
         self.submit(number, reports, now);
-        match promise {
-            Some(durability) => self.changes.require(durability),
-            None => self.changes.write_within(now.boot, self.settings.flush_interval),
+        if let Some(durability) = promise {
+            self.changes.require(durability);
         }
         match event {
             Event::Complete => self.close(number, CloseReason::Complete, now),
