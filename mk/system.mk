@@ -2,8 +2,9 @@
 
 BENCH = target/bench
 BENCHES =
+RESCROBBLED = 0.10.0
 
-.PHONY: box test-system test-arm cross-armv7 cross-aarch64 cross-aarch64-musl syscalls bench bench-load bench-peers $(BENCH)
+.PHONY: box test-system test-arm cross-armv7 cross-aarch64 cross-aarch64-musl cross-x86_64-musl syscalls bench bench-load bench-peers $(BENCH)
 
 # Both feature sets share target/release, where the last one built lies on top; this one is put
 # aside, so that nothing is compiled twice.
@@ -29,14 +30,17 @@ test-system: ## a whole Debian with the service in it, on either bus, and the AR
 test-arm: ## the armv7 build, emulated: the demo, SIGKILLs, the store's tests, every conformance case
 	$(system-tests) arm
 
-cross-armv7: ## both programs for ARMv7 with hard float (glibc; ZIG=yes: 2.28)
+cross-armv7: ## both programs for ARMv7 with hard float (glibc 2.28 by zig; ZIG=no: Debian's linker and glibc)
 	@CARGO='$(CARGO)' ZIG='$(ZIG)' cross/build armv7
 
-cross-aarch64: ## both programs for 64-bit ARM (glibc; ZIG=yes: 2.28)
+cross-aarch64: ## both programs for 64-bit ARM (the same)
 	@CARGO='$(CARGO)' ZIG='$(ZIG)' cross/build aarch64
 
-cross-aarch64-musl: ## the same, static, without a C library on the box
-	@CARGO='$(CARGO)' ZIG='$(ZIG)' cross/build aarch64-musl
+cross-aarch64-musl: ## both, static, without a C library on the box
+	@CARGO='$(CARGO)' cross/build aarch64-musl
+
+cross-x86_64-musl: ## the same for x86-64
+	@CARGO='$(CARGO)' cross/build x86_64-musl
 
 syscalls: $(BENCH) ## the system calls of a run, and the oldest kernel that has them
 	@sh .ci/deps dbus python3-dbus strace procps
@@ -58,5 +62,5 @@ bench-load: ## calls of a player while others flood the bus, beside a bare echo
 
 bench-peers: $(BENCH) ## the same player, followed by the daemon and by scrobblers
 	@sh .ci/deps dbus python3-dbus $(MPV) libdbus-1-dev pkg-config
-	@$(CARGO) install --quiet --root target/peers rescrobbled || true
+	@$(CARGO) install --quiet --locked --root target/peers rescrobbled --version $(RESCROBBLED) || true
 	@$(PYTHON) benches/peers.py $(BENCH)
