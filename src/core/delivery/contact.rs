@@ -78,6 +78,9 @@ pub struct Contact {
     pub old_pace: Pace,
     outage: Span,
     old_interval: Span,
+    /// So many reports are old, and so many requests of them were sent.
+    old_reports: u64,
+    old_requests: u64,
     /// When the last of these requests was sent.
     old_sent: BootInstant,
     /// Of ended sessions together, which go one after another.
@@ -110,6 +113,8 @@ impl Contact {
             old_pace: Pace::default(),
             outage: Span::ZERO,
             old_interval: Span::ZERO,
+            old_reports: 0,
+            old_requests: 0,
             old_sent: BootInstant(i64::MIN),
             ended_pace: Pace::default(),
             ended_retry: Retry::default(),
@@ -214,20 +219,26 @@ impl Contact {
     /// So many reports are old, all of the outage that is over.
     pub fn work_off(&mut self, reports: u64, settings: &DeliverySettings) {
         let (ratio, outage) = (settings.backlog_ratio, self.outage.min(LONGEST_OUTAGE));
+        (self.old_reports, self.old_requests) = (reports, 0);
         if ratio <= 0.0 || reports == 0 {
             self.old_interval = Span::ZERO;
             return;
         }
         // Where the first boxes begin and the last ones are through, a fleet has room to spare.
         let span = outage.0 as f64 / ratio + self.spread.longest.0 as f64;
-        let slowest = Span(settings.sid_lifetime.0 / SLOWEST);
-        self.old_interval = Span((span / reports as f64) as i64).min(slowest);
+        self.old_interval = Span((span / reports as f64) as i64);
     }
 
-    /// A request of what is old goes out, beside what is reported now.
-    pub fn send_old(&mut self, now: BootInstant) {
+    /// A request of what is old goes out, beside what is reported now. In a fleet the boxes that saw
+    /// only the end of an outage are through early. So that all of them together ask for about as much
+    /// in the beginning as later, each begins slowly: its intervals shrink from one and a half times
+    /// the even one to half of it.
+    pub fn send_old(&mut self, now: BootInstant, settings: &DeliverySettings) {
         self.old_sent = now;
-        self.old_pace.hold(now + self.old_interval);
+        let done = self.old_requests as f64 / self.old_reports.max(1) as f64;
+        self.old_requests += 1;
+        let interval = Span((self.old_interval.0 as f64 * (1.5 - done.min(1.0))) as i64);
+        self.old_pace.hold(now + interval.min(Span(settings.sid_lifetime.0 / SLOWEST)));
     }
 
     /// An answer has come to a request that was sent at `sent_at`. If it is one of what is old, it says

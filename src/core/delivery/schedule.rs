@@ -381,7 +381,7 @@ fn charge(
         lane.news -= 1;
         return;
     }
-    contact.send_old(now);
+    contact.send_old(now, d);
     if class == Class::Ended {
         contact.ended_pace.spend(now, own(settings.main_ping));
     } else {

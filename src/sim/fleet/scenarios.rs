@@ -63,7 +63,7 @@ impl Scenario {
             name,
             title,
             boxes: 10_000,
-            watching: 0.2,
+            watching: 0.1,
             viewing_s: Some(40 * MINUTE),
             longest_session_s: 24 * HOUR,
             foreign: 0.0,
@@ -95,7 +95,7 @@ impl Scenario {
         vec![
             Scenario {
                 boxes: 100_000,
-                watching: 0.1,
+                watching: 0.05,
                 ..new("outage", "the collector is down for an hour, and the link is up").collector(
                     HOUR,
                     55 * MINUTE,
@@ -109,7 +109,7 @@ impl Scenario {
                 Some(link(true)),
             ),
             Scenario {
-                watching: 0.1,
+                watching: 0.05,
                 ..new("cloud", "a cloud fails for 7.5 hours: 503, and no answers").collector(
                     450 * MINUTE,
                     5 * HOUR,
