@@ -63,7 +63,7 @@ impl Tracker {
             // What it waited on purpose is not late.
             let late_by = until - runs_at(timer, due, quiet);
             let late = period(timer).is_some_and(|period| late_by >= period);
-            (late_by >= Span::ZERO).then(|| Due { at: if late { until } else { due }, timer })
+            (late_by >= Span::ZERO).then_some(Due { at: if late { until } else { due }, timer })
         });
         due.min()
     }
