@@ -24,11 +24,11 @@ define system-tests
 	@CARGO='$(CARGO)' $(PYTHON) tests/system/run.py --bin $(BIN) --box target/box
 endef
 
-test-system: ## a whole Debian with the service in it, on either bus, and the ARM build (root)
+test-system: ## a whole Debian with the service in it, on either bus, and the ARM build in short (root)
 	$(system-tests) units box broker shutdown deb initd mpris arm
 
 test-arm: ## the armv7 build, emulated: the demo, SIGKILLs, the store's tests, every conformance case
-	$(system-tests) arm
+	$(system-tests) arm arm-own
 
 cross-armv7: ## both programs for ARMv7 with hard float (glibc 2.28 by zig; ZIG=no: Debian's linker and glibc)
 	@CARGO='$(CARGO)' ZIG='$(ZIG)' cross/build armv7

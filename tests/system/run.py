@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What only a whole system can show.  usage: run.py --bin DIR --box DIR GROUP ...
 
-Groups: units, box, broker (the same on dbus-broker), shutdown, deb, initd, mpris, arm.
+Groups: units, box, broker (the same on dbus-broker), shutdown, deb, initd, mpris, arm, arm-own.
 
 --bin holds both programs with every feature, --box as a box carries them. What this machine cannot
 do is skipped by name. Exit status 0 only when nothing failed.
@@ -23,7 +23,8 @@ import units
 from results import Results
 
 GROUPS = {"units": units.run, "box": box.run, "broker": box.run_on_broker, "shutdown": shutdown.run,
-          "deb": deb.run, "initd": initd.run, "mpris": mpris.run, "arm": arm.run}
+          "deb": deb.run, "initd": initd.run, "mpris": mpris.run, "arm": arm.run,
+          "arm-own": arm.run_own}
 
 
 def main():
