@@ -79,10 +79,23 @@ pub(super) fn synchronised_or_marked() -> Option<bool> {
     synchronised().or_else(|| Path::new(TIMESYNCD).exists().then_some(true))
 }
 
+/// 28 years: as many weeks, so dates fall on the same days of the week, and the rules of a zone are
+/// those of the same day.
+const CALENDAR_REPEATS_S: i64 = 28 * 1461 * 86_400 / 4;
+
+/// A moment that `T` can hold and that has the calendar of this one, in seconds: `time_t` has 32 bits on
+/// a box of 32, and ends in 2038.
+fn held_by<T: TryFrom<i64>>(mut seconds: i64) -> Option<T> {
+    while seconds > CALENDAR_REPEATS_S && T::try_from(seconds).is_err() {
+        seconds -= CALENDAR_REPEATS_S;
+    }
+    T::try_from(seconds).ok()
+}
+
 /// Seconds east of UTC of the box's zone at a moment, for `media.live_day = "local"`.
 #[allow(unsafe_code)]
 pub fn utc_offset_seconds(wall: WallTime) -> i32 {
-    let seconds = wall.0.div_euclid(1000) as libc::time_t;
+    let seconds: libc::time_t = held_by(wall.0.div_euclid(1000)).unwrap_or(0);
     // SAFETY: `tm` is made of integers and a pointer that may be null, for which zero is a value;
     // both pointers are to variables that live here.
     let offset = unsafe {
@@ -210,4 +223,19 @@ pub fn seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     // The standard library seeds its hash maps from getrandom; one hash of nothing is 64 bits.
     std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_after_2038_is_asked_for_28_years_before() {
+        // 1 July 2040, a Sunday, and 1 July 2012, one too.
+        const THEN: i64 = 2_224_713_600;
+        assert_eq!(held_by::<i32>(THEN), Some(1_341_100_800));
+        assert_eq!(held_by::<i64>(THEN), Some(THEN));
+        assert_eq!(held_by::<i32>(1_700_000_000), Some(1_700_000_000));
+        assert_eq!(held_by::<i32>(i64::MIN), None);
+    }
 }
