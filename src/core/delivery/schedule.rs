@@ -179,10 +179,13 @@ impl Delivery {
         let of = &self.contacts[contact];
         let (mut ready, mut ended, mut waits) = (Ready::default(), None, false);
         for (key, log, lane) in self.lanes_of(of).filter(|(_, log, lane)| sendable(log, lane)) {
-            waits = true;
             let class = class(log, lane);
-            let due = ready_at(class, log, lane, of, under_way, settings) <= now.boot;
-            if !due || !under_way.has_place(class, lane, &settings.delivery) {
+            if ready_at(class, log, lane, of, under_way, settings) > now.boot {
+                continue;
+            }
+            // What waits of its own accord does not say that the collector is away.
+            waits = true;
+            if !under_way.has_place(class, lane, &settings.delivery) {
                 continue;
             }
             match class {
