@@ -156,7 +156,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(config(150))]
 
     /// spec 2, 3.1, 3.2, 5.5, P1 and P2.
     #[test]
