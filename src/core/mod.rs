@@ -295,15 +295,16 @@ impl Agent {
         }
         if let Some(durability) = self.changes.urgent(now.boot) {
             if self.changes.asks_only_for_sync(now.boot) {
+                // No report goes with it.
                 turn.batch = self.changes.take_sync();
             } else {
                 self.write_changed(now);
                 let sync_by = now.boot + self.settings.flush_interval;
                 turn.batch = self.changes.take(durability, sync_by);
+                if let Some(batch) = &turn.batch {
+                    self.delivery.handing_over(batch.number);
+                }
             }
-        }
-        if let Some(batch) = &turn.batch {
-            self.delivery.handing_over(batch.number);
         }
         turn.reads = self.delivery.wanted_reads();
         turn.reconnect = std::mem::take(&mut self.reconnect);
