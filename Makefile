@@ -33,7 +33,7 @@ endif
 .PHONY: help deps peer-deps build demo demo-mpv demo-page test test-peers lint deny docs man rustdoc minimum-rust
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9_-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 deps: ## installs what is missing (Debian packages; root or sudo)
 	@sh .ci/deps $(PACKAGES)
