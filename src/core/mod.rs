@@ -294,17 +294,12 @@ impl Agent {
             turn.consent = Some(self.consent.clone());
         }
         if let Some(durability) = self.changes.urgent(now.boot) {
-            if self.changes.asks_only_for_sync(now.boot) {
-                // No report goes with it.
-                turn.batch = self.changes.take_sync();
-            } else {
-                self.write_changed(now);
-                let sync_by = now.boot + self.settings.flush_interval;
-                turn.batch = self.changes.take(durability, sync_by);
-                if let Some(batch) = &turn.batch {
-                    self.delivery.handing_over(batch.number);
-                }
-            }
+            self.write_changed(now);
+            let sync_by = now.boot + self.settings.flush_interval;
+            turn.batch = self.changes.take(durability, sync_by);
+        }
+        if let Some(batch) = &turn.batch {
+            self.delivery.handing_over(batch.number);
         }
         turn.reads = self.delivery.wanted_reads();
         turn.reconnect = std::mem::take(&mut self.reconnect);
@@ -351,7 +346,7 @@ impl Agent {
         ClockReading { now, wall: self.delivery.wall(now), boot: &self.meta.boot }
     }
 
-    /// How many batches with changes the agent has made for its store.
+    /// How many batches the agent has made for its store.
     pub fn batches(&self) -> u64 {
         self.changes.batches()
     }

@@ -26,8 +26,6 @@ pub struct PendingChanges {
     sync_due: Option<BootInstant>,
     /// The number of the last batch.
     last: u64,
-    /// How many batches held something.
-    holding: u64,
 }
 
 impl PendingChanges {
@@ -99,28 +97,9 @@ impl PendingChanges {
         self.wanted.or(due.map(|_| Durability::Synced))
     }
 
-    /// Whether nothing more is asked for than that what the operating system has reaches the medium.
-    pub fn asks_only_for_sync(&self, now: BootInstant) -> bool {
-        self.wanted.is_none() && self.due.is_none_or(|due| due > now)
-    }
-
-    /// An empty batch that is synced, if the store has got something that is not. What nobody has asked
-    /// for yet goes with a later batch: a write costs more than a sync (docs/performance.md).
-    pub fn take_sync(&mut self) -> Option<Batch> {
-        self.sync_due.take()?;
-        self.last += 1;
-        Some(Batch {
-            number: self.last,
-            changes: Vec::new(),
-            deleted_reports: Vec::new(),
-            deleted: Vec::new(),
-            durability: Durability::Synced,
-        })
-    }
-
-    /// How many batches were taken that held a change.
+    /// How many batches were taken.
     pub fn batches(&self) -> u64 {
-        self.holding
+        self.last
     }
 
     /// The next batch; `None` when nothing has changed and nothing has to be synced. A batch that
@@ -139,7 +118,6 @@ impl PendingChanges {
             return None;
         }
         self.last += 1;
-        self.holding += u64::from(changed);
         let changes = std::mem::take(&mut self.changes);
         let changes = changes.into_iter().map(|(key, change)| (key, change.record)).collect();
         let deleted_reports = std::mem::take(&mut self.deleted_reports);
@@ -148,8 +126,7 @@ impl PendingChanges {
 
     /// Drops the waiting changes. The batch numbers continue.
     pub fn forget(&mut self) {
-        let (last, holding) = (self.last, self.holding);
-        *self = PendingChanges { last, holding, ..PendingChanges::default() };
+        *self = PendingChanges { last: self.last, ..PendingChanges::default() };
     }
 }
 
@@ -201,22 +178,6 @@ mod tests {
         assert_eq!(changes.deadline(), Some(T5));
         assert!(changes.take(Durability::Synced, T5).is_some());
         assert_eq!(changes.take(Durability::Synced, T5), None, "all is synced");
-    }
-
-    #[test]
-    fn a_sync_alone_takes_no_change_with_it() {
-        let mut changes = PendingChanges::default();
-        changes.put(Key::Report(1, 1), ping());
-        changes.require(Durability::Flushed);
-        assert!(changes.take(Durability::Flushed, T5).is_some());
-        changes.put(Key::Report(1, 2), ping());
-        assert!(changes.asks_only_for_sync(T5));
-        let batch = changes.take_sync().unwrap();
-        assert!(batch.changes.is_empty() && batch.durability == Durability::Synced);
-        assert_eq!((changes.deadline(), changes.take_sync()), (None, None), "all is synced");
-        changes.write_within(T0, Span::seconds(5));
-        assert!(!changes.asks_only_for_sync(T5), "a change is due as well");
-        assert_eq!(changes.take(Durability::Synced, T5).unwrap().changes.len(), 1);
     }
 
     #[test]
