@@ -182,7 +182,11 @@ async fn a_player_whose_answers_were_lost_says_it_all_again() {
     player.call(&session, "Pause", 0.0, pause()).await.expect("paused");
     player.call(&session, "End", 0.0, nothing()).await.expect("ended");
     let hits = world.wait("the end", |hits| of_type(hits, "sessionEnd").len() == 1);
-    assert_eq!(of_type(&hits, "sessionStart").len(), 1);
+    // A start that was under way at the first kill comes twice. Each agent rounds the clock by itself.
+    let starts = of_type(&hits, "sessionStart").into_iter();
+    let starts: Vec<i64> =
+        starts.map(|hit| hit.body["playerTime"]["ts"].as_i64().expect("a time")).collect();
+    assert!(starts.iter().all(|at| (at - starts[0]).abs() <= 2), "one was opened: {starts:?}");
     let muted = of_type(&hits, "stateStart");
     assert_eq!(muted.len(), 1);
     let at = muted[0].body["playerTime"]["ts"].as_i64().expect("a time");
