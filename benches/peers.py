@@ -3,8 +3,8 @@
 
 usage: peers.py DIR      (as bench.py; SECONDS=N sets how long each part is looked at)
 
-rescrobbled and listenbrainz-mpd come from the Rust registry (target/peers/bin), mpris-scrobbler from the
-distribution where it has it; what is not there is named. They send one request a track, playheadd a
+rescrobbled comes from the Rust registry (target/peers/bin), mpris-scrobbler from the distribution where it
+has it; what is not there is named. They send one request a track, playheadd a
 heartbeat each 10 s. All talk to a server on this machine.
 """
 import http.server
