@@ -296,7 +296,8 @@ impl Agent {
         if let Some(durability) = self.changes.urgent(now.boot) {
             self.write_changed(now);
             let sync_by = now.boot + self.settings.flush_interval;
-            turn.batch = self.changes.take(durability, sync_by);
+            let spared = self.delivery.spared_pings();
+            turn.batch = self.changes.take_without(&spared, durability, sync_by);
         }
         if let Some(batch) = &turn.batch {
             self.delivery.handing_over(batch.number);

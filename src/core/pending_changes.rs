@@ -124,6 +124,20 @@ impl PendingChanges {
         Some(Batch { number: self.last, changes, deleted_reports, deleted: Vec::new(), durability })
     }
 
+    /// The next batch without the changes of some keys, which wait on. They ask for no write.
+    pub fn take_without(
+        &mut self,
+        spared: &[Key],
+        durability: Durability,
+        sync_by: BootInstant,
+    ) -> Option<Batch> {
+        let kept: Vec<(Key, Change)> =
+            spared.iter().filter_map(|key| self.changes.remove_entry(key)).collect();
+        let batch = self.take(durability, sync_by);
+        self.changes.extend(kept);
+        batch
+    }
+
     /// Drops the waiting changes. The batch numbers continue.
     pub fn forget(&mut self) {
         *self = PendingChanges { last: self.last, ..PendingChanges::default() };
@@ -153,6 +167,25 @@ mod tests {
         changes.delete(Key::Report(1, 2));
         let batch = changes.take(Durability::Flushed, T5).unwrap();
         assert_eq!((batch.number, batch.changes.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_is_spared_waits_for_a_later_batch_and_leaves_no_trace_before() {
+        let mut changes = PendingChanges::default();
+        let (spared, other) = (Key::Report(1, 1), Key::Report(2, 1));
+        changes.put(spared.clone(), ping());
+        changes.put(other.clone(), ping());
+        let without = std::slice::from_ref(&spared);
+        let batch = changes.take_without(without, Durability::Synced, T5).unwrap();
+        assert_eq!(batch.changes, [(other, Some(ping()))]);
+        assert_eq!(changes.take_without(without, Durability::Synced, T5), None);
+        assert_eq!(changes.deadline(), None);
+        let batch = changes.take(Durability::Synced, T5).unwrap();
+        assert_eq!(batch.changes, [(spared.clone(), Some(ping()))]);
+        changes.put(Key::Report(1, 2), ping());
+        assert_eq!(changes.take_without(&[Key::Report(1, 2)], Durability::Synced, T5), None);
+        changes.delete(Key::Report(1, 2));
+        assert_eq!(changes.take(Durability::Synced, T5), None);
     }
 
     #[test]

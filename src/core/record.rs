@@ -402,6 +402,9 @@ pub struct Progress {
     /// A ping in flight. It is not sent again if the agent dies meanwhile (behaviour.md 2.11).
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub ping_under_way: Option<u64>,
+    /// The date of that ping, which may not be stored itself.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub ping_ts: Option<WallTime>,
     /// When the last report was accepted.
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Accepted>,

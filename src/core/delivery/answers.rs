@@ -301,7 +301,7 @@ impl Delivery {
     /// Unmarks a ping in flight that was not delivered, so that it waits again.
     fn ping_stays(&mut self, key: u64, at: usize, now: Now, ctx: &mut DeliveryContext<'_>) {
         let Some(log) = self.logs.get_mut(&key) else { return };
-        if log.lanes[at].progress.ping_under_way.take().is_some() {
+        if log.lanes[at].unmark_ping().is_some() {
             log.change(Changed::Progress);
             ctx.changes.write_within(now.boot, ctx.settings.flush_interval);
         }

@@ -66,6 +66,7 @@ impl Lane {
             cursor: first,
             passed: Totals::default(),
             ping_under_way: None,
+            ping_ts: None,
             accepted: None,
             last_ts: None,
         };
@@ -183,7 +184,7 @@ impl Lane {
         (self.sid, self.previous) = (None, None);
         self.progress.accepted = None;
         self.flight = None;
-        self.progress.ping_under_way = None;
+        self.unmark_ping();
         self.download = None;
         self.retry.succeeded();
     }
@@ -310,7 +311,7 @@ impl Lane {
     /// Passes the front report, which was delivered or dropped. Its number is `None` when it
     /// belongs to a reopening.
     pub fn pass(&mut self) -> Option<(Option<u64>, Arc<Report>)> {
-        self.progress.ping_under_way = None;
+        self.unmark_ping();
         if let Some(report) = self.reopening.pop_front() {
             self.context.fold(&report);
             return Some((None, report));
@@ -332,13 +333,24 @@ impl Lane {
         self.progress.cursor = summary.next;
         self.progress.passed = summary.totals;
         self.unwanted = 0;
-        self.progress.ping_under_way = None;
+        self.unmark_ping();
         self.context = summary.context.clone();
+    }
+
+    /// Marks a ping before it leaves the box. It has this date.
+    pub fn mark_ping(&mut self, number: u64, ts: WallTime) {
+        (self.progress.ping_under_way, self.progress.ping_ts) = (Some(number), Some(ts));
+    }
+
+    /// The marked ping is not under way any more. Gives its number.
+    pub fn unmark_ping(&mut self) -> Option<u64> {
+        self.progress.ping_ts = None;
+        self.progress.ping_under_way.take()
     }
 
     /// Passes a ping that was in flight when the agent died. `bytes` is its size in the store.
     pub fn skip_ping_under_way(&mut self, summary: &Summary, bytes: u64) {
-        if let Some(number) = self.progress.ping_under_way.take()
+        if let Some(number) = self.unmark_ping()
             && number >= self.progress.cursor
         {
             self.progress.cursor = number.saturating_add(1);

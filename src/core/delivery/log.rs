@@ -265,11 +265,24 @@ impl Log {
         (window / self.lanes.len().max(1)).max(1)
     }
 
-    /// The next batch holds the reports below this number; `None` when none of them is new.
+    /// A ping that the next batch need not hold: the last report, on its way to the only collector.
+    /// The heartbeat marks it, and a restarted agent would not repeat it, stored or not
+    /// (behaviour.md 2.11). Once it is accepted there is nothing to store.
+    pub fn spared_ping(&self) -> Option<u64> {
+        let [lane] = &self.lanes[..] else { return None };
+        let number = lane.progress.ping_under_way?;
+        let (last, report) = self.unwritten.back()?;
+        let alone = *last == number && number >= self.handed_to && lane.flight.is_some();
+        (alone && report.is_bare_ping()).then_some(number)
+    }
+
+    /// The next batch holds the reports below this number, but for those that are passed; `None` when
+    /// none of them is new.
     pub fn hand_over(&mut self) -> Option<u64> {
-        (self.summary.next > self.handed_to).then(|| {
-            self.handed_to = self.summary.next;
-            self.handed_to
+        let to = self.spared_ping().unwrap_or(self.summary.next);
+        (to > self.handed_to).then(|| {
+            self.handed_to = to;
+            to
         })
     }
 

@@ -93,11 +93,20 @@ impl Delivery {
         self.enforce_limits(now, ctx);
     }
 
+    /// Reports that the next batch need not hold.
+    pub(crate) fn spared_pings(&self) -> Vec<Key> {
+        let spared = |key: &u64| Some(Key::Report(*key, self.logs.get(key)?.spared_ping()?));
+        self.grown.iter().filter_map(spared).collect()
+    }
+
     /// A batch is about to be handed to the store.
     pub(crate) fn handing_over(&mut self, batch: u64) {
-        let grown = std::mem::take(&mut self.grown);
-        let handed = |key: u64| Some((key, self.logs.get_mut(&key)?.hand_over()?));
-        let reports: Vec<(u64, u64)> = grown.into_iter().filter_map(handed).collect();
+        let mut reports = Vec::new();
+        self.grown.retain(|key| {
+            let Some(log) = self.logs.get_mut(key) else { return false };
+            reports.extend(log.hand_over().map(|to| (*key, to)));
+            log.spared_ping().is_some()
+        });
         if !reports.is_empty() {
             self.unfinished.push_back((batch, reports));
         }
@@ -163,8 +172,11 @@ impl Delivery {
                 let stored = newest.iter().find(|(n, _)| *n == number);
                 let bytes = stored.map_or(BARE_PING, |(_, stored)| stored.report.stored_bytes());
                 let Lane { anchor, progress, .. } = &mut lanes[at];
-                if let (Some(anchor), Some((_, ping))) = (*anchor, stored) {
-                    // It may have arrived, so what follows is later.
+                // It may have arrived, so what follows is later.
+                if progress.ping_ts.is_some() {
+                    progress.last_ts = progress.ping_ts;
+                } else if let (Some(anchor), Some((_, ping))) = (*anchor, stored) {
+                    // An older store has the ping itself.
                     let dated =
                         Lane::date(anchor, progress.last_ts, [(0, &ping.report)].into_iter());
                     progress.last_ts = dated.last().map(|dated| dated.ts);

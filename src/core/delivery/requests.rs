@@ -164,7 +164,7 @@ impl Delivery {
             // marked before it leaves the box (behaviour.md 2.11).
             let ping = lane.front().is_some_and(|front| front.kind() == Kind::Ping);
             if ping && !facts.tells_repeats_apart {
-                lane.progress.ping_under_way = Some(number);
+                lane.mark_ping(number, last_ts);
                 log.change(Changed::Progress);
                 ctx.changes.require(Durability::Flushed);
             }
