@@ -8,14 +8,15 @@ use playheadd::config::Config;
 use playheadd::core::dialect::exchange::{Outcome, RequestId, RetryAfter};
 use playheadd::core::input::{CallId, Input, Listing, Target};
 use playheadd::core::player::{EventSource, PlayerId};
+use playheadd::core::record::Key;
 use playheadd::core::rejected::Refusal;
 use playheadd::core::settings::{CollectorSettings, Consent, Settings};
 use playheadd::core::time::{BootInstant, Now, Span, WallTime};
 use playheadd::core::tracker::event::EventName;
 use playheadd::core::tracker::info::{Info, Value};
 use playheadd::core::turn::Reply;
-use playheadd::engine::{Action, Event};
-use playheadd::sim::driver::{DiskFault, Driver, start_info};
+use playheadd::engine::{Action, Event, StoreJob};
+use playheadd::sim::driver::{ActionHandler, DiskFault, Driver, start_info};
 use playheadd::sim::{Exchange, Options, simulate, timeline};
 use serde_json::Value as Json;
 
@@ -274,6 +275,54 @@ fn a_reply_that_promises_something_waits_for_a_slow_disk_and_nothing_else_does()
 }
 
 /// A request that waits for the disk was made for the collector of before, in its dialect.
+/// Keys of everything that was written.
+#[derive(Default)]
+struct Written(Vec<Key>, Vec<Action>);
+
+impl ActionHandler for Written {
+    fn act(&mut self, action: Action) {
+        self.1.push(action);
+    }
+
+    fn stored(&mut self, job: &StoreJob, _: bool) {
+        if let StoreJob::Write(batches) = job {
+            assert!(batches.iter().all(|batch| batch.deleted_reports.is_empty()));
+            let keys = batches.iter().flat_map(|batch| &batch.changes).map(|(key, _)| key.clone());
+            self.0.extend(keys);
+        }
+    }
+}
+
+#[test]
+fn a_heartbeat_is_two_records_and_its_ping_is_none_unless_it_fails() {
+    let mut b = Box_::new();
+    b.open(1);
+    b.say(EventName::Play, 0);
+    b.pass_to(39_900);
+    let written = |b: &mut Box_, to: i64, status: u16| {
+        let mut written = Written::default();
+        while let Some(due) = b.driver.deadline().filter(|due| due.0 <= to) {
+            b.now = b.now.max(due.0);
+            b.driver.tell(Event::Tick, b.clock(), b.now, &mut written);
+            for (request, _) in std::mem::take(&mut written.1).iter().filter_map(request) {
+                let (location, retry_after, body) = (None, None, String::new());
+                let outcome = Outcome::Answered { status, location, retry_after, body };
+                let answer = Event::Answer { request, outcome };
+                b.driver.tell(answer, b.clock(), b.now, &mut written);
+            }
+        }
+        b.now = to;
+        written.0
+    };
+    let heartbeat = |key: &Key| matches!(key, Key::Heartbeat(_));
+    let accepted = written(&mut b, 49_900, 204);
+    // As it goes out, and five seconds later.
+    assert!(accepted.len() == 2 && accepted.iter().all(heartbeat), "{accepted:?}");
+    let failed = written(&mut b, 56_000, 503);
+    let pings = failed.iter().filter(|key| matches!(key, Key::Report(..))).count();
+    assert_eq!(pings, 1, "{failed:?}");
+}
+
 #[test]
 fn a_request_that_waits_does_not_go_to_another_collector() {
     let mut b = Box_::new();
