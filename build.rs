@@ -1,5 +1,5 @@
-//! What a box has no use for is left out: unwind tables, functions that are there twice, and of the
-//! interfaces the comments and what is for Qt's code generator.
+//! What a box has no use for is left out: unwind tables, functions that are there twice, long lists of
+//! addresses, and of the interfaces the comments and what is for Qt's code generator.
 
 #[allow(clippy::disallowed_methods)]
 fn main() {
@@ -14,13 +14,14 @@ fn main() {
     println!("cargo:rustc-check-cfg=cfg(unwinder_linked_in)");
     let target = std::env::var("TARGET").unwrap_or_default().replace('-', "_").to_uppercase();
     println!("cargo:rerun-if-env-changed=CARGO_TARGET_{target}_LINKER");
-    if std::env::var("RUSTC_LINKER").is_ok_and(|linker| linker.contains("zig")) {
+    if linker_is_zig() {
         // See src/system/backtrace.rs.
         println!("cargo:rustc-cfg=unwinder_linked_in");
     }
     if is("PROFILE", "release") {
         unwind_tables();
         identical_functions();
+        packed_relocations();
     }
 }
 
@@ -56,20 +57,54 @@ fn unwind_tables() {
 }
 
 /// Functions with the same code are kept once, a hundredth of the program, if the linker knows how: lld
-/// and mold do, GNU's does not. Which one it is, only the compiler knows; so a program is linked with it.
-#[allow(clippy::disallowed_methods)]
+/// and mold do, GNU's does not.
 fn identical_functions() {
-    let var = |name| std::env::var(name).unwrap_or_default();
+    const FLAG: &str = "-Wl,--icf=all";
+    if linked(FLAG).is_some() {
+        println!("cargo:rustc-link-arg-bins={FLAG}");
+    }
+}
+
+/// Addresses that are moved at the start are listed in bits, which is a twentieth of the program less.
+/// glibc reads such lists from 2.36 on and musl from 1.2.4 on: so only where a program with one runs,
+/// and not in one that is built for another machine or, by zig, for an older glibc.
+fn packed_relocations() {
+    const FLAG: &str = "-Wl,-z,pack-relative-relocs";
+    let native =
+        var("HOST") == var("TARGET") && is("CARGO_CFG_TARGET_OS", "linux") && !linker_is_zig();
+    let runs = |program| std::process::Command::new(program).status().is_ok_and(|s| s.success());
+    if native && linked(FLAG).is_some_and(runs) {
+        println!("cargo:rustc-link-arg-bins={FLAG}");
+    }
+}
+
+fn linker_is_zig() -> bool {
+    var("RUSTC_LINKER").contains("zig")
+}
+
+/// A program that does nothing, linked with a flag. What the linker is, only the compiler knows.
+#[allow(clippy::disallowed_methods)]
+fn linked(flag: &str) -> Option<String> {
     let program = var("OUT_DIR") + "/empty";
     let source = program.clone() + ".rs";
     std::fs::write(&source, "fn main() {}").expect("written");
     let mut rustc = std::process::Command::new(var("RUSTC"));
-    rustc.args([&source, "-o", &program, "--target", &var("TARGET"), "-Clink-arg=-Wl,--icf=all"]);
+    rustc.args([
+        &source,
+        "-o",
+        &program,
+        "--target",
+        &var("TARGET"),
+        &format!("-Clink-arg={flag}"),
+    ]);
     rustc.args(var("CARGO_ENCODED_RUSTFLAGS").split('\x1f').filter(|flag| !flag.is_empty()));
     if let Ok(linker) = std::env::var("RUSTC_LINKER") {
         rustc.arg(format!("-Clinker={linker}"));
     }
-    if rustc.output().is_ok_and(|linked| linked.status.success()) {
-        println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");
-    }
+    rustc.output().is_ok_and(|linked| linked.status.success()).then_some(program)
+}
+
+#[allow(clippy::disallowed_methods)]
+fn var(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
 }

@@ -4,7 +4,7 @@ BENCH = target/bench
 BENCHES =
 RESCROBBLED = 0.10.0
 
-.PHONY: box test-system test-arm cross-armv7 cross-aarch64 cross-aarch64-musl cross-x86_64-musl syscalls bench bench-load bench-peers $(BENCH)
+.PHONY: box test-system test-arm cross-armv7 cross-aarch64 cross-x86_64 cross-aarch64-musl cross-x86_64-musl syscalls bench bench-load bench-peers $(BENCH)
 
 # Both feature sets share target/release, where the last one built lies on top; this one is put
 # aside, so that nothing is compiled twice.
@@ -35,6 +35,9 @@ cross-armv7: ## both programs for ARMv7 with hard float (glibc 2.28 by zig; ZIG=
 
 cross-aarch64: ## both programs for 64-bit ARM (the same)
 	@CARGO='$(CARGO)' ZIG='$(ZIG)' cross/build aarch64
+
+cross-x86_64: ## both programs for 64-bit x86 and glibc 2.28, by zig
+	@CARGO='$(CARGO)' cross/build x86_64
 
 cross-aarch64-musl: ## both, static, without a C library on the box
 	@CARGO='$(CARGO)' cross/build aarch64-musl

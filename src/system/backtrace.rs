@@ -11,7 +11,7 @@ const END_OF_STACK: std::ffi::c_int = 5;
 
 // SAFETY: the signature is that of libgcc's function, and to find no frame is one of its answers.
 // Nothing else in a program that aborts on a panic calls it: libgcc and libc have their own. With
-// musl, where libgcc is linked in, and with zig, which links its own unwinder in, there would be two of it.
+// musl, where libgcc is linked in, there would be two of it.
 #[allow(unsafe_code, reason = "the name is the one that is looked for")]
 #[unsafe(no_mangle)]
 extern "C" fn _Unwind_Backtrace(
@@ -19,4 +19,33 @@ extern "C" fn _Unwind_Backtrace(
     _argument: *const std::ffi::c_void,
 ) -> std::ffi::c_int {
     END_OF_STACK
+}
+
+/// zig links an unwinder of its own in, and takes the file of it that has `_Unwind_Backtrace` too when
+/// it needs anything of that file. These are the others that the standard library names, for the case
+/// that it unwinds, so that the file stays away.
+#[cfg(unwinder_linked_in)]
+mod never_called {
+    use std::ffi::{c_int, c_void};
+
+    // SAFETY: as above; a program that aborts on a panic looks for no handler in a frame.
+    #[allow(unsafe_code, reason = "the names are those that are looked for")]
+    #[unsafe(no_mangle)]
+    extern "C" fn _Unwind_GetDataRelBase(_frame: *const c_void) -> usize {
+        0
+    }
+
+    // SAFETY: as above.
+    #[allow(unsafe_code, reason = "the names are those that are looked for")]
+    #[unsafe(no_mangle)]
+    extern "C" fn _Unwind_GetTextRelBase(_frame: *const c_void) -> usize {
+        0
+    }
+
+    // SAFETY: as above.
+    #[allow(unsafe_code, reason = "the names are those that are looked for")]
+    #[unsafe(no_mangle)]
+    extern "C" fn _Unwind_GetIPInfo(_frame: *const c_void, _before: *mut c_int) -> usize {
+        0
+    }
 }

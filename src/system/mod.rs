@@ -1,6 +1,6 @@
 //! The machine: its clocks, its network, its sleep, its processes, the service manager.
 
-#[cfg(all(panic = "abort", not(debug_assertions), target_env = "gnu", not(unwinder_linked_in)))]
+#[cfg(all(panic = "abort", not(debug_assertions), target_env = "gnu"))]
 mod backtrace;
 pub mod clock;
 pub mod clock_watcher;
