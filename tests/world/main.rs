@@ -26,9 +26,9 @@ use day::Day;
 use search::{MOST_REPORTS, look};
 
 /// What `make test` runs, in parts that share the processors with the other tests.
-const DAYS: u64 = 1_200;
-const DAYS_OF_A_PART: u64 = 150;
-const DAYS_OF_A_BAD_DISK: u64 = 200;
+const DAYS: u64 = 800;
+const DAYS_OF_A_PART: u64 = 100;
+const DAYS_OF_A_BAD_DISK: u64 = 150;
 
 macro_rules! parts {
     ($($name:ident = $part:literal),* $(,)?) => {
