@@ -11,11 +11,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use playheadd::core::settings::{Consent, Limits, Settings};
+use playheadd::core::tracker::event::EventName;
+use playheadd::core::tracker::info::{Info, Value};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::Value as Json;
 use set_top_box::{Sent, play_out, sent};
-use story::{crowd, story};
+use story::{Said, Who, crowd, info, story, text};
 
 fn settings() -> Settings {
     Settings { initial_consent: Consent::In, ..Settings::default() }
@@ -213,5 +215,34 @@ fn at_every_limit_a_refusal_changes_nothing() {
         let times: u32 =
             reached.iter().filter(|(why, _)| why.starts_with(limit)).map(|(_, n)| n).sum();
         assert!(times > 0, "{limit}: {times} times of {reached:#?}");
+    }
+}
+
+/// An idle session has no ping that could be late, so a start of the agent delays none that it has later.
+#[test]
+fn a_restart_while_a_session_is_idle_delays_no_ping_of_its_next() {
+    let who = Who::default;
+    let say = |gap: i64, name: EventName, info: Info| (gap, Said::Event(who(), name, -1.0, info));
+    let numbered = info(&[
+        ("id", text("id1")),
+        ("name", text("name1")),
+        ("position", Value::Int(1)),
+        ("start", Value::Float(0.0)),
+        ("length", Value::Float(30.0)),
+    ]);
+    let other = info(&[("app", text("tv.example.app")), ("id", text("other"))]);
+    let story = vec![
+        say(0, EventName::AdBreakStart, numbered.clone()),
+        say(1, EventName::Play, Info::new()),
+        say(1_800_000, EventName::Play, Info::new()),
+        say(0, EventName::AdStart, numbered.clone()),
+        say(1_000, EventName::SessionStart, other),
+        say(0, EventName::Play, Info::new()),
+    ];
+    for cut in 0..story.len() {
+        let whole = sent(&settings(), &story, None);
+        let cut_there = sent(&settings(), &story, Some(cut));
+        assert_eq!(each_by_itself(&whole).last(), each_by_itself(&cut_there).last(), "{cut}");
+        assert_eq!(each_by_itself(&whole), each_by_itself(&cut_there), "{cut}");
     }
 }

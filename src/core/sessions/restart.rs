@@ -11,7 +11,7 @@ use crate::core::record::{
 use crate::core::report::Kind;
 use crate::core::settings::Settings;
 use crate::core::time::{BootInstant, Now, Span};
-use crate::core::tracker::{Position, Tracker, TrackerContext};
+use crate::core::tracker::{Phase, Position, Tracker, TrackerContext};
 use crate::core::turn::CloseReason;
 use crate::core::{Agent, StartInfo};
 
@@ -200,10 +200,11 @@ impl Agent {
                 gone.push((*number, player.clone(), at));
             }
         }
-        // A ping is late only where the agent was away for a time.
+        // A ping is late only where the agent was away for a time, and a session that is closed has none.
         let late = |session: &Session| {
             let told = session.source != EventSource::Mpris && session.owner.is_some();
-            told && session.tracker.ping_due(&self.settings) < now.boot
+            let open = session.tracker.phase() == Phase::Open;
+            told && open && session.tracker.ping_due(&self.settings) < now.boot
         };
         let quiet: Vec<u32> =
             self.sessions.iter().filter(|(_, s)| late(s)).map(|(number, _)| *number).collect();
