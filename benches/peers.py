@@ -22,7 +22,7 @@ from rig import Rig, wait_for
 MPRIS = '[mpris]\nenabled = true\nbus = "{address}"\n'
 PEERS = "target/peers/bin"
 RESCROBBLED = """[[listenbrainz]]
-url = "http://127.0.0.1:{port}"
+url = "http://127.0.0.1:{port}/"
 token = "bench"
 """
 
@@ -35,7 +35,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self):
-        body = b'{"status": "ok", "code": 200, "valid": true, "user_name": "bench"}'
+        body = b'{"status": "ok", "code": 200, "message": "valid", "valid": true, "user_name": "bench"}'
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
@@ -77,9 +77,10 @@ class Watched:
 
 def peers(rig, port):
     """Those that can be started here."""
-    environment = dict(os.environ, DBUS_SESSION_BUS_ADDRESS=rig.address, HOME=rig.place.name,
-                       XDG_CONFIG_HOME=rig.place.name, XDG_DATA_HOME=rig.place.name,
-                       XDG_CACHE_HOME=rig.place.name, XDG_RUNTIME_DIR=rig.place.name)
+    # XDG's variables hold for absolute paths only.
+    home = os.path.abspath(rig.place.name)
+    environment = dict(os.environ, DBUS_SESSION_BUS_ADDRESS=rig.address, HOME=home, XDG_CONFIG_HOME=home,
+                       XDG_DATA_HOME=home, XDG_CACHE_HOME=home, XDG_RUNTIME_DIR=home)
     os.makedirs(rig.at("rescrobbled"))
     rig.write("rescrobbled/config.toml", RESCROBBLED.format(port=port))
     for name, program in (("rescrobbled", os.path.join(PEERS, "rescrobbled")),

@@ -32,7 +32,7 @@ video.ontimeupdate = () => {
   if (from !== null || paused || video.currentTime < 2) return;
   paused = true;
   video.pause();
-  setTimeout(() => video.play(), 1500);
+  setTimeout(() => video.play(), 5000);
 };
 video.onloadedmetadata = () => { if (from !== null) video.currentTime = Number(from); };
 video.onended = next;
