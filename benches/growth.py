@@ -71,9 +71,11 @@ def many_sessions(programs, table):
             return rig.memory()[0]
 
         # The resume points of earlier films are kept up to their limit, which the first ones reach.
-        before = watch(MANY // 5)
-        table.add(f"memory after {MANY // 5:,} sessions, MB", before, shown="{:.1f}")
-        table.add(f"memory after {MANY + MANY // 5:,} sessions, MB", watch(MANY), shown="{:.1f}")
+        step = MANY // 5
+        table.add(f"memory after {step:,} sessions, MB", watch(step), shown="{:.1f}")
+        for n in range(2, 6):
+            print(f"bench: memory after {n * step:,} sessions, MB: {watch(step):.1f}", flush=True)
+        table.add(f"memory after {6 * step:,} sessions, MB", watch(step), shown="{:.1f}")
 
 
 def measure(programs, table):
