@@ -274,8 +274,7 @@ fn a_reply_that_promises_something_waits_for_a_slow_disk_and_nothing_else_does()
     assert_eq!(b.reply(1), Some(Ok(())));
 }
 
-/// A request that waits for the disk was made for the collector of before, in its dialect.
-/// Keys of everything that was written.
+/// Keys of everything that was written, and the other actions.
 #[derive(Default)]
 struct Written(Vec<Key>, Vec<Action>);
 
@@ -323,6 +322,7 @@ fn a_heartbeat_is_two_records_and_its_ping_is_none_unless_it_fails() {
     assert_eq!(pings, 1, "{failed:?}");
 }
 
+/// A request that waits for the disk was made for the collector of before, in its dialect.
 #[test]
 fn a_request_that_waits_does_not_go_to_another_collector() {
     let mut b = Box_::new();
