@@ -273,7 +273,7 @@ fn write(dir: &Path, mut playback: Playback, done: &Arc<Mutex<Done>>, stop: &Ato
     let (mut store, _) = SledStore::open(dir, GENERATION, u64::MAX).expect("a store");
     // The store syncs by itself, too, when much was written since the last time.
     let (heard, files) = (done.clone(), dir.to_owned());
-    store.on_sync = Some(Box::new(move || {
+    store.on_sync(Box::new(move || {
         let mut done = heard.lock().expect("the writer's record");
         let Done { syncs, synced, later, image, .. } = &mut *done;
         *syncs += 1;
@@ -367,6 +367,28 @@ fn what_was_synced_survives_a_power_cut() {
 #[test]
 fn large_records_survive_a_power_cut_too() {
     cut_the_power(2, 6_000);
+}
+
+/// A kill loses nothing that was written, at whatever length the journal in front of sled is.
+#[test]
+fn what_was_written_survives_a_kill() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (live, copy) = (dir.path().join("live"), dir.path().join("copy"));
+    let (mut store, _) = SledStore::open(&live, GENERATION, u64::MAX).expect("a store");
+    let (mut playback, mut written) = (Playback::new(5, 900), BTreeMap::new());
+    for _ in 0..cuts() {
+        for _ in 0..7 {
+            let batch = playback.batch();
+            store.apply(std::slice::from_ref(&batch)).expect("written");
+            written.extend(batch.changes.iter().map(told));
+        }
+        Image::read(&live).write(&copy);
+        let Opening::Works(found, false) = open(&copy) else { panic!("it opens") };
+        let lost: Vec<_> =
+            written.iter().filter(|(key, value)| found.get(*key) != value.as_ref()).collect();
+        assert!(lost.is_empty(), "lost after {} hits: {lost:?}", playback.serial);
+        std::fs::remove_dir_all(&copy).expect("removed");
+    }
 }
 
 /// One fault of a medium: bits, a page, or a file.

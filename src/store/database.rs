@@ -1,5 +1,5 @@
-//! sled 0.34.7 itself. Every sled type stays in this file, because that release is no longer
-//! maintained and another store may replace it one day.
+//! sled 0.34.7 itself, and the journal in front of it. Every sled type stays in this file, because that
+//! release is no longer maintained and another store may replace it one day.
 //!
 //! `flush` hands the log to the operating system with `sync_file_range`, which empties no drive
 //! cache; a power cut loses it (docs/reliability.md). So what is promised to survive a power cut is
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::consent::note_generation;
 use super::files::{io, sync_dir};
+use super::journal::{Journal, Newer};
 use super::pieces::Entry;
 use super::{StoreError, threads};
 
@@ -24,6 +25,16 @@ const CACHE_BYTES: u64 = 256 * 1024;
 const TOUCHES: u32 = 4;
 /// Entries that `fill_from` copies in one step.
 const STEP: usize = 64;
+/// A write of this much goes to sled at once: it is one of many, and the journal would only hold it up.
+const JOURNAL_BYTES: usize = 8 * 1024;
+const JOURNAL_ENTRIES: usize = 16;
+/// Bytes written to sled at most between two syncs. It moves live pages and overwrites old segments, so
+/// with more a power cut can lose both the old and the new place. 13 of 300 simulated cuts lost
+/// synced records of up to 1,000 bytes without this rule, none of 200 with (tests/power_loss.rs).
+const UNSYNCED_BYTES: usize = 16 * 1024;
+/// The entry that says how far the journal has come: the epoch of the last row that sled has got. No
+/// record has this key (codec.rs).
+const EPOCH: &[u8] = b"J";
 /// A database that was just dropped may hold its lock a moment longer.
 const LOCK_RETRIES: u32 = 20;
 const LOCK_WAIT: Duration = Duration::from_millis(100);
@@ -34,6 +45,13 @@ pub(super) struct Database {
     pub path: PathBuf,
     db: ManuallyDrop<sled::Db>,
     file: File,
+    /// A medium that has no room for one does without.
+    journal: Option<Journal>,
+    /// Written to sled since the last sync.
+    unsynced_bytes: usize,
+    /// Called after each sync, for tests that cut the power.
+    #[cfg(feature = "bench")]
+    pub on_sync: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Database {
@@ -76,7 +94,21 @@ impl Database {
                 sync_dir(dir)?;
             }
         }
-        Ok(Database { path: path.to_owned(), db: ManuallyDrop::new(db), file })
+        let epoch = epoch_of(db.get(EPOCH).map_err(sled(path, "read"))?.as_deref());
+        let journal = match Journal::open(path, epoch + 1) {
+            Err(error) if !error.is_full() => return Err(error),
+            opened => opened.ok(),
+        };
+        Ok(Database {
+            path: path.to_owned(),
+            db: ManuallyDrop::new(db),
+            file,
+            journal,
+            // An agent that was killed may have left some.
+            unsynced_bytes: 1,
+            #[cfg(feature = "bench")]
+            on_sync: None,
+        })
     }
 
     /// Closes a database that works.
@@ -87,21 +119,28 @@ impl Database {
     /// The entries of a range, in the order of keys.
     pub fn range(
         &self,
-        range: impl RangeBounds<Vec<u8>>,
+        range: impl RangeBounds<Vec<u8>> + Clone,
     ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> {
-        self.db.range(range).map(|entry| {
+        let none = Newer::new();
+        let newer = self.journal.as_ref().map_or(&none, Journal::newer).range(range.clone());
+        let newer: Vec<Entry> = newer.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let older = self.db.range(range).map(|entry| {
             let (key, value) = entry.map_err(sled(&self.path, "read"))?;
             Ok((key.to_vec(), value.to_vec()))
-        })
+        });
+        Merged { older: older.peekable(), newer: newer.into_iter().peekable() }
     }
 
     /// The value of one entry, if it is there and can be read.
     pub fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        if let Some(value) = self.journal.as_ref().and_then(|journal| journal.newer().get(key)) {
+            return value.clone();
+        }
         self.db.get(key).ok().flatten().map(|value| value.to_vec())
     }
 
     /// Copies all entries of another database, in steps, and syncs.
-    pub fn fill_from(&self, other: &Database) -> Result<(), StoreError> {
+    pub fn fill_from(&mut self, other: &Database) -> Result<(), StoreError> {
         let mut last = Bound::Unbounded;
         loop {
             let some = other.range((last, Bound::Unbounded)).take(STEP);
@@ -110,6 +149,7 @@ impl Database {
             last = Bound::Excluded(key.clone());
             for (key, value) in entries {
                 other.touch(&key);
+                self.unsynced_bytes += key.len() + value.len();
                 self.db.insert(&key, value).map_err(sled(&self.path, "written"))?;
                 self.touch(&key);
             }
@@ -128,13 +168,64 @@ impl Database {
         }
     }
 
-    /// Applies all entries or none. Gives the bytes that the log grew by.
-    pub fn write(&self, mut entries: Vec<Entry>) -> Result<usize, StoreError> {
+    /// Applies all entries or none. Gives the bytes that sled's log grew by.
+    pub fn write(&mut self, entries: Vec<Entry>) -> Result<usize, StoreError> {
+        if entries.is_empty() {
+            // Asking sled for nothing would wake all its threads.
+            return Ok(0);
+        }
+        let small = entries.len() < JOURNAL_ENTRIES && bytes_of(&entries) < JOURNAL_BYTES;
+        let Some(journal) = self.journal.as_ref().filter(|_| small) else {
+            return Ok(self.settle()? + self.write_to_sled(entries)?);
+        };
+        let grown = if journal.has_room(&entries) { 0 } else { self.settle()? };
+        if self.unsynced_bytes > 0 {
+            // A power cut leaves no change in the journal without those before it, and the row that is
+            // written over in sled.
+            self.sync()?;
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.append(entries)?;
+        }
+        Ok(grown)
+    }
+
+    /// Brings what lies in the journal to sled. Gives the bytes that sled's log grew by.
+    pub fn settle(&mut self) -> Result<usize, StoreError> {
+        let Some(journal) = self.journal.as_mut().filter(|journal| !journal.is_empty()) else {
+            return Ok(0);
+        };
+        let newer = journal.newer().iter().map(|(key, value)| (key.clone(), value.clone()));
+        let epoch = journal.epoch().to_be_bytes().to_vec();
+        // The epoch last: until it is there, the journal counts.
+        let entries: Vec<Entry> = newer.chain([(EPOCH.to_vec(), Some(epoch))]).collect();
+        if bytes_of(&entries) >= JOURNAL_BYTES || entries.len() >= STEP {
+            // More than one write: after a power cut the journal has to mend what sled has got in part.
+            journal.sync()?;
+        }
+        let (mut left, mut grown) = (entries.into_iter().peekable(), 0);
+        while left.peek().is_some() {
+            let (mut group, mut bytes) = (Vec::new(), 0);
+            while bytes < JOURNAL_BYTES
+                && let Some((key, value)) = left.next_if(|_| group.len() < STEP)
+            {
+                bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+                group.push((key, value));
+            }
+            grown += self.write_to_sled(group)?;
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.begin_again();
+        }
+        Ok(grown)
+    }
+
+    fn write_to_sled(&mut self, mut entries: Vec<Entry>) -> Result<usize, StoreError> {
+        let bytes = bytes_of(&entries);
         let is_put = |(key, value): &Entry| value.is_some().then(|| key.clone());
         let puts: Vec<Vec<u8>> = entries.iter().filter_map(is_put).collect();
         let written = match (entries.pop(), entries.is_empty()) {
-            // sled writes a batch in two steps, each of which costs a page of flash. A heartbeat
-            // is a single entry (benches/wear.py).
+            // sled writes a batch in two steps, each of which costs a page of flash.
             (Some((key, Some(value))), true) => self.db.insert(key, value).map(|_| ()),
             (Some((key, None)), true) => self.db.remove(key).map(|_| ()),
             (last, _) => {
@@ -149,14 +240,30 @@ impl Database {
             }
         };
         written.map_err(sled(&self.path, "written"))?;
-        let grown = self.db.flush().map_err(sled(&self.path, "flushed"))?;
+        let grown = self.db.flush().map_err(sled(&self.path, "flushed"))?.max(bytes);
         puts.iter().for_each(|key| self.touch(key));
+        self.unsynced_bytes += grown;
+        if self.unsynced_bytes >= UNSYNCED_BYTES {
+            self.sync()?;
+        }
         Ok(grown)
     }
 
-    pub fn sync(&self) -> Result<(), StoreError> {
-        self.sync_blobs()?;
-        self.file.sync_data().map_err(io(&self.path, "synced"))
+    /// Everything that was written survives a power cut from here on.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        if self.unsynced_bytes > 0 {
+            self.sync_blobs()?;
+            self.file.sync_data().map_err(io(&self.path, "synced"))?;
+            self.unsynced_bytes = 0;
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.sync()?;
+        }
+        #[cfg(feature = "bench")]
+        if let Some(told) = &mut self.on_sync {
+            told();
+        }
+        Ok(())
     }
 
     /// A page that was too large for the log (of an older version's store, or under a flood of long
@@ -175,6 +282,51 @@ impl Database {
         }
         if any { sync_dir(&dir) } else { Ok(()) }
     }
+}
+
+/// The entries of sled, and in place of some of them newer ones.
+struct Merged<Older: Iterator, Newer: Iterator> {
+    older: std::iter::Peekable<Older>,
+    newer: std::iter::Peekable<Newer>,
+}
+
+impl<Older, Newer> Iterator for Merged<Older, Newer>
+where
+    Older: Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>>,
+    Newer: Iterator<Item = Entry>,
+{
+    type Item = Result<(Vec<u8>, Vec<u8>), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let is_older = match (self.older.peek(), self.newer.peek()) {
+                (Some(Ok((older, _))), Some((newer, _))) if older == newer => {
+                    // The newer one counts.
+                    self.older.next();
+                    continue;
+                }
+                (Some(Ok((older, _))), Some((newer, _))) => older < newer,
+                (older, _) => older.is_some(),
+            };
+            if is_older {
+                match self.older.next() {
+                    Some(Ok((key, _))) if key == EPOCH => {}
+                    entry => return entry,
+                }
+            } else if let (key, Some(value)) = self.newer.next()? {
+                return Some(Ok((key, value)));
+            }
+        }
+    }
+}
+
+fn bytes_of(entries: &[Entry]) -> usize {
+    entries.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum()
+}
+
+/// The epoch that an entry says; 0 without one.
+fn epoch_of(value: Option<&[u8]>) -> u64 {
+    value.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(0)
 }
 
 /// sled takes the newest snapshot, also one that it was killed over while it wrote it, and then calls

@@ -7,6 +7,7 @@ pub mod copy;
 mod database;
 mod files;
 pub mod guard;
+mod journal;
 pub mod memory;
 pub mod opening;
 mod pieces;

@@ -241,7 +241,7 @@ impl StoreLocation {
 
     /// Copies every entry of a broken database that can be read to a fresh one. Gives their number.
     fn salvage(&self, broken: &Path, to: &Path, generation: u64) -> Result<usize, StoreError> {
-        let fresh = super::database::Database::open(to, generation)?;
+        let mut fresh = super::database::Database::open(to, generation)?;
         let (mut salvaged, mut together) = (0, Vec::new());
         let verdict = self.reader.salvage(broken, &mut |key, value| {
             salvaged += 1;
