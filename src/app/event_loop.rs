@@ -167,7 +167,7 @@ impl EventLoop {
             return gone;
         }
         let left = loop {
-            let until = self.sleeps_for();
+            let (until, wanted) = (self.sleeps_for(), self.engine.waits_for_store());
             tokio::select! {
                 biased;
                 Some(control) = controls.recv() => match control {
@@ -178,7 +178,7 @@ impl EventLoop {
                     Control::BusGone => break bus_gone(),
                     Control::Reload => self.reload(),
                 },
-                Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
+                Some(done) = self.threads.store.done(wanted) => self.tell(Event::Store(done)),
                 Some(done) = self.threads.consent.done.recv() => self.tell(Event::Consent(done)),
                 Some(answered) = self.requests.join_next() => self.answered(answered),
                 Some(message) = messages.recv() => self.take(message, &mut messages),
@@ -332,7 +332,7 @@ impl EventLoop {
         while !self.engine.may_leave(clock::now().boot) || !messages.is_empty() {
             let until = self.sleeps_for();
             tokio::select! {
-                Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
+                Some(done) = self.threads.store.done(true) => self.tell(Event::Store(done)),
                 Some(done) = self.threads.consent.done.recv() => self.tell(Event::Consent(done)),
                 Some(message) = messages.recv() => self.take(message, messages),
                 Some(answered) = self.requests.join_next() => self.answered(answered),
@@ -348,7 +348,7 @@ impl EventLoop {
         while !self.engine.store_at_rest() {
             let until = self.sleeps_for();
             tokio::select! {
-                Some(done) = self.threads.store.done.recv() => self.tell(Event::Store(done)),
+                Some(done) = self.threads.store.done(true) => self.tell(Event::Store(done)),
                 Some(done) = self.threads.consent.done.recv() => self.tell(Event::Consent(done)),
                 () = self.alarm.after(until) => self.tell(Event::Tick),
             }

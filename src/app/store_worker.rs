@@ -3,10 +3,14 @@
 //! starts: its timers come late, and so do those of all threads that sled starts (store/threads.rs).
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as std_mpsc;
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use tokio::sync::mpsc;
 
 use crate::core::record::{StoreState, Stored};
@@ -28,7 +32,16 @@ const MOST_LEFT_OPEN: usize = 4;
 pub struct StoreThread {
     jobs: Option<std_mpsc::SyncSender<StoreJob>>,
     thread: Option<JoinHandle<()>>,
-    pub done: mpsc::Receiver<StoreDone>,
+    done: Option<std_mpsc::Receiver<StoreDone>>,
+    bell: Arc<Bell>,
+}
+
+/// Wakes the loop when a job is done. A heartbeat that was written wakes it only if something waits for
+/// that: the loop hears of it when it turns anyway.
+#[derive(Default)]
+struct Bell {
+    waker: AtomicWaker,
+    wanted: AtomicBool,
 }
 
 impl StoreThread {
@@ -40,7 +53,9 @@ impl StoreThread {
         generation: u64,
     ) -> std::io::Result<(StoreThread, Stored, StoreState)> {
         let (jobs, asked) = std_mpsc::sync_channel(JOBS);
-        let (word, done) = mpsc::channel(JOBS);
+        let (word, done) = std_mpsc::sync_channel(JOBS);
+        let bell = Arc::new(Bell::default());
+        let ringing = bell.clone();
         let (opened, opening) = std_mpsc::sync_channel(1);
         let serves = move || {
             threads::may_be_late();
@@ -57,15 +72,24 @@ impl StoreThread {
                 suspect: false,
             };
             while let Ok(job) = asked.recv() {
-                if word.blocking_send(worker.work(&job)).is_err() {
+                let done = worker.work(&job);
+                let routine = matches!(done, StoreDone::Written(Ok(())));
+                // Never blocks, because the engine has one job under way at a time.
+                if word.send(done).is_err() {
                     break;
+                }
+                if !routine || ringing.wanted.load(Ordering::SeqCst) {
+                    ringing.waker.wake();
                 }
             }
             worker.leave();
+            drop(word);
+            ringing.waker.wake();
         };
         let thread = threads::start("store", Box::new(serves))?;
         let (stored, state) = opening.recv().map_err(std::io::Error::other)?;
-        Ok((StoreThread { jobs: Some(jobs), thread: Some(thread), done }, stored, state))
+        let (jobs, thread, done) = (Some(jobs), Some(thread), Some(done));
+        Ok((StoreThread { jobs, thread, done, bell }, stored, state))
     }
 
     pub fn ask(&self, job: StoreJob) {
@@ -76,10 +100,28 @@ impl StoreThread {
         }
     }
 
+    /// The next result; `None` when the thread has ended. Unless it is `wanted`, nobody is woken for a
+    /// write that went well.
+    pub async fn done(&mut self, wanted: bool) -> Option<StoreDone> {
+        std::future::poll_fn(|context| self.poll_done(wanted, context)).await
+    }
+
+    fn poll_done(&self, wanted: bool, context: &Context<'_>) -> Poll<Option<StoreDone>> {
+        let Some(done) = &self.done else { return Poll::Ready(None) };
+        // In this order: the thread looks whether it is wanted after it has sent.
+        self.bell.waker.register(context.waker());
+        self.bell.wanted.store(wanted, Ordering::SeqCst);
+        match done.try_recv() {
+            Ok(done) => Poll::Ready(Some(done)),
+            Err(std_mpsc::TryRecvError::Empty) => Poll::Pending,
+            Err(std_mpsc::TryRecvError::Disconnected) => Poll::Ready(None),
+        }
+    }
+
     /// Closes the store. A thread that hangs in a job is left to its fate.
     pub fn finish(&mut self, at_rest: bool) {
         self.jobs = None;
-        self.done.close();
+        self.done = None;
         if let Some(thread) = self.thread.take().filter(|_| at_rest)
             && thread.join().is_err()
         {
@@ -173,7 +215,7 @@ impl StoreWorker {
     /// Closes the store when the daemon stops.
     fn leave(&mut self) {
         match std::mem::take(&mut self.store) {
-            OpenStore::Disk(store) => store.close(),
+            OpenStore::Disk(store) => store.settle_and_close(),
             other => std::mem::forget(other),
         }
         self.place.forget_copy();

@@ -97,11 +97,17 @@ pub enum Action {
     Show(String),
 }
 
+/// Hits that may have been delivered before the medium knows of any of them. After a power cut they come
+/// twice; but a medium that takes longer for a sync than the collector for an answer holds nothing up.
+const MOST_AHEAD: usize = 16;
+
 /// Steps that wait for a batch, and whether the batch has to be synced.
 #[derive(Debug)]
 struct Held {
     batch: u64,
     synced: bool,
+    /// The batch only notes what was delivered.
+    notes: bool,
     steps: Vec<Step>,
 }
 
@@ -283,6 +289,16 @@ impl Engine {
         self.flying.is_empty() && self.held.is_empty() && kept && !due
     }
 
+    /// Whether something can go on when the store's job is done. If not, hearing of it has time.
+    pub fn waits_for_store(&self) -> bool {
+        let waits = self.held.iter().any(|held| !held.steps.is_empty());
+        waits
+            || self.store.holds_up()
+            || self.stopping.is_some()
+            || self.sleep.put_off.is_some()
+            || self.wipe_after.is_some()
+    }
+
     /// Whether the time that a stop leaves for delivery is over.
     pub fn stop_is_over(&self, now: BootInstant) -> bool {
         self.stopping.is_some_and(|until| until <= now)
@@ -373,7 +389,7 @@ impl Engine {
 
     fn carry_out(&mut self, turn: Turn, now: Now) {
         let (mut batch, mut waiting) = (None, Vec::new());
-        let mut consent = None;
+        let (mut consent, mut notes, mut sends) = (None, false, Vec::new());
         for step in turn.steps() {
             match step {
                 Step::Consent(record) => consent = Some(record),
@@ -394,6 +410,11 @@ impl Engine {
                     batch = Some((b.number, b.durability == Durability::Synced));
                     self.store.write(b);
                 }
+                Step::Note(b) => {
+                    (batch, notes) = (Some((b.number, true)), true);
+                    self.store.write(b);
+                }
+                Step::Send(_) if batch.is_none() => sends.push(step),
                 Step::Read(read) => self.store.read(read),
                 Step::Reconnect => self.actions.push(Action::Reconnect),
                 // Consent lies beside the store and does not wait for it.
@@ -411,14 +432,19 @@ impl Engine {
         if let Some(record) = consent {
             self.consent.write(record, None);
         }
-        let last = self.held.back().map(|held| held.batch);
+        let may_go_ahead = self.held.len() < MOST_AHEAD && self.held.iter().all(|held| held.notes);
+        if may_go_ahead {
+            self.release(std::mem::take(&mut sends), now);
+        }
+        waiting.splice(..0, sends);
+        let last = self.held.back().map(|held| (held.batch, held.notes));
         match (batch, last) {
             (Some((batch, synced)), _) => {
-                self.held.push_back(Held { batch, synced, steps: waiting });
+                self.held.push_back(Held { batch, synced, notes, steps: waiting });
             }
             (None, Some(_)) if waiting.is_empty() => {}
-            (None, Some(batch)) => {
-                self.held.push_back(Held { batch, synced: false, steps: waiting });
+            (None, Some((batch, notes))) => {
+                self.held.push_back(Held { batch, synced: false, notes, steps: waiting });
             }
             (None, None) => self.release(waiting, now),
         }
@@ -501,6 +527,7 @@ impl Engine {
                 Step::Consent(_)
                 | Step::Wipe(_)
                 | Step::Write(_)
+                | Step::Note(_)
                 | Step::Read(_)
                 | Step::Reconnect => {}
             }

@@ -19,7 +19,7 @@ pub(super) struct Sleep {
     /// A sleep was announced, and its end was not.
     announced: bool,
     /// The announced sleep is put off until then at the latest.
-    put_off: Option<BootInstant>,
+    pub(super) put_off: Option<BootInstant>,
     /// The box is awake after an announced sleep, so the end of that is announced by then.
     wakes_by: Option<BootInstant>,
     /// When an unannounced sleep was noticed.

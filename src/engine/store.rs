@@ -168,6 +168,12 @@ impl StoreQueue {
         self.job.is_some() || self.wipe.is_some() || self.has_batches()
     }
 
+    /// Whether more is to be done when the job under way is.
+    pub fn holds_up(&self) -> bool {
+        let more = self.has_batches() || !self.reads.is_empty() || self.wipe.is_some();
+        more || self.unread || !self.healthy || self.stuck
+    }
+
     /// Whether the store works, but is so far behind that nobody may give it more.
     pub fn crowded(&self) -> bool {
         self.healthy && self.bytes() > MOST_BEHIND
