@@ -28,13 +28,13 @@ SINCE = {
 # The standard library or the C library does without them.
 OPTIONAL = {"statx", "rseq", "clone3", "copy_file_range", "close_range", "faccessat2", "pidfd_open"}
 # Older than all that matter here.
-OLD = set("""access alarm arch_prctl bind brk clock_gettime clock_nanosleep clone close connect dup dup2 epoll_ctl
-epoll_wait epoll_pwait execve exit exit_group fchmod fcntl fdatasync flock fstat fsync ftruncate futex getcwd
-getdents64 getegid geteuid getgid getpeername getpid getppid getsockname getsockopt gettid getuid ioctl kill listen
-lseek lstat madvise mkdir mmap mprotect mremap munmap nanosleep open pipe poll prctl pread64 pwrite64 read readlink
-recvfrom recvmsg rename restart_syscall rmdir rt_sigaction rt_sigprocmask rt_sigreturn sched_getaffinity sched_yield
-sendmsg sendto set_tid_address setsockopt shutdown sigaltstack socket socketpair stat sysinfo tgkill umask uname
-unlink vfork wait4 waitid write writev""".split())
+OLD = set("""access alarm arch_prctl arm_fadvise64_64 bind brk clock_gettime clock_nanosleep clone close connect
+dup dup2 epoll_ctl epoll_wait epoll_pwait execve exit exit_group fadvise64 fadvise64_64 fchmod fcntl fdatasync
+flock fstat fsync ftruncate futex getcwd getdents64 getegid geteuid getgid getpeername getpid getppid
+getsockname getsockopt gettid getuid ioctl kill listen lseek lstat madvise mkdir mmap mprotect mremap munmap
+nanosleep open pipe poll prctl pread64 pwrite64 read readlink recvfrom recvmsg rename restart_syscall rmdir
+rt_sigaction rt_sigprocmask rt_sigreturn sched_getaffinity sched_yield sendmsg sendto set_tid_address setsockopt
+shutdown sigaltstack socket socketpair stat sysinfo tgkill umask uname unlink vfork wait4 waitid write writev""".split())
 
 
 class Traced(Rig):

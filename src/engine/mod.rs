@@ -293,7 +293,7 @@ impl Engine {
     pub fn waits_for_store(&self) -> bool {
         let waits = self.held.iter().any(|held| !held.steps.is_empty());
         waits
-            || self.store.holds_up()
+            || self.store.has_more()
             || self.stopping.is_some()
             || self.sleep.put_off.is_some()
             || self.wipe_after.is_some()

@@ -169,7 +169,7 @@ impl StoreQueue {
     }
 
     /// Whether more is to be done when the job under way is.
-    pub fn holds_up(&self) -> bool {
+    pub fn has_more(&self) -> bool {
         let more = self.has_batches() || !self.reads.is_empty() || self.wipe.is_some();
         more || self.unread || !self.healthy || self.stuck
     }

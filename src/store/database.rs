@@ -25,9 +25,9 @@ const CACHE_BYTES: u64 = 256 * 1024;
 const TOUCHES: u32 = 4;
 /// Entries that `fill_from` copies in one step.
 const STEP: usize = 64;
-/// A write of this much goes to sled at once: it is one of many, and the journal would only hold it up.
-const JOURNAL_BYTES: usize = 8 * 1024;
-const JOURNAL_ENTRIES: usize = 16;
+/// A write that is smaller goes to the journal. A larger one is one of many, which all go to sled in the end.
+const SMALL_BYTES: usize = 8 * 1024;
+const SMALL_ENTRIES: usize = 16;
 /// Bytes written to sled at most between two syncs. It moves live pages and overwrites old segments, so
 /// with more a power cut can lose both the old and the new place. 13 of 300 simulated cuts lost
 /// synced records of up to 1,000 bytes without this rule, none of 200 with (tests/power_loss.rs).
@@ -174,14 +174,14 @@ impl Database {
             // Asking sled for nothing would wake all its threads.
             return Ok(0);
         }
-        let small = entries.len() < JOURNAL_ENTRIES && bytes_of(&entries) < JOURNAL_BYTES;
+        let small = entries.len() < SMALL_ENTRIES && bytes_of(&entries) < SMALL_BYTES;
         let Some(journal) = self.journal.as_ref().filter(|_| small) else {
             return Ok(self.settle()? + self.write_to_sled(entries)?);
         };
         let grown = if journal.has_room(&entries) { 0 } else { self.settle()? };
         if self.unsynced_bytes > 0 {
-            // A power cut leaves no change in the journal without those before it, and the row that is
-            // written over in sled.
+            // What sled got before has to be on the medium first: after a power cut a change in the journal
+            // must not be there without those before it, and a row that is written over must be in sled.
             self.sync()?;
         }
         if let Some(journal) = &mut self.journal {
@@ -199,14 +199,14 @@ impl Database {
         let epoch = journal.epoch().to_be_bytes().to_vec();
         // The epoch last: until it is there, the journal counts.
         let entries: Vec<Entry> = newer.chain([(EPOCH.to_vec(), Some(epoch))]).collect();
-        if bytes_of(&entries) >= JOURNAL_BYTES || entries.len() >= STEP {
+        if bytes_of(&entries) >= SMALL_BYTES || entries.len() >= STEP {
             // More than one write: after a power cut the journal has to mend what sled has got in part.
             journal.sync()?;
         }
         let (mut left, mut grown) = (entries.into_iter().peekable(), 0);
         while left.peek().is_some() {
             let (mut group, mut bytes) = (Vec::new(), 0);
-            while bytes < JOURNAL_BYTES
+            while bytes < SMALL_BYTES
                 && let Some((key, value)) = left.next_if(|_| group.len() < STEP)
             {
                 bytes += key.len() + value.as_ref().map_or(0, Vec::len);

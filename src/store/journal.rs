@@ -3,7 +3,8 @@
 //! the last one, in a file whose size never changes. When it is full, the newest value of each key goes
 //! to sled, and it begins again.
 //!
-//! The file is a row of groups, each applied whole or not at all: its length, its checksum, its entries.
+//! The file is a row of groups, each applied whole or not at all: its length, its checksum, its entries. A
+//! group begins where the last one ends, or with the next page.
 //! The checksum goes on from that of the group before, and that of the first from the epoch, which is
 //! another each time the journal begins again. So what is left of an earlier row is never taken for part
 //! of this one, and a group that a power cut has torn is the end of the row.
@@ -23,6 +24,8 @@ use super::pieces::Entry;
 const NAME: &str = "journal";
 /// So much of it has a playback of six minutes.
 const BYTES: usize = 32 * 1024;
+/// What a medium writes as a whole.
+const PAGE: usize = 4096;
 /// Length and checksum, 32 bits each.
 const HEAD_BYTES: usize = 8;
 /// The lengths of a key, 16 bits, and of its value, 32 bits.
@@ -96,7 +99,12 @@ impl Journal {
     }
 
     fn read(&mut self, bytes: &[u8]) {
-        while let Some((entries, chain, end)) = group_at(bytes, self.end, self.chain) {
+        let group = |journal: &Journal| {
+            let next_page = journal.end.next_multiple_of(PAGE);
+            group_at(bytes, journal.end, journal.chain)
+                .or_else(|| group_at(bytes, next_page, journal.chain))
+        };
+        while let Some((entries, chain, end)) = group(self) {
             self.newer.extend(entries);
             (self.chain, self.end) = (chain, end);
         }
@@ -119,16 +127,26 @@ impl Journal {
     pub fn has_room(&self, entries: &[Entry]) -> bool {
         let bytes =
             |(key, value): &Entry| ENTRY_BYTES + key.len() + value.as_ref().map_or(0, Vec::len);
-        HEAD_BYTES + entries.iter().map(bytes).sum::<usize>() <= BYTES - self.end
+        let length = HEAD_BYTES + entries.iter().map(bytes).sum::<usize>();
+        self.place_of(length) + length <= BYTES
+    }
+
+    /// Where a group of a length goes. One that begins a page's way to the medium leaves room for another
+    /// of its size there: a heartbeat is two groups and one sync, and two pages would cost twice as much.
+    fn place_of(&self, length: usize) -> usize {
+        let next_page = self.end.next_multiple_of(PAGE);
+        let fits = 2 * length <= next_page - self.end || length > PAGE / 2;
+        if self.unsynced || fits { self.end } else { next_page }
     }
 
     /// Writes entries behind the others, all or none.
     pub fn append(&mut self, entries: Vec<Entry>) -> Result<(), StoreError> {
         let (group, chain) = group_of(&entries, self.chain);
+        let place = self.place_of(group.len());
         // One that is written in part is no group, and the next try is written over it.
-        let written = self.file.write_all_at(&group, self.end as u64);
+        let written = self.file.write_all_at(&group, place as u64);
         written.map_err(io(&self.path, "written"))?;
-        self.end += group.len();
+        self.end = place + group.len();
         self.chain = chain;
         self.unsynced = true;
         self.newer.extend(entries);
@@ -270,6 +288,24 @@ mod tests {
         journal.append(vec![put("b", "1")]).unwrap();
         assert_eq!(reopened(dir.path(), 8), Newer::from([put("b", "1")]));
         assert_eq!(dir.path().join(NAME).metadata().unwrap().len(), BYTES as u64);
+    }
+
+    #[test]
+    fn two_groups_and_a_sync_share_a_page() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(dir.path(), 1).unwrap();
+        let mut is = Newer::new();
+        for n in 0..40 {
+            let (mark, state) = (put("mark", &"m".repeat(200 + n)), put("state", &"s".repeat(n)));
+            journal.append(vec![mark.clone()]).unwrap();
+            let page = (journal.end - 1) / PAGE;
+            journal.append(vec![state.clone()]).unwrap();
+            assert_eq!((journal.end - 1) / PAGE, page, "heartbeat {n}");
+            journal.sync().unwrap();
+            is.extend([mark, state]);
+            assert_eq!(reopened(dir.path(), 1), is, "heartbeat {n}");
+        }
+        assert!(journal.end > 2 * PAGE);
     }
 
     #[test]
