@@ -51,7 +51,7 @@ async fn play(player: &Player, id: &str) {
     let mut film = a_film(id);
     let said: HashMap<String, String> =
         (0..8).map(|n| (format!("said{n}"), "at length ".repeat(400))).collect();
-    film.insert("metadata".into(), said.into());
+    film.insert("metadata", said.into());
     let session = player.open(0.0, film).await.expect("a session");
     player.call(&session, "Play", 0.0, nothing()).await.expect("play");
     player.call(&session, "End", 9.0, nothing()).await.expect("the end");
