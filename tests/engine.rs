@@ -322,38 +322,6 @@ fn a_heartbeat_is_two_records_and_its_ping_is_none_unless_it_fails() {
     assert_eq!(pings, 1, "{failed:?}");
 }
 
-/// Hits that wait go on while the medium is told of those that were delivered, but not far (behaviour.md
-/// 2.9): after a power cut they would come twice.
-#[test]
-fn what_waits_goes_ahead_of_a_slow_disk_but_not_far() {
-    let mut b = Box_::new();
-    b.open(1);
-    b.say(EventName::Play, 0);
-    b.pass_to(1_000);
-    let deliver = |b: &mut Box_| {
-        let before = b.hits().len();
-        for _ in 0..40 {
-            b.accept();
-            b.tell(Event::Tick);
-        }
-        b.hits().len() - before
-    };
-    for _ in 0..20 {
-        b.say(EventName::Pause, 1_000);
-        b.say(EventName::Play, 1_000);
-    }
-    b.tell(Event::Tick);
-    b.driver.disk.delay_ms = 500;
-    assert_eq!(deliver(&mut b), 15, "sixteen are delivered, and none is noted yet");
-    let waits = |b: &Box_| b.driver.engine().map(|engine| engine.waits_for_store());
-    assert_eq!(waits(&b), Some(true));
-    let (now, at) = (b.clock(), b.now);
-    // The first note, and all the others together.
-    b.driver.store_done(now, at, &mut b.actions);
-    b.driver.store_done(now, at, &mut b.actions);
-    assert!(deliver(&mut b) > 10, "and on: {:?}", b.hits());
-}
-
 /// Nothing goes on when a heartbeat is on the disk, so the daemon need not wake up for it.
 #[test]
 fn nobody_waits_for_a_heartbeat_to_be_written() {

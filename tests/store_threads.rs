@@ -3,9 +3,7 @@
 
 mod common;
 
-use std::collections::HashMap;
-
-use common::disk::{Disk, FAST, a_film, consent, healthy, set_consent};
+use common::disk::{Disk, FAST, a_film_at_length, consent, healthy, set_consent};
 use common::{Player, World, nothing, skip};
 
 const LATE: &str = "3600000000000";
@@ -45,14 +43,10 @@ fn assert_slack(test: &str, world: &World) -> bool {
     true
 }
 
-/// A film whose calls are answered when they are on the disk. It is said at such length that sled gets it
-/// at once: what is short goes to its journal, and sled has no threads before it has something to do.
+/// A film whose calls are answered when they are on the disk. sled has no threads before it has something
+/// to do.
 async fn play(player: &Player, id: &str) {
-    let mut film = a_film(id);
-    let said: HashMap<String, String> =
-        (0..8).map(|n| (format!("said{n}"), "at length ".repeat(400))).collect();
-    film.insert("metadata", said.into());
-    let session = player.open(0.0, film).await.expect("a session");
+    let session = player.open(0.0, a_film_at_length(id)).await.expect("a session");
     player.call(&session, "Play", 0.0, nothing()).await.expect("play");
     player.call(&session, "End", 9.0, nothing()).await.expect("the end");
 }

@@ -297,7 +297,6 @@ impl Agent {
             self.write_changed(now);
             let sync_by = now.boot + self.settings.flush_interval;
             let spared = self.delivery.spared_pings();
-            turn.only_notes = self.changes.only_notes();
             turn.batch = self.changes.take_without(&spared, durability, sync_by);
         }
         if let Some(batch) = &turn.batch {

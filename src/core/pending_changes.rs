@@ -20,8 +20,6 @@ pub struct PendingChanges {
     changes: BTreeMap<Key, Change>,
     deleted_reports: Vec<ReportRange>,
     wanted: Option<Durability>,
-    /// What was delivered is to be noted on the medium.
-    noted: bool,
     /// When the waiting changes must be on the medium at the latest.
     due: Option<BootInstant>,
     /// When what was handed to the operating system must be on the medium at the latest.
@@ -84,19 +82,6 @@ impl PendingChanges {
         self.wanted = self.wanted.max(Some(durability));
     }
 
-    /// What was delivered is noted on the medium in this turn. No request has to wait for that.
-    pub fn note_delivered(&mut self) {
-        self.noted = true;
-    }
-
-    /// Whether the next batch holds nothing that a request or a reply depends on.
-    pub fn only_notes(&self) -> bool {
-        let is_report = |(key, change): (&Key, &Change)| {
-            matches!(key, Key::Report(..)) && change.record.is_some()
-        };
-        self.noted && self.wanted.is_none() && !self.changes.iter().any(is_report)
-    }
-
     /// Nothing depends on the waiting changes: they are on the medium after `interval`.
     pub fn write_within(&mut self, now: BootInstant, interval: Span) {
         self.due.get_or_insert(now + interval);
@@ -109,8 +94,7 @@ impl PendingChanges {
     /// The durability asked for, if a batch has to go now.
     pub fn urgent(&self, now: BootInstant) -> Option<Durability> {
         let due = self.deadline().filter(|due| *due <= now);
-        let synced = (self.noted || due.is_some()).then_some(Durability::Synced);
-        self.wanted.max(synced)
+        self.wanted.or(due.map(|_| Durability::Synced))
     }
 
     /// How many batches were taken.
@@ -123,7 +107,6 @@ impl PendingChanges {
     /// it was due earlier.
     pub fn take(&mut self, durability: Durability, sync_by: BootInstant) -> Option<Batch> {
         self.wanted = None;
-        self.noted = false;
         let due = self.due.take();
         let unsynced = self.sync_due.take();
         let changed = !self.changes.is_empty() || !self.deleted_reports.is_empty();

@@ -1,5 +1,5 @@
 //! Everything that follows from one input, by kind: what the core gives back. A turn is carried
-//! out in the order of its steps, and a request or a reply waits for the batch before it
+//! out in the order of its members, and a request or a reply waits for the batch before it
 //! (behaviour.md 2.9). The type allows no other order.
 
 use super::delivery::held::HeldHit;
@@ -19,8 +19,6 @@ pub struct Turn {
     pub consent: Option<ConsentRecord>,
     /// What must be stored before anything below is carried out.
     pub batch: Option<Batch>,
-    /// The batch only notes what was delivered, and the requests need not wait for it.
-    pub only_notes: bool,
     pub reads: Vec<Read>,
     /// Connections to collectors may be dead: the requests below need new ones (behaviour.md 1.6).
     pub reconnect: bool,
@@ -39,8 +37,6 @@ pub enum Step {
     Consent(ConsentRecord),
     Wipe(u64),
     Write(Batch),
-    /// Stores what no request waits for.
-    Note(Batch),
     Read(Read),
     Reconnect,
     Send(Request),
@@ -54,12 +50,10 @@ impl Turn {
         let mut steps = Vec::new();
         steps.extend(self.consent.map(Step::Consent));
         steps.extend(self.wipe.map(Step::Wipe));
-        let (note, batch) = if self.only_notes { (self.batch, None) } else { (None, self.batch) };
-        steps.extend(batch.map(Step::Write));
+        steps.extend(self.batch.map(Step::Write));
         steps.extend(self.reads.into_iter().map(Step::Read));
         steps.extend(self.reconnect.then_some(Step::Reconnect));
         steps.extend(self.requests.into_iter().map(Step::Send));
-        steps.extend(note.map(Step::Note));
         steps.extend(self.reply.map(|(call, result)| Step::Reply(call, result)));
         steps.extend(self.notices.into_iter().map(Step::Announce));
         steps

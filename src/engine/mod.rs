@@ -97,17 +97,11 @@ pub enum Action {
     Show(String),
 }
 
-/// Hits that may have been delivered before the medium knows of any of them. After a power cut they come
-/// twice; but a medium that takes longer for a sync than the collector for an answer holds nothing up.
-const MOST_AHEAD: usize = 16;
-
 /// Steps that wait for a batch, and whether the batch has to be synced.
 #[derive(Debug)]
 struct Held {
     batch: u64,
     synced: bool,
-    /// The batch only notes what was delivered.
-    notes: bool,
     steps: Vec<Step>,
 }
 
@@ -389,7 +383,7 @@ impl Engine {
 
     fn carry_out(&mut self, turn: Turn, now: Now) {
         let (mut batch, mut waiting) = (None, Vec::new());
-        let (mut consent, mut notes, mut sends) = (None, false, Vec::new());
+        let mut consent = None;
         for step in turn.steps() {
             match step {
                 Step::Consent(record) => consent = Some(record),
@@ -410,11 +404,6 @@ impl Engine {
                     batch = Some((b.number, b.durability == Durability::Synced));
                     self.store.write(b);
                 }
-                Step::Note(b) => {
-                    (batch, notes) = (Some((b.number, true)), true);
-                    self.store.write(b);
-                }
-                Step::Send(_) if batch.is_none() => sends.push(step),
                 Step::Read(read) => self.store.read(read),
                 Step::Reconnect => self.actions.push(Action::Reconnect),
                 // Consent lies beside the store and does not wait for it.
@@ -432,19 +421,14 @@ impl Engine {
         if let Some(record) = consent {
             self.consent.write(record, None);
         }
-        let may_go_ahead = self.held.len() < MOST_AHEAD && self.held.iter().all(|held| held.notes);
-        if may_go_ahead {
-            self.release(std::mem::take(&mut sends), now);
-        }
-        waiting.splice(..0, sends);
-        let last = self.held.back().map(|held| (held.batch, held.notes));
+        let last = self.held.back().map(|held| held.batch);
         match (batch, last) {
             (Some((batch, synced)), _) => {
-                self.held.push_back(Held { batch, synced, notes, steps: waiting });
+                self.held.push_back(Held { batch, synced, steps: waiting });
             }
             (None, Some(_)) if waiting.is_empty() => {}
-            (None, Some((batch, notes))) => {
-                self.held.push_back(Held { batch, synced: false, notes, steps: waiting });
+            (None, Some(batch)) => {
+                self.held.push_back(Held { batch, synced: false, steps: waiting });
             }
             (None, None) => self.release(waiting, now),
         }
@@ -527,7 +511,6 @@ impl Engine {
                 Step::Consent(_)
                 | Step::Wipe(_)
                 | Step::Write(_)
-                | Step::Note(_)
                 | Step::Read(_)
                 | Step::Reconnect => {}
             }

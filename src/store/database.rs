@@ -45,7 +45,7 @@ pub(super) struct Database {
     pub path: PathBuf,
     db: ManuallyDrop<sled::Db>,
     file: File,
-    /// A medium that has no room for one does without.
+    /// Where there is no room for one, sled gets everything at once.
     journal: Option<Journal>,
     /// Written to sled since the last sync.
     unsynced_bytes: usize,
@@ -95,10 +95,7 @@ impl Database {
             }
         }
         let epoch = epoch_of(db.get(EPOCH).map_err(sled(path, "read"))?.as_deref());
-        let journal = match Journal::open(path, epoch + 1) {
-            Err(error) if !error.is_full() => return Err(error),
-            opened => opened.ok(),
-        };
+        let journal = Journal::open_or_make(path, epoch + 1)?;
         Ok(Database {
             path: path.to_owned(),
             db: ManuallyDrop::new(db),

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::StoreError;
-use super::files::{io, sync_dir};
+use super::files::{exists, io, sync_dir};
 use super::pieces::Entry;
 
 const NAME: &str = "journal";
@@ -48,12 +48,26 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of the database in `dir`, or makes one.
+    /// Opens the journal of the database in `dir`, or makes one. `None`: there is none, and no room for one.
     ///
     /// `epoch` is that of the row that sled has not got yet.
     ///
-    /// Errors: when the medium has no room for it, or fails.
-    pub fn open(dir: &Path, epoch: u64) -> Result<Journal, StoreError> {
+    /// Errors: when the medium fails, or has no room for what is missing of one that is there. Without its
+    /// row sled would go on from older values, and have them back later.
+    pub fn open_or_make(dir: &Path, epoch: u64) -> Result<Option<Journal>, StoreError> {
+        let path = dir.join(NAME);
+        let fresh = !exists(&path)?;
+        match Journal::open(dir, epoch) {
+            Err(error) if fresh && error.is_full() => {
+                // What there is of it holds nothing.
+                let _ = std::fs::remove_file(&path);
+                Ok(None)
+            }
+            opened => opened.map(Some),
+        }
+    }
+
+    fn open(dir: &Path, epoch: u64) -> Result<Journal, StoreError> {
         let path = dir.join(NAME);
         let options = |new: bool| {
             let mut options = File::options();

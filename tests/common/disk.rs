@@ -1,6 +1,6 @@
 //! Disks that are full, read-only or failing, and what tests of them look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -163,6 +163,15 @@ pub fn bring_collector_back(world: &World) {
 pub fn a_film(id: &str) -> Info {
     let (id, app) = (id.to_owned(), APP.to_owned());
     Info::from([("id", id.into()), ("app", app.into()), ("length", 600.0.into())])
+}
+
+/// The same at such length that sled gets it at once: what is short goes to its journal.
+pub fn a_film_at_length(id: &str) -> Info {
+    let said: HashMap<String, String> =
+        (0..8).map(|n| (format!("said{n}"), "at length ".repeat(400))).collect();
+    let mut film = a_film(id);
+    film.insert("metadata", said.into());
+    film
 }
 
 /// Plays films from beginning to end; every call is answered.

@@ -3,8 +3,8 @@
 use playheadd::bench::Collector;
 use zbus::{Connection, interface};
 
-use crate::common::disk::{Disk, set_consent};
-use crate::common::{Agent, Bus, World, config_text, film};
+use crate::common::disk::{Disk, a_film_at_length, set_consent};
+use crate::common::{Agent, Bus, World, config_text};
 use crate::{play, unwell, well};
 
 /// A network manager that says one thing.
@@ -112,7 +112,7 @@ async fn a_store_that_is_full() {
     well(&world, &["state       idle"]).await;
     disk.fill();
     let player = world.player().await;
-    player.open(0.0, film("ep-1")).await.expect_err("it cannot be promised");
+    player.open(0.0, a_film_at_length("ep-1")).await.expect_err("it cannot be promised");
     let problem = "problem     what changes is kept in memory only since 20";
     let text = unwell(&world, &[problem, "No space left"]).await;
     assert!(text.contains("make room on its disk"), "{text}");

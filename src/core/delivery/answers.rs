@@ -159,7 +159,7 @@ impl Delivery {
             self.counters.delivered += u64::from(log.lanes[at].wants(&report));
             if report.kind() != Kind::Ping {
                 // If it were sent again after a crash or a power cut, it would count twice.
-                ctx.changes.note_delivered();
+                ctx.changes.require(Durability::Synced);
             }
             if !report.is_bare_ping() {
                 changed = Changed::Everything;
