@@ -19,7 +19,7 @@ const MOST_YIELDS: usize = 100_000;
 /// Kills between two moments at which everything is waited for.
 const KILLS_A_STRETCH: usize = 25;
 /// Fault rules made for a stretch; each request uses one up.
-const RULES: usize = 2_000;
+const RULES: usize = 4_000;
 /// The marks of a player begin at its number times this.
 const MARKS: i64 = 1_000_000;
 /// Short intervals, so that there is much to do; and no grace that could end a session meanwhile.
