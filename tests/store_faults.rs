@@ -76,6 +76,27 @@ async fn a_start_on_a_full_disk_loses_nothing_and_heals() {
     starts_on(&disk, Disk::fill, Disk::make_room).await;
 }
 
+/// The journal in front of sled has its room from the beginning, so what is promised there is kept.
+#[tokio::test]
+async fn a_full_disk_takes_what_its_journal_has_room_for() {
+    let test = "a_full_disk_takes_what_its_journal_has_room_for";
+    let Some(disk) = Disk::mount(test) else { return };
+    let mut world = World::start_in(&disk.state(), FAST).await;
+    disk.fill();
+    let films = play_films(&world.player().await, "small", 2).await;
+    assert!(healthy(&world).await);
+    world.agent.kill().await;
+    world.agent.start_again().await;
+    for film in &films {
+        assert_eq!(left_at(&world, film).await, Some(LEFT_AT), "{film}");
+    }
+    assert!(!healthy(&world).await, "a start needs room");
+    disk.make_room();
+    while !healthy(&world).await {}
+    world.wait("both films", |hits| all_there(hits, &films));
+    assert_none_broken(&world);
+}
+
 #[tokio::test]
 async fn a_start_on_a_read_only_disk_loses_nothing_and_heals() {
     let test = "a_start_on_a_read_only_disk_loses_nothing_and_heals";

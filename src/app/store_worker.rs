@@ -83,8 +83,6 @@ impl StoreThread {
                 }
             }
             worker.leave();
-            drop(word);
-            ringing.waker.wake();
         };
         let thread = threads::start("store", Box::new(serves))?;
         let (stored, state) = opening.recv().map_err(std::io::Error::other)?;

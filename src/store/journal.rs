@@ -11,18 +11,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::Read as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 use super::StoreError;
-use super::files::{exists, io, sync_dir};
+use super::files::{exists, io, remove_dir, sync_dir};
 use super::pieces::Entry;
 
 const NAME: &str = "journal";
-/// So much of it has a playback of six minutes.
+/// Enough for the heartbeats of ten minutes.
 const BYTES: usize = 32 * 1024;
 /// What a medium writes as a whole.
 const PAGE: usize = 4096;
@@ -48,7 +48,8 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of the database in `dir`, or makes one. `None`: there is none, and no room for one.
+    /// Opens the journal of the database in `dir`, or makes one in place of whatever is no file. `None`: there
+    /// is none, and no room for one.
     ///
     /// `epoch` is that of the row that sled has not got yet.
     ///
@@ -56,9 +57,9 @@ impl Journal {
     /// row sled would go on from older values, and have them back later.
     pub fn open_or_make(dir: &Path, epoch: u64) -> Result<Option<Journal>, StoreError> {
         let path = dir.join(NAME);
-        let fresh = !exists(&path)?;
+        let found = exists(&path)?;
         match Journal::open(dir, epoch) {
-            Err(error) if fresh && error.is_full() => {
+            Err(error) if !found && error.is_full() => {
                 // What there is of it holds nothing.
                 let _ = std::fs::remove_file(&path);
                 Ok(None)
@@ -69,25 +70,17 @@ impl Journal {
 
     fn open(dir: &Path, epoch: u64) -> Result<Journal, StoreError> {
         let path = dir.join(NAME);
-        let options = |new: bool| {
-            let mut options = File::options();
-            let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-            options.read(true).write(true).create_new(new).mode(0o600).custom_flags(flags);
-            options
-        };
-        let found = match options(false).open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            found => Some(found.map_err(io(&path, "opened"))?),
-        };
-        let (file, bytes) = match found {
-            Some(file) => {
-                let mut bytes = Vec::new();
-                let whole = (&file).take(BYTES as u64).read_to_end(&mut bytes);
-                whole.map_err(io(&path, "read"))?;
-                (file, bytes)
-            }
-            None => (options(true).open(&path).map_err(io(&path, "created"))?, Vec::new()),
-        };
+        if exists(&path)? && !std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
+            remove_dir(&path)?;
+        }
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.mode(0o600).custom_flags(flags).open(&path);
+        let file = file.map_err(io(&path, "opened"))?;
+        let mut bytes = Vec::new();
+        let whole = (&file).take(BYTES as u64).read_to_end(&mut bytes);
+        whole.map_err(io(&path, "read"))?;
         if bytes.len() < BYTES {
             // Zeroes that are written, and not only room, so that a later write changes nothing but them.
             let rest = vec![0; BYTES - bytes.len()];
@@ -168,8 +161,9 @@ impl Journal {
     }
 
     pub fn sync(&mut self) -> Result<(), StoreError> {
-        if std::mem::take(&mut self.unsynced) {
+        if self.unsynced {
             self.file.sync_data().map_err(io(&self.path, "synced"))?;
+            self.unsynced = false;
         }
         Ok(())
     }
@@ -320,6 +314,28 @@ mod tests {
             assert_eq!(reopened(dir.path(), 1), is, "heartbeat {n}");
         }
         assert!(journal.end > 2 * PAGE);
+    }
+
+    #[test]
+    fn what_is_no_file_gives_way_and_is_neither_followed_nor_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, victim) = (dir.path().join(NAME), dir.path().join("victim"));
+        std::fs::write(&victim, "precious").unwrap();
+        let makes: [fn(&Path, &Path); 3] = [
+            |path, _| std::fs::create_dir(path).unwrap(),
+            |path, victim| std::os::unix::fs::symlink(victim, path).unwrap(),
+            |path, _| {
+                assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success())
+            },
+        ];
+        for make in makes {
+            make(&path, &victim);
+            let mut journal = Journal::open_or_make(dir.path(), 1).unwrap().unwrap();
+            journal.append(vec![put("a", "1")]).unwrap();
+            assert_eq!(reopened(dir.path(), 1), Newer::from([put("a", "1")]));
+            std::fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
     }
 
     #[test]
