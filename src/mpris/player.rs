@@ -235,11 +235,6 @@ impl Player {
             return;
         }
         self.belief.interrupt();
-        let wait = self.viewing.as_ref().and_then(|viewing| viewing.wait.as_ref());
-        if wait.is_some_and(Wait::holds_zero) {
-            // It was right: there the player was before it sought.
-            self.found_start(self.place.at(at), at, out);
-        }
         let start_unknown = |viewing: &Viewing| viewing.wait.as_ref().is_some_and(Wait::no_start);
         if !in_window && self.viewing.as_ref().is_some_and(start_unknown) {
             self.found_start(position, at, out);
@@ -326,10 +321,9 @@ impl Player {
     }
 
     /// Whether 0 may be no more than its word for a position that it does not know yet: it was
-    /// started a moment ago and began to play.
+    /// started a moment ago.
     pub(super) fn may_not_know(&self, at: BootInstant) -> bool {
-        let begun = self.signalled.is_some_and(|(status, _)| status == Status::Playing);
-        begun && at - self.appeared < NEW
+        at - self.appeared < NEW
     }
 
     /// Whether the window has everything but the position.
@@ -352,6 +346,10 @@ impl Player {
         let over = |row: &Row| row.over_at() < now && !self.is_held(row);
         if self.row.as_ref().is_some_and(over) {
             self.end_row(out);
+        }
+        let wait = self.viewing.as_ref().and_then(|viewing| viewing.wait.as_ref());
+        if wait.is_some_and(|wait| wait.believes_zero(now)) {
+            self.found_start(self.place.at(now), now, out);
         }
         let wait = self.viewing.as_mut().and_then(|viewing| viewing.wait.as_mut());
         if let Some(wait) = wait

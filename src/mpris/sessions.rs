@@ -78,7 +78,7 @@ impl Player {
         if let Some((position, at)) = position {
             match self.belief.judge(position, at, track.length, true) {
                 Verdict::Believed if position == 0.0 && self.may_not_know(at) => {
-                    wait.hold_zero(at);
+                    wait.hold_zero(at, now);
                 }
                 Verdict::Believed => {
                     wait.start = Some((position - self.place.at(at)).max(0.0));

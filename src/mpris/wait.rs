@@ -25,16 +25,23 @@ impl Wait {
         Wait { until, next: now + AGAIN, start, stale: None, zero_until: None }
     }
 
-    /// The player says 0, and may not know better yet: it is asked again. A player that has sought to
-    /// its beginning can take seconds for it on a busy box.
-    pub fn hold_zero(&mut self, at: BootInstant) {
+    /// The player says 0, and may not know better yet: it is asked again at once, because one that
+    /// plays from 0 is beyond it by now. One that seeks to its beginning can take seconds for it on a
+    /// busy box.
+    pub fn hold_zero(&mut self, at: BootInstant, now: BootInstant) {
         self.zero_until = Some(at + ZERO);
         self.stale = Some((0.0, at));
+        self.next = now;
     }
 
     /// Whether an answer says no more than the 0 that is held.
     pub fn is_zero(&self, position: f64, at: BootInstant) -> bool {
         position == 0.0 && self.zero_until.is_some_and(|until| at < until)
+    }
+
+    /// Whether the player has said no more than 0 for as long as that is doubted.
+    pub fn believes_zero(&self, now: BootInstant) -> bool {
+        self.no_start() && self.zero_until.is_some_and(|until| until <= now)
     }
 
     pub fn holds_zero(&self) -> bool {
