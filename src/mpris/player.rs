@@ -186,9 +186,10 @@ impl Player {
         now: BootInstant,
         out: &mut Out,
     ) {
+        let asked = self.questions.asked(question).unwrap_or(now);
         let date = self.questions.answered(question, answer.is_some(), now);
         let denied = |change: &&Change| {
-            let other = |(status, at)| now - at < SETTLING && change.status != Some(status);
+            let other = |(status, at)| asked - at < SETTLING && change.status != Some(status);
             change.status.is_some() && self.signalled.is_some_and(other)
         };
         if answer.filter(denied).is_some() {

@@ -94,6 +94,11 @@ impl Questions {
         self.flying.is_some() && asked.any(|q| matches!(q, Question::Position | Question::All))
     }
 
+    /// When the question under way was asked.
+    pub fn asked(&self, question: Question) -> Option<BootInstant> {
+        self.flying.filter(|(asked, _)| *asked == question).map(|(_, at)| at)
+    }
+
     /// An answer has come, or an error (`told` is false). Gives the date of what it tells, if that
     /// is not the moment of its arrival.
     pub fn answered(
