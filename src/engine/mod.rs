@@ -6,6 +6,7 @@
 mod alerts;
 mod consent;
 pub mod failure;
+mod held;
 pub mod mistakes;
 mod probe;
 mod sleep;
@@ -22,6 +23,7 @@ use self::alerts::Alerts;
 use self::consent::ConsentQueue;
 pub use self::consent::{ConsentDone, ConsentJob};
 use self::failure::{Failure, Failures};
+use self::held::{Held, refuse_promises};
 use self::mistakes::Mistakes;
 use self::probe::Probe;
 use self::sleep::Sleep;
@@ -33,12 +35,12 @@ use self::trace::Trace;
 use crate::core::Agent;
 use crate::core::dialect::exchange::{Outcome, Request, RequestId};
 use crate::core::input::{CallId, Input};
-use crate::core::record::{ConsentRecord, ConsentState, Durability, StoreState};
+use crate::core::record::{ConsentState, StoreState};
 use crate::core::rejected::{Refusal, Rejected};
-use crate::core::settings::{CollectorSettings, Settings};
+use crate::core::settings::Settings;
 use crate::core::time::{BootInstant, Now, Span, WallTime};
 use crate::core::tracker::event::EventName;
-use crate::core::turn::{Notice, Reply, Step, Turn};
+use crate::core::turn::{Notice, Reply};
 use crate::core::warnings::RefusalLog;
 
 /// How long a stop waits for delivery (behaviour.md 1.6).
@@ -95,14 +97,6 @@ pub enum Action {
     Announce(Notice),
     /// Something that happened, as JSON, for those who watch.
     Show(String),
-}
-
-/// Steps that wait for a batch, and whether the batch has to be synced.
-#[derive(Debug)]
-struct Held {
-    batch: u64,
-    synced: bool,
-    steps: Vec<Step>,
 }
 
 #[derive(Debug)]
@@ -381,77 +375,6 @@ impl Engine {
         self.carry_out(turn, now);
     }
 
-    fn carry_out(&mut self, turn: Turn, now: Now) {
-        let (mut batch, mut waiting) = (None, Vec::new());
-        let mut consent = None;
-        for step in turn.steps() {
-            match step {
-                Step::Consent(record) => consent = Some(record),
-                Step::Wipe(generation) => {
-                    // Nothing that was held or is under way may be sent any more.
-                    self.flying.clear();
-                    self.actions.push(Action::DropRequests);
-                    self.probe_again();
-                    for held in &mut self.held {
-                        held.steps.retain(|step| !matches!(step, Step::Send(_)));
-                    }
-                    // The consent file comes first, if it is to change.
-                    self.wipe_after =
-                        consent.as_ref().map(|record: &ConsentRecord| record.revision);
-                    self.store.wipe(generation, self.wipe_after.is_some());
-                }
-                Step::Write(b) => {
-                    batch = Some((b.number, b.durability == Durability::Synced));
-                    self.store.write(b);
-                }
-                Step::Read(read) => self.store.read(read),
-                Step::Reconnect => self.actions.push(Action::Reconnect),
-                // Consent lies beside the store and does not wait for it.
-                reply @ Step::Reply(..) if consent.is_some() => {
-                    if let Some(record) = consent.take() {
-                        self.consent.write(record, Some(reply));
-                    }
-                }
-                Step::Reply(call, result) if batch.is_none() || result.is_err() => {
-                    self.actions.push(Action::Reply(call, result));
-                }
-                step => waiting.push(step),
-            }
-        }
-        if let Some(record) = consent {
-            self.consent.write(record, None);
-        }
-        let last = self.held.back().map(|held| held.batch);
-        match (batch, last) {
-            (Some((batch, synced)), _) => {
-                self.held.push_back(Held { batch, synced, steps: waiting });
-            }
-            (None, Some(_)) if waiting.is_empty() => {}
-            (None, Some(batch)) => {
-                self.held.push_back(Held { batch, synced: false, steps: waiting });
-            }
-            (None, None) => self.release(waiting, now),
-        }
-    }
-
-    /// A request that waits for its batch does not go to another collector than the one that it was made
-    /// for. Its lane makes another one.
-    fn drop_held_for_others(&mut self, new: &Settings) {
-        let old = &self.agent.settings().collectors;
-        let same = |name: &str| {
-            let of = |all: &[CollectorSettings]| {
-                all.iter().find(|c| c.name == name).map(|c| (c.kind.clone(), c.url.clone()))
-            };
-            of(old) == of(&new.collectors)
-        };
-        for held in &mut self.held {
-            held.steps.retain(|step| match step {
-                Step::Send(request) => same(&request.collector),
-                _ => true,
-            });
-        }
-    }
-
     fn consent_written(&mut self, written: &Result<(), String>, now: Now) {
         let Some((revision, mut replies)) = self.consent.written(written, now.boot) else { return };
         self.may_wipe(revision);
@@ -479,57 +402,6 @@ impl Engine {
             JobResult::Read(id, read) => self.input(Input::Read { id, read }, now),
             JobResult::Joined(stored) => self.input(Input::Joined { stored }, now),
             JobResult::Nothing => {}
-        }
-    }
-
-    /// Every batch up to this one is written, or could not be.
-    fn released(&mut self, batch: u64, written: bool, now: Now) {
-        while self.held.front().is_some_and(|held| held.batch <= batch) {
-            let Some(mut held) = self.held.pop_front() else { break };
-            if !written && held.synced {
-                refuse_promises(&mut held.steps);
-            }
-            self.release(held.steps, now);
-        }
-    }
-
-    fn release(&mut self, steps: Vec<Step>, now: Now) {
-        for step in steps {
-            match step {
-                Step::Send(request) => {
-                    if let Some(trace) = &mut self.trace {
-                        let several = self.agent.settings().collectors.len() > 1;
-                        let line = trace.request(&request, several, now).to_string();
-                        self.actions.push(Action::Show(line));
-                    }
-                    self.flying.insert(request.id);
-                    self.actions.push(Action::Send(request));
-                }
-                Step::Reply(call, result) => self.actions.push(Action::Reply(call, result)),
-                Step::Announce(notice) => self.actions.push(Action::Announce(notice)),
-                // `carry_out` hands these to the store at once.
-                Step::Consent(_)
-                | Step::Wipe(_)
-                | Step::Write(_)
-                | Step::Read(_)
-                | Step::Reconnect => {}
-            }
-        }
-    }
-}
-
-/// Turns replies into errors: the store could not keep what they promise (behaviour.md 2.9).
-fn refuse_promises(steps: &mut [Step]) {
-    for step in steps {
-        if let Step::Reply(_, result @ Ok(_)) = step {
-            let opened = match result {
-                Ok(Reply::Session(number)) => format!(" as session {number}"),
-                _ => String::new(),
-            };
-            *result = Err(Rejected::new(
-                Refusal::Storage,
-                format!("done{opened}, but the store cannot be written: a power cut would undo it"),
-            ));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The session objects, the players that drive them, interrupts, timers and resume points.
 
+mod closing;
 mod happened;
 mod interrupt;
 pub(super) mod join;
