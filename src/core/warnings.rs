@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::rejected::{Refusal, Rejected};
 use super::time::{BootInstant, Span};
-use super::tracker::info::Ignored;
+use super::tracker::info::reader::Ignored;
 
 const QUIET: Span = Span::seconds(60);
 /// Keys that are remembered as said. When there are more, nobody reads on.

@@ -10,7 +10,8 @@ use crate::core::record::{Durability, Key, Record, ResumePoint};
 use crate::core::rejected::Rejected;
 use crate::core::settings::Settings;
 use crate::core::time::{BootInstant, Now, Span, WallTime};
-use crate::core::tracker::info::{Info, Reader};
+use crate::core::tracker::info::Info;
+use crate::core::tracker::info::reader::Reader;
 
 impl ResumePoint {
     /// Whether nothing but the end is left: `resume.end_seconds`, at most a tenth of a known length

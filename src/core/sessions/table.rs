@@ -14,7 +14,8 @@ use crate::core::rejected::{Refusal, Rejected};
 use crate::core::report::{Report, What};
 use crate::core::time::Now;
 use crate::core::tracker::event::{Event, EventName};
-use crate::core::tracker::info::{Info, Reader};
+use crate::core::tracker::info::Info;
+use crate::core::tracker::info::reader::Reader;
 use crate::core::tracker::{Phase, Tracker, TrackerContext};
 use crate::core::turn::{CloseReason, Notice, Reply};
 

@@ -14,7 +14,8 @@ use crate::core::record::{Durability, Key, Record, Waiting};
 use crate::core::rejected::Rejected;
 use crate::core::time::{BootInstant, Now, Span};
 use crate::core::tracker::event::{Event, EventName};
-use crate::core::tracker::info::{Info, Reader, Value};
+use crate::core::tracker::info::reader::Reader;
+use crate::core::tracker::info::{Info, Value};
 use crate::core::tracker::{Phase, State, Tracker, TrackerContext};
 use crate::core::turn::{CloseReason, Notice, Reply};
 

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::info::{Reader, is_metadata_key};
+use super::info::is_metadata_key;
+use super::info::reader::Reader;
 use crate::core::media::{Ad, AdBreak, Chapter, Qoe};
 use crate::core::rejected::Rejected;
 use crate::core::report::{ErrorSource, PlayerError};

@@ -3,11 +3,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::{AT, Info, MOST, Value, is_metadata_key};
+use super::{AT, Info, Value, is_metadata_key};
 use crate::core::dialect::keys::StandardKeys;
-use crate::core::media::{CustomerId, Metadata, Viewer};
+use crate::core::media::{CustomerId, MOST_SECONDS, Metadata, Viewer};
 use crate::core::rejected::Rejected;
 use crate::core::text::{nearest, number, shortened};
+
+/// The largest number of seconds or rate accepted in an info dictionary.
+const MOST: f64 = MOST_SECONDS;
 
 /// Typed reads of an info dictionary. A key of the wrong type is `InvalidArgs`; an unknown key is
 /// ignored and said (behaviour.md 1.1).
